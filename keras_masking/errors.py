@@ -1,0 +1,23 @@
+"""What is raised when a mask, or an input that makes one, is wrong."""
+
+
+class MaskError(ValueError):
+    """A mask that cannot be used. Base of the errors about masks."""
+
+
+class MaskShapeError(MaskError):
+    """The mask's rank, batch or number of steps does not fit its tensor."""
+
+
+class MaskDtypeError(MaskError):
+    """The mask's dtype cannot be read as true and false."""
+
+
+def describe(who: str, rule: str, fix: str, **received: object) -> str:
+    """Words a message: who, the rule, what was received, the fix.
+
+    Errors take this one string and nothing else, since Keras rebuilds an
+    exception as `type(error)(message)`.
+    """
+    seen = ", ".join(f"{key}={value}" for key, value in received.items())
+    return f"In {who}: {rule} Received: {seen}. {fix}"

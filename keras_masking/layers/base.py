@@ -1,0 +1,107 @@
+"""What all layers share: how a mask gets in, is checked, and gets out."""
+
+from typing import Any
+
+import keras
+
+from keras_masking._keras import get_mask
+from keras_masking._keras import is_dense
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.ops import apply_mask
+from keras_masking.ops import check_mask
+
+
+class MaskAware(keras.layers.Layer):
+    """A layer that reads a mask, checks it and hands it on.
+
+    A subclass calls `self.read_mask(inputs, mask)` in `call`, and overrides
+    `output_mask` where the mask that it emits differs from the one it reads.
+    """
+
+    def __call__(
+        self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
+    ) -> Any:
+        # Here and not in `call`: Keras would convert these first, and fail
+        # with an error of the backend. As a keyword, because Keras does not
+        # see a mask among the positional arguments.
+        for x in keras.tree.flatten(inputs):
+            if not is_dense(x):
+                raise ValueError(
+                    describe(
+                        self.who,
+                        "`inputs` must be a dense tensor.",
+                        "Pad it to one length and say with a mask which steps "
+                        "are real.",
+                        inputs=type(x).__name__,
+                    )
+                )
+        if mask is not None:
+            kwargs["mask"] = self.read_mask(inputs, mask)
+        return super().__call__(inputs, **kwargs)
+
+    @property
+    def who(self) -> str:
+        """How a message names this layer."""
+        return f"layer '{self.name}' (of type {type(self).__name__})"
+
+    def read_mask(self, inputs: Any, mask: Tensor | None) -> Tensor | None:
+        """The mask to obey: the explicit one, else the one carried."""
+        if mask is None:  # a caller that bypasses `__call__`
+            mask = get_mask(inputs)
+        return None if mask is None else check_mask(mask, inputs, self.who)
+
+    def output_mask(self, mask: Tensor) -> Any:
+        """The mask that the outputs carry."""
+        return mask
+
+    def compute_mask(self, inputs: Any, mask: Tensor | None = None) -> Any:
+        # Checked here too, since a symbolic call does not reach `call`.
+        mask = self.read_mask(inputs, mask)
+        return None if mask is None else self.output_mask(mask)
+
+
+class StepMixer(MaskAware):
+    """Makes a Keras layer that mixes steps obey the mask.
+
+    Stands before the Keras layer in the bases of a class. Padding steps enter
+    the Keras layer as 0 and leave it as 0, whatever they hold, NaN included.
+    """
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Changes the inputs, their padding 0, for the Keras layer."""
+        return inputs
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        mask = self.read_mask(inputs, mask)
+        inputs = self.prepare(apply_mask(inputs, mask))
+        outputs = super().call(inputs)
+        if mask is None:
+            return outputs
+        return apply_mask(outputs, self.output_mask(mask))
+
+
+def check_data_format(layer: MaskAware, data_format: str | None) -> str:
+    """Refuses the axis order in which a mask has no meaning."""
+    if data_format is None:
+        data_format = keras.config.image_data_format()
+    if data_format != "channels_last":
+        raise ValueError(
+            describe(
+                layer.who,
+                "axes must be (batch, steps, features).",
+                "Pass data_format='channels_last', and move the axes with "
+                "`keras.layers.Permute((2, 1))` if they stand otherwise.",
+                data_format=repr(data_format),
+            )
+        )
+    return data_format
+
+
+def fresh(outputs: Tensor, inputs: Tensor) -> Tensor:
+    """A tensor that is not `inputs`.
+
+    Keras writes the output's mask onto the object that `call` returns, and
+    that must not be the caller's tensor.
+    """
+    return keras.ops.copy(outputs) if outputs is inputs else outputs

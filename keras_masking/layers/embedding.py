@@ -1,0 +1,204 @@
+"""The layer that turns ids into vectors and padding ids into a mask."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._keras import known_value
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import MaskAware
+
+
+@export
+class CustomEmbedding(MaskAware):
+    """Looks up a vector for each id, and masks the padding ids.
+
+    The layer of the Keras guide on masking, done right: the guide's version
+    takes from the flattened table and returns single numbers in place of
+    vectors. It shares its one weight, of shape `(input_dim, output_dim)`, with
+    `keras.layers.Embedding`: `set_weights(get_weights())` works either way.
+
+    Args:
+        input_dim: Number of rows of the table; ids are 0 to `input_dim - 1`.
+        output_dim: Length of a vector.
+        mask_zero: Whether 0 is a padding id. Defaults to `False`.
+        mask_value: A padding id, or a list of them; they may lie outside the
+            table, -1 say. With `mask_zero`, 0 is one more. Defaults to none.
+        embeddings_initializer: Initializer of the table. Defaults to
+            `"random_normal"`.
+        embeddings_regularizer: Regularizer of the table.
+        embeddings_constraint: Constraint on the table.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Ids of shape `(batch, steps)`: any integer dtype, or floats
+            that are whole numbers. They are never cast to half precision.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any. A step is real
+            where the mask says so and the id is no padding id.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, and the padding ids.
+        Emits: `(batch, steps)`: True where the id is no padding id. None
+            without padding ids and without a mask.
+        Empty row: the vectors of its padding ids.
+        Padding values: a padding id in the table gives its row, as in Keras;
+            one outside the table gives zeros and never reaches the table.
+
+    Returns:
+        Tensor of shape `(batch, steps, output_dim)`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If a size is not positive, or an id lies outside the table
+            and is no padding id. A compiled function cannot raise: there such
+            an id gives a vector of NaN, never another row. (The check makes an
+            eager call on a GPU wait for the ids.)
+
+    Example:
+
+    >>> layer = keras_masking.layers.CustomEmbedding(10, 4, mask_value=-1)
+    >>> x = layer(np.array([[2, 7, -1]]))
+    >>> tuple(x.shape)
+    (1, 3, 4)
+    >>> mask = keras_masking.layers.GetMask()(x)
+    >>> keras.ops.convert_to_numpy(mask).tolist()
+    [[True, True, False]]
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        mask_zero: bool = False,
+        mask_value: int | Sequence[int] | None = None,
+        embeddings_initializer: Any = "random_normal",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)
+        sizes = {"input_dim": input_dim, "output_dim": output_dim}
+        for name, size in sizes.items():
+            if int(size) != size or size < 1:
+                raise ValueError(
+                    describe(
+                        self.who,
+                        f"`{name}` must be a positive integer.",
+                        "A table has at least one row and one column.",
+                        **{name: size},
+                    )
+                )
+        self.input_dim = int(input_dim)
+        self.output_dim = int(output_dim)
+        self.mask_zero = mask_zero
+        self.mask_value = mask_value
+        padding_ids = [0] if mask_zero else []
+        if mask_value is not None:
+            padding_ids += map(int, keras.tree.flatten(mask_value))
+        # A tuple: Keras would wrap a list.
+        self._padding_ids = tuple(sorted(set(padding_ids)))
+        self.embeddings_initializer = keras.initializers.get(
+            embeddings_initializer
+        )
+        self.embeddings_regularizer = keras.regularizers.get(
+            embeddings_regularizer
+        )
+        self.embeddings_constraint = keras.constraints.get(
+            embeddings_constraint
+        )
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+
+    def build(self, input_shape: Shape | None = None) -> None:
+        self.embeddings = self.add_weight(
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+            name="embeddings",
+        )
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        self.read_mask(inputs, mask)
+        ids = self._comparable(inputs)
+        inside = ops.logical_and(ids >= 0, ids < self.input_dim)
+        if "float" in keras.backend.standardize_dtype(ids.dtype):
+            inside = ops.logical_and(inside, ops.equal(ids, ops.floor(ids)))
+        real = self._not_padding(ids)
+        self._refuse(ids, ops.logical_and(real, ops.logical_not(inside)))
+        safe = ops.cast(ops.where(inside, ids, ops.zeros_like(ids)), "int32")
+        vectors = ops.cast(
+            ops.take(self.embeddings, safe, axis=0), self.compute_dtype
+        )
+        outside = ops.where(real, float("nan"), 0.0)[..., None]
+        return ops.where(
+            inside[..., None], vectors, ops.cast(outside, self.compute_dtype)
+        )
+
+    def read_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
+        mask = super().read_mask(inputs, mask)
+        if not self._padding_ids:
+            return mask
+        own = self._not_padding(self._comparable(inputs))
+        return own if mask is None else ops.logical_and(own, mask)
+
+    def _comparable(self, inputs: Tensor) -> Tensor:
+        # Padding ids and `input_dim` may not fit into the ids' own dtype.
+        if not isinstance(inputs, keras.KerasTensor):
+            inputs = ops.convert_to_tensor(inputs)
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        wider = {"uint32": "int64", "uint64": "int64", "float16": "float32"}
+        if dtype in ("bool", "int8", "uint8", "int16", "uint16"):
+            return ops.cast(inputs, "int32")
+        return ops.cast(inputs, wider.get(dtype, dtype))
+
+    def _not_padding(self, ids: Tensor) -> Tensor:
+        real = ops.ones_like(ids, dtype="bool")
+        for padding_id in self._padding_ids:
+            real = ops.logical_and(real, ops.not_equal(ids, padding_id))
+        return real
+
+    def _refuse(self, ids: Tensor, wrong: Tensor) -> None:
+        found, values = known_value(wrong), known_value(ids)
+        if found is None or values is None or not found.any():
+            return
+        values = values[found]
+        raise ValueError(
+            describe(
+                self.who,
+                f"ids must be whole numbers from 0 to {self.input_dim - 1}, "
+                "or padding ids.",
+                "Raise `input_dim`, or name a padding id with `mask_value`.",
+                ids=f"{values.min()} to {values.max()}",
+                input_dim=self.input_dim,
+                padding_ids=list(self._padding_ids),
+            )
+        )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape, self.output_dim)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "mask_zero": self.mask_zero,
+            "mask_value": keras.tree.map_structure(int, self.mask_value)
+            if self.mask_value is not None
+            else None,
+            "embeddings_initializer": keras.initializers.serialize(
+                self.embeddings_initializer
+            ),
+            "embeddings_regularizer": keras.regularizers.serialize(
+                self.embeddings_regularizer
+            ),
+            "embeddings_constraint": keras.constraints.serialize(
+                self.embeddings_constraint
+            ),
+        }

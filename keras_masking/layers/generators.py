@@ -1,0 +1,195 @@
+"""Layers that make a mask, or show it."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import MaskAware
+from keras_masking.ops import all_real
+from keras_masking.ops import step_index
+
+
+@export
+class AttachMask(MaskAware):
+    """Makes a tensor carry the mask that is handed over.
+
+    How a mask that is an input of a model gets in:
+    `x = AttachMask()(x, mask=mask)`. Values and dtype stay as they are.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps. It
+            replaces a mask that `inputs` carries, which is the default.
+
+    Mask behavior:
+        Reads: `(batch, steps)`.
+        Emits: the mask it reads.
+        Empty row: stays as it is.
+        Padding values: stay in their step.
+
+    Returns:
+        A copy of `inputs` that carries the mask.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskDtypeError: If `mask` is neither boolean nor a number.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [3.0], [9.0]]])
+    >>> attach = keras_masking.layers.AttachMask()
+    >>> x = attach(x, mask=np.array([[True, True, False]]))
+    >>> y = keras.layers.GlobalAveragePooling1D()(x)
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[2.0]]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        return ops.copy(inputs)
+
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, mask: Tensor | None = None
+    ) -> keras.KerasTensor:
+        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+
+
+@export
+class GetMask(MaskAware):
+    """Returns the mask that a tensor carries, as a tensor.
+
+    `Model.predict` returns no masks: make this layer's output one more output
+    of the model to see them.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask every step is real.
+        Emits: none: the mask is the output.
+        Empty row: all False.
+        Padding values: are not looked at.
+
+    Returns:
+        Boolean tensor of shape `(batch, steps)`, True at real steps.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+
+    Example:
+
+    >>> ids = np.array([[3, 1, 0]])
+    >>> x = keras.layers.Embedding(5, 2, mask_zero=True)(ids)
+    >>> mask = keras_masking.layers.GetMask()(x)
+    >>> keras.ops.convert_to_numpy(mask).tolist()
+    [[True, True, False]]
+    """
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        mask = self.read_mask(inputs, mask)
+        return all_real(inputs) if mask is None else ops.copy(mask)
+
+    def output_mask(self, mask: Tensor) -> None:
+        return None
+
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, mask: Tensor | None = None
+    ) -> keras.KerasTensor:
+        return keras.KerasTensor(inputs.shape[:2], dtype="bool")
+
+
+@export
+class LengthMask(MaskAware):
+    """Makes a tensor carry the mask that its rows' lengths say.
+
+    Values and dtype stay as they are. The padding follows the real steps; for
+    padding in front use `keras_masking.ops.lengths_to_mask` and `AttachMask`.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name`.
+
+    Call arguments:
+        inputs: List of a tensor of shape `(batch, steps, ...)` and its
+            lengths, integers of shape `(batch,)` or `(batch, 1)`. A length
+            below 0 counts as 0, one above `steps` as `steps`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that the first tensor carries, if any. A step
+            is real where mask and length both say so.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, and the lengths.
+        Emits: `(batch, steps)`: True at steps below the length.
+        Empty row: one of length 0; stays as it is.
+        Padding values: stay in their step.
+
+    Returns:
+        A copy of the first tensor that carries the mask.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `inputs` is not a tensor and one length for each row.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [3.0], [9.0]]])
+    >>> x = keras_masking.layers.LengthMask()([x, np.array([2])])
+    >>> y = keras.layers.GlobalAveragePooling1D()(x)
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[2.0]]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
+        self.read_mask(inputs, mask)
+        return ops.copy(inputs[0])
+
+    def read_mask(self, inputs: list[Tensor], mask: Any) -> Tensor:
+        x, lengths = self._check_inputs(inputs)
+        lengths = ops.reshape(ops.cast(lengths, "int32"), (-1, 1))
+        own = step_index(all_real(x)) < lengths
+        if isinstance(mask, (list, tuple)) and mask[-1] is None:
+            mask = mask[0]  # Keras hands over one for each input
+        given = super().read_mask(x, mask)
+        return own if given is None else ops.logical_and(own, given)
+
+    def _check_inputs(self, inputs: Any) -> tuple[Tensor, Tensor]:
+        shapes = [
+            tuple(getattr(x, "shape", ())) for x in keras.tree.flatten(inputs)
+        ]
+        if isinstance(inputs, (list, tuple)) and len(shapes) == 2:
+            x, lengths = shapes
+            rows = {*x[:1], *lengths[:1]} - {None}
+            if len(x) >= 2 and len(rows) < 2 and lengths[1:] in ((), (1,)):
+                return inputs[0], inputs[1]
+        raise ValueError(
+            describe(
+                self.who,
+                "`inputs` must be a list of a tensor (batch, steps, ...) and "
+                "its lengths (batch,).",
+                "Call it as `LengthMask()([x, lengths])`, one length for each "
+                "row of x.",
+                shapes=shapes,
+            )
+        )
+
+    def compute_output_spec(
+        self, inputs: list[keras.KerasTensor], mask: Any = None
+    ) -> keras.KerasTensor:
+        x, _ = self._check_inputs(inputs)
+        return keras.KerasTensor(x.shape, dtype=x.dtype)

@@ -1,0 +1,251 @@
+"""Pooling of a whole sequence to one vector, over its real steps."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_masking import ops
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import check_data_format
+from keras_masking.ops.masks import any_real
+
+
+class GlobalPooling(MaskAware):
+    """What the pooling layers share: all but the reduction itself."""
+
+    reduction: Callable[..., Tensor]
+
+    def __init__(
+        self,
+        data_format: str | None = None,
+        keepdims: bool = False,
+        empty_value: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.data_format = check_data_format(self, data_format)
+        self.keepdims = keepdims
+        self.empty_value = float(empty_value)
+        self.input_spec = keras.layers.InputSpec(min_ndim=3)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.reduction(
+            inputs,
+            self.read_mask(inputs, mask),
+            keepdims=self.keepdims,
+            empty_value=self.empty_value,
+        )
+
+    def output_mask(self, mask: Tensor) -> Tensor | None:
+        return any_real(mask, axis=1, keepdims=True) if self.keepdims else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, _, *features = input_shape
+        return (batch, *([1] if self.keepdims else []), *features)
+
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, mask: Tensor | None = None
+    ) -> keras.KerasTensor:
+        shape = self.compute_output_shape(inputs.shape)
+        return keras.KerasTensor(shape, dtype=inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "data_format": self.data_format,
+            "keepdims": self.keepdims,
+            "empty_value": self.empty_value,
+        }
+
+
+@export
+class MaskedGlobalAveragePooling1D(GlobalPooling):
+    """Averages the real steps of a sequence.
+
+    Drops in for `keras.layers.GlobalAveragePooling1D`, which gives NaN for an
+    empty row and sums in half precision under a float16 policy.
+
+    Args:
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        keepdims: Whether to keep the step axis with size 1. Defaults to
+            `False`.
+        empty_value: The value for an empty row. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask every step counts.
+        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
+            False for an empty row.
+        Empty row: `empty_value`, 0 by default.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
+        `keepdims`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `data_format` is `"channels_first"`.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [3.0], [9.0]]])
+    >>> pool = keras_masking.layers.MaskedGlobalAveragePooling1D()
+    >>> y = pool(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[2.0]]
+    """
+
+    reduction = staticmethod(ops.masked_mean)
+
+
+@export
+class MaskedGlobalMaxPooling1D(GlobalPooling):
+    """Takes the maximum over the real steps of a sequence.
+
+    Drops in for `keras.layers.GlobalMaxPooling1D`, which ignores the mask: its
+    padding wins against negative values.
+
+    Args:
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        keepdims: Whether to keep the step axis with size 1. Defaults to
+            `False`.
+        empty_value: The value for an empty row. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask every step counts.
+        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
+            False for an empty row.
+        Empty row: `empty_value`, 0 by default.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
+        `keepdims`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `data_format` is `"channels_first"`.
+
+    Example:
+
+    >>> x = np.array([[[-1.0], [-3.0], [0.0]]])
+    >>> pool = keras_masking.layers.MaskedGlobalMaxPooling1D()
+    >>> y = pool(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[-1.0]]
+    """
+
+    reduction = staticmethod(ops.masked_max)
+
+
+@export
+class MaskedGlobalMinPooling1D(GlobalPooling):
+    """Takes the minimum over the real steps of a sequence.
+
+    Args:
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        keepdims: Whether to keep the step axis with size 1. Defaults to
+            `False`.
+        empty_value: The value for an empty row. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask every step counts.
+        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
+            False for an empty row.
+        Empty row: `empty_value`, 0 by default.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
+        `keepdims`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `data_format` is `"channels_first"`.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [3.0], [0.0]]])
+    >>> pool = keras_masking.layers.MaskedGlobalMinPooling1D()
+    >>> y = pool(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[1.0]]
+    """
+
+    reduction = staticmethod(ops.masked_min)
+
+
+@export
+class MaskedGlobalSumPooling1D(GlobalPooling):
+    """Sums the real steps of a sequence.
+
+    Under a half precision policy it sums in float32 and casts once, at the
+    end: a sum that float16 cannot hold, above 65504, becomes infinite then.
+
+    Args:
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        keepdims: Whether to keep the step axis with size 1. Defaults to
+            `False`.
+        empty_value: The value for an empty row. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask every step counts.
+        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
+            False for an empty row.
+        Empty row: `empty_value`, 0 by default.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
+        `keepdims`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `data_format` is `"channels_first"`.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [3.0], [9.0]]])
+    >>> pool = keras_masking.layers.MaskedGlobalSumPooling1D()
+    >>> y = pool(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[4.0]]
+    """
+
+    reduction = staticmethod(ops.masked_sum)

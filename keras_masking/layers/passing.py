@@ -1,0 +1,84 @@
+"""Layers that act on each step alone and hand the mask on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import fresh
+
+
+@export
+class MyActivation(MaskAware):
+    """Applies an activation to each step and passes the mask on.
+
+    The layer of the Keras guide on masking, and the smallest reference of how
+    a mask-aware layer is written. The guide's version does the same for
+    `relu`; it cannot be saved, since its class is not registered.
+
+    Args:
+        activation: Name of a Keras activation, or a function of a tensor.
+            Defaults to `"relu"`. One that works on several features, such as
+            `"softmax"`, does so within each step.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: not needed: each step is computed alone.
+        Emits: the mask it reads.
+        Empty row: the activation of what stands there.
+        Padding values: stay in their step. Their gradient is the activation's
+            own, so a NaN there has a NaN gradient.
+
+    Returns:
+        Tensor of the shape of `inputs` and of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `activation` is not an activation.
+
+    Example:
+
+    >>> x = np.array([[[-1.0], [2.0]]])
+    >>> y = keras_masking.layers.MyActivation("relu")(x)
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[[0.0], [2.0]]]
+    """
+
+    def __init__(
+        self,
+        activation: str | Callable[[Tensor], Tensor] = "relu",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        try:
+            self.activation = keras.activations.get(activation)
+        except (ValueError, TypeError):
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`activation` must be a Keras activation or a function.",
+                    "Its names are those of `keras.activations`, 'relu' say.",
+                    activation=repr(activation),
+                )
+            ) from None
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        # Some activations return the object they were given.
+        return fresh(self.activation(inputs), inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        activation = keras.activations.serialize(self.activation)
+        return {**super().get_config(), "activation": activation}

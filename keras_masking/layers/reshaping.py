@@ -1,0 +1,116 @@
+"""Layers that cut, move or join steps, and their mask with them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import fresh
+from keras_masking.ops import split_steps
+from keras_masking.ops.steps import SplitSteps
+
+
+@export
+class TemporalSplit(MaskAware):
+    """Cuts a sequence, and its mask, into pieces along the steps.
+
+    The layer of the Keras guide on masking, done right: the guide's version
+    makes two halves and needs an even number of steps.
+
+    It cuts the columns of the padded array, as its name says in the guide: cut
+    into sections, a row's steps fall into other pieces when the batch is
+    padded more. Cut at indices, they do so only with padding on the left.
+
+    Args:
+        indices_or_sections: Number of pieces, of which the first ones have one
+            step more if the steps do not divide (as `numpy.array_split` does);
+            or a list of increasing steps at which to cut, negative ones
+            counted from the end. Defaults to 2.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`.
+        Emits: one mask for each piece: the same columns.
+        Empty row: stays empty in every piece.
+        Padding values: stay in their step.
+
+    Returns:
+        List of tensors, `(batch, steps of the piece, ...)`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If the number of pieces is not positive or the indices are
+            not increasing integers.
+
+    Example:
+
+    >>> x = np.arange(5.0).reshape(1, 5, 1)
+    >>> first, second = keras_masking.layers.TemporalSplit(2)(x)
+    >>> keras.ops.convert_to_numpy(first).ravel().tolist()
+    [0.0, 1.0, 2.0]
+    >>> keras.ops.convert_to_numpy(second).ravel().tolist()
+    [3.0, 4.0]
+    """
+
+    def __init__(
+        self, indices_or_sections: int | Sequence[int] = 2, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.indices_or_sections = self._check(indices_or_sections)
+
+    def _check(self, value: Any) -> int | list[int]:
+        if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+            if value > 0:
+                return int(value)
+        elif isinstance(value, (list, tuple, np.ndarray)) and len(value):
+            cuts = [int(cut) for cut in value if cut == int(cut)]
+            front = [cut for cut in cuts if cut >= 0]
+            back = [cut for cut in cuts if cut < 0]
+            if cuts == sorted(set(front)) + sorted(set(back)) == list(value):
+                return cuts
+        raise ValueError(
+            describe(
+                self.who,
+                "`indices_or_sections` must be a positive number of pieces or "
+                "a list of increasing steps.",
+                "Pass 2 for two halves, or [3] to cut before step 3.",
+                indices_or_sections=repr(value),
+            )
+        )
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> list[Tensor]:
+        pieces = split_steps(inputs, self._pieces)
+        return [fresh(piece, inputs) for piece in pieces]
+
+    def output_mask(self, mask: Tensor) -> list[Tensor]:
+        return split_steps(mask, self._pieces)
+
+    @property
+    def _pieces(self) -> int | list[int]:
+        value = self.indices_or_sections  # Keras wraps lists that it tracks
+        return value if isinstance(value, int) else [int(cut) for cut in value]
+
+    def compute_output_shape(self, input_shape: Shape) -> list[Shape]:
+        return SplitSteps(self._pieces).compute_output_shape(input_shape)
+
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, mask: Tensor | None = None
+    ) -> list[keras.KerasTensor]:
+        return [
+            keras.KerasTensor(shape, dtype=inputs.dtype)
+            for shape in self.compute_output_shape(inputs.shape)
+        ]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "indices_or_sections": self._pieces}

@@ -1,0 +1,95 @@
+"""One step for a whole sequence: the first or the last real one."""
+
+from keras_masking import ops
+from keras_masking._export import export
+from keras_masking.layers.global_pooling import GlobalPooling
+
+
+@export
+class FirstStep(GlobalPooling):
+    """Takes the first real step of a sequence.
+
+    Args:
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        keepdims: Whether to keep the step axis with size 1. Defaults to
+            `False`.
+        empty_value: The value for an empty row. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, features)`, of any dtype.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask every step counts.
+        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
+            False for an empty row.
+        Empty row: `empty_value`, 0 by default.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
+        `keepdims`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `data_format` is `"channels_first"`.
+
+    Example:
+
+    >>> x = np.array([[[7.0], [8.0], [9.0]]])
+    >>> first = keras_masking.layers.FirstStep()
+    >>> y = first(x, mask=np.array([[False, True, True]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[8.0]]
+    """
+
+    reduction = staticmethod(ops.first_step)
+
+
+@export
+class LastStep(GlobalPooling):
+    """Takes the last real step of a sequence, whatever padding follows it.
+
+    Args:
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        keepdims: Whether to keep the step axis with size 1. Defaults to
+            `False`.
+        empty_value: The value for an empty row. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, features)`, of any dtype.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask every step counts.
+        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
+            False for an empty row.
+        Empty row: `empty_value`, 0 by default.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
+        `keepdims`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `data_format` is `"channels_first"`.
+
+    Example:
+
+    >>> x = np.array([[[7.0], [8.0], [9.0]]])
+    >>> last = keras_masking.layers.LastStep()
+    >>> y = last(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[8.0]]
+    """
+
+    reduction = staticmethod(ops.last_step)

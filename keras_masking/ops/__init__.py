@@ -1,0 +1,42 @@
+"""The arithmetic of masks: pure functions on `keras.ops`.
+
+What the author of a custom layer calls. Every function takes tensors of the
+active backend or NumPy arrays, runs eagerly and inside compiled functions, and
+leaves its arguments as they are.
+"""
+
+from keras_masking.ops.masks import all_real as all_real
+from keras_masking.ops.masks import apply_mask as apply_mask
+from keras_masking.ops.masks import check_mask as check_mask
+from keras_masking.ops.masks import lengths_to_mask as lengths_to_mask
+from keras_masking.ops.masks import mask_to_lengths as mask_to_lengths
+from keras_masking.ops.masks import step_index as step_index
+from keras_masking.ops.reductions import masked_logsumexp as masked_logsumexp
+from keras_masking.ops.reductions import masked_max as masked_max
+from keras_masking.ops.reductions import masked_mean as masked_mean
+from keras_masking.ops.reductions import masked_min as masked_min
+from keras_masking.ops.reductions import masked_softmax as masked_softmax
+from keras_masking.ops.reductions import masked_sum as masked_sum
+from keras_masking.ops.steps import first_step as first_step
+from keras_masking.ops.steps import last_step as last_step
+from keras_masking.ops.steps import split_steps as split_steps
+from keras_masking.ops.windows import window_mask as window_mask
+
+__all__ = [
+    "all_real",
+    "apply_mask",
+    "check_mask",
+    "first_step",
+    "last_step",
+    "lengths_to_mask",
+    "mask_to_lengths",
+    "masked_logsumexp",
+    "masked_max",
+    "masked_mean",
+    "masked_min",
+    "masked_softmax",
+    "masked_sum",
+    "split_steps",
+    "step_index",
+    "window_mask",
+]

@@ -1,0 +1,280 @@
+"""Reductions and softmax over real steps.
+
+All of them share these rules. `axis` is reduced, or normalized. A mask of
+lower rank than `x` is expanded on the right: `(batch, steps)` for
+`(batch, steps, features)`. `mask=None` means that every step is real. What
+stands at padding steps, NaN and infinities included, changes neither a value
+nor a gradient, and its own gradient is 0. float16 and bfloat16 accumulate in
+float32 and are cast once, at the end.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_masking._types import Axis
+from keras_masking._types import Tensor
+from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import read_expanded
+from keras_masking.ops.masks import scalar
+
+
+def _dtype(x: Tensor) -> str:
+    return str(keras.backend.standardize_dtype(x.dtype))
+
+
+def _is_float(x: Tensor) -> bool:
+    return "float" in _dtype(x)
+
+
+def _wide(x: Tensor) -> Tensor:
+    return ops.cast(x, "float32") if _dtype(x).endswith("float16") else x
+
+
+def _as_float(x: Tensor) -> Tensor:
+    return x if _is_float(x) else ops.cast(x, keras.config.floatx())
+
+
+def _fill_empty(
+    y: Tensor,
+    mask: Tensor | None,
+    axis: Axis,
+    keepdims: bool,
+    empty_value: float,
+    dtype: str,
+) -> Tensor:
+    if mask is not None:
+        y = ops.where(any_real(mask, axis, keepdims), y, scalar(empty_value, y))
+    return ops.cast(y, dtype)
+
+
+def _count(mask: Tensor, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    count = ops.sum(ops.cast(mask, "int32"), axis=axis, keepdims=keepdims)
+    for size, ones in ((ops.shape(x)[a], mask.shape[a] == 1) for a in axes):
+        if ones:  # an axis that the mask does not have
+            count = count * size
+    return ops.maximum(count, 1)
+
+
+def masked_sum(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Sum over real steps.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype that `keras.ops.sum` gives. A sum that this dtype
+        cannot hold overflows: above 65504 in float16.
+
+    Example:
+
+    >>> x = np.array([[1.0, 2.0, np.nan]], "float32")
+    >>> y = keras_masking.ops.masked_sum(x, np.array([[1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([3.], dtype=float32)
+    """
+    x, mask = read_expanded("masked_sum", x, mask)
+    real = x if mask is None else ops.where(mask, x, scalar(0, x))
+    total = ops.sum(_wide(real), axis=axis, keepdims=keepdims)
+    dtype = _dtype(x) if _is_float(x) else _dtype(total)
+    return _fill_empty(total, mask, axis, keepdims, empty_value, dtype)
+
+
+def masked_mean(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Mean over real steps: their sum, divided by their number.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`, or of `keras.config.floatx()` for integers.
+
+    Example:
+
+    >>> x = np.array([[1.0, 3.0, np.nan], [7.0, 8.0, 9.0]], "float32")
+    >>> mask = np.array([[1, 1, 0], [0, 0, 0]])
+    >>> keras.ops.convert_to_numpy(keras_masking.ops.masked_mean(x, mask))
+    array([2., 0.], dtype=float32)
+    """
+    x, mask = read_expanded("masked_mean", x, mask)
+    x = _as_float(x)
+    if mask is None:
+        mean = ops.mean(_wide(x), axis=axis, keepdims=keepdims)
+    else:
+        real = _wide(ops.where(mask, x, scalar(0, x)))
+        count = _count(mask, x, axis, keepdims)
+        mean = ops.sum(real, axis=axis, keepdims=keepdims) / ops.cast(
+            count, _dtype(real)
+        )
+    return _fill_empty(mean, mask, axis, keepdims, empty_value, _dtype(x))
+
+
+def masked_max(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Maximum over real steps.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`.
+
+    Example:
+
+    >>> x = np.array([[-1.0, -3.0, 0.0]], "float32")
+    >>> y = keras_masking.ops.masked_max(x, np.array([[1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([-1.], dtype=float32)
+    """
+    x, mask = read_expanded("masked_max", x, mask)
+    if mask is None:
+        return ops.max(x, axis=axis, keepdims=keepdims)
+    lowest = -np.inf if _is_float(x) else np.iinfo(_dtype(x)).min
+    real = ops.where(mask, x, scalar(lowest, x))
+    top = ops.max(real, axis=axis, keepdims=keepdims)
+    return _fill_empty(top, mask, axis, keepdims, empty_value, _dtype(x))
+
+
+def masked_min(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Minimum over real steps.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`.
+
+    Example:
+
+    >>> x = np.array([[1.0, 3.0, 0.0]], "float32")
+    >>> y = keras_masking.ops.masked_min(x, np.array([[1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([1.], dtype=float32)
+    """
+    x, mask = read_expanded("masked_min", x, mask)
+    if mask is None:
+        return ops.min(x, axis=axis, keepdims=keepdims)
+    highest = np.inf if _is_float(x) else np.iinfo(_dtype(x)).max
+    real = ops.where(mask, x, scalar(highest, x))
+    bottom = ops.min(real, axis=axis, keepdims=keepdims)
+    return _fill_empty(bottom, mask, axis, keepdims, empty_value, _dtype(x))
+
+
+def masked_logsumexp(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Logarithm of the sum of the exponentials of real steps.
+
+    The largest real value is taken out first, `m + log(sum(exp(x - m)))`, so
+    the result is right for values of any size.
+
+    Args:
+        x: Float tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: The result where there is no real step. The limit of the
+            formula is `-inf`; the default is the finite 0.
+
+    Returns:
+        Tensor of the dtype of `x`, or of `keras.config.floatx()` for integers.
+
+    Example:
+
+    >>> x = np.array([[1000.0, 1000.0, np.nan]], "float32")
+    >>> y = keras_masking.ops.masked_logsumexp(x, np.array([[1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([1000.6931], dtype=float32)
+    """
+    x, mask = read_expanded("masked_logsumexp", x, mask)
+    x = _as_float(x)
+    real = _wide(x)
+    if mask is not None:
+        real = ops.where(mask, real, _no_step(mask, axis, real))
+    result = ops.logsumexp(real, axis=axis, keepdims=keepdims)
+    return _fill_empty(result, mask, axis, keepdims, empty_value, _dtype(x))
+
+
+def masked_softmax(
+    x: Tensor, mask: Tensor | None = None, axis: Axis = 1
+) -> Tensor:
+    """Softmax over real steps: they sum to 1, padding steps are exactly 0.
+
+    Args:
+        x: Float tensor of logits of any size, such as
+            `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to normalize over. Defaults to 1, the steps.
+
+    Returns:
+        Tensor of the shape and dtype of `x` (of `keras.config.floatx()` for
+        integers). Zeros where there is no real step.
+
+    Example:
+
+    >>> x = np.array([[5.0, 5.0, np.nan], [1.0, 2.0, 3.0]], "float32")
+    >>> mask = np.array([[1, 1, 0], [0, 0, 0]])
+    >>> keras.ops.convert_to_numpy(keras_masking.ops.masked_softmax(x, mask))
+    array([[0.5, 0.5, 0. ],
+           [0. , 0. , 0. ]], dtype=float32)
+    """
+    x, mask = read_expanded("masked_softmax", x, mask)
+    x = _as_float(x)
+    real = _wide(x)
+    if mask is not None:
+        real = ops.where(mask, real, _no_step(mask, axis, real))
+    weights = ops.softmax(real, axis=axis)
+    if mask is not None:
+        weights = ops.where(mask, weights, scalar(0, weights))
+    return ops.cast(weights, _dtype(x))
+
+
+def _no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:
+    # What an exponential sees at a padding step: -inf, whose exponential is 0;
+    # but 0 in an empty row, where -inf everywhere would make NaN.
+    row = any_real(mask, axis, keepdims=True)
+    return ops.where(row, scalar(-np.inf, x), scalar(0, x))

@@ -1,0 +1,220 @@
+"""Steps picked out of a sequence, and sequences cut along their steps."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import read
+from keras_masking.ops.masks import scalar
+
+
+def first_step(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: int = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """The first real step of each row.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`, `axis` among them.
+            Defaults to all real.
+        axis: The axis of the steps. Defaults to 1.
+        keepdims: Whether to keep it with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`, without `axis` (or with size 1 there).
+
+    Example:
+
+    >>> x = np.array([[7.0, 8.0, 9.0]], "float32")
+    >>> y = keras_masking.ops.first_step(x, np.array([[0, 1, 1]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([8.], dtype=float32)
+    """
+
+    def index(mask: Tensor) -> Tensor:
+        return ops.argmax(ops.cast(mask, "int32"), axis=-1)
+
+    return _select("first_step", x, mask, axis, keepdims, empty_value, index)
+
+
+def last_step(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: int = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """The last real step of each row, whatever holes come before it.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`, `axis` among them.
+            Defaults to all real.
+        axis: The axis of the steps. Defaults to 1.
+        keepdims: Whether to keep it with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`, without `axis` (or with size 1 there).
+
+    Example:
+
+    >>> x = np.array([[7.0, 8.0, 9.0]], "float32")
+    >>> y = keras_masking.ops.last_step(x, np.array([[1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([8.], dtype=float32)
+    """
+
+    def index(mask: Tensor) -> Tensor:
+        columns = ops.arange(ops.shape(mask)[-1], dtype="int32")
+        return ops.max(ops.where(mask, columns, 0), axis=-1)
+
+    return _select("last_step", x, mask, axis, keepdims, empty_value, index)
+
+
+def _select(
+    who: str,
+    x: Tensor,
+    mask: Tensor | None,
+    axis: int,
+    keepdims: bool,
+    empty_value: float,
+    index: Callable[[Tensor], Tensor],
+) -> Tensor:
+    x, mask = read(who, x, mask)
+    if mask is None:
+        column = [0] if who == "first_step" else [-1]
+        step = ops.take(x, column, axis=axis)
+        return step if keepdims else ops.squeeze(step, axis=axis)
+    if isinstance(x, keras.KerasTensor) and x.shape[axis] is None:
+        raise ValueError(
+            describe(
+                f"`{who}`",
+                "the number of steps of a symbolic tensor must be known.",
+                "Use the layer `FirstStep` or `LastStep`, which needs it only "
+                "when it runs.",
+                **{"x.shape": tuple(x.shape)},
+            )
+        )
+    axis = axis % len(x.shape)
+    given = len(mask.shape)
+    if axis >= given:
+        raise ValueError(
+            describe(
+                f"`{who}`",
+                "`axis` must be an axis of the mask.",
+                "Pass the axis of the steps.",
+                axis=axis,
+                **{"mask.shape": tuple(mask.shape)},
+            )
+        )
+    # One flat gather: rows and steps become one axis, which is many times
+    # faster on TensorFlow than `take_along_axis`.
+    mask = ops.moveaxis(mask, axis, given - 1)
+    rest = ops.shape(x)[given:]
+    moved = ops.moveaxis(x, axis, given - 1)
+    rows, steps = ops.shape(mask)[:-1], ops.shape(mask)[-1]
+    flat_index = ops.reshape(ops.cast(index(mask), "int32"), (-1,))
+    start = ops.arange(ops.shape(flat_index)[0], dtype="int32") * steps
+    picked = ops.take(
+        ops.reshape(moved, (-1, *rest)), start + flat_index, axis=0
+    )
+    real = ops.reshape(any_real(mask, -1), (-1, *[1] * len(rest)))
+    picked = ops.where(real, picked, scalar(empty_value, picked))
+    picked = ops.reshape(picked, (*rows, *rest))
+    return ops.expand_dims(picked, axis) if keepdims else picked
+
+
+@export
+class SplitSteps(keras.Operation):
+    """Cuts a tensor along its steps, as `numpy.array_split` does.
+
+    An `Operation` of its own, because a Functional model records what a
+    `compute_mask` does, and `keras.ops` has no split whose pieces' length is
+    known only when it runs.
+
+    Args:
+        indices_or_sections: Number of pieces, or the steps at which to cut.
+        name: Name of the operation.
+    """
+
+    def __init__(
+        self,
+        indices_or_sections: int | list[int],
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.indices_or_sections = indices_or_sections
+
+    def _bounds(self, steps: int) -> list[tuple[int | None, int | None]]:
+        if isinstance(self.indices_or_sections, int):
+            sections = self.indices_or_sections
+            # Of T steps in n pieces, piece j has (T + n - 1 - j) // n: the
+            # first T % n have one more. It holds for T a tensor as well.
+            ends = [sections - 1 - j for j in range(sections)]
+            cuts: list[int | None] = [
+                sum((steps + end) // sections for end in ends[:i])
+                for i in range(sections)
+            ]
+            cuts.append(steps)
+        else:
+            cuts = [0, *self.indices_or_sections, None]
+        return list(pairwise(cuts))
+
+    def call(self, x: Tensor) -> list[Tensor]:
+        steps = ops.shape(x)[1]
+        return [x[:, start:stop] for start, stop in self._bounds(steps)]
+
+    def compute_output_shape(self, shape: Shape) -> list[Shape]:
+        batch, steps, *rest = shape
+        if steps is None:
+            pieces = self.indices_or_sections
+            number = pieces if isinstance(pieces, int) else len(pieces) + 1
+            return [(batch, None, *rest)] * number
+        lengths = [
+            len(range(steps)[start:stop]) for start, stop in self._bounds(steps)
+        ]
+        return [(batch, length, *rest) for length in lengths]
+
+    def compute_output_spec(self, x: keras.KerasTensor) -> list[Tensor]:
+        return [
+            keras.KerasTensor(shape, dtype=x.dtype)
+            for shape in self.compute_output_shape(x.shape)
+        ]
+
+
+def split_steps(
+    x: Tensor, indices_or_sections: int | list[int]
+) -> list[Tensor]:
+    """Cuts `x` along axis 1, as `numpy.array_split` does.
+
+    Args:
+        x: Tensor, `(batch, steps, ...)`; the number of steps may be unknown.
+        indices_or_sections: Number of pieces, of which the first ones have a
+            step more if the steps do not divide; or the steps at which to cut.
+
+    Returns:
+        List of tensors.
+
+    Example:
+
+    >>> x = np.array([[1, 2, 3, 4, 5]])
+    >>> a, b = keras_masking.ops.split_steps(x, 2)
+    >>> keras.ops.convert_to_numpy(b).tolist()
+    [[4, 5]]
+    """
+    x, _ = read("split_steps", x, None)
+    pieces: list[Tensor] = SplitSteps(indices_or_sections)(x)
+    return pieces
