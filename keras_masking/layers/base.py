@@ -61,6 +61,16 @@ class MaskAware(keras.layers.Layer):
         return None if mask is None else self.output_mask(mask)
 
 
+class KeepsDtype(MaskAware):
+    """A layer whose outputs have the dtype of its inputs, integers too."""
+
+    def compute_output_spec(self, inputs: Any, mask: Any = None) -> Any:
+        shape = self.compute_output_shape(inputs.shape)
+        if isinstance(shape, list):
+            return [keras.KerasTensor(s, dtype=inputs.dtype) for s in shape]
+        return keras.KerasTensor(shape, dtype=inputs.dtype)
+
+
 class StepMixer(MaskAware):
     """Makes a Keras layer that mixes steps obey the mask.
 

@@ -6,15 +6,17 @@ import keras
 from keras import ops
 
 from keras_masking._export import export
+from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
 from keras_masking.ops import all_real
 from keras_masking.ops import step_index
 
 
 @export
-class AttachMask(MaskAware):
+class AttachMask(KeepsDtype):
     """Makes a tensor carry the mask that is handed over.
 
     How a mask that is an input of a model gets in:
@@ -57,10 +59,8 @@ class AttachMask(MaskAware):
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return ops.copy(inputs)
 
-    def compute_output_spec(
-        self, inputs: keras.KerasTensor, mask: Tensor | None = None
-    ) -> keras.KerasTensor:
-        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
 
 
 @export
@@ -105,6 +105,9 @@ class GetMask(MaskAware):
 
     def output_mask(self, mask: Tensor) -> None:
         return None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape[:2]
 
     def compute_output_spec(
         self, inputs: keras.KerasTensor, mask: Tensor | None = None
@@ -187,6 +190,9 @@ class LengthMask(MaskAware):
                 shapes=shapes,
             )
         )
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        return tuple(input_shape[0])
 
     def compute_output_spec(
         self, inputs: list[keras.KerasTensor], mask: Any = None

@@ -9,12 +9,12 @@ from keras_masking import ops
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
-from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import check_data_format
 from keras_masking.ops.masks import any_real
 
 
-class GlobalPooling(MaskAware):
+class GlobalPooling(KeepsDtype):
     """What the pooling layers share: all but the reduction itself."""
 
     reduction: Callable[..., Tensor]
@@ -46,12 +46,6 @@ class GlobalPooling(MaskAware):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, _, *features = input_shape
         return (batch, *([1] if self.keepdims else []), *features)
-
-    def compute_output_spec(
-        self, inputs: keras.KerasTensor, mask: Tensor | None = None
-    ) -> keras.KerasTensor:
-        shape = self.compute_output_shape(inputs.shape)
-        return keras.KerasTensor(shape, dtype=inputs.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -3,21 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import fresh
 from keras_masking.ops import split_steps
 from keras_masking.ops.steps import SplitSteps
 
 
 @export
-class TemporalSplit(MaskAware):
+class TemporalSplit(KeepsDtype):
     """Cuts a sequence, and its mask, into pieces along the steps.
 
     The layer of the Keras guide on masking, done right: the guide's version
@@ -103,14 +102,6 @@ class TemporalSplit(MaskAware):
 
     def compute_output_shape(self, input_shape: Shape) -> list[Shape]:
         return SplitSteps(self._pieces).compute_output_shape(input_shape)
-
-    def compute_output_spec(
-        self, inputs: keras.KerasTensor, mask: Tensor | None = None
-    ) -> list[keras.KerasTensor]:
-        return [
-            keras.KerasTensor(shape, dtype=inputs.dtype)
-            for shape in self.compute_output_shape(inputs.shape)
-        ]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "indices_or_sections": self._pieces}

@@ -267,6 +267,8 @@ def masked_softmax(
     real = _wide(x)
     if mask is not None:
         real = ops.where(mask, real, _no_step(mask, axis, real))
+    if isinstance(axis, int) and x.shape[axis] == 1:
+        axis = (axis,)  # Keras warns of an int: one step alone is no mistake
     weights = ops.softmax(real, axis=axis)
     if mask is not None:
         weights = ops.where(mask, weights, scalar(0, weights))

@@ -1,0 +1,77 @@
+"""Which backend, which device, and what every test starts from."""
+
+import importlib.util
+import os
+from typing import Any
+
+import pytest
+
+BACKENDS = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device",
+        choices=("cpu", "gpu"),
+        default="cpu",
+        help="where the backend runs; gpu fails if there is none",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # All of this has to be said before Keras is imported.
+    installed = [b for b in BACKENDS if importlib.util.find_spec(b)]
+    os.environ.setdefault("KERAS_BACKEND", installed[0])
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if config.getoption("--device") == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    else:
+        # float32 means float32: no TF32 in products and convolutions.
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
+        os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
+    if "torch" in installed:
+        import torch  # noqa: F401  before TensorFlow, or the process may crash
+
+    import keras
+
+    keras.config.disable_traceback_filtering()
+    if config.getoption("--device") == "gpu" and not _has_gpu():
+        raise pytest.UsageError(
+            f"--device gpu: the backend {keras.backend.backend()} finds none"
+        )
+
+
+def _has_gpu() -> bool:
+    backend = os.environ["KERAS_BACKEND"]
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    import jax
+
+    return jax.default_backend() == "gpu"
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    import keras
+
+    backend = keras.backend.backend()
+    version = importlib.import_module(backend).__version__
+    device = config.getoption("--device")
+    return f"keras {keras.__version__}, {backend} {version} on {device}"
+
+
+@pytest.fixture(autouse=True)
+def start(doctest_namespace: dict[str, Any]) -> None:
+    import keras
+    import numpy as np
+
+    import keras_masking
+
+    keras.utils.set_random_seed(0)
+    doctest_namespace.update(keras=keras, np=np, keras_masking=keras_masking)

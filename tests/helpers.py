@@ -1,0 +1,147 @@
+"""What several tests need: sample masks, tolerances, gradients, compiling."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_masking._keras import get_mask
+
+BACKEND = keras.backend.backend()
+
+# Largest error allowed, relative to the largest magnitude involved: some 100
+# roundings of the dtype.
+TOLERANCE = {
+    "float64": 1e-13,
+    "float32": 1e-5,
+    "float16": 5e-3,
+    "bfloat16": 4e-2,
+}
+
+# Seven steps. The left paddings are even, so that strides of 2 fit them.
+MASKS = {
+    "right": ["1111111", "1111100", "1000000"],
+    "left": ["1111111", "0011111", "0000001"],
+    "holes": ["1011101", "0011010", "1111000"],
+    "empty": ["1110000", "0000000", "1111111"],
+    "nothing": ["0000000", "0000000", "0000000"],
+}
+MASKS = {
+    name: np.array([[c == "1" for c in row] for row in rows])
+    for name, rows in MASKS.items()
+}
+POISON = {
+    "nan": np.nan,
+    "inf": np.inf,
+    "-inf": -np.inf,
+    "huge": 3e38,
+    "eight": 8.0,
+}
+
+
+def to_numpy(x: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(x))
+
+
+def mask_of(x: Any) -> np.ndarray | None:
+    mask = get_mask(x)
+    return None if mask is None else to_numpy(mask)
+
+
+def sample(steps: int = 7, features: int = 4, seed: int = 0) -> np.ndarray:
+    """`(3, steps, features)`; a row of zeros at step 1, one all negative."""
+    x = np.random.default_rng(seed).normal(size=(3, steps, features))
+    x[0, 1] = 0.0
+    x[2] = -np.abs(x[2]) - 0.1
+    return x.astype("float32")
+
+
+def poisoned(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
+    """`x` with `value` at padding steps."""
+    return np.where(mask[..., None], x, np.float32(value)).astype(x.dtype)
+
+
+def assert_close(
+    actual: Any,
+    expected: Any,
+    dtype: str = "float32",
+    scale: float | None = None,
+) -> None:
+    """Compares, with NaN equal to NaN and the tolerance of `dtype`.
+
+    The error is measured against `scale`, by default the largest expected
+    value. Below the smallest normal number of the dtype anything counts as 0:
+    backends flush there.
+    """
+    actual = to_numpy(actual).astype("float64")
+    expected = np.asarray(expected, "float64")
+    assert actual.shape == expected.shape, (actual.shape, expected.shape)
+    finite = np.abs(expected[np.isfinite(expected)])
+    if scale is None:
+        scale = float(finite.max()) if finite.size else 0.0
+    tiny = float(keras.tree.map_structure(_tiny, dtype))
+    np.testing.assert_allclose(
+        actual, expected, rtol=0, atol=TOLERANCE[dtype] * scale + tiny
+    )
+
+
+def _tiny(dtype: str) -> float:
+    return {"float16": 6.2e-5, "float64": 2.3e-308}.get(dtype, 1.2e-38)
+
+
+def gradient(function: Callable[..., Any], *inputs: np.ndarray) -> list:
+    """Gradients of `function(*inputs)`, a scalar, as NumPy arrays."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tensors = [tf.convert_to_tensor(x) for x in inputs]
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            value = function(*tensors)
+        grads = tape.gradient(value, tensors)
+        grads = [tf.convert_to_tensor(g) for g in grads]
+    elif BACKEND == "torch":
+        tensors = [
+            keras.ops.convert_to_tensor(x).detach().requires_grad_()
+            for x in inputs
+        ]
+        import torch
+
+        grads = torch.autograd.grad(function(*tensors), tensors)
+    else:
+        import jax
+
+        grads = jax.grad(function, argnums=tuple(range(len(inputs))))(*inputs)
+    return [to_numpy(grad) for grad in grads]
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as the backend compiles it."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    if BACKEND == "torch":
+        import torch
+
+        # Captures the graph as torch.compile does, without generating C++.
+        return torch.compile(function, backend="aot_eager")
+    import jax
+
+    return jax.jit(function)
+
+
+def finite_differences(
+    function: Callable[[np.ndarray], float], x: np.ndarray, where: np.ndarray
+) -> np.ndarray:
+    """Central differences of `function`, a float64 oracle, where asked."""
+    x = x.astype("float64")
+    result = np.zeros_like(x)
+    step = 1e-5
+    for index in zip(*np.nonzero(where)):
+        up, down = x.copy(), x.copy()
+        up[index] += step
+        down[index] -= step
+        result[index] = (function(up) - function(down)) / (2 * step)
+    return result
