@@ -33,7 +33,7 @@ class Case:
     width: int = FEATURES
     pools: bool = False
     zeroes: bool = True  # writes 0 at padding steps
-    gradients: bool = True
+    columns: bool = False  # speaks of columns of the padded array
     outputs: Callable[[Any], Any] = field(default=lambda y: y)
 
     def __str__(self) -> str:
@@ -119,6 +119,7 @@ CASES = [
         layers.TemporalSplit,
         second_piece,
         zeroes=False,
+        columns=True,
         outputs=lambda y: y[1],
     ),
     conv("valid"),
@@ -136,5 +137,5 @@ CASES = [
     conv("groups", padding="same", groups=2),
 ]
 CONVOLUTIONS = [case for case in CASES if case.name.startswith("conv")]
-POOLS = [case for case in CASES if case.pools]
+BY_LENGTH = [case for case in CASES if not case.columns]
 X = sample(features=FEATURES)

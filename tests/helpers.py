@@ -90,17 +90,23 @@ def _tiny(dtype: str) -> float:
     return {"float16": 6.2e-5, "float64": 2.3e-308}.get(dtype, 1.2e-38)
 
 
-def gradient(function: Callable[..., Any], *inputs: np.ndarray) -> list:
+def gradient(
+    function: Callable[..., Any], *inputs: np.ndarray, compile: bool = False
+) -> list:
     """Gradients of `function(*inputs)`, a scalar, as NumPy arrays."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        tensors = [tf.convert_to_tensor(x) for x in inputs]
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            value = function(*tensors)
-        grads = tape.gradient(value, tensors)
-        grads = [tf.convert_to_tensor(g) for g in grads]
+        def gradients(*tensors: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(tensors)
+                value = function(*tensors)
+            grads = tape.gradient(value, tensors)
+            return [tf.convert_to_tensor(g) for g in grads]
+
+        if compile:
+            gradients = compiled(gradients)
+        grads = gradients(*[tf.convert_to_tensor(x) for x in inputs])
     elif BACKEND == "torch":
         tensors = [
             keras.ops.convert_to_tensor(x).detach().requires_grad_()
@@ -108,11 +114,14 @@ def gradient(function: Callable[..., Any], *inputs: np.ndarray) -> list:
         ]
         import torch
 
+        if compile:
+            function = compiled(function)
         grads = torch.autograd.grad(function(*tensors), tensors)
     else:
         import jax
 
-        grads = jax.grad(function, argnums=tuple(range(len(inputs))))(*inputs)
+        gradients = jax.grad(function, argnums=tuple(range(len(inputs))))
+        grads = (jax.jit(gradients) if compile else gradients)(*inputs)
     return [to_numpy(grad) for grad in grads]
 
 

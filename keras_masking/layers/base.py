@@ -19,6 +19,11 @@ class MaskAware(keras.layers.Layer):
     `output_mask` where the mask that it emits differs from the one it reads.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A layer without weights is ready at once, as Keras' own ones are.
+        self.built = type(self).build is keras.layers.Layer.build
+
     def __call__(
         self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
     ) -> Any:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_masking import layers
+from tests.cases import BY_LENGTH
 from tests.cases import CASES
 from tests.cases import X
 from tests.cases import Case
@@ -49,10 +50,8 @@ def test_padding_values_change_nothing(case: Case, poison: str) -> None:
 
 
 @pytest.mark.parametrize("extra", [1, 2, 3, 40])
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", BY_LENGTH, ids=str)
 def test_more_padding_changes_nothing(case: Case, extra: int) -> None:
-    if case.name == "split":
-        pytest.skip("TemporalSplit cuts columns of the padded array, by design")
     layer, mask = case.make(), MASKS["right"]
     padding = ((0, 0), (0, extra))
     more = np.pad(X, (*padding, (0, 0)), constant_values=5.0)
@@ -72,10 +71,8 @@ def test_more_padding_changes_nothing(case: Case, extra: int) -> None:
     assert np.all(values[:, steps:] == 0)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", BY_LENGTH, ids=str)
 def test_alone_equals_batched(case: Case) -> None:
-    if case.name == "split":
-        pytest.skip("TemporalSplit cuts columns of the padded array, by design")
     layer, mask = case.make(), MASKS["right"]
     batched = to_numpy(case.outputs(layer(X, mask=mask)))
     for row, length in enumerate(mask.sum(axis=1)):

@@ -1,0 +1,94 @@
+"""Gradients: those of the oracle at real steps, exactly 0 at padding steps."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.cases import CASES
+from tests.cases import CONVOLUTIONS
+from tests.cases import X
+from tests.cases import Case
+from tests.helpers import MASKS
+from tests.helpers import assert_close
+from tests.helpers import finite_differences
+from tests.helpers import gradient
+from tests.helpers import poisoned
+
+
+def upstream(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=shape).astype("float32")
+
+
+def loss(case: Case, y: Any, real: np.ndarray | None, w: np.ndarray) -> Any:
+    """Weighs the real outputs; padding outputs get no gradient."""
+    y = case.outputs(y)
+    if real is not None:
+        y = ops.where(real[..., None], y, 0.0)
+    return ops.sum(ops.multiply(y, w))
+
+
+@pytest.mark.parametrize("kind", ["right", "left", "holes", "empty"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_equal_finite_differences_of_the_oracle(case: Case, kind: str) -> None:
+    layer, mask = case.make(), MASKS[kind]
+    expected, real = case.expected(X, mask)
+    w = upstream(expected.shape)
+    wanted = finite_differences(
+        lambda x: float((case.expected(x, mask)[0] * w).sum()),
+        X,
+        np.broadcast_to(mask[..., None], X.shape),
+    )
+    (grad,) = gradient(lambda x: loss(case, layer(x, mask=mask), real, w), X)
+    if case.name == "activation":  # relu has no derivative at 0
+        wanted, grad = (np.where(X == 0, 0, g) for g in (wanted, grad))
+    assert_close(grad, wanted)
+    assert np.all(grad[~mask] == 0)
+
+
+@pytest.mark.parametrize("compile", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_no_padding_value_reaches_them(case: Case, compile: bool) -> None:
+    if case.name == "activation":
+        pytest.skip("the derivative of an activation at NaN is NaN, by nature")
+    layer, mask = case.make(), MASKS["empty"] & MASKS["holes"]
+    expected, real = case.expected(X, mask)
+    w = upstream(expected.shape)
+
+    def gradient_at(x: np.ndarray) -> np.ndarray:
+        (grad,) = gradient(
+            lambda x: loss(case, layer(x, mask=mask), real, w),
+            x,
+            compile=compile,
+        )
+        return grad
+
+    clean = gradient_at(poisoned(X, mask, 0.0))
+    assert np.isfinite(clean).all()
+    for poison in (np.nan, np.inf, -np.inf, 3e38):
+        grad = gradient_at(poisoned(X, mask, poison))
+        np.testing.assert_array_equal(grad[~mask], 0)
+        assert_close(grad, clean)
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+def test_weights_meet_no_padding(case: Case) -> None:
+    layer, mask = case.make(), MASKS["holes"]
+    kernel, bias = layer.get_weights()
+    w = upstream(case.expected(X, mask)[0].shape)
+
+    def weight_gradients(x: np.ndarray) -> list:
+        def function(kernel: Any, bias: Any) -> Any:
+            y, _ = layer.stateless_call([kernel, bias], [], x, mask=mask)
+            return ops.sum(ops.multiply(y, w))
+
+        return gradient(function, kernel, bias)
+
+    clean = weight_gradients(poisoned(X, mask, 0.0))
+    for poison in (np.nan, np.inf, 3e38, 8.0):
+        for grad, wanted in zip(weight_gradients(poisoned(X, mask, poison)), clean):
+            assert_close(grad, wanted)
+    # The bias is added once for each real output step.
+    real = case.expected(X, mask)[1]
+    assert_close(clean[1], (w * real[..., None]).sum(axis=(0, 1)))
