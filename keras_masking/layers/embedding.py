@@ -148,14 +148,16 @@ class CustomEmbedding(MaskAware):
         return own if mask is None else ops.logical_and(own, mask)
 
     def _comparable(self, inputs: Tensor) -> Tensor:
-        # Padding ids and `input_dim` may not fit into the ids' own dtype.
+        # Padding ids and `input_dim` may not fit into the ids' own dtype. What
+        # is too large for a signed integer turns negative: outside the table.
         if not isinstance(inputs, keras.KerasTensor):
             inputs = ops.convert_to_tensor(inputs)
         dtype = keras.backend.standardize_dtype(inputs.dtype)
-        wider = {"uint32": "int64", "uint64": "int64", "float16": "float32"}
-        if dtype in ("bool", "int8", "uint8", "int16", "uint16"):
+        if dtype in ("int64", "uint64"):
+            return ops.cast(inputs, "int64")
+        if dtype.startswith(("bool", "int", "uint")):
             return ops.cast(inputs, "int32")
-        return ops.cast(inputs, wider.get(dtype, dtype))
+        return ops.cast(inputs, "float32") if dtype == "float16" else inputs
 
     def _not_padding(self, ids: Tensor) -> Tensor:
         real = ops.ones_like(ids, dtype="bool")
