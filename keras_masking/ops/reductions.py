@@ -159,9 +159,12 @@ def masked_max(
     x, mask = read_expanded("masked_max", x, mask)
     if mask is None:
         return ops.max(x, axis=axis, keepdims=keepdims)
-    lowest = -np.inf if _is_float(x) else np.iinfo(_dtype(x)).min
-    real = ops.where(mask, x, scalar(lowest, x))
-    top = ops.max(real, axis=axis, keepdims=keepdims)
+    wide = ops.cast(x, "uint8") if _dtype(x) == "bool" else x
+    lowest = -np.inf if _is_float(x) else np.iinfo(_dtype(wide)).min
+    real = ops.where(mask, wide, scalar(lowest, wide))
+    # Of no steps Keras has no maximum; what stands for it is empty anyhow.
+    reduce = ops.sum if 0 in x.shape else ops.max
+    top = reduce(real, axis=axis, keepdims=keepdims)
     return _fill_empty(top, mask, axis, keepdims, empty_value, _dtype(x))
 
 
@@ -194,9 +197,11 @@ def masked_min(
     x, mask = read_expanded("masked_min", x, mask)
     if mask is None:
         return ops.min(x, axis=axis, keepdims=keepdims)
-    highest = np.inf if _is_float(x) else np.iinfo(_dtype(x)).max
-    real = ops.where(mask, x, scalar(highest, x))
-    bottom = ops.min(real, axis=axis, keepdims=keepdims)
+    wide = ops.cast(x, "uint8") if _dtype(x) == "bool" else x
+    highest = np.inf if _is_float(x) else np.iinfo(_dtype(wide)).max
+    real = ops.where(mask, wide, scalar(highest, wide))
+    reduce = ops.sum if 0 in x.shape else ops.min
+    bottom = reduce(real, axis=axis, keepdims=keepdims)
     return _fill_empty(bottom, mask, axis, keepdims, empty_value, _dtype(x))
 
 

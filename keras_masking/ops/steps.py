@@ -78,8 +78,9 @@ def last_step(
     """
 
     def index(mask: Tensor) -> Tensor:
-        columns = ops.arange(ops.shape(mask)[-1], dtype="int32")
-        return ops.max(ops.where(mask, columns, 0), axis=-1)
+        # The first place where all real steps have been counted.
+        counts = ops.cumsum(ops.cast(mask, "int32"), axis=-1)
+        return ops.argmax(counts, axis=-1)
 
     return _select("last_step", x, mask, axis, keepdims, empty_value, index)
 
@@ -98,16 +99,6 @@ def _select(
         column = [0] if who == "first_step" else [-1]
         step = ops.take(x, column, axis=axis)
         return step if keepdims else ops.squeeze(step, axis=axis)
-    if isinstance(x, keras.KerasTensor) and x.shape[axis] is None:
-        raise ValueError(
-            describe(
-                f"`{who}`",
-                "the number of steps of a symbolic tensor must be known.",
-                "Use the layer `FirstStep` or `LastStep`, which needs it only "
-                "when it runs.",
-                **{"x.shape": tuple(x.shape)},
-            )
-        )
     axis = axis % len(x.shape)
     given = len(mask.shape)
     if axis >= given:
@@ -121,20 +112,21 @@ def _select(
             )
         )
     # One flat gather: rows and steps become one axis, which is many times
-    # faster on TensorFlow than `take_along_axis`.
+    # faster on TensorFlow than `take_along_axis`. A row starts where the steps
+    # of the rows before it end, in a formula that holds for unknown sizes too.
     mask = ops.moveaxis(mask, axis, given - 1)
-    rest = ops.shape(x)[given:]
     moved = ops.moveaxis(x, axis, given - 1)
-    rows, steps = ops.shape(mask)[:-1], ops.shape(mask)[-1]
-    flat_index = ops.reshape(ops.cast(index(mask), "int32"), (-1,))
-    start = ops.arange(ops.shape(flat_index)[0], dtype="int32") * steps
-    picked = ops.take(
-        ops.reshape(moved, (-1, *rest)), start + flat_index, axis=0
-    )
+    sizes = ops.shape(moved)
+    rows, rest = sizes[: given - 1], sizes[given:]
+    steps = ops.sum(ops.ones_like(mask, dtype="int32"), axis=-1)
+    steps = ops.reshape(steps, (-1,))
+    picked = ops.cumsum(steps) - steps
+    picked = picked + ops.reshape(ops.cast(index(mask), "int32"), (-1,))
+    step = ops.take(ops.reshape(moved, (-1, *rest)), picked, axis=0)
     real = ops.reshape(any_real(mask, -1), (-1, *[1] * len(rest)))
-    picked = ops.where(real, picked, scalar(empty_value, picked))
-    picked = ops.reshape(picked, (*rows, *rest))
-    return ops.expand_dims(picked, axis) if keepdims else picked
+    step = ops.where(real, step, scalar(empty_value, step))
+    step = ops.reshape(step, ((-1, *rows[1:]) if rows else ()) + rest)
+    return ops.expand_dims(step, axis) if keepdims else step
 
 
 @export
