@@ -74,7 +74,9 @@ def conv(name: str, **config: Any) -> Case:
     return Case(f"conv-{name}", make, row, width=6)
 
 
-def pool(name: str, layer: type, row: Callable[..., list], **config: Any) -> Case:
+def pool(
+    name: str, layer: type, row: Callable[..., list], **config: Any
+) -> Case:
     def make(**kwargs: Any) -> keras.layers.Layer:
         return layer(**config, **kwargs)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_masking._keras import get_mask
 from keras_masking._keras import is_dense
@@ -10,6 +11,8 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops import apply_mask
 from keras_masking.ops import check_mask
+from keras_masking.ops.masks import NUMBERS
+from keras_masking.ops.masks import dtype_name
 
 
 class MaskAware(keras.layers.Layer):
@@ -39,6 +42,16 @@ class MaskAware(keras.layers.Layer):
                         "Pad it to one length and say with a mask which steps "
                         "are real.",
                         inputs=type(x).__name__,
+                    )
+                )
+            if hasattr(x, "dtype") and not dtype_name(x).startswith(NUMBERS):
+                raise ValueError(
+                    describe(
+                        self.who,
+                        "`inputs` must be numbers.",
+                        "Turn words into ids first, for example with "
+                        "`keras.layers.StringLookup`.",
+                        dtype=dtype_name(x),
                     )
                 )
         if mask is not None:
@@ -94,6 +107,24 @@ class StepMixer(MaskAware):
         if mask is None:
             return outputs
         return apply_mask(outputs, self.output_mask(mask))
+
+
+def check_integer(
+    layer: MaskAware, name: str, value: Any, smallest: int | None = None
+) -> int:
+    """`value` as an int, if it is a whole number and not too small."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or (smallest is not None and value < smallest):
+        least = "" if smallest is None else f" of at least {smallest}"
+        raise ValueError(
+            describe(
+                layer.who,
+                f"`{name}` must be an integer{least}.",
+                "Pass a Python int.",
+                **{name: repr(value)},
+            )
+        )
+    return int(value)
 
 
 def check_data_format(layer: MaskAware, data_format: str | None) -> str:

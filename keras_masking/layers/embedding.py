@@ -12,6 +12,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import check_integer
 
 
 @export
@@ -83,24 +84,16 @@ class CustomEmbedding(MaskAware):
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        sizes = {"input_dim": input_dim, "output_dim": output_dim}
-        for name, size in sizes.items():
-            if int(size) != size or size < 1:
-                raise ValueError(
-                    describe(
-                        self.who,
-                        f"`{name}` must be a positive integer.",
-                        "A table has at least one row and one column.",
-                        **{name: size},
-                    )
-                )
-        self.input_dim = int(input_dim)
-        self.output_dim = int(output_dim)
+        self.input_dim = check_integer(self, "input_dim", input_dim, 1)
+        self.output_dim = check_integer(self, "output_dim", output_dim, 1)
         self.mask_zero = mask_zero
         self.mask_value = mask_value
         padding_ids = [0] if mask_zero else []
         if mask_value is not None:
-            padding_ids += map(int, keras.tree.flatten(mask_value))
+            padding_ids += [
+                check_integer(self, "mask_value", value)
+                for value in keras.tree.flatten(mask_value)
+            ]
         # A tuple: Keras would wrap a list.
         self._padding_ids = tuple(sorted(set(padding_ids)))
         self.embeddings_initializer = keras.initializers.get(

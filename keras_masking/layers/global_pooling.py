@@ -9,6 +9,7 @@ from keras_masking import ops
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
+from keras_masking.errors import describe
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import check_data_format
 from keras_masking.ops.masks import any_real
@@ -29,8 +30,21 @@ class GlobalPooling(KeepsDtype):
         super().__init__(**kwargs)
         self.data_format = check_data_format(self, data_format)
         self.keepdims = keepdims
-        self.empty_value = float(empty_value)
+        self.empty_value = self._check_empty_value(empty_value)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
+
+    def _check_empty_value(self, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`empty_value` must be a number.",
+                    "It is what an empty row gives: 0.0 say.",
+                    empty_value=repr(value),
+                )
+            ) from None
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.reduction(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_masking._export import export
@@ -67,6 +68,7 @@ class TemporalSplit(KeepsDtype):
     ) -> None:
         super().__init__(**kwargs)
         self.indices_or_sections = self._check(indices_or_sections)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def _check(self, value: Any) -> int | list[int]:
         if isinstance(value, (int, np.integer)) and not isinstance(value, bool):

@@ -1,5 +1,9 @@
 """Softmax along the steps of a sequence."""
 
+from typing import Any
+
+import keras
+
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -48,6 +52,10 @@ class TemporalSoftmax(MaskAware):
     >>> keras.ops.convert_to_numpy(y).tolist()
     [[[0.5], [0.5], [0.0]]]
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return masked_softmax(inputs, self.read_mask(inputs, mask), axis=1)

@@ -11,6 +11,9 @@ from keras_masking.errors import MaskDtypeError
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
 
+# What the names of dtypes begin with whose values can be told from 0.
+NUMBERS = ("bool", "int", "uint", "float", "bfloat")
+
 
 def check_mask(
     mask: Tensor, inputs: Tensor, who: str = "`check_mask`", ndim: int = 2
@@ -33,8 +36,8 @@ def check_mask(
             number.
         MaskShapeError: If its shape is not `inputs.shape[:ndim]`.
     """
-    dtype = _dtype(mask)
-    if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
+    dtype = dtype_name(mask)
+    if not dtype.startswith(NUMBERS):
         raise MaskDtypeError(
             describe(
                 who,
@@ -62,7 +65,8 @@ def check_mask(
     return ops.cast(mask, "bool")
 
 
-def _dtype(x: Tensor) -> str:
+def dtype_name(x: Tensor) -> str:
+    """The dtype of a tensor, an array, or the first item of nested lists."""
     if not hasattr(x, "dtype"):
         x = keras.tree.flatten(x)[0] if isinstance(x, (list, tuple)) else x
         return type(x).__name__

@@ -78,7 +78,9 @@ def test_ids_are_not_cast_to_half_precision() -> None:
 def test_an_id_outside_the_table_is_never_another_row(wrong: float) -> None:
     layer = embedding(mask_value=-1)
     ids = np.array([[1, wrong, -1]])
-    with pytest.raises(ValueError, match="ids must be whole numbers from 0 to 4"):
+    with pytest.raises(
+        ValueError, match="ids must be whole numbers from 0 to 4"
+    ):
         layer(ids)
     function = compiled(lambda ids: layer(ids))
     if keras.backend.backend() == "torch":

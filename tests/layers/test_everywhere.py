@@ -76,11 +76,19 @@ def test_functional(case: Case) -> None:
     model, want = functional(layer), wanted(case, layer)
     assert_same(model.predict([POISONED, MASK], verbose=0), want)
     # Another length through the same model.
-    more = [np.pad(POISONED, ((0, 0), (0, 4), (0, 0))), np.pad(MASK, ((0, 0), (0, 4)))]
+    more = [
+        np.pad(POISONED, ((0, 0), (0, 4), (0, 0))),
+        np.pad(MASK, ((0, 0), (0, 4))),
+    ]
     outputs, _ = model.predict(more, verbose=0)
-    outputs = [y[:, : z.shape[1]] if y.ndim > 2 else y for y, z in zip(outputs, want[0])]
+    outputs = [
+        y[:, : z.shape[1]] if y.ndim > 2 else y
+        for y, z in zip(outputs, want[0])
+    ]
     if not case.columns:
-        real = [m[..., None] if m is not None else True for m in want[1] or [None]]
+        real = [
+            m[..., None] if m is not None else True for m in want[1] or [None]
+        ]
         for y, z, m in zip(outputs, want[0], real, strict=True):
             assert_close(np.where(m, y, 0), np.where(m, z, 0))
 
@@ -105,9 +113,7 @@ def test_subclassed(case: Case) -> None:
     layer = case.make()
     model = Subclassed(layer)
     assert_same(model([POISONED, MASK]), wanted(case, layer))
-    assert_same(
-        model.predict([POISONED, MASK], verbose=0), wanted(case, layer)
-    )
+    assert_same(model.predict([POISONED, MASK], verbose=0), wanted(case, layer))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

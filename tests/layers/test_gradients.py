@@ -87,7 +87,9 @@ def test_weights_meet_no_padding(case: Case) -> None:
 
     clean = weight_gradients(poisoned(X, mask, 0.0))
     for poison in (np.nan, np.inf, 3e38, 8.0):
-        for grad, wanted in zip(weight_gradients(poisoned(X, mask, poison)), clean):
+        for grad, wanted in zip(
+            weight_gradients(poisoned(X, mask, poison)), clean
+        ):
             assert_close(grad, wanted)
     # The bias is added once for each real output step.
     real = case.expected(X, mask)[1]

@@ -129,9 +129,7 @@ def test_softmax(kind: str) -> None:
 def test_softmax_over_several_axes() -> None:
     mask = MASKS["empty"]
     weights = to_numpy(ops.masked_softmax(X, mask, axis=(1, 2)))
-    flat = [
-        [[value] for step in row for value in step] for row in X.tolist()
-    ]
+    flat = [[[value] for step in row for value in step] for row in X.tolist()]
     real = np.repeat(mask, 4, axis=1)
     for row in range(3):
         wanted = oracle.softmax(flat[row], real[row].tolist())
@@ -221,7 +219,9 @@ def test_gradients_are_zero_and_finite_at_any_padding(
         x = np.where(mask[..., None], X, np.float32(padding))
 
         def total(x: Any) -> Any:
-            return K.sum(K.multiply(function(x, mask), w[: 7 if "soft" in name else 1]))
+            return K.sum(
+                K.multiply(function(x, mask), w[: 7 if "soft" in name else 1])
+            )
 
         return gradient(total, x, compile=compile)[0]
 

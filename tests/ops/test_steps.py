@@ -81,7 +81,10 @@ def test_indices_are_those_of_numpy(cuts: list[int]) -> None:
         np.testing.assert_array_equal(to_numpy(got), piece)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has graphs of unknown sizes")
+@pytest.mark.skipif(
+    BACKEND != "tensorflow",
+    reason="only TensorFlow has graphs of unknown sizes",
+)
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("pieces", [2, 3, [2, -1]])
 def test_split_in_a_graph_of_unknown_steps(

@@ -1,0 +1,356 @@
+"""Bad input gets a sentence that says who, the rule, what came, the fix."""
+
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_masking import errors
+from keras_masking import layers
+from keras_masking import ops
+from tests.helpers import BACKEND
+
+X = np.zeros((2, 5, 3), "float32")
+RULE = "`mask` must have shape (batch, steps), the first axes of `inputs`."
+ANOTHER = (
+    "The mask belongs to another tensor: a layer that changes the steps "
+    "changes the mask as well (its `compute_mask`)."
+)
+SHAPES = {
+    "one row": (
+        (1, 5),
+        "A mask is not broadcast: repeat it for every row with "
+        "`keras.ops.repeat(mask, batch, axis=0)`.",
+    ),
+    "features": (
+        (2, 5, 3),
+        "A mask has no feature axis: reduce it with "
+        "`keras.ops.any(mask, axis=-1)`.",
+    ),
+    "lengths": (
+        (2,),
+        "If these are lengths, one per row, make a mask of them with "
+        "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`.",
+    ),
+    "swapped": (
+        (5, 2),
+        "Its axes are swapped: `keras.ops.transpose(mask)`.",
+    ),
+    "steps": ((2, 4), ANOTHER),
+    "batch": ((3, 5), ANOTHER),
+}
+DTYPES = {
+    "<U1": np.full((2, 5), "a"),
+    "complex64": np.ones((2, 5), "complex64"),
+    "object": np.full((2, 5), None),
+}
+
+
+def make(layer: type, **config: Any) -> keras.layers.Layer:
+    if layer is layers.MaskedConv1D:
+        config.update(filters=4, kernel_size=3)
+    if layer is layers.CustomEmbedding:
+        config.update(input_dim=4, output_dim=3)
+    return layer(name="mine", **config)
+
+
+def raises(call: Callable[[], Any], message: str) -> pytest.ExceptionInfo:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$") as info:
+        call()
+    return info
+
+
+LAYERS = [getattr(layers, name) for name in layers.__all__]
+OF_FEATURES = [layer for layer in LAYERS if layer is not layers.CustomEmbedding]
+
+
+def inputs_of(layer: type) -> Any:
+    x = np.zeros((2, 5), "int32") if layer is layers.CustomEmbedding else X
+    return [x, np.array([1, 2])] if layer is layers.LengthMask else x
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_mask_of_the_wrong_shape(layer: type, kind: str) -> None:
+    shape, fix = SHAPES[kind]
+    inputs, mask = inputs_of(layer), np.ones(shape, bool)
+    x = inputs[0] if isinstance(inputs, list) else inputs
+    message = (
+        f"In layer 'mine' (of type {layer.__name__}): {RULE} Received: "
+        f"mask.shape={shape}, inputs.shape={x.shape}. {fix}"
+    )
+    info = raises(lambda: make(layer)(inputs, mask=mask), message)
+    assert info.type is errors.MaskShapeError
+    raises(lambda: make(layer).compute_mask(inputs, mask), message)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_mask_of_the_wrong_dtype(layer: type, dtype: str) -> None:
+    mask = DTYPES[dtype]
+    message = (
+        f"In layer 'mine' (of type {layer.__name__}): `mask` must be boolean, "
+        f"True where a step is real. Received: mask.dtype={dtype}. Make it "
+        "boolean, for example with `mask = keras.ops.not_equal(ids, 0)`."
+    )
+    inputs = inputs_of(layer)
+    info = raises(lambda: make(layer)(inputs, mask=mask), message)
+    assert info.type is errors.MaskDtypeError
+    raises(lambda: make(layer).compute_mask(inputs, mask), message)
+
+
+@pytest.mark.parametrize("layer", OF_FEATURES)
+def test_symbolic_masks_are_checked(layer: type) -> None:
+    x = keras.Input((5, 3))
+    inputs = [x, keras.Input((), dtype="int32")]
+    inputs = inputs if layer is layers.LengthMask else x
+    who = f"In layer 'mine' (of type {layer.__name__}): "
+    wrong = keras.Input((4,), dtype="bool")
+    raises(
+        lambda: make(layer)(inputs, mask=wrong),
+        f"{who}{RULE} Received: mask.shape=(None, 4), "
+        f"inputs.shape=(None, 5, 3). {ANOTHER}",
+    )
+    words = keras.Input((5,), dtype="string")
+    with pytest.raises(errors.MaskDtypeError, match="mask.dtype=string"):
+        make(layer)(inputs, mask=words)
+
+
+def test_a_carried_mask_is_checked() -> None:
+    class Stale(keras.layers.Layer):
+        """Halves the steps and forgets the mask."""
+
+        def call(self, inputs: Any, mask: Any = None) -> Any:
+            return inputs[:, ::2]
+
+        def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+            return mask
+
+    x = Stale()(layers.AttachMask()(X, mask=np.ones((2, 5), bool)))
+    for layer in OF_FEATURES:
+        if layer is layers.LengthMask:
+            continue
+        with pytest.raises(errors.MaskShapeError, match=r"mask.shape=\(2, 5\)"):
+            make(layer)(x)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "apply_mask",
+        "first_step",
+        "last_step",
+        "masked_logsumexp",
+        "masked_max",
+        "masked_mean",
+        "masked_min",
+        "masked_softmax",
+        "masked_sum",
+    ],
+)
+def test_ops_say_their_name(name: str) -> None:
+    function, (shape, fix) = getattr(ops, name), SHAPES["one row"]
+    raises(
+        lambda: function(X, np.ones(shape)),
+        f"In `{name}`: {RULE} Received: mask.shape={shape}, "
+        f"inputs.shape=(2, 5, 3). {fix}",
+    )
+
+
+def embed(*args: Any, **kwargs: Any) -> keras.layers.Layer:
+    return layers.CustomEmbedding(*args, **kwargs, name="mine")
+
+
+EMBEDDING = "In layer 'mine' (of type CustomEmbedding): "
+SPLIT = (
+    "In layer 'mine' (of type TemporalSplit): `indices_or_sections` must be a "
+    "positive number of pieces or a list of increasing steps. Received: "
+    "indices_or_sections={}. Pass 2 for two halves, or [3] to cut before step "
+    "3."
+)
+LENGTHS = (
+    "In layer 'mine' (of type LengthMask): `inputs` must be a list of a tensor "
+    "(batch, steps, ...) and its lengths (batch,). Received: shapes={}. Call "
+    "it as `LengthMask()([x, lengths])`, one length for each row of x."
+)
+MESSAGES = {
+    "input_dim": (
+        lambda: embed(0, 3),
+        f"{EMBEDDING}`input_dim` must be an integer of at least 1. Received: "
+        "input_dim=0. Pass a Python int.",
+    ),
+    "output_dim": (
+        lambda: embed(3, 2.0),
+        f"{EMBEDDING}`output_dim` must be an integer of at least 1. Received: "
+        "output_dim=2.0. Pass a Python int.",
+    ),
+    "mask_value": (
+        lambda: embed(3, 2, mask_value=[0, 1.5]),
+        f"{EMBEDDING}`mask_value` must be an integer. Received: "
+        "mask_value=1.5. Pass a Python int.",
+    ),
+    "ids": (
+        lambda: embed(3, 2, mask_value=-1)(np.array([[0, 7, -4, -1]])),
+        f"{EMBEDDING}ids must be whole numbers from 0 to 2, or padding ids. "
+        "Received: ids=-4 to 7, input_dim=3, padding_ids=[-1]. Raise "
+        "`input_dim`, or name a padding id with `mask_value`.",
+    ),
+    "words": (
+        lambda: embed(3, 2)(np.array([["a"]])),
+        f"{EMBEDDING}`inputs` must be numbers. Received: dtype=<U1. Turn words "
+        "into ids first, for example with `keras.layers.StringLookup`.",
+    ),
+    "activation": (
+        lambda: layers.MyActivation("rellu", name="mine"),
+        "In layer 'mine' (of type MyActivation): `activation` must be a Keras "
+        "activation or a function. Received: activation='rellu'. Its names "
+        "are those of `keras.activations`, 'relu' say.",
+    ),
+    "empty_value": (
+        lambda: layers.LastStep(empty_value="none", name="mine"),
+        "In layer 'mine' (of type LastStep): `empty_value` must be a number. "
+        "Received: empty_value='none'. It is what an empty row gives: 0.0 "
+        "say.",
+    ),
+    "no pieces": (
+        lambda: layers.TemporalSplit(0, name="mine"),
+        SPLIT.format(0),
+    ),
+    "bool pieces": (
+        lambda: layers.TemporalSplit(True, name="mine"),
+        SPLIT.format(True),
+    ),
+    "falling": (
+        lambda: layers.TemporalSplit([3, 1], name="mine"),
+        SPLIT.format([3, 1]),
+    ),
+    "halves": (
+        lambda: layers.TemporalSplit([1.5], name="mine"),
+        SPLIT.format([1.5]),
+    ),
+    "no lengths": (
+        lambda: layers.LengthMask(name="mine")(X),
+        LENGTHS.format([(2, 5, 3)]),
+    ),
+    "too many lengths": (
+        lambda: layers.LengthMask(name="mine")([X, np.array([1, 2, 3])]),
+        LENGTHS.format([(2, 5, 3), (3,)]),
+    ),
+    "channels_first": (
+        lambda: layers.MaskedConv1D(
+            4, 3, data_format="channels_first", name="mine"
+        ),
+        "In layer 'mine' (of type MaskedConv1D): axes must be (batch, steps, "
+        "features). Received: data_format='channels_first'. Pass "
+        "data_format='channels_last', and move the axes with "
+        "`keras.layers.Permute((2, 1))` if they stand otherwise.",
+    ),
+    "lengths rank": (
+        lambda: ops.lengths_to_mask([[1, 2]]),
+        "In `lengths_to_mask`: `lengths` must have shape (batch,). Received: "
+        "lengths.shape=(1, 2). Drop the extra axes with "
+        "`keras.ops.reshape(lengths, (-1,))`.",
+    ),
+    "lengths padding": (
+        lambda: ops.lengths_to_mask([1, 2], padding="left"),
+        "In `lengths_to_mask`: `padding` must be 'post' or 'pre'. Received: "
+        "padding='left'. Pass 'post' if the padding follows the real steps.",
+    ),
+    "window size": (
+        lambda: ops.window_mask(np.ones((2, 5)), 3, strides=0),
+        "In `window_mask`: the sizes of a window must be positive. Received: "
+        "kernel_size=3, strides=0, dilation_rate=1. Pass 1 for windows that "
+        "neither jump nor spread.",
+    ),
+    "window padding": (
+        lambda: ops.window_mask(np.ones((2, 5)), 3, padding="full"),
+        "In `window_mask`: `padding` must be 'valid', 'same' or 'causal'. "
+        "Received: padding='full'. Pass the padding of the layer that slides "
+        "the window.",
+    ),
+    "axis": (
+        lambda: ops.last_step(X, np.ones((2, 5)), axis=2),
+        "In `last_step`: `axis` must be an axis of the mask. Received: "
+        "axis=2, mask.shape=(2, 5). Pass the axis of the steps.",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_messages(kind: str) -> None:
+    raises(*MESSAGES[kind])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"filters": 0},
+        {"kernel_size": 0},
+        {"kernel_size": -3},
+        {"strides": 0},
+        {"dilation_rate": 0},
+        {"strides": 2, "dilation_rate": 2},
+        {"padding": "full"},
+        {"groups": 3},
+    ],
+    ids=str,
+)
+def test_convolutions_refuse_what_keras_refuses(config: dict) -> None:
+    config = {"filters": 4, "kernel_size": 3, **config}
+    with pytest.raises(ValueError, match="Received") as theirs:
+        keras.layers.Conv1D(**config)
+    raises(lambda: layers.MaskedConv1D(**config), str(theirs.value))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_unknown_arguments(layer: type) -> None:
+    with pytest.raises((ValueError, TypeError), match="colour"):
+        make(layer, colour="blue")
+    with pytest.raises(TypeError, match="colour"):
+        make(layer)(inputs_of(layer), colour="blue")
+
+
+def not_dense() -> list:
+    if BACKEND == "torch":  # which has no symbolic sparse tensors
+        import torch
+
+        return [torch.zeros(2, 5, 3).to_sparse()]
+    kinds = [keras.Input((5, 3), sparse=True)]
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        ragged = tf.ragged.constant([[[1.0], [2.0]], [[3.0]]])
+        return [*kinds, ragged, tf.sparse.from_dense(X)]
+    from jax.experimental import sparse
+
+    return [*kinds, sparse.BCOO.fromdense(X)]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_ragged_and_sparse(layer: type) -> None:
+    for x in not_dense():
+        raises(
+            lambda x=x: make(layer)(x),
+            f"In layer 'mine' (of type {layer.__name__}): `inputs` must be a "
+            f"dense tensor. Received: inputs={type(x).__name__}. Pad it to "
+            "one length and say with a mask which steps are real.",
+        )
+
+
+def test_errors_survive_what_keras_and_pickle_do_to_them() -> None:
+    """With traceback filtering Keras makes the error anew from its text."""
+    assert issubclass(errors.MaskError, ValueError)
+    for error in (errors.MaskShapeError, errors.MaskDtypeError):
+        assert issubclass(error, errors.MaskError)
+        assert str(pickle.loads(pickle.dumps(error("text")))) == "text"
+    keras.config.enable_traceback_filtering()
+    try:
+        model = keras.Sequential([layers.MyActivation(name="mine")])
+        with pytest.raises(errors.MaskShapeError, match="In layer 'mine'"):
+            model(X, mask=np.ones((2, 4)))
+    finally:
+        keras.config.disable_traceback_filtering()
