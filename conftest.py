@@ -35,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
     import keras
 
+    expected = os.environ.get("EXPECTED_KERAS", "")
+    if not keras.__version__.startswith(expected):
+        raise pytest.UsageError(
+            f"this environment declares Keras {expected}, "
+            f"but {keras.__version__} was imported"
+        )
     keras.config.disable_traceback_filtering()
     if config.getoption("--device") == "gpu" and not _has_gpu():
         raise pytest.UsageError(

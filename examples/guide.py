@@ -2,11 +2,11 @@
 
     KERAS_BACKEND=jax python examples/guide.py
 
-It follows https://keras.io/guides/understanding_masking_and_padding/. The four
-layers that the guide writes by hand are here twice: `Guide...` does in few
-lines what the published one does, beside it runs ours. Whatever is printed is
-also asserted. A mask is boolean, `(batch, steps)`, True at a real step. A
-padding step between real ones is a hole; a row of padding only is an empty row.
+It follows https://keras.io/guides/understanding_masking_and_padding/ in order,
+and asserts what it prints. `Guide...` does in few lines what a layer of the
+guide does; beside it runs ours. A mask is boolean, `(batch, steps)`, True at a
+real step. A padding step between real ones is a hole; a row of padding steps
+only is an empty row.
 """
 
 import logging
@@ -28,7 +28,7 @@ TOLERANCE = 1e-6
 
 @contextmanager
 def known_warnings() -> Any:
-    """Silences what the tour explains, and that torch is older than NumPy 2."""
+    """Silences what the tour explains, and what is said of NumPy 2."""
     with warnings.catch_warnings():
         # An LSTM uses its mask and, since Keras 3.16, hands it to nobody: see
         # section 9. The other two do not even use it: see section 10.
@@ -110,7 +110,7 @@ def padding() -> None:
     # side padding stands. Some fast RNN kernels of GPUs do, and want it after.
     for batch in (pre, IDS):
         assert [row[row != 0].tolist() for row in batch] == SENTENCES
-    # The dtype is int32. It takes fractions off: features want "float32".
+    # The default dtype takes fractions off: features want dtype="float32".
     assert keras.utils.pad_sequences([[0.5, 1.5]]).tolist() == [[0, 1]]
 
 
@@ -158,7 +158,7 @@ def mask_by_hand() -> None:
 
 
 class GuideSplit(keras.layers.Layer):
-    """What goes wrong: it knows only equal halves. 5 steps are an error."""
+    """What goes wrong: an odd number of steps has no two equal halves."""
 
     def call(self, inputs: Any) -> Any:
         return ops.split(inputs, 2, axis=1)
@@ -189,7 +189,7 @@ def changing_the_mask() -> None:
 
 
 class GuideEmbedding(keras.layers.Layer):
-    """What goes wrong: without `axis`, `ops.take` takes single numbers."""
+    """What goes wrong: without `axis`, `ops.take` sees a flattened table."""
 
     def build(self, input_shape: Any) -> None:
         self.embeddings = self.add_weight(shape=(10, 2))
@@ -216,7 +216,7 @@ def making_a_mask() -> None:
 
 
 class GuideActivation(keras.layers.Layer):
-    """What goes wrong: a saved model needs `custom_objects` to load."""
+    """What goes wrong: not registered, it loads only with `custom_objects`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -233,7 +233,7 @@ def passing_the_mask() -> None:
         table = np.maximum(numbers(model.weights[0]), 0.0)
         right = np.stack([table[row].max(axis=0) for row in SENTENCES])
         assert change(predict(model, IDS), right) < TOLERANCE
-        with tempfile.TemporaryDirectory() as folder:
+        with known_warnings(), tempfile.TemporaryDirectory() as folder:
             model.save(path := f"{folder}/model.keras")
             failed = raises(TypeError, keras.saving.load_model, path)
             again = keras.saving.load_model(path, {cls.__name__: cls})
@@ -317,8 +317,7 @@ def the_rule() -> None:
 
 def main() -> None:
     """Takes the whole tour."""
-    # TensorFlow notes that many small models are compiled. So they are.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel("ERROR")  # it counts compilations
     print(f"Keras {keras.__version__} on {keras.backend.backend()}")
     ready_made = padding, making_masks, propagation, mask_by_hand
     own = changing_the_mask, making_a_mask, passing_the_mask, using_the_mask

@@ -117,12 +117,16 @@ def drifts(
     def drift(**kind: Any) -> float:
         padded = model.predict_on_batch(pad(recordings, **kind))
         # NaN is the largest change of all.
-        return float(np.nan_to_num(np.abs(padded - reference), nan=np.inf).max())
+        return float(
+            np.nan_to_num(np.abs(padded - reference), nan=np.inf).max()
+        )
 
     result = {}
     for padding, words in (("post", "appended"), ("pre", "prepended")):
         for extra in EXTRA_STEPS:
-            result[f"{extra} more {words}"] = drift(extra=extra, padding=padding)
+            result[f"{extra} more {words}"] = drift(
+                extra=extra, padding=padding
+            )
     result["padded, then standardized"] = drift(fill=zeros)
     result["padding holds 5"] = drift(fill=5.0)
     result["padding holds NaN"] = drift(fill=np.nan)
@@ -173,7 +177,9 @@ def run(
 def show(results: dict[str, dict[str, Any]], console: Console) -> None:
     """Prints the table of accuracies and drifts."""
     backend = keras.backend.backend()
-    table = Table(title=f"Japanese Vowels, Keras {keras.__version__} on {backend}")
+    table = Table(
+        title=f"Japanese Vowels, Keras {keras.__version__} on {backend}"
+    )
     table.add_column("")
     for title in results:
         table.add_column(title, justify="right")

@@ -116,7 +116,7 @@ def test_symbolic_masks_are_checked(layer: type) -> None:
         f"inputs.shape=(None, 5, 3). {ANOTHER}",
     )
     words = keras.Input((5,), dtype="string")
-    with pytest.raises(errors.MaskDtypeError, match="mask.dtype=string"):
+    with pytest.raises(errors.MaskDtypeError, match="dtype=string"):
         make(layer)(inputs, mask=words)
 
 

@@ -13,8 +13,8 @@ import pytest
 from keras_masking import layers
 from tests.cases import CASES
 from tests.cases import FEATURES
-from tests.cases import X
 from tests.cases import Case
+from tests.cases import X
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import assert_close

@@ -8,8 +8,8 @@ from keras import ops
 
 from tests.cases import CASES
 from tests.cases import CONVOLUTIONS
-from tests.cases import X
 from tests.cases import Case
+from tests.cases import X
 from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import finite_differences

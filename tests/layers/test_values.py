@@ -6,8 +6,8 @@ import pytest
 from keras_masking import layers
 from tests.cases import BY_LENGTH
 from tests.cases import CASES
-from tests.cases import X
 from tests.cases import Case
+from tests.cases import X
 from tests.helpers import MASKS
 from tests.helpers import POISON
 from tests.helpers import assert_close

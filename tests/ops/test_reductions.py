@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
-from keras import ops as K
 
 from keras_masking import ops
 from tests import oracle
@@ -219,8 +218,10 @@ def test_gradients_are_zero_and_finite_at_any_padding(
         x = np.where(mask[..., None], X, np.float32(padding))
 
         def total(x: Any) -> Any:
-            return K.sum(
-                K.multiply(function(x, mask), w[: 7 if "soft" in name else 1])
+            return keras.ops.sum(
+                keras.ops.multiply(
+                    function(x, mask), w[: 7 if "soft" in name else 1]
+                )
             )
 
         return gradient(total, x, compile=compile)[0]
@@ -238,7 +239,10 @@ def test_gradients_are_zero_and_finite_at_any_padding(
 )
 def test_compiled_equals_eager(name: str) -> None:
     function = getattr(ops, name)
-    x, mask = K.convert_to_tensor(X), K.convert_to_tensor(MASKS["holes"])
+    x, mask = (
+        keras.ops.convert_to_tensor(X),
+        keras.ops.convert_to_tensor(MASKS["holes"]),
+    )
     wanted = to_numpy(function(x, mask))
     assert_close(compiled(function)(x, mask), wanted)
 

@@ -1,0 +1,105 @@
+"""Imports point down, and nothing heavy comes along."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "keras_masking"
+# What a part may import of the package; a later part stands on earlier ones.
+MAY_IMPORT = {
+    "errors": set(),
+    "_types": set(),
+    "_export": set(),
+    "_keras": {"_types"},
+    "ops": {"_types", "_keras", "_export", "errors", "ops"},
+    "layers": {"_types", "_keras", "_export", "errors", "ops", "layers"},
+    "__init__": set(),
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """The full names of the modules that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: import by the full name"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def part(name: str) -> str:
+    return name.split(".")[1].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_direction(path: Path) -> None:
+    here = part(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    for name in imported(path):
+        top = name.split(".")[0]
+        assert top not in ("tensorflow", "torch", "jax"), (
+            f"{path.name} imports {name}: use keras.ops"
+        )
+        if name.startswith("keras.src"):
+            assert path.name == "_keras.py", (
+                f"{path.name} imports {name}: only _keras.py may"
+            )
+        if top == "keras_masking":
+            assert part(name) in MAY_IMPORT[here], (
+                f"{here} may not import {part(name)}: imports point down"
+            )
+
+
+def modules_after(statement: str) -> list[str]:
+    script = f"{statement}; import json, sys; print(json.dumps([*sys.modules]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_package_does_not_import_keras() -> None:
+    loaded = modules_after("import keras_masking; dir(keras_masking)")
+    assert "keras_masking" in loaded
+    assert not {"keras", "numpy"} & set(loaded)
+
+
+def test_the_layers_load_nothing_that_keras_did_not() -> None:
+    # The standard library is free; what counts is what others have to install.
+    before = {name.split(".")[0] for name in modules_after("import keras")}
+    after = modules_after("import keras_masking.layers")
+    new = {name.split(".")[0] for name in after} - before
+    assert new - set(sys.stdlib_module_names) == {"keras_masking"}
+
+
+def test_lazy_names() -> None:
+    import keras_masking
+
+    assert set(keras_masking.__all__) <= set(dir(keras_masking))
+    assert keras_masking.layers.MyActivation
+    with pytest.raises(AttributeError, match="no attribute 'layer'"):
+        _ = keras_masking.layer
+
+
+def test_public_names_are_exported_under_their_public_path() -> None:
+    from keras_masking import layers
+    from keras_masking import ops
+
+    for module in (layers, ops):
+        assert sorted(module.__all__) == module.__all__
+        for name in module.__all__:
+            assert getattr(module, name).__name__ == name
+    for name in layers.__all__:
+        assert getattr(layers, name).__module__ == "keras_masking.layers"
