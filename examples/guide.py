@@ -5,8 +5,7 @@
 It follows https://keras.io/guides/understanding_masking_and_padding/ in order,
 and asserts what it prints. `Guide...` does in few lines what a layer of the
 guide does; beside it runs ours. A mask is boolean, `(batch, steps)`, True at a
-real step. A padding step between real ones is a hole; a row of padding steps
-only is an empty row.
+real step. A hole is a padding step between real ones, an empty row has none.
 """
 
 import logging
@@ -28,7 +27,7 @@ TOLERANCE = 1e-6
 
 @contextmanager
 def known_warnings() -> Any:
-    """Silences what the tour explains, and what is said of NumPy 2."""
+    """Silences what the tour explains, and NumPy 2 about Keras and torch."""
     with warnings.catch_warnings():
         # An LSTM uses its mask and, since Keras 3.16, hands it to nobody: see
         # section 9. The other two do not even use it: see section 10.

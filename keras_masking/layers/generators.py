@@ -99,6 +99,9 @@ class GetMask(MaskAware):
     [[True, True, False]]
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
         return all_real(inputs) if mask is None else ops.copy(mask)

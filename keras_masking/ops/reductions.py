@@ -232,8 +232,8 @@ def masked_logsumexp(
 
     >>> x = np.array([[1000.0, 1000.0, np.nan]], "float32")
     >>> y = keras_masking.ops.masked_logsumexp(x, np.array([[1, 1, 0]]))
-    >>> keras.ops.convert_to_numpy(y)
-    array([1000.6931], dtype=float32)
+    >>> round(float(y[0]), 3)
+    1000.693
     """
     x, mask = read_expanded("masked_logsumexp", x, mask)
     x = _as_float(x)
