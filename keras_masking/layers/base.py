@@ -3,16 +3,12 @@
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_masking._keras import get_mask
-from keras_masking._keras import is_dense
 from keras_masking._types import Tensor
-from keras_masking.errors import describe
+from keras_masking.layers.checks import check_inputs
 from keras_masking.ops import apply_mask
 from keras_masking.ops import check_mask
-from keras_masking.ops.masks import NUMBERS
-from keras_masking.ops.masks import dtype_name
 
 
 class MaskAware(keras.layers.Layer):
@@ -33,27 +29,7 @@ class MaskAware(keras.layers.Layer):
         # Here and not in `call`: Keras would convert these first, and fail
         # with an error of the backend. As a keyword, because Keras does not
         # see a mask among the positional arguments.
-        for x in keras.tree.flatten(inputs):
-            if not is_dense(x):
-                raise ValueError(
-                    describe(
-                        self.who,
-                        "`inputs` must be a dense tensor.",
-                        "Pad it to one length and say with a mask which steps "
-                        "are real.",
-                        inputs=type(x).__name__,
-                    )
-                )
-            if hasattr(x, "dtype") and not dtype_name(x).startswith(NUMBERS):
-                raise ValueError(
-                    describe(
-                        self.who,
-                        "`inputs` must be numbers.",
-                        "Turn words into ids first, for example with "
-                        "`keras.layers.StringLookup`.",
-                        dtype=dtype_name(x),
-                    )
-                )
+        check_inputs(self.who, inputs)
         if mask is not None:
             kwargs["mask"] = self.read_mask(inputs, mask)
         return super().__call__(inputs, **kwargs)
@@ -107,41 +83,6 @@ class StepMixer(MaskAware):
         if mask is None:
             return outputs
         return apply_mask(outputs, self.output_mask(mask))
-
-
-def check_integer(
-    layer: MaskAware, name: str, value: Any, smallest: int | None = None
-) -> int:
-    """`value` as an int, if it is a whole number and not too small."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or (smallest is not None and value < smallest):
-        least = "" if smallest is None else f" of at least {smallest}"
-        raise ValueError(
-            describe(
-                layer.who,
-                f"`{name}` must be an integer{least}.",
-                "Pass a Python int.",
-                **{name: repr(value)},
-            )
-        )
-    return int(value)
-
-
-def check_data_format(layer: MaskAware, data_format: str | None) -> str:
-    """Refuses the axis order in which a mask has no meaning."""
-    if data_format is None:
-        data_format = keras.config.image_data_format()
-    if data_format != "channels_last":
-        raise ValueError(
-            describe(
-                layer.who,
-                "axes must be (batch, steps, features).",
-                "Pass data_format='channels_last', and move the axes with "
-                "`keras.layers.Permute((2, 1))` if they stand otherwise.",
-                data_format=repr(data_format),
-            )
-        )
-    return data_format
 
 
 def fresh(outputs: Tensor, inputs: Tensor) -> Tensor:

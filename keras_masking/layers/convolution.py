@@ -7,7 +7,7 @@ import keras
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.layers.base import StepMixer
-from keras_masking.layers.base import check_data_format
+from keras_masking.layers.checks import check_data_format
 from keras_masking.ops import window_mask
 
 
@@ -94,7 +94,7 @@ class MaskedConv1D(StepMixer, keras.layers.Conv1D):
             groups=groups,
             **kwargs,
         )
-        self.data_format = check_data_format(self, data_format)
+        self.data_format = check_data_format(self.who, data_format)
 
     def prepare(self, inputs: Tensor) -> Tensor:
         # Keras pads by our rule when the strides divide the length, and zeros

@@ -12,7 +12,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
-from keras_masking.layers.base import check_integer
+from keras_masking.layers.checks import check_integer
 
 
 @export
@@ -84,14 +84,14 @@ class CustomEmbedding(MaskAware):
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.input_dim = check_integer(self, "input_dim", input_dim, 1)
-        self.output_dim = check_integer(self, "output_dim", output_dim, 1)
+        self.input_dim = check_integer(self.who, "input_dim", input_dim, 1)
+        self.output_dim = check_integer(self.who, "output_dim", output_dim, 1)
         self.mask_zero = mask_zero
         self.mask_value = mask_value
         padding_ids = [0] if mask_zero else []
         if mask_value is not None:
             padding_ids += [
-                check_integer(self, "mask_value", value)
+                check_integer(self.who, "mask_value", value)
                 for value in keras.tree.flatten(mask_value)
             ]
         # A tuple: Keras would wrap a list.

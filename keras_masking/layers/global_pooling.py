@@ -11,7 +11,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import KeepsDtype
-from keras_masking.layers.base import check_data_format
+from keras_masking.layers.checks import check_data_format
 from keras_masking.ops.masks import any_real
 
 
@@ -28,7 +28,7 @@ class GlobalPooling(KeepsDtype):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.data_format = check_data_format(self, data_format)
+        self.data_format = check_data_format(self.who, data_format)
         self.keepdims = keepdims
         self.empty_value = self._check_empty_value(empty_value)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)

@@ -62,7 +62,9 @@ def check_mask(
                 **{"mask.shape": shape, "inputs.shape": tuple(inputs.shape)},
             )
         )
-    return ops.cast(mask, "bool")
+    if not isinstance(mask, keras.KerasTensor):
+        mask = ops.convert_to_tensor(mask)
+    return mask if dtype == "bool" else ops.cast(mask, "bool")
 
 
 def dtype_name(x: Tensor) -> str:

@@ -156,16 +156,7 @@ def masked_max(
     >>> keras.ops.convert_to_numpy(y)
     array([-1.], dtype=float32)
     """
-    x, mask = read_expanded("masked_max", x, mask)
-    if mask is None:
-        return ops.max(x, axis=axis, keepdims=keepdims)
-    wide = ops.cast(x, "uint8") if _dtype(x) == "bool" else x
-    lowest = -np.inf if _is_float(x) else np.iinfo(_dtype(wide)).min
-    real = ops.where(mask, wide, scalar(lowest, wide))
-    # Of no steps Keras has no maximum; what stands for it is empty anyhow.
-    reduce = ops.sum if 0 in x.shape else ops.max
-    top = reduce(real, axis=axis, keepdims=keepdims)
-    return _fill_empty(top, mask, axis, keepdims, empty_value, _dtype(x))
+    return _extreme("masked_max", x, mask, axis, keepdims, empty_value)
 
 
 def masked_min(
@@ -194,15 +185,33 @@ def masked_min(
     >>> keras.ops.convert_to_numpy(y)
     array([1.], dtype=float32)
     """
-    x, mask = read_expanded("masked_min", x, mask)
+    return _extreme("masked_min", x, mask, axis, keepdims, empty_value)
+
+
+def _extreme(
+    who: str,
+    x: Tensor,
+    mask: Tensor | None,
+    axis: Axis,
+    keepdims: bool,
+    empty_value: float,
+) -> Tensor:
+    x, mask = read_expanded(who, x, mask)
+    largest = who == "masked_max"
+    reduce = ops.max if largest else ops.min
     if mask is None:
-        return ops.min(x, axis=axis, keepdims=keepdims)
+        return reduce(x, axis=axis, keepdims=keepdims)
     wide = ops.cast(x, "uint8") if _dtype(x) == "bool" else x
-    highest = np.inf if _is_float(x) else np.iinfo(_dtype(wide)).max
-    real = ops.where(mask, wide, scalar(highest, wide))
-    reduce = ops.sum if 0 in x.shape else ops.min
-    bottom = reduce(real, axis=axis, keepdims=keepdims)
-    return _fill_empty(bottom, mask, axis, keepdims, empty_value, _dtype(x))
+    if _is_float(x):
+        worst = -np.inf if largest else np.inf
+    else:
+        limits = np.iinfo(_dtype(wide))
+        worst = limits.min if largest else limits.max
+    real = ops.where(mask, wide, scalar(worst, wide))
+    if 0 in x.shape:  # of no steps Keras has no maximum; all rows are empty
+        reduce = ops.sum
+    result = reduce(real, axis=axis, keepdims=keepdims)
+    return _fill_empty(result, mask, axis, keepdims, empty_value, _dtype(x))
 
 
 def masked_logsumexp(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import keras
 from keras import ops
@@ -46,7 +47,8 @@ def first_step(
     def index(mask: Tensor) -> Tensor:
         return ops.argmax(ops.cast(mask, "int32"), axis=-1)
 
-    return _select("first_step", x, mask, axis, keepdims, empty_value, index)
+    where = _Place("first_step", 0, index)
+    return _select(where, x, mask, axis, keepdims, empty_value)
 
 
 def last_step(
@@ -82,29 +84,36 @@ def last_step(
         counts = ops.cumsum(ops.cast(mask, "int32"), axis=-1)
         return ops.argmax(counts, axis=-1)
 
-    return _select("last_step", x, mask, axis, keepdims, empty_value, index)
+    where = _Place("last_step", -1, index)
+    return _select(where, x, mask, axis, keepdims, empty_value)
+
+
+class _Place(NamedTuple):
+    """Which step to take: the name, its column without a mask and with one."""
+
+    who: str
+    column: int
+    find: Callable[[Tensor], Tensor]
 
 
 def _select(
-    who: str,
+    where: _Place,
     x: Tensor,
     mask: Tensor | None,
     axis: int,
     keepdims: bool,
     empty_value: float,
-    index: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    x, mask = read(who, x, mask)
+    x, mask = read(where.who, x, mask)
     if mask is None:
-        column = [0] if who == "first_step" else [-1]
-        step = ops.take(x, column, axis=axis)
+        step = ops.take(x, [where.column], axis=axis)
         return step if keepdims else ops.squeeze(step, axis=axis)
     axis = axis % len(x.shape)
     given = len(mask.shape)
     if axis >= given:
         raise ValueError(
             describe(
-                f"`{who}`",
+                f"`{where.who}`",
                 "`axis` must be an axis of the mask.",
                 "Pass the axis of the steps.",
                 axis=axis,
@@ -121,7 +130,7 @@ def _select(
     steps = ops.sum(ops.ones_like(mask, dtype="int32"), axis=-1)
     steps = ops.reshape(steps, (-1,))
     picked = ops.cumsum(steps) - steps
-    picked = picked + ops.reshape(ops.cast(index(mask), "int32"), (-1,))
+    picked = picked + ops.reshape(ops.cast(where.find(mask), "int32"), (-1,))
     step = ops.take(ops.reshape(moved, (-1, *rest)), picked, axis=0)
     real = ops.reshape(any_real(mask, -1), (-1, *[1] * len(rest)))
     step = ops.where(real, step, scalar(empty_value, step))

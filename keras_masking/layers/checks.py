@@ -1,0 +1,71 @@
+"""What a layer refuses, and in which words."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_masking._keras import is_dense
+from keras_masking.errors import describe
+from keras_masking.ops.masks import NUMBERS
+from keras_masking.ops.masks import dtype_name
+
+
+def check_inputs(who: str, inputs: Any) -> None:
+    """Refuses ragged and sparse tensors, and what is not numbers."""
+    for x in keras.tree.flatten(inputs):
+        if not is_dense(x):
+            raise ValueError(
+                describe(
+                    who,
+                    "`inputs` must be a dense tensor.",
+                    "Pad it to one length and say with a mask which steps are "
+                    "real.",
+                    inputs=type(x).__name__,
+                )
+            )
+        if hasattr(x, "dtype") and not dtype_name(x).startswith(NUMBERS):
+            raise ValueError(
+                describe(
+                    who,
+                    "`inputs` must be numbers.",
+                    "Turn words into ids first, for example with "
+                    "`keras.layers.StringLookup`.",
+                    dtype=dtype_name(x),
+                )
+            )
+
+
+def check_integer(
+    who: str, name: str, value: Any, smallest: int | None = None
+) -> int:
+    """`value` as an int, if it is a whole number and not too small."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or (smallest is not None and value < smallest):
+        least = "" if smallest is None else f" of at least {smallest}"
+        raise ValueError(
+            describe(
+                who,
+                f"`{name}` must be an integer{least}.",
+                "Pass a Python int.",
+                **{name: repr(value)},
+            )
+        )
+    return int(value)
+
+
+def check_data_format(who: str, data_format: str | None) -> str:
+    """Refuses the axis order in which a mask has no meaning."""
+    if data_format is None:
+        data_format = keras.config.image_data_format()
+    if data_format != "channels_last":
+        raise ValueError(
+            describe(
+                who,
+                "axes must be (batch, steps, features).",
+                "Pass data_format='channels_last', and move the axes with "
+                "`keras.layers.Permute((2, 1))` if they stand otherwise.",
+                data_format=repr(data_format),
+            )
+        )
+    return data_format
