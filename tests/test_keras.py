@@ -96,7 +96,8 @@ def keras_call(layer: keras.layers.Layer, x: Any, mask: np.ndarray) -> Any:
 
 def test_softmax_cannot_take_the_mask_of_a_sequence() -> None:
     logits = layers.AttachMask()(X, mask=MASK)
-    with pytest.raises(ValueError, match="mask"):
+    # Since 3.14 Keras says so itself; before, the backend does.
+    with pytest.raises(Exception, match=r"mask|[Ii]ncompatible|must match"):
         keras.layers.Softmax(axis=1)(logits)
     weights = to_numpy(layers.TemporalSoftmax()(logits))
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
