@@ -47,6 +47,13 @@ def reduce_by_loops(
     return np.reshape(result, [x.shape[a] for a in kept])
 
 
+def softmax_by_loops(x: np.ndarray, mask: np.ndarray) -> list:
+    return [
+        [[0.0] * x.shape[2] if s is None else s for s in oracle.softmax(*row)]
+        for row in zip(x.tolist(), mask.tolist())
+    ]
+
+
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, (1, 2), (0, 1), (0, 1, 2)])
 @pytest.mark.parametrize("name", REDUCTIONS)
@@ -116,11 +123,7 @@ def test_softmax(kind: str) -> None:
     for shift in (0.0, 1000.0, -1000.0, 1e30):
         x = np.where(mask[..., None], X + np.float32(shift), np.nan)
         weights = ops.masked_softmax(x.astype("float32"), mask)
-        rows = zip(x.astype("float32").tolist(), mask.tolist())
-        wanted = [
-            [[0.0] * 4 if s is None else s for s in oracle.softmax(*row)]
-            for row in rows
-        ]
+        wanted = softmax_by_loops(x.astype("float32"), mask)
         assert_close(weights, wanted)
         assert np.all(to_numpy(weights)[~mask] == 0)
 
@@ -191,16 +194,41 @@ def test_infinite_real_values_stay(name: str, batch: tuple) -> None:
     assert np.isfinite(y[~infinite]).all()
 
 
+HALVES = st.floats(-100, 100, width=16)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", [*REDUCTIONS, "masked_softmax"])
+@quick
+@given(batch=batches(HALVES))
+def test_half_precision_of_anything(
+    name: str, dtype: str, batch: tuple
+) -> None:
+    _, poisoned, mask = batch
+    if dtype == "float16":
+        with np.errstate(over="ignore"):  # padding of 3e38 becomes inf
+            poisoned = poisoned.astype(dtype)
+    given = keras.ops.cast(poisoned, dtype)
+    # What is left of the values in that dtype is what the oracle gets.
+    x = to_numpy(keras.ops.cast(given, "float32"))
+    y = getattr(ops, name)(given, mask)
+    assert keras.backend.standardize_dtype(y.dtype) == dtype
+    if name == "masked_softmax":
+        wanted = softmax_by_loops(x, mask)
+        scale = 1.0
+    else:
+        wanted = reduce_by_loops(REDUCTIONS[name][1], x, mask, (1,), 0.0)
+        scale = float(np.abs(np.where(mask[..., None], x, 0)).sum())
+        scale += math.log(7) if name == "masked_logsumexp" else 0
+    assert_close(keras.ops.cast(y, "float32"), wanted, dtype, scale)
+
+
 @quick
 @given(batch=batches())
 def test_softmax_of_anything(batch: tuple) -> None:
     x, poisoned, mask = batch
-    weights = to_numpy(ops.masked_softmax(poisoned, mask))
-    wanted = [
-        [[0.0] * x.shape[2] if s is None else s for s in oracle.softmax(*row)]
-        for row in zip(x.tolist(), mask.tolist())
-    ]
-    assert_close(weights, wanted, scale=1.0)
+    weights = ops.masked_softmax(poisoned, mask)
+    assert_close(weights, softmax_by_loops(x, mask), scale=1.0)
 
 
 @pytest.mark.parametrize("compile", [False, True], ids=["eager", "compiled"])
