@@ -190,8 +190,8 @@ MESSAGES = {
     ),
     "mask_value": (
         lambda: embed(3, 2, mask_value=[0, 1.5]),
-        f"{EMBEDDING}`mask_value` must be an integer. Received: "
-        "mask_value=1.5. Pass a Python int.",
+        f"{EMBEDDING}`mask_value` must be an integer from -2147483648 to "
+        "2147483647. Received: mask_value=1.5. Pass a Python int.",
     ),
     "ids": (
         lambda: embed(3, 2, mask_value=-1)(np.array([[0, 7, -4, -1]])),
@@ -201,8 +201,9 @@ MESSAGES = {
     ),
     "words": (
         lambda: embed(3, 2)(np.array([["a"]])),
-        f"{EMBEDDING}`inputs` must be numbers. Received: dtype=<U1. Turn words "
-        "into ids first, for example with `keras.layers.StringLookup`.",
+        f"{EMBEDDING}`inputs` must be real numbers. Received: dtype=<U1. "
+        "Turn words into ids first, for example with "
+        "`keras.layers.StringLookup`.",
     ),
     "activation": (
         lambda: layers.MyActivation("rellu", name="mine"),
@@ -262,7 +263,8 @@ MESSAGES = {
     ),
     "window size": (
         lambda: ops.window_mask(np.ones((2, 5)), 3, strides=0),
-        "In `window_mask`: the sizes of a window must be positive. Received: "
+        "In `window_mask`: the sizes of a window must be positive "
+        "integers. Received: "
         "kernel_size=3, strides=0, dilation_rate=1. Pass 1 for windows that "
         "neither jump nor spread.",
     ),
@@ -354,3 +356,63 @@ def test_errors_survive_what_keras_and_pickle_do_to_them() -> None:
             model(X, mask=np.ones((2, 4)))
     finally:
         keras.config.disable_traceback_filtering()
+
+
+def ragged() -> Any:
+    import tensorflow as tf
+
+    return tf.ragged.constant([[True] * 5, [True]])
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow alone")
+def test_a_ragged_mask() -> None:
+    layer = make(layers.TemporalSoftmax)
+    with pytest.raises(
+        errors.MaskDtypeError, match=r"mask\.dtype=RaggedTensor"
+    ):
+        layer(X, mask=ragged())
+
+
+@pytest.mark.parametrize("mask", [[], [[1], [1, 2]]])
+def test_a_mask_of_lists_that_is_none(mask: list) -> None:
+    with pytest.raises(errors.MaskShapeError, match="must have shape"):
+        make(layers.TemporalSoftmax)(X, mask=mask)
+    with pytest.raises(errors.MaskShapeError, match="must have shape"):
+        ops.check_mask(mask, X)
+
+
+@pytest.mark.parametrize("pieces", [["a"], [None], [np.nan], 0, True, [3, 1]])
+def test_pieces_that_are_none(pieces: Any) -> None:
+    for call in (
+        lambda: layers.TemporalSplit(pieces),
+        lambda: ops.split_steps(X, pieces),
+    ):
+        with pytest.raises(ValueError, match="positive number of pieces"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "call, rule",
+    [
+        (lambda: ops.masked_mean(X, axis=None), "`axis` must be an integer"),
+        (lambda: ops.masked_softmax(X, axis="1"), "`axis` must be an integer"),
+        (lambda: ops.first_step(X, axis=(0, 1)), "`axis` must be one integer"),
+        (lambda: ops.window_mask(X[..., 0], (3,)), "must be positive integers"),
+        (lambda: ops.window_mask(X[..., 0], 2.5), "must be positive integers"),
+        (
+            lambda: ops.masked_sum(X.astype("complex64")),
+            "`x` must be boolean or real numbers",
+        ),
+        (
+            lambda: layers.LengthMask()([X, np.array(2)]),
+            "its lengths (batch,)",
+        ),
+        (
+            lambda: layers.CustomEmbedding(4, 2, mask_value=2**31),
+            "`mask_value` must be an integer from -2147483648 to 2147483647",
+        ),
+    ],
+)
+def test_arguments_that_are_none(call: Callable[[], Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(rule)):
+        call()

@@ -28,7 +28,7 @@ def check_inputs(who: str, inputs: Any) -> None:
             raise ValueError(
                 describe(
                     who,
-                    "`inputs` must be numbers.",
+                    "`inputs` must be real numbers.",
                     "Turn words into ids first, for example with "
                     "`keras.layers.StringLookup`.",
                     dtype=dtype_name(x),
@@ -37,12 +37,18 @@ def check_inputs(who: str, inputs: Any) -> None:
 
 
 def check_integer(
-    who: str, name: str, value: Any, smallest: int | None = None
+    who: str,
+    name: str,
+    value: Any,
+    smallest: int,
+    largest: int | None = None,
 ) -> int:
-    """`value` as an int, if it is a whole number and not too small."""
+    """`value` as an int, if it is a whole number within the limits."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or (smallest is not None and value < smallest):
-        least = "" if smallest is None else f" of at least {smallest}"
+    if not whole or value < smallest or (largest and value > largest):
+        least = f" of at least {smallest}"
+        if largest is not None:
+            least = f" from {smallest} to {largest}"
         raise ValueError(
             describe(
                 who,

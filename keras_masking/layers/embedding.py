@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_masking._export import export
@@ -13,6 +14,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
+from keras_masking.ops.masks import saturated
 
 
 @export
@@ -59,7 +61,8 @@ class CustomEmbedding(MaskAware):
         ValueError: If a size is not positive, or an id lies outside the table
             and is no padding id. A compiled function cannot raise: there such
             an id gives a vector of NaN, never another row. (The check makes an
-            eager call on a GPU wait for the ids.)
+            eager call on a GPU wait for the ids. `Model.predict` on JAX hands
+            over the lowest 32 bits of a larger id.)
 
     Example:
 
@@ -91,7 +94,9 @@ class CustomEmbedding(MaskAware):
         padding_ids = [0] if mask_zero else []
         if mask_value is not None:
             padding_ids += [
-                check_integer(self.who, "mask_value", value)
+                check_integer(
+                    self.who, "mask_value", value, -(2**31), 2**31 - 1
+                )
                 for value in keras.tree.flatten(mask_value)
             ]
         # A tuple: Keras would wrap a list.
@@ -117,7 +122,6 @@ class CustomEmbedding(MaskAware):
         )
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        self.read_mask(inputs, mask)
         ids = self._comparable(inputs)
         inside = ops.logical_and(ids >= 0, ids < self.input_dim)
         if "float" in keras.backend.standardize_dtype(ids.dtype):
@@ -140,17 +144,22 @@ class CustomEmbedding(MaskAware):
         own = self._not_padding(self._comparable(inputs))
         return own if mask is None else ops.logical_and(own, mask)
 
+    def __call__(
+        self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
+    ) -> Any:
+        # NumPy's 64 bits, before JAX cuts them to another row's id.
+        if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "iu":
+            inputs = saturated(inputs)
+        return super().__call__(inputs, mask, **kwargs)
+
     def _comparable(self, inputs: Tensor) -> Tensor:
-        # Padding ids and `input_dim` may not fit into the ids' own dtype. What
-        # is too large for a signed integer turns negative: outside the table.
-        if not isinstance(inputs, keras.KerasTensor):
-            inputs = ops.convert_to_tensor(inputs)
+        # Padding ids and `input_dim` may not fit into the ids' own dtype.
         dtype = keras.backend.standardize_dtype(inputs.dtype)
-        if dtype in ("int64", "uint64"):
-            return ops.cast(inputs, "int64")
         if dtype.startswith(("bool", "int", "uint")):
-            return ops.cast(inputs, "int32")
-        return ops.cast(inputs, "float32") if dtype == "float16" else inputs
+            return saturated(inputs)
+        return (
+            ops.cast(inputs, "float32") if dtype.endswith("float16") else inputs
+        )
 
     def _not_padding(self, ids: Tensor) -> Tensor:
         real = ops.ones_like(ids, dtype="bool")

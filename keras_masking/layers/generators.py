@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_masking._export import export
@@ -13,6 +14,7 @@ from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
 from keras_masking.ops import all_real
 from keras_masking.ops import step_index
+from keras_masking.ops.masks import saturated
 
 
 @export
@@ -130,7 +132,7 @@ class LengthMask(MaskAware):
 
     Call arguments:
         inputs: List of a tensor of shape `(batch, steps, ...)` and its
-            lengths, integers of shape `(batch,)` or `(batch, 1)`. A length
+            lengths, whole numbers of shape `(batch,)` or `(batch, 1)`. One
             below 0 counts as 0, one above `steps` as `steps`.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that the first tensor carries, if any. A step
@@ -161,13 +163,22 @@ class LengthMask(MaskAware):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
 
+    def __call__(
+        self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
+    ) -> Any:
+        if isinstance(inputs, (list, tuple)) and len(inputs) == 2:
+            x, lengths = inputs
+            if isinstance(lengths, np.ndarray) and lengths.dtype.kind in "iu":
+                inputs = [x, saturated(lengths)]  # before JAX cuts 64 bits
+        return super().__call__(inputs, mask, **kwargs)
+
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
         self.read_mask(inputs, mask)
         return ops.copy(inputs[0])
 
     def read_mask(self, inputs: list[Tensor], mask: Any) -> Tensor:
         x, lengths = self._check_inputs(inputs)
-        lengths = ops.reshape(ops.cast(lengths, "int32"), (-1, 1))
+        lengths = ops.reshape(saturated(lengths), (-1, 1))
         own = step_index(all_real(x)) < lengths
         if isinstance(mask, (list, tuple)) and mask[-1] is None:
             mask = mask[0]  # Keras hands over one for each input
@@ -181,7 +192,8 @@ class LengthMask(MaskAware):
         if isinstance(inputs, (list, tuple)) and len(shapes) == 2:
             x, lengths = shapes
             rows = {*x[:1], *lengths[:1]} - {None}
-            if len(x) >= 2 and len(rows) < 2 and lengths[1:] in ((), (1,)):
+            vector = len(lengths) == 1 or lengths[1:] == (1,)
+            if len(x) >= 2 and len(rows) < 2 and vector:
                 return inputs[0], inputs[1]
         raise ValueError(
             describe(

@@ -10,12 +10,12 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import KeepsDtype
+from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_data_format
 from keras_masking.ops.masks import any_real
 
 
-class GlobalPooling(KeepsDtype):
+class GlobalPooling(MaskAware):
     """What the pooling layers share: all but the reduction itself."""
 
     reduction: Callable[..., Tensor]
@@ -56,6 +56,13 @@ class GlobalPooling(KeepsDtype):
 
     def output_mask(self, mask: Tensor) -> Tensor | None:
         return any_real(mask, axis=1, keepdims=True) if self.keepdims else None
+
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, mask: Tensor | None = None
+    ) -> keras.KerasTensor:
+        # The dtype depends on the reduction: a mean of integers is a float.
+        y = self.reduction(inputs, keepdims=self.keepdims)
+        return keras.KerasTensor(y.shape, dtype=y.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, _, *features = input_shape

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
-from keras_masking.errors import describe
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import fresh
 from keras_masking.ops import split_steps
 from keras_masking.ops.steps import SplitSteps
+from keras_masking.ops.steps import check_pieces
 
 
 @export
@@ -67,28 +66,8 @@ class TemporalSplit(KeepsDtype):
         self, indices_or_sections: int | Sequence[int] = 2, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.indices_or_sections = self._check(indices_or_sections)
+        self.indices_or_sections = check_pieces(self.who, indices_or_sections)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
-
-    def _check(self, value: Any) -> int | list[int]:
-        if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-            if value > 0:
-                return int(value)
-        elif isinstance(value, (list, tuple, np.ndarray)) and len(value):
-            cuts = [int(cut) for cut in value if cut == int(cut)]
-            front = [cut for cut in cuts if cut >= 0]
-            back = [cut for cut in cuts if cut < 0]
-            if cuts == sorted(set(front)) + sorted(set(back)) == list(value):
-                return cuts
-        raise ValueError(
-            describe(
-                self.who,
-                "`indices_or_sections` must be a positive number of pieces or "
-                "a list of increasing steps.",
-                "Pass 2 for two halves, or [3] to cut before step 3.",
-                indices_or_sections=repr(value),
-            )
-        )
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> list[Tensor]:
         pieces = split_steps(inputs, self._pieces)

@@ -3,8 +3,10 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_masking._keras import is_dense
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskDtypeError
@@ -36,18 +38,23 @@ def check_mask(
             number.
         MaskShapeError: If its shape is not `inputs.shape[:ndim]`.
     """
+    if isinstance(mask, (list, tuple)):
+        mask = _array(mask, who)
     dtype = dtype_name(mask)
-    if not dtype.startswith(NUMBERS):
+    dense = is_dense(mask)
+    if not dtype.startswith(NUMBERS) or not dense:
         raise MaskDtypeError(
             describe(
                 who,
                 "`mask` must be boolean, True where a step is real.",
                 "Make it boolean, for example with "
                 "`mask = keras.ops.not_equal(ids, 0)`.",
-                **{"mask.dtype": dtype},
+                **{"mask.dtype": dtype if dense else type(mask).__name__},
             )
         )
-    if not hasattr(mask, "shape"):
+    if isinstance(mask, np.ndarray):
+        mask, dtype = mask != 0, "bool"
+    elif not hasattr(mask, "shape"):
         mask = ops.convert_to_tensor(mask)
     shape, expected = tuple(mask.shape), tuple(inputs.shape)[:ndim]
     if len(shape) != len(expected) or any(
@@ -67,10 +74,23 @@ def check_mask(
     return mask if dtype == "bool" else ops.cast(mask, "bool")
 
 
+def _array(mask: list[Any] | tuple[Any, ...], who: str) -> np.ndarray:
+    try:
+        return np.asarray(mask)
+    except ValueError:
+        raise MaskShapeError(
+            describe(
+                who,
+                "`mask` must have shape (batch, steps).",
+                "Give its rows one length.",
+                mask=mask,
+            )
+        ) from None
+
+
 def dtype_name(x: Tensor) -> str:
-    """The dtype of a tensor, an array, or the first item of nested lists."""
+    """The dtype of a tensor or an array, or the type of anything else."""
     if not hasattr(x, "dtype"):
-        x = keras.tree.flatten(x)[0] if isinstance(x, (list, tuple)) else x
         return type(x).__name__
     try:
         return str(keras.backend.standardize_dtype(x.dtype))
@@ -108,10 +128,20 @@ def read(
     """Tensors from what the function `who` was called with; mask checked."""
     if not isinstance(x, keras.KerasTensor):
         x = ops.convert_to_tensor(x)
+    if not dtype_name(x).startswith(NUMBERS):
+        raise ValueError(
+            describe(
+                f"`{who}`",
+                "`x` must be boolean or real numbers.",
+                "Take parts of a complex tensor apart first.",
+                **{"x.dtype": dtype_name(x)},
+            )
+        )
     if mask is None:
-        return x, None
-    if not hasattr(mask, "shape"):
-        mask = ops.convert_to_tensor(mask)
+        # Of no steps none is real, and Keras has no maximum of nothing.
+        return x, ops.ones_like(x, dtype="bool") if 0 in x.shape else None
+    if isinstance(mask, (list, tuple)):
+        mask = _array(mask, f"`{who}`")
     ndim = min(len(mask.shape), len(x.shape))
     return x, check_mask(mask, x, f"`{who}`", ndim=ndim)
 
@@ -134,6 +164,32 @@ def scalar(value: float, x: Tensor) -> Tensor:
     )
 
 
+def saturated(x: Tensor) -> Tensor:
+    """Whole numbers as int32; what int32 cannot hold becomes its largest.
+
+    A cast wraps around in place of that, and JAX has no wider integers: it
+    cuts NumPy's before anybody sees them.
+    """
+    limits = np.iinfo("int32")
+    if isinstance(x, np.ndarray) and x.dtype.kind in "iu":
+        own = np.iinfo(x.dtype)
+        low, high = max(own.min, limits.min), min(own.max, limits.max)
+        return np.clip(x, low, high).astype("int32")
+    if isinstance(x, keras.KerasTensor):
+        return ops.cast(x, "int32")
+    x = ops.convert_to_tensor(x)
+    dtype = dtype_name(x)
+    if dtype == "uint64":
+        x = ops.cast(x, "int64")
+        x = ops.where(x < 0, scalar(limits.max, x), x)
+    if dtype in ("int64", "uint64"):
+        x = ops.clip(x, limits.min, limits.max)
+    x = ops.cast(x, "int32")
+    if dtype == "uint32":
+        x = ops.where(x < 0, scalar(limits.max, x), x)
+    return x
+
+
 def all_real(x: Tensor) -> Tensor:
     """The mask of a sequence without padding.
 
@@ -144,9 +200,14 @@ def all_real(x: Tensor) -> Tensor:
         Boolean tensor of shape `(batch, steps)`, all True.
     """
     x, _ = read("all_real", x, None)
-    while len(x.shape) > 2:
-        x = x[..., 0]
-    return ops.ones_like(x, dtype="bool")
+    return ops.ones_like(first_of_features(x, 2), dtype="bool")
+
+
+def first_of_features(x: Tensor, ndim: int) -> Tensor:
+    """One number for each place of the first `ndim` axes, whatever they are."""
+    for axis in range(len(x.shape) - 1, ndim - 1, -1):
+        x = ops.sum(x, axis=axis) if x.shape[axis] == 0 else x[..., 0]
+    return x
 
 
 def lengths_to_mask(
@@ -177,8 +238,9 @@ def lengths_to_mask(
            [0, 0, 0],
            [1, 1, 1]])
     """
-    if not isinstance(lengths, keras.KerasTensor):
-        lengths = ops.convert_to_tensor(lengths)
+    if not hasattr(lengths, "shape"):
+        lengths = np.asarray(lengths)
+    lengths = saturated(lengths)
     if len(lengths.shape) != 1:
         raise ValueError(
             describe(
@@ -199,10 +261,11 @@ def lengths_to_mask(
         )
     if maxlen is None:
         maxlen = int(ops.max(lengths)) if lengths.shape[0] else 0
+    maxlen = max(maxlen, 0)
     columns = ops.arange(maxlen, dtype="int32")
     if padding == "pre":
         columns = maxlen - 1 - columns
-    return columns[None, :] < ops.cast(lengths, "int32")[:, None]
+    return columns[None, :] < ops.convert_to_tensor(lengths)[:, None]
 
 
 def mask_to_lengths(mask: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from keras import ops
 
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
+from keras_masking.errors import describe
 from keras_masking.ops.masks import any_real
 from keras_masking.ops.masks import read_expanded
 from keras_masking.ops.masks import scalar
@@ -21,6 +22,24 @@ from keras_masking.ops.masks import scalar
 
 def _dtype(x: Tensor) -> str:
     return str(keras.backend.standardize_dtype(x.dtype))
+
+
+def _read(
+    who: str, x: Tensor, mask: Tensor | None, axis: Axis
+) -> tuple[Tensor, Tensor | None, Axis]:
+    x, mask = read_expanded(who, x, mask)
+    if isinstance(axis, (int, np.integer)):
+        return x, mask, int(axis)
+    if isinstance(axis, (list, tuple)):
+        return x, mask, tuple(int(a) for a in axis)
+    raise ValueError(
+        describe(
+            f"`{who}`",
+            "`axis` must be an integer or several.",
+            "Pass the axis of the steps, 1 as a rule.",
+            axis=repr(axis),
+        )
+    )
 
 
 def _is_float(x: Tensor) -> bool:
@@ -84,7 +103,7 @@ def masked_sum(
     >>> keras.ops.convert_to_numpy(y)
     array([3.], dtype=float32)
     """
-    x, mask = read_expanded("masked_sum", x, mask)
+    x, mask, axis = _read("masked_sum", x, mask, axis)
     real = x if mask is None else ops.where(mask, x, scalar(0, x))
     total = ops.sum(_wide(real), axis=axis, keepdims=keepdims)
     dtype = _dtype(x) if _is_float(x) else _dtype(total)
@@ -117,7 +136,7 @@ def masked_mean(
     >>> keras.ops.convert_to_numpy(keras_masking.ops.masked_mean(x, mask))
     array([2., 0.], dtype=float32)
     """
-    x, mask = read_expanded("masked_mean", x, mask)
+    x, mask, axis = _read("masked_mean", x, mask, axis)
     x = _as_float(x)
     if mask is None:
         mean = ops.mean(_wide(x), axis=axis, keepdims=keepdims)
@@ -196,7 +215,7 @@ def _extreme(
     keepdims: bool,
     empty_value: float,
 ) -> Tensor:
-    x, mask = read_expanded(who, x, mask)
+    x, mask, axis = _read(who, x, mask, axis)
     largest = who == "masked_max"
     reduce = ops.max if largest else ops.min
     if mask is None:
@@ -208,7 +227,7 @@ def _extreme(
         limits = np.iinfo(_dtype(wide))
         worst = limits.min if largest else limits.max
     real = ops.where(mask, wide, scalar(worst, wide))
-    if 0 in x.shape:  # of no steps Keras has no maximum; all rows are empty
+    if 0 in x.shape:  # Keras has no maximum of nothing; all rows are empty
         reduce = ops.sum
     result = reduce(real, axis=axis, keepdims=keepdims)
     return _fill_empty(result, mask, axis, keepdims, empty_value, _dtype(x))
@@ -244,7 +263,7 @@ def masked_logsumexp(
     >>> round(float(y[0]), 3)
     1000.693
     """
-    x, mask = read_expanded("masked_logsumexp", x, mask)
+    x, mask, axis = _read("masked_logsumexp", x, mask, axis)
     x = _as_float(x)
     real = _wide(x)
     if mask is not None:
@@ -276,7 +295,7 @@ def masked_softmax(
     array([[0.5, 0.5, 0. ],
            [0. , 0. , 0. ]], dtype=float32)
     """
-    x, mask = read_expanded("masked_softmax", x, mask)
+    x, mask, axis = _read("masked_softmax", x, mask, axis)
     x = _as_float(x)
     real = _wide(x)
     if mask is not None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_masking._export import export
@@ -12,6 +14,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import first_of_features
 from keras_masking.ops.masks import read
 from keras_masking.ops.masks import scalar
 
@@ -105,6 +108,10 @@ def _select(
     empty_value: float,
 ) -> Tensor:
     x, mask = read(where.who, x, mask)
+    axis = _one_axis(where.who, axis)
+    if 0 in x.shape:  # nothing to gather from: every row is empty
+        nothing = ops.sum(x, axis=axis, keepdims=keepdims)
+        return ops.full_like(ops.cast(nothing, x.dtype), empty_value)
     if mask is None:
         step = ops.take(x, [where.column], axis=axis)
         return step if keepdims else ops.squeeze(step, axis=axis)
@@ -127,15 +134,29 @@ def _select(
     moved = ops.moveaxis(x, axis, given - 1)
     sizes = ops.shape(moved)
     rows, rest = sizes[: given - 1], sizes[given:]
-    steps = ops.sum(ops.ones_like(mask, dtype="int32"), axis=-1)
-    steps = ops.reshape(steps, (-1,))
-    picked = ops.cumsum(steps) - steps
-    picked = picked + ops.reshape(ops.cast(where.find(mask), "int32"), (-1,))
+    ones = ops.ones_like(first_of_features(moved, given), dtype="int32")
+    steps = ops.reshape(ops.sum(ones, axis=-1), (-1,))
+    found = ops.reshape(ops.cast(where.find(mask), "int32"), (-1,))
+    # A graph cannot check the sizes of a mask: stay in the row at least.
+    picked = ops.cumsum(steps) - steps + ops.minimum(found, steps - 1)
     step = ops.take(ops.reshape(moved, (-1, *rest)), picked, axis=0)
     real = ops.reshape(any_real(mask, -1), (-1, *[1] * len(rest)))
     step = ops.where(real, step, scalar(empty_value, step))
     step = ops.reshape(step, ((-1, *rows[1:]) if rows else ()) + rest)
     return ops.expand_dims(step, axis) if keepdims else step
+
+
+def _one_axis(who: str, axis: Any) -> int:
+    if isinstance(axis, (int, np.integer)):
+        return int(axis)
+    raise ValueError(
+        describe(
+            f"`{who}`",
+            "`axis` must be one integer.",
+            "Pass the axis of the steps.",
+            axis=repr(axis),
+        )
+    )
 
 
 @export
@@ -217,5 +238,32 @@ def split_steps(
     [[4, 5]]
     """
     x, _ = read("split_steps", x, None)
-    pieces: list[Tensor] = SplitSteps(indices_or_sections)(x)
+    where = check_pieces("`split_steps`", indices_or_sections)
+    pieces: list[Tensor] = SplitSteps(where)(x)
     return pieces
+
+
+def check_pieces(who: str, value: Any) -> int | list[int]:
+    """Where to cut, as a positive number of pieces or increasing steps."""
+    if _is_whole(value) and value > 0:
+        return int(value)
+    if isinstance(value, (list, tuple, np.ndarray)) and len(value):
+        cuts = list(value)
+        if all(_is_whole(cut) for cut in cuts):
+            front = sorted({cut for cut in cuts if cut >= 0})
+            back = sorted({cut for cut in cuts if cut < 0})
+            if cuts == front + back:
+                return [int(cut) for cut in cuts]
+    raise ValueError(
+        describe(
+            who,
+            "`indices_or_sections` must be a positive number of pieces or "
+            "a list of increasing steps.",
+            "Pass 2 for two halves, or [3] to cut before step 3.",
+            indices_or_sections=repr(value),
+        )
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

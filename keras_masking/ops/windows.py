@@ -1,5 +1,6 @@
 """Which windows of a convolution or a pooling are real."""
 
+import numpy as np
 from keras import ops
 
 from keras_masking._types import Tensor
@@ -52,11 +53,14 @@ def window_mask(
         "strides": strides,
         "dilation_rate": dilation_rate,
     }
-    if any(size < 1 for size in sizes.values()):
+    if not all(
+        isinstance(size, (int, np.integer)) and size > 0
+        for size in sizes.values()
+    ):
         raise ValueError(
             describe(
                 "`window_mask`",
-                "the sizes of a window must be positive.",
+                "the sizes of a window must be positive integers.",
                 "Pass 1 for windows that neither jump nor spread.",
                 **sizes,
             )

@@ -74,6 +74,39 @@ def test_ids_are_not_cast_to_half_precision() -> None:
         np.testing.assert_array_equal(mask_of(y), [[True, True, True, False]])
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_ids_of_half_precision(dtype: str) -> None:
+    # The size of the table is no number of that dtype, the last id is one.
+    last = {"float16": 2048, "bfloat16": 256}[dtype]
+    layer = layers.CustomEmbedding(last + 1, 1, mask_value=0)
+    layer.build()
+    layer.set_weights([np.arange(last + 1.0)[:, None]])
+    y = layer(ops.cast(np.array([[1.0, last, 0.0]]), dtype))
+    np.testing.assert_array_equal(to_numpy(y)[0, :, 0], [1, last, 0])
+    np.testing.assert_array_equal(mask_of(y), [[True, True, False]])
+
+
+@pytest.mark.parametrize(
+    "dtype, wrong",
+    [
+        ("int64", 2**32 + 3),
+        ("int64", -(2**40)),
+        ("uint64", 2**63 + 3),
+        ("uint64", 2**64 - 1),
+        ("uint32", 2**32 - 1),
+    ],
+)
+def test_more_bits_than_a_backend_has(dtype: str, wrong: int) -> None:
+    layer = embedding(mask_value=-1)
+    ids = np.array([[1, wrong]], dtype)
+    with pytest.raises(ValueError, match="ids must be whole numbers"):
+        layer(ids)
+    if dtype == "uint32" or keras.backend.backend() == "tensorflow":
+        with pytest.raises(ValueError, match="ids must be whole numbers"):
+            layer(ops.convert_to_tensor(ids))
+    np.testing.assert_array_equal(layer.compute_mask(ids), [[True, True]])
+
+
 @pytest.mark.parametrize("wrong", [5, -2, 100000, 2.5])
 def test_an_id_outside_the_table_is_never_another_row(wrong: float) -> None:
     layer = embedding(mask_value=-1)

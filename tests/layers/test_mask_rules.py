@@ -83,6 +83,20 @@ def test_a_call_leaves_everything_as_it_was(case: Case) -> None:
     same(case, layer(x, mask=MASK), first)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [layers.MyActivation("linear"), layers.TemporalSplit(1)],
+    ids=["linear", "one piece"],
+)
+def test_a_layer_that_changes_nothing_returns_a_tensor_of_its_own(
+    layer: keras.layers.Layer,
+) -> None:
+    x = ops.convert_to_tensor(X)
+    y = layer(x, mask=MASK)
+    assert get_mask(x) is None
+    np.testing.assert_array_equal(mask_of(keras.tree.flatten(y)[0]), MASK)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_stateless_call_obeys(case: Case) -> None:
     layer = case.make()
@@ -170,15 +184,30 @@ def test_double_precision(case: Case) -> None:
 
 @pytest.mark.parametrize(
     "layer",
-    [layers.FirstStep(), layers.LastStep(), layers.TemporalSplit([2])],
-    ids=["first", "last", "split"],
+    [
+        layers.FirstStep(),
+        layers.LastStep(),
+        layers.TemporalSplit([2]),
+        layers.MaskedGlobalMaxPooling1D(),
+        layers.MaskedGlobalSumPooling1D(keepdims=True),
+        layers.MaskedGlobalAveragePooling1D(),
+    ],
+    ids=["first", "last", "split", "max", "sum", "average"],
 )
-def test_integers_stay_integers(layer: keras.layers.Layer) -> None:
-    ids = np.arange(42, dtype="int32").reshape(2, 7, 3)
-    symbolic = layer(keras.Input((7, 3), dtype="int32"))
+@pytest.mark.parametrize("dtype", ["int32", "int8", "bool"])
+def test_what_becomes_of_integers(
+    layer: keras.layers.Layer, dtype: str
+) -> None:
+    ids = np.arange(42).reshape(2, 7, 3).astype(dtype)
+    symbolic = layer(keras.Input((7, 3), dtype=dtype))
     outputs = layer(ids, mask=np.ones((2, 7), bool))
+    wanted = dtype
+    if isinstance(layer, layers.MaskedGlobalAveragePooling1D):
+        wanted = "float32"
+    if isinstance(layer, layers.MaskedGlobalSumPooling1D):
+        wanted = "int32"
     pairs = zip(keras.tree.flatten(symbolic), keras.tree.flatten(outputs))
     for symbol, output in pairs:
-        dtype = keras.backend.standardize_dtype(output.dtype)
-        assert symbol.dtype == dtype == "int32"
+        got = keras.backend.standardize_dtype(output.dtype)
+        assert symbol.dtype == got == wanted
         assert symbol.shape[1:] == tuple(output.shape[1:])

@@ -32,6 +32,19 @@ def test_lengths_to_mask_finds_the_longest() -> None:
     ]
 
 
+def test_lengths_of_any_size() -> None:
+    lengths = np.array([2**32 + 1, 2**31, -(2**40), 2])
+    wanted = [[True] * 3, [True] * 3, [False] * 3, [True, True, False]]
+    assert to_numpy(ops.lengths_to_mask(lengths, 3)).tolist() == wanted
+    if keras.backend.backend() != "jax":  # it has no 64 bits
+        tensor = keras.ops.convert_to_tensor(lengths)
+        assert to_numpy(ops.lengths_to_mask(tensor, 3)).tolist() == wanted
+    largest = keras.ops.cast(np.array([2**31 + 5, 1]), "uint32")
+    mask = to_numpy(ops.lengths_to_mask(largest, 2))
+    assert mask.tolist() == [[True, True], [True, False]]
+    assert tuple(ops.lengths_to_mask([-1, -2]).shape) == (2, 0)
+
+
 @pytest.mark.parametrize("kind", MASKS)
 def test_step_index(kind: str) -> None:
     mask = MASKS[kind]

@@ -54,6 +54,26 @@ def softmax_by_loops(x: np.ndarray, mask: np.ndarray) -> list:
     ]
 
 
+@pytest.mark.parametrize("shape", [(0, 5, 4), (3, 0, 4), (3, 5, 0)])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_of_nothing(name: str, masked: bool, shape: tuple) -> None:
+    mask = np.ones(shape[:2], bool) if masked else None
+    y = getattr(ops, name)(np.zeros(shape, "float32"), mask, empty_value=9.0)
+    wanted = np.full((shape[0], shape[2]), 9.0)
+    np.testing.assert_array_equal(to_numpy(y), wanted)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_an_axis_of_numpy(name: str) -> None:
+    mask = MASKS["holes"]
+    for axis in (1, (0, 1)):
+        wanted = getattr(ops, name)(X, mask, axis=axis)
+        theirs = np.int64(axis) if axis == 1 else [np.int64(a) for a in axis]
+        y = getattr(ops, name)(X, mask, axis=theirs)
+        np.testing.assert_array_equal(to_numpy(y), to_numpy(wanted))
+
+
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, (1, 2), (0, 1), (0, 1, 2)])
 @pytest.mark.parametrize("name", REDUCTIONS)

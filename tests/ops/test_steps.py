@@ -54,6 +54,33 @@ def test_other_axes_and_ranks(name: str, which: int) -> None:
     )
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("shape", [(0, 5, 4), (3, 0, 4), (3, 5, 0)])
+@pytest.mark.parametrize("name", ["first_step", "last_step"])
+def test_of_nothing(name: str, shape: tuple, masked: bool) -> None:
+    mask = np.ones(shape[:2], bool) if masked else None
+    function = getattr(ops, name)
+    y = function(np.zeros(shape, "float32"), mask, empty_value=9.0)
+    wanted = np.full((shape[0], shape[2]), 9.0)
+    np.testing.assert_array_equal(to_numpy(y), wanted)
+
+
+@pytest.mark.skipif(
+    BACKEND != "tensorflow",
+    reason="only TensorFlow has graphs of unknown sizes",
+)
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_a_wrong_mask_in_a_graph_stays_in_its_row(steps: int) -> None:
+    import tensorflow as tf
+
+    spec = [tf.TensorSpec((None, None, 4)), tf.TensorSpec((None, None), bool)]
+    x = np.repeat(np.arange(3.0, dtype="float32"), 28).reshape(3, 7, 4)
+    for function in (ops.first_step, ops.last_step):
+        graph = tf.function(function, input_signature=spec)
+        y = to_numpy(graph(x, np.ones((3, steps), bool)))
+        np.testing.assert_array_equal(y[:, 0], [0, 1, 2])
+
+
 @pytest.mark.parametrize("sections", [1, 2, 3, 5, 9])
 @pytest.mark.parametrize("steps", [1, 4, 7])
 def test_sections_are_those_of_numpy(sections: int, steps: int) -> None:
