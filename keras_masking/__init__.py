@@ -9,7 +9,7 @@ from importlib import import_module
 from types import ModuleType
 
 __version__ = "0.1.0"
-__all__ = ["errors", "layers", "ops"]
+__all__ = ["contract", "errors", "layers", "ops"]
 
 
 def __getattr__(name: str) -> ModuleType:

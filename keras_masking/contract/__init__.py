@@ -1,0 +1,33 @@
+"""The conformance kit: does a layer keep the mask contract?
+
+`check_layer(MyLayer)` runs every check on the current backend and returns a
+`Report`. Nothing here imports Keras until it is used, so that a pytest plugin
+and a command line can be started before a backend is chosen.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Case": "case",
+    "TargetError": "case",
+    "Check": "registry",
+    "all_checks": "registry",
+    "get_check": "registry",
+    "MaskContractError": "report",
+    "Report": "report",
+    "Result": "report",
+    "check_layer": "runner",
+    "iter_checks": "runner",
+    "parametrize_with_checks": "parametrize",
+}
+__all__ = [*sorted(_HOMES), "strategies"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "strategies":
+        return import_module(f"{__name__}.strategies")
+    if name in _HOMES:
+        home = import_module(f"{__name__}.{_HOMES[name]}")
+        return getattr(home, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

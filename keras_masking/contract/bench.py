@@ -1,0 +1,306 @@
+"""One layer under test: built once, run often, its calls remembered."""
+
+import inspect
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_masking import probes
+from keras_masking.contract import batches
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.case import Case
+
+SHAPE = (3, 6, 4)
+MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
+
+
+class Breach(Exception):
+    """The layer breaks a rule. `seen` and `where` go into the report."""
+
+    def __init__(self, seen: str, where: str = "") -> None:
+        super().__init__(seen)
+        self.seen = seen
+        self.where = where
+
+
+class NotApplicable(Exception):
+    """The check has nothing to say of this layer, and why."""
+
+
+class CallFailed(Breach):
+    """The layer raised."""
+
+    def __init__(self, error: Exception, doing: str) -> None:
+        text = [s.strip() for s in str(error).strip().splitlines() if s.strip()]
+        first = text[0] if text else "(no message)"
+        super().__init__(f"{doing} raised {type(error).__name__}: {first}")
+        self.error = error
+
+
+class Bench:
+    """A layer of a `Case` with example inputs of one shape."""
+
+    def __init__(
+        self, case: Case, shape: tuple[int, int, int] | None = None, seed: int = 0
+    ) -> None:
+        self.case = case
+        self.seed = seed
+        self.shape = shape
+        self.structure, leaves = _example(case, shape, seed)
+        self.kwargs_structure = dict(case.call_kwargs)
+        fixed = _fit_rows(case.call_kwargs, leaves[0].shape[0])
+        masks = batches.make_masks(leaves)
+        if all(mask is None for mask in masks):
+            raise NotApplicable("no input of rank 2 or more to mask")
+        self.batch = Batch(leaves, masks, fixed)
+        self._memory: dict[Any, probes.Seen] = {}
+        self.calls = 0
+        self.role = case.role or ""  # inferred by the runner if not declared
+        self.torch_compile = False
+
+    # The layer, and what its signature says.
+
+    @cached_property
+    def layer(self) -> Any:
+        return self.new_layer()
+
+    def new_layer(self) -> Any:
+        """Another layer of this case, built, with the same weights."""
+        keras.utils.set_random_seed(self.seed)
+        layer = self.case.make()
+        for plain in (self.batch, batches.without_masks(self.batch)):
+            try:
+                self.call(layer, plain)
+                break
+            except CallFailed as error:
+                failed = error
+        else:
+            raise failed
+        if "layer" in self.__dict__:
+            layer.set_weights(self.layer.get_weights())
+        return layer
+
+    def new_rng(self) -> np.random.Generator:
+        return np.random.default_rng(self.seed + 1)
+
+    @cached_property
+    def mask_arguments(self) -> list[str]:
+        """The parameters that an explicit mask goes to, in the leaves' order.
+
+        `mask` if the layer takes one argument, else `<argument>_mask`.
+        """
+        names = probes.mask_parameters(self.layer)
+        arguments = self._arguments()
+        if len(arguments) == 1:
+            return [name for name in ("mask",) if name in names]
+        return [f"{a}_mask" for a in arguments if f"{a}_mask" in names]
+
+    def _arguments(self) -> list[str]:
+        parameters = list(inspect.signature(self.layer.call).parameters)
+        count = len(self.structure) if isinstance(self.structure, tuple) else 1
+        return [p for p in parameters if p in self.case.call_kwargs] + (
+            parameters[:count]
+        )
+
+    # Calls.
+
+    def tensors(self, batch: Batch, attached: bool = True) -> Any:
+        """The inputs as tensors, packed as the layer takes them."""
+        masks = batch.masks if attached else (None,) * len(batch.leaves)
+        pairs = zip(batch.leaves, masks, strict=True)
+        return self.pack([probes.attach(x, m) for x, m in pairs])
+
+    def pack(self, leaves: list[Any]) -> Any:
+        return keras.tree.pack_sequence_as(self.structure, list(leaves))
+
+    def kwargs(self, batch: Batch) -> dict[str, Any]:
+        rows = iter(batch.fixed)
+        flat = [
+            next(rows) if isinstance(leaf, np.ndarray) and leaf.ndim else leaf
+            for leaf in keras.tree.flatten(self.kwargs_structure)
+        ]
+        packed = keras.tree.pack_sequence_as(self.kwargs_structure, flat)
+        return dict(packed)
+
+    def apply(self, layer: Any, inputs: Any, **kwargs: Any) -> Any:
+        """`layer` on packed inputs; a tuple is several arguments."""
+        if isinstance(self.structure, tuple):
+            return layer(*inputs, **kwargs)
+        return layer(inputs, **kwargs)
+
+    def call(
+        self,
+        layer: Any,
+        batch: Batch,
+        explicit: bool = False,
+        attached: bool | None = None,
+        training: bool | None = None,
+    ) -> probes.Seen:
+        """One call. Explicit masks go by keyword, others on the tensors."""
+        carried = (not explicit) if attached is None else attached
+        inputs = self.tensors(batch, carried)
+        kwargs = self.kwargs(batch)
+        if explicit:
+            kwargs.update(self.explicit_masks(batch))
+        if training is not None and _takes_training(layer):
+            kwargs["training"] = training
+        self.calls += 1
+        try:
+            outputs = self.apply(layer, inputs, **kwargs)
+        except Exception as error:
+            how = "a call without a mask"
+            if batch.mask is not None:
+                how = "a call with a mask"
+            raise CallFailed(error, f"{how}, inputs {_shapes(batch)},") from error
+        return probes.look(outputs)
+
+    def explicit_masks(self, batch: Batch) -> dict[str, Any]:
+        masks = [
+            None if m is None else keras.ops.convert_to_tensor(m)
+            for m in batch.masks
+        ]
+        packed = self.pack(masks)
+        if self.mask_arguments == ["mask"]:
+            return {"mask": packed}
+        arguments = self._arguments()
+        return {
+            f"{a}_mask": m
+            for a, m in zip(arguments, packed, strict=False)
+            if f"{a}_mask" in self.mask_arguments
+        }
+
+    def run(self, batch: Batch, **how: Any) -> probes.Seen:
+        """As `call` on the layer under test, its state put back first."""
+        key = (batch.key(), tuple(sorted(how.items())))
+        if key not in self._memory:
+            self.restore()
+            self._memory[key] = self.call(self.layer, batch, **how)
+        return self._memory[key]
+
+    @cached_property
+    def _state(self) -> list[tuple[Any, np.ndarray]]:
+        trained = {id(v) for v in self.layer.trainable_variables}
+        return [
+            (v, np.array(keras.ops.convert_to_numpy(v)))
+            for v in self.layer.variables
+            if id(v) not in trained
+        ]
+
+    def restore(self) -> None:
+        """Puts back seeds, statistics and states as they were at first."""
+        for variable, value in self._state:
+            variable.assign(value)
+
+    def received(self) -> bool | None:
+        """Whether `call` got a mask that its inputs carried."""
+        got: list[bool] = []
+        see: Callable[[dict[str, Any]], None]
+        see = lambda a: got.append(probes.masks_received(a))  # noqa: E731
+        try:
+            with probes.watched(self.layer, see):
+                self.call(self.layer, self.batch)
+        except Exception:
+            pass
+        return any(got) if got else None
+
+    # What the layer does, seen once.
+
+    @cached_property
+    def base(self) -> probes.Seen:
+        return self.run(self.batch)
+
+    @cached_property
+    def longest(self) -> probes.Seen | None:
+        """A run with many more steps, or None if the layer cannot."""
+        try:
+            return self.run(batches.pad(self.batch, MORE[-1]))
+        except CallFailed:
+            return None
+
+    @cached_property
+    def has_steps(self) -> list[bool]:
+        """Which outputs have a step axis: it grows, or it is masked."""
+        steps = self.batch.leaves[0].shape[1]
+        result = []
+        for i, (y, mask) in enumerate(zip(self.base.outputs, self.base.masks)):
+            grows = y.ndim >= 2 and y.shape[1] == steps
+            if self.longest is not None:
+                wide = self.longest.outputs[i]
+                grows = y.ndim >= 2 and wide.shape[1:2] != y.shape[1:2]
+            masked = mask is not None and mask.shape == y.shape[:2]
+            result.append(grows or masked)
+        return result
+
+    @property
+    def keeps_steps(self) -> bool:
+        """Whether every output has the steps of the first input."""
+        steps = self.batch.leaves[0].shape[1]
+        return all(
+            has and y.shape[1] == steps
+            for has, y in zip(self.has_steps, self.base.outputs)
+        )
+
+    def shift(self, output: int, more: int) -> int | None:
+        """Output steps that `more` input steps are, if that is whole."""
+        if self.longest is None:
+            return None
+        wide = self.longest.outputs[output].shape[1]
+        grown = (wide - self.base.outputs[output].shape[1]) * more
+        whole, rest = divmod(grown, MORE[-1])
+        return None if rest else whole
+
+    def masked(self, kind: str) -> Batch:
+        return batches.with_masks(self.batch, kind)
+
+
+def _takes_training(layer: Any) -> bool:
+    return "training" in inspect.signature(layer.call).parameters
+
+
+def _shapes(batch: Batch) -> str:
+    return " and ".join(str(leaf.shape) for leaf in batch.leaves)
+
+
+def _example(
+    case: Case, shape: tuple[int, int, int] | None, seed: int
+) -> tuple[Any, tuple[np.ndarray, ...]]:
+    """The structure of the inputs, and its leaves in the shape asked for."""
+    rng = np.random.default_rng(seed)
+    if case.inputs is None:
+        shape = shape or SHAPE
+        x = rng.normal(size=shape).astype("float32")
+        # A step of zeros and a row of negative values: a layer that takes
+        # zero for padding, or a maximum over padding, shows here.
+        if shape[1] > 2:
+            x[0, 1] = 0.0
+        x[-1] = -np.abs(x[-1]) - 0.1
+        return 0, (x,)
+    leaves = [np.asarray(x) for x in keras.tree.flatten(case.inputs)]
+    leaves = [x.astype("float32") if x.dtype == "float64" else x for x in leaves]
+    structure = keras.tree.map_structure(lambda _: 0, case.inputs)
+    if shape is not None:
+        rows, steps, _ = shape
+        leaves = [_resize(x, rows, steps) for x in leaves]
+    return structure, tuple(leaves)
+
+
+def _resize(x: np.ndarray, rows: int, steps: int) -> np.ndarray:
+    """`x` repeated or cut to so many rows and steps."""
+    x = np.resize(x, (rows, *x.shape[1:])) if rows > len(x) else x[:rows]
+    if not batches.is_sequence(x):
+        return x
+    if steps > x.shape[1]:
+        times = -(-steps // x.shape[1])
+        x = np.concatenate([x] * times, axis=1)
+    return x[:, :steps]
+
+
+def _fit_rows(kwargs: Any, rows: int) -> tuple[np.ndarray, ...]:
+    return tuple(
+        _resize(leaf, rows, leaf.shape[1] if leaf.ndim > 1 else 0)
+        for leaf in keras.tree.flatten(dict(kwargs))
+        if isinstance(leaf, np.ndarray) and leaf.ndim
+    )

@@ -1,0 +1,136 @@
+"""What is to be checked: a layer, how it is called, and what is known of it."""
+
+import inspect
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import keras
+
+ROLES = ("generates", "passes", "transforms", "reduces", "merges", "drops")
+
+
+class TargetError(ValueError):
+    """What was given cannot be checked, and why."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer to check.
+
+    Args:
+        layer: A layer class that needs no arguments, a function without
+            arguments that makes a layer, or a layer (it is copied by its
+            config; a function is better).
+        name: How the reports name it. Defaults to the class of the layer.
+        role: What it does with a mask: `"generates"`, `"passes"`,
+            `"transforms"`, `"reduces"`, `"merges"` or `"drops"`. Inferred if
+            not given; `"drops"` never is.
+        inputs: An example input: an array `(batch, steps, ...)`, a list or a
+            dict of them, or a tuple for a layer whose `call` takes several.
+            Everything of rank 2 and more is a sequence and gets a mask.
+            Defaults to floats of shape `(3, 6, 4)`.
+        call_kwargs: More arguments of each call. Arrays in it are given as
+            they are, a row for each sequence.
+        columns: Whether the layer speaks of columns of the padded array, as
+            cropping does, so that more padding moves what is real.
+        reason: Why `columns`.
+        expected_failures: Check ids that may fail, each with its reason.
+        script: A line of Python that makes the layer, for the scripts that
+            reproduce a failure.
+    """
+
+    layer: Any
+    name: str = ""
+    role: str | None = None
+    inputs: Any = None
+    call_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    columns: bool = False
+    reason: str = ""
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
+    script: str = ""
+
+    def __post_init__(self) -> None:
+        if self.role is not None and self.role not in ROLES:
+            raise TargetError(
+                f"`role` must be one of {', '.join(ROLES)}. "
+                f"Received: role={self.role!r}."
+            )
+        if self.columns and not self.reason:
+            raise TargetError(
+                "`columns=True` needs a `reason`: which columns the layer "
+                "speaks of."
+            )
+        if not self.name:
+            object.__setattr__(self, "name", _name(self.layer))
+
+    def __str__(self) -> str:
+        return self.name
+
+    def make(self) -> Any:
+        """A new layer."""
+        made = self._make()
+        if isinstance(made, keras.layers.Layer):
+            return made
+        raise TargetError(
+            f"{self.name} is no layer: it made {type(made).__name__}. "
+            "Give a layer class, or a function that returns a layer."
+        )
+
+    def _make(self) -> Any:
+        if isinstance(self.layer, keras.layers.Layer):
+            kind = type(self.layer)
+            try:
+                return kind.from_config(self.layer.get_config())
+            except Exception as error:
+                raise TargetError(
+                    f"{self.name} cannot be made anew from its config "
+                    f"({_first_line(error)}). Give a function that makes it: "
+                    f"`check_layer(lambda: {kind.__name__}(...))`."
+                ) from error
+        try:
+            return self.layer()
+        except Exception as error:
+            raise TargetError(
+                f"{self.name} cannot be made: {type(error).__name__}: "
+                f"{_first_line(error)}. If it needs arguments, give a "
+                "function: `lambda: TheLayer(units=4)`."
+            ) from error
+
+
+def as_case(target: Any, **options: Any) -> Case:
+    """A `Case` of a layer class, a factory, a layer, or a `Case`."""
+    if isinstance(target, Case):
+        return target
+    is_layer = isinstance(target, keras.layers.Layer)
+    if not is_layer and not callable(target):
+        raise TargetError(
+            "A target must be a layer class, a function that makes a layer, a "
+            f"layer, or a `Case`. Received: {target!r}."
+        )
+    given = inspect.isclass(target)
+    if given and not issubclass(target, keras.layers.Layer):
+        raise TargetError(
+            f"A target must make a layer. Received: the class "
+            f"{target.__name__}, which is no `keras.layers.Layer`."
+        )
+    return Case(target, **options)
+
+
+def _name(layer: Any) -> str:
+    if isinstance(layer, keras.layers.Layer):
+        return type(layer).__name__
+    name = getattr(layer, "__name__", type(layer).__name__)
+    if name == "<lambda>":
+        made: Callable[[], Any] = layer
+        try:
+            return type(made()).__name__
+        except Exception:
+            return "layer"
+    return str(name)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

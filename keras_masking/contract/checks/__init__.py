@@ -1,0 +1,1 @@
+"""The checks, a module per family. `registry.py` says what a check is."""

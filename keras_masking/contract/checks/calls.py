@@ -1,0 +1,211 @@
+"""Can the layer be called, with a mask and without, and does one reach it?"""
+
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_masking import probes
+from keras_masking.contract import batches
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import same
+from keras_masking.contract.registry import check
+
+
+@check("required", after=())
+def check_runs_with_mask(bench: Bench) -> None:
+    """A call on inputs that carry a mask does not raise.
+
+    Why: a mask made far upstream travels with the tensor. It reaches every
+        layer of the model, whether its author thought of masks or not.
+    Cause: `call` uses the mask as if it had the shape of the inputs; it is
+        `(batch, steps)`, without a feature axis.
+    Wrong:
+        scores = scores + (1.0 - ops.cast(mask, scores.dtype)) * -1e9
+    Right:
+        scores = ops.where(mask[:, :, None], scores, -1e9)
+    """
+    bench.run(bench.batch)
+
+
+@check("required", after=())
+def check_runs_without_mask(bench: Bench) -> None:
+    """A call on inputs without a mask does not raise.
+
+    Why: a mask is optional in Keras: `mask=None` means that all steps are
+        real. A layer that insists cannot be put into half of all models.
+    Cause: `call` or `compute_mask` uses `mask` without asking for `None`, or
+        the parameter has no default.
+    Wrong:
+        def call(self, inputs, mask): return ops.where(mask[..., None], ...)
+    Right:
+        def call(self, inputs, mask=None):
+            if mask is None:
+                return inputs
+    """
+    bench.run(batches.without_masks(bench.batch))
+
+
+@check("required")
+def check_declares_support(bench: Bench) -> None:
+    """A layer that takes a mask or overrides `compute_mask` supports masking.
+
+    Why: without `supports_masking` Keras drops the mask after the layer and
+        warns, whatever the layer did with it.
+    Cause: `self.supports_masking = True` is missing, or stands before
+        `super().__init__()`, which sets it back.
+    Wrong:
+        def __init__(self):
+            self.supports_masking = True
+            super().__init__()
+    Right:
+        def __init__(self):
+            super().__init__()
+            self.supports_masking = True
+    """
+    takes = bool(probes.mask_parameters(bench.layer))
+    if not takes and not overrides_compute_mask(bench.layer):
+        raise NotApplicable("the layer neither takes nor makes a mask")
+    if not bench.layer.supports_masking:
+        what = "`call` takes a mask" if takes else "`compute_mask` is overridden"
+        raise Breach(f"{what}, but `layer.supports_masking` is False")
+
+
+def overrides_compute_mask(layer: Any) -> bool:
+    return type(layer).compute_mask is not keras.layers.Layer.compute_mask
+
+
+@check("required")
+def check_mask_arg_reachable(bench: Bench) -> None:
+    """The mask parameter of `call` has the name that Keras fills.
+
+    Why: Keras fills `mask` if one argument is a tensor, and
+        `<argument>_mask` if several are. Under any other name `call` gets
+        nothing, without a warning.
+    Cause: the parameter is called `mask` though `call` takes two tensors, or
+        has a name of its own.
+    Wrong:
+        def call(self, query, value, mask=None): ...
+    Right:
+        def call(self, query, value, query_mask=None, value_mask=None): ...
+    """
+    parameters = inspect.signature(bench.layer.call).parameters
+    named = [name for name in parameters if "mask" in name]
+    if not named:
+        raise NotApplicable("`call` takes no mask")
+    if bench.received() is False:
+        raise Breach(
+            "the inputs carry masks, but `call` gets None for "
+            + " and ".join(f"`{name}`" for name in named)
+        )
+
+
+@check("required", after=())
+def check_compute_mask_signature(bench: Bench) -> None:
+    """`compute_mask` takes inputs and a mask by position; the mask may be None.
+
+    Why: Keras calls `compute_mask(inputs, previous_mask)` by position, in
+        eager and in symbolic calls, also when there is no mask.
+    Cause: the second parameter is missing or keyword-only, or the body uses
+        the mask without asking for `None`.
+    Wrong:
+        def compute_mask(self, inputs, *, mask): return mask[:, ::2]
+    Right:
+        def compute_mask(self, inputs, mask=None):
+            return None if mask is None else mask[:, ::2]
+    """
+    if not overrides_compute_mask(bench.layer):
+        raise NotApplicable("`compute_mask` is the one of Keras")
+    inputs = bench.tensors(bench.batch, attached=False)
+    first = inputs[0] if isinstance(bench.structure, tuple) else inputs
+    masks = bench.pack(list(bench.batch.masks))
+    mask = masks[0] if isinstance(bench.structure, tuple) else masks
+    mask = keras.tree.map_structure(_tensor, mask)
+    nothing = keras.tree.map_structure(lambda _: None, bench.structure)
+    nothing = None if nothing == 0 or isinstance(nothing, tuple) else nothing
+    for given, word in ((nothing, "None"), (mask, "a mask")):
+        try:
+            bench.layer.compute_mask(first, given)
+        except Exception as error:
+            raise CallFailed(
+                error, f"`compute_mask(inputs, {word})`"
+            ) from error
+
+
+def _tensor(mask: Any) -> Any:
+    return None if mask is None else keras.ops.convert_to_tensor(mask)
+
+
+@check("required")
+def check_input_not_mutated(bench: Bench) -> None:
+    """A call changes neither the values of its inputs nor their masks.
+
+    Why: the caller goes on using its tensor, for a residual connection say.
+        Keras' own MultiHeadAttention deletes the mask of its caller's tensor,
+        and the block after it attends to padding.
+    Cause: an in-place operation, a mask written onto an argument, or an
+        argument returned as the output, on which Keras then writes a mask.
+    Wrong:
+        inputs._keras_mask = None
+    Right:
+        outputs = ops.copy(inputs)
+    """
+    bench.restore()
+    batch = bench.batch
+    tensors = [
+        probes.attach(x, m)
+        for x, m in zip(batch.leaves, batch.masks, strict=True)
+    ]
+    bench.apply(bench.layer, bench.pack(tensors), **bench.kwargs(batch))
+    after = probes.look(tensors)
+    for i, (x, mask) in enumerate(zip(batch.leaves, batch.masks, strict=True)):
+        where = f"input {i}" if len(batch.leaves) > 1 else "the input"
+        same(x, after.outputs[i], "exact", "a call changed its input", where)
+        now = after.masks[i]
+        if mask is not None and now is None:
+            raise Breach("a call deleted the mask of the caller's tensor", where)
+        if now is not None and (mask is None or not np.array_equal(now, mask)):
+            raise Breach("a call changed the mask of the caller's tensor", where)
+
+
+@check("required")
+def check_repeatable(bench: Bench) -> None:
+    """A second call with the same inputs gives the same.
+
+    Why: what a call leaves behind, a mask kept on `self` say, changes the
+        answer to the next batch.
+    Cause: `call` stores its mask or inputs on `self` and uses them later. (A
+        layer with `stateful=True` keeps states by design: they are put back.)
+    Wrong:
+        self.mask = mask if mask is not None else self.mask
+    Right:
+        mask is a local variable, and None when there is none.
+    """
+    plain = batches.without_masks(bench.batch)
+    try:
+        before = bench.call(bench.new_layer(), plain)
+    except CallFailed:
+        plain, before = bench.batch, bench.call(bench.new_layer(), bench.batch)
+    layer = bench.new_layer()
+    # A call with another mask in between must leave no trace.
+    for kind in ("left", "right"):
+        bench.call(layer, bench.masked(kind))
+    for variable, (_, value) in zip(_state_of(layer), bench._state):
+        variable.assign(value)
+    after = bench.call(layer, plain)
+    for i, (x, y) in enumerate(zip(before.outputs, after.outputs)):
+        same(
+            x, y, before.dtypes[i], "a call after other calls gives other values",
+            f"output {i}",
+        )
+        if (before.masks[i] is None) != (after.masks[i] is None):
+            raise Breach("a call after other calls gives another mask")
+
+
+def _state_of(layer: Any) -> list[Any]:
+    trained = {id(v) for v in layer.trainable_variables}
+    return [v for v in layer.variables if id(v) not in trained]

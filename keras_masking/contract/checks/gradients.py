@@ -1,0 +1,294 @@
+"""Gradients: finite, 0 at padding, and blind to it."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_masking import probes
+from keras_masking._keras import set_mask
+from keras_masking.contract import batches
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import floating
+from keras_masking.contract.compare import magnitude
+from keras_masking.contract.compare import real_steps
+from keras_masking.contract.compare import same
+from keras_masking.contract.registry import check
+
+PADDINGS = (0.0, 8.0, -8.0)
+
+
+class Recorder(keras.optimizers.Optimizer):
+    """An optimizer that stores gradients and changes no weight."""
+
+    def build(self, variables: list[Any]) -> None:
+        super().build(variables)
+        self.gradients = [
+            self.add_variable_from_reference(v, name="gradient")
+            for v in variables
+        ]
+
+    def update_step(self, gradient: Any, variable: Any, rate: Any) -> None:
+        place = self.gradients[self._get_variable_index(variable)]
+        self.assign(place, ops.cast(gradient, place.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(super().get_config())
+
+
+class Probe(keras.Model):
+    """Holds x as a weight; its loss is a weighted sum of real outputs."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__()
+        self.bench = [bench]  # in a list: Keras would look into an object
+        self.layer = bench.new_layer()
+        self.outputs_used = floating(bench)
+        self.xs = [
+            self.add_weight(shape=x.shape, dtype=str(x.dtype), name=f"x{i}")
+            if batches.is_float(x)
+            else None
+            for i, x in enumerate(bench.batch.leaves)
+        ]
+        self.built = True
+
+    def call(self, inputs: dict[str, Any]) -> Any:
+        bench = self.bench[0]
+        carried = []
+        for i, x in enumerate(self.xs):
+            x = ops.copy(inputs[f"x{i}"] if x is None else x.value)
+            if f"mask{i}" in inputs:
+                set_mask(x, inputs[f"mask{i}"])
+            carried.append(x)
+        kwargs = bench.kwargs(bench.batch)
+        outputs = bench.apply(self.layer, bench.pack(carried), **kwargs)
+        total = 0.0
+        for i, y in enumerate(keras.tree.flatten(outputs)):
+            if i in self.outputs_used:
+                weight = inputs[f"weight{i}"]
+                zero = ops.zeros_like(y)
+                real = ops.where(weight != 0, y, zero)
+                total = total + ops.sum(ops.cast(real, "float32") * weight)
+        return total
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any
+    ) -> Any:
+        return y_pred
+
+
+class Gradients:
+    """Gradients of a layer's real outputs; compiled once, used often."""
+
+    def __init__(self, bench: Bench) -> None:
+        if not any(batches.is_float(x) for x in bench.batch.leaves) and not (
+            bench.layer.trainable_weights
+        ):
+            raise NotApplicable("nothing has a gradient: no floats, no weights")
+        self.bench = bench
+        self.model = Probe(bench)
+        self.model.compile(
+            optimizer=Recorder(learning_rate=0.0), jit_compile=False
+        )
+
+    def __call__(self, batch: Batch) -> tuple[list[Any], list[np.ndarray]]:
+        """Gradients by x, one for each leaf, and by the weights."""
+        seen = self.bench.run(batch)
+        data: dict[str, np.ndarray] = {}
+        for i, (x, mask) in enumerate(
+            zip(batch.leaves, batch.masks, strict=True)
+        ):
+            variable = self.model.xs[i]
+            if variable is None:
+                data[f"x{i}"] = x
+            else:
+                variable.assign(x)
+            if mask is not None:
+                data[f"mask{i}"] = mask
+        rng = self.bench.new_rng()
+        for i in self.model.outputs_used:
+            y = seen.outputs[i]
+            weight = rng.uniform(0.5, 1.5, size=y.shape)
+            real = real_steps(self.bench, seen, i, batch)
+            if real is not None:
+                weight = weight * real.reshape(
+                    real.shape + (1,) * (y.ndim - 2)
+                )
+            data[f"weight{i}"] = weight.astype("float32")
+        try:
+            self.model.train_on_batch(data)
+        except Exception as error:
+            raise CallFailed(error, "a step of training") from error
+        return self._read()
+
+    def _read(self) -> tuple[list[Any], list[np.ndarray]]:
+        recorder = self.model.optimizer
+        found = {
+            id(v): probes.as_array(g.value)
+            for v, g in zip(recorder._trainable_variables, recorder.gradients)
+        }
+        by_x = [
+            None if x is None else found.get(id(x)) for x in self.model.xs
+        ]
+        weights = [
+            found[id(v)]
+            for v in self.model.layer.trainable_variables
+            if id(v) in found
+        ]
+        return by_x, weights
+
+
+def _gradients(bench: Bench) -> Gradients:
+    _no_rows(bench)
+    if "_gradients" not in bench.__dict__:
+        bench.__dict__["_gradients"] = Gradients(bench)
+    found: Gradients = bench.__dict__["_gradients"]
+    return found
+
+
+def _no_rows(bench: Bench) -> None:
+    if bench.batch.fixed:
+        raise NotApplicable("`call_kwargs` holds values of each row")
+
+
+AFTER = ("runs-with-mask", "pad-value")
+
+
+@check("required", after=AFTER)
+def check_grad_finite(bench: Bench) -> None:
+    """Gradients of real outputs are finite.
+
+    Why: one NaN in a gradient ends a training. A `where` around a formula that
+        fails at padding hides it forward, not backward.
+    Cause: the unsafe formula runs at padding steps and its result is thrown
+        away: its derivative is not.
+    Wrong:
+        ops.where(mask, ops.sqrt(x), 0)
+    Right:
+        ops.where(mask, ops.sqrt(ops.where(mask, x, 1)), 0)
+    """
+    for value in PADDINGS:
+        by_x, weights = _gradients(bench)(batches.fill(bench.batch, value))
+        _all_finite([g for g in by_x if g is not None], "x", value)
+        _all_finite(weights, "the weights", value)
+
+
+def _all_finite(found: list[np.ndarray], of: str, value: float) -> None:
+    for gradient in found:
+        bad = ~np.isfinite(gradient)
+        if bad.any():
+            raise Breach(
+                f"padding {value:g}: {int(bad.sum())} of {bad.size} gradients "
+                f"by {of} are not finite"
+            )
+
+
+@check("required", after=AFTER)
+def check_grad_zero_at_padding(bench: Bench) -> None:
+    """The gradient of real outputs at padding steps is exactly 0.
+
+    Why: what is below learns from padding otherwise: the vector of the padding
+        id moves, and with it what other models read there.
+    Cause: padding enters with a small weight in place of none, or real
+        outputs look at padding through a neighbour.
+    Wrong:
+        ops.softmax(scores + (1 - mask) * -10.0)
+    Right:
+        keras_masking.ops.masked_softmax(scores, mask)
+    """
+    if not any(batches.is_float(x) for x in bench.batch.leaves):
+        raise NotApplicable("the inputs are integers")
+    for kind in ("right", "left", "holes"):
+        batch = batches.fill(bench.masked(kind), 8.0)
+        by_x, _ = _gradients(bench)(batch)
+        for i, (gradient, mask) in enumerate(
+            zip(by_x, batch.masks, strict=True)
+        ):
+            if gradient is None or mask is None:
+                continue
+            at = np.abs(gradient[~mask])
+            if not (at == 0).all():
+                raise Breach(
+                    f"{kind} padding: a gradient of {np.nanmax(at):.3g} at "
+                    "padding steps",
+                    f"input {i}",
+                )
+
+
+@check("required", after=AFTER)
+def check_grad_pad_value(bench: Bench) -> None:
+    """Values at padding steps change no gradient at real steps or of weights.
+
+    Why: training follows gradients: a weight that learns from padding learns
+        from how batches were made.
+    Cause: a `where` after the weights were applied, with another path around
+        it; or a stale intermediate.
+    Wrong:
+        y = x @ w; loss uses y at padding
+    Right:
+        x = ops.where(mask[..., None], x, 0) before the weights
+    """
+    results = [
+        _gradients(bench)(batches.fill(bench.batch, v)) for v in PADDINGS
+    ]
+    by_x, weights = results[0]
+    for value, (other_x, other_weights) in zip(PADDINGS[1:], results[1:]):
+        what = f"gradients, padding 0 and padding {value:g}"
+        for i, (a, b) in enumerate(zip(by_x, other_x)):
+            mask = bench.batch.masks[i]
+            if a is not None and mask is not None:
+                _alike(a[mask], b[mask], what, f"by input {i}")
+        for i, (a, b) in enumerate(zip(weights, other_weights)):
+            _alike(a, b, what, f"by weight {i}")
+
+
+def _alike(a: np.ndarray, b: np.ndarray, what: str, where: str) -> None:
+    same(a, b, "float32", what, where, scale=10 * max(magnitude(a), 0.01))
+
+
+@check("required", after=("runs-with-mask", "empty-row"))
+def check_grad_empty_row(bench: Bench) -> None:
+    """A row without a real step has finite gradients, and 0 by its inputs.
+
+    Why: an empty row must not end a training.
+    Cause: 0 / 0 or the logarithm of 0 behind a `where`.
+    Wrong:
+        ops.where(count > 0, total / count, 0)
+    Right:
+        total / ops.maximum(count, 1)
+    """
+    batch = batches.fill(bench.masked("empty"), 8.0)
+    by_x, weights = _gradients(bench)(batch)
+    _all_finite([g for g in by_x if g is not None], "x, an empty row", 8.0)
+    _all_finite(weights, "the weights, an empty row", 8.0)
+    for gradient, mask in zip(by_x, batch.masks, strict=True):
+        if gradient is None or mask is None:
+            continue
+        if not (gradient[-1] == 0).all():
+            raise Breach("the gradient at an empty row is not 0")
+
+
+@check("information", after=AFTER)
+def check_grad_nan_padding(bench: Bench) -> None:
+    """NaN at padding steps reaches no gradient at real steps or of weights.
+
+    Why: a missing value stored as NaN ends a training otherwise. Keras' Dense
+        and RNNs fail here by nature: 0 * NaN in the gradient of a product.
+    Cause: padding is selected away after the weights, not before.
+    Wrong:
+        ops.where(mask[..., None], self.dense(inputs), 0)
+    Right:
+        self.dense(ops.where(mask[..., None], inputs, 0))
+    """
+    if not any(batches.is_float(x) for x in bench.batch.leaves):
+        raise NotApplicable("the inputs are integers")
+    by_x, weights = _gradients(bench)(batches.fill(bench.batch, np.nan))
+    _all_finite(weights, "the weights", np.nan)
+    for gradient, mask in zip(by_x, bench.batch.masks, strict=True):
+        if gradient is not None and mask is not None:
+            _all_finite([gradient[mask]], "x at real steps", np.nan)

@@ -1,0 +1,153 @@
+"""More padding changes nothing."""
+
+import numpy as np
+
+from keras_masking.contract import batches
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.bench import MORE
+from keras_masking.contract.bench import SHAPE
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import same_real
+from keras_masking.contract.registry import check
+
+
+def _any_length(bench: Bench) -> None:
+    if bench.case.columns:
+        raise NotApplicable("speaks of columns: " + bench.case.reason)
+    if bench.longest is None:
+        raise NotApplicable("the layer is built for one number of steps")
+
+
+@check("required", after=("runs-with-mask", "pad-value"))
+def check_pad_length(bench: Bench) -> None:
+    """More padding, on the right or on the left, changes no real output.
+
+    Why: this is the promise. A row gets as much padding as the longest of its
+        batch needs.
+    Cause: a mean over all steps, a window that is placed by the padded length
+        (a strided `same` convolution), or a position counted from the left.
+    Wrong:
+        positions = ops.arange(ops.shape(x)[1])
+    Right:
+        positions = keras_masking.ops.step_index(mask)
+    """
+    _any_length(bench)
+    for side in ("right", "left"):
+        for more in MORE:
+            if side == "left" and not _aligned(bench, more):
+                continue
+            batch = batches.pad(bench.batch, more, side)
+            same_real(
+                bench,
+                (bench.base, bench.batch),
+                (bench.run(batch), batch),
+                f"{more} more padding step{'s' * (more > 1)} on the {side}",
+            )
+
+
+def _aligned(bench: Bench, more: int) -> bool:
+    """Whether so much padding on the left is whole output steps.
+
+    A strided layer starts at the first column; its left padding counts in
+    multiples of its strides.
+    """
+    return all(
+        bench.shift(i, more) is not None
+        for i, has in enumerate(bench.has_steps)
+        if has
+    )
+
+
+@check("required", after=("runs-with-mask", "pad-value"))
+def check_alone_equals_batched(bench: Bench) -> None:
+    """A row alone, without padding, gives what it gives in a padded batch.
+
+    Why: training sees padded batches, serving sees one sequence. They must be
+        the same function.
+    Cause: the number of steps, in place of the number of real steps, is in
+        the formula; or windows that mix real steps and padding are called
+        real.
+    Wrong:
+        x = ops.sum(real, axis=1) / ops.shape(x)[1]
+    Right:
+        x = keras_masking.ops.masked_mean(x, mask)
+    """
+    _any_length(bench)
+    compared = _compare_alone(bench, bench.batch)
+    left = bench.masked("left")
+    steps = left.leaves[0].shape[1]
+    rows = [
+        row
+        for row in range(left.rows)
+        if _aligned(bench, steps - int(left.mask[row].sum()))
+    ]
+    compared += _compare_alone(bench, left, rows)
+    if not compared:
+        raise NotApplicable("no row gives a real output step")
+
+
+def _compare_alone(
+    bench: Bench, batch: Batch, rows: list[int] | None = None
+) -> int:
+    seen = bench.run(batch)
+    compared = 0
+    for row in range(batch.rows) if rows is None else rows:
+        single = batches.alone(batch, row)
+        try:
+            lone = bench.run(single)
+        except CallFailed as error:
+            if _gives_nothing(seen.masks, row):
+                continue  # too short for one window, and marked so
+            raise Breach(
+                f"row {row} alone: {error.seen}", "in the batch it is real"
+            ) from error
+        compared += same_real(
+            bench,
+            (seen, batch),
+            (lone, single),
+            "in a padded batch and alone",
+            rows=[(row, 0)],
+        )
+    return compared
+
+
+def _gives_nothing(masks: list[np.ndarray | None], row: int) -> bool:
+    return any(mask is not None and not mask[row].any() for mask in masks)
+
+
+@check("required", after=("runs-with-mask", "pad-value"))
+def check_equal_sizes(bench: Bench) -> None:
+    """Batch, steps and features of one size give no other answer.
+
+    Why: a mask `(batch, steps)` broadcasts against `(steps, features)` without
+        an error when the sizes agree, and masks the wrong thing.
+    Cause: the mask is used without a feature axis, `mask` for `mask[..., None]`.
+    Wrong:
+        ops.where(mask, inputs, 0)
+    Right:
+        ops.where(mask[..., None], inputs, 0)
+    """
+    if bench.shape is not None:
+        raise NotApplicable("the inputs have a shape of their own")
+    size = SHAPE[2] if bench.case.inputs is None else bench.batch.rows
+    square = Bench(bench.case, (size, size, size), bench.seed)
+    square.role = bench.role
+    for name in ("has_steps",):
+        square.__dict__[name] = getattr(bench, name)
+    for value in (8.0, -8.0):
+        other = batches.fill(square.batch, value)
+        same_real(
+            square,
+            (square.base, square.batch),
+            (square.run(other), other),
+            f"all sizes {size}, other padding",
+        )
+    for i, mask in enumerate(bench.base.masks):
+        now = square.base.masks[i]
+        if (mask is None) != (now is None):
+            raise Breach(f"all sizes {size}: the output mask comes and goes")
+    if not bench.case.columns and bench.longest is not None:
+        _compare_alone(square, square.batch)

@@ -1,0 +1,243 @@
+"""Eager, symbolic, compiled, nested, saved: the same everywhere."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_masking import probes
+from keras_masking.contract import batches
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.bench import MORE
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import real_steps
+from keras_masking.contract.compare import same
+from keras_masking.contract.models import Inside
+from keras_masking.contract.models import Masked
+from keras_masking.contract.models import tell
+from keras_masking.contract.registry import check
+
+
+def _same_as_eager(
+    bench: Bench, seen: probes.Seen, batch: Batch, what: str
+) -> None:
+    eager = bench.run(batch)
+    what = f"eager and {what}"
+    for i, (a, b) in enumerate(zip(eager.outputs, seen.outputs, strict=True)):
+        now, was = seen.masks[i], eager.masks[i]
+        if (was is None) != (now is None):
+            has = "a mask" if was is not None else "no mask"
+            raise Breach(f"{what}: eager gives {has}", f"output {i}")
+        if was is not None and (
+            was.shape != now.shape or (was != now).any()
+        ):
+            raise Breach(f"{what}: another output mask", f"output {i}")
+        real = real_steps(bench, eager, i, batch)
+        if a.shape != b.shape:
+            raise Breach(f"{what}: shapes {a.shape} and {b.shape}")
+        a, b = (a, b) if real is None else (a[real], b[real])
+        same(a, b, eager.dtypes[i], what, f"output {i}")
+
+
+def _only_numbers(bench: Bench) -> None:
+    if bench.batch.fixed:
+        raise NotApplicable("`call_kwargs` holds values of each row")
+
+
+def _model(bench: Bench) -> Masked:
+    _only_numbers(bench)
+    if "_masked_model" not in bench.__dict__:
+        bench.__dict__["_masked_model"] = Masked(bench)
+    found: Masked = bench.__dict__["_masked_model"]
+    return found
+
+
+@check("required")
+def check_symbolic_mask(bench: Bench) -> None:
+    """A symbolic call gives masks where an eager one does, of the same shape.
+
+    Why: a Functional model decides when it is built which layers get a mask.
+    Cause: `compute_mask` asks for values, or the mask is set in `call` only,
+        which a symbolic call may not reach.
+    Wrong:
+        def call(self, x, mask=None):
+            y = f(x); y._keras_mask = mask; return y
+    Right:
+        def compute_mask(self, x, mask=None): return mask
+    """
+    symbolic = _model(bench).symbolic
+    for i, (y, mask) in enumerate(zip(symbolic, bench.base.masks)):
+        there = probes.get_mask(y)
+        if (there is None) != (mask is None):
+            has = "a mask" if mask is not None else "no mask"
+            raise Breach(
+                f"an eager call gives {has}, a symbolic one does not agree",
+                f"output {i}",
+            )
+        if there is not None and len(there.shape) != mask.ndim:
+            raise Breach(
+                f"the symbolic mask has shape {there.shape}, the eager one "
+                f"{mask.shape}",
+                f"output {i}",
+            )
+
+
+@check("required", after=("runs-with-mask",))
+def check_functional(bench: Bench) -> None:
+    """In a Functional model the layer gives what it gives eagerly.
+
+    Why: it is how most models are built.
+    Cause: `call` branches on the value or the type of the mask.
+    Wrong:
+        if bool(ops.all(mask)): return fast(inputs)
+    Right:
+        one formula for all masks.
+    """
+    seen = _model(bench).call(bench.batch)
+    _same_as_eager(bench, seen, bench.batch, "a Functional model")
+
+
+@check("required", after=("runs-with-mask", "functional"))
+def check_graph(bench: Bench) -> None:
+    """In `predict`, without just-in-time compiling, it gives the same.
+
+    Why: `predict` and `fit` run a traced graph on TensorFlow and JAX.
+    Cause: NumPy, `if`, `bool` or `int` on a tensor: that needs a value, which a
+        graph does not have.
+    Wrong:
+        longest = int(ops.max(lengths))
+    Right:
+        ops.arange(ops.shape(inputs)[1])
+    """
+    seen = _model(bench).predict(bench.batch, jit_compile=False)
+    _same_as_eager(bench, seen, bench.batch, "a graph")
+
+
+@check("required", after=("runs-with-mask", "graph"))
+def check_jit(bench: Bench) -> None:
+    """Compiled just in time, it gives the same.
+
+    Why: `jit_compile="auto"` is the default of Keras on JAX and TensorFlow.
+    Cause: shapes that depend on values, such as boolean indexing.
+    Wrong:
+        inputs[mask]
+    Right:
+        ops.where(mask[..., None], inputs, 0)
+    """
+    backend = keras.backend.backend()
+    if backend == "torch" and not bench.torch_compile:
+        raise NotApplicable("torch compiles only when asked (--torch-compile)")
+    if backend == "jax":
+        # Without an explicit choice `graph` has run under jax.jit already.
+        seen = _model(bench).predict(batches.fill(bench.batch, 8.0), True)
+        _same_as_eager(bench, seen, batches.fill(bench.batch, 8.0), "jit")
+        return
+    seen = _model(bench).predict(bench.batch, jit_compile=True)
+    _same_as_eager(bench, seen, bench.batch, "jit")
+
+
+@check("required", after=("runs-with-mask", "functional"))
+def check_dynamic_time(bench: Bench) -> None:
+    """A model with `Input((None, ...))` runs at two lengths as eagerly.
+
+    Why: the number of steps of a batch is not known when a model is built.
+    Cause: `inputs.shape[1]` is None there and goes into arithmetic.
+    Wrong:
+        ops.arange(inputs.shape[1])
+    Right:
+        ops.arange(ops.shape(inputs)[1])
+    """
+    _only_numbers(bench)
+    if bench.longest is None:
+        raise NotApplicable("the layer is built for one number of steps")
+    model = Masked(bench, steps=False)
+    for batch in (bench.batch, batches.pad(bench.batch, MORE[-1])):
+        seen = model.call(batch)
+        _same_as_eager(bench, seen, batch, "a model of unknown length")
+
+
+@check("required", after=("runs-with-mask",))
+def check_nested(bench: Bench) -> None:
+    """Inside another layer's `call`, it gives the same values and masks.
+
+    Why: blocks are layers made of layers.
+    Cause: the layer relies on being called by a model.
+    Wrong:
+        self._inbound_nodes[0]
+    Right:
+        def call(self, inputs, mask=None): ...
+    """
+    _only_numbers(bench)
+    kwargs = bench.kwargs(bench.batch)
+
+    def apply(inner: Any, carried: list[Any]) -> Any:
+        return bench.apply(inner, bench.pack(carried), **kwargs)
+
+    outer = Inside(bench.layer, apply)
+    bench.restore()
+    values = [keras.ops.convert_to_tensor(x) for x in bench.batch.leaves]
+    masks = [
+        None if m is None else keras.ops.convert_to_tensor(m)
+        for m in bench.batch.masks
+    ]
+    try:
+        outputs, shown = outer([values, masks])
+    except Exception as error:
+        raise CallFailed(error, "a call inside another layer") from error
+    _same_as_eager(bench, tell(outputs, shown), bench.batch, "a nested call")
+
+
+@check("required", after=("runs-with-mask",))
+def check_save_load(bench: Bench) -> None:
+    """Saved and loaded, the layer gives the same values and masks.
+
+    Why: a model is trained once and loaded a thousand times. A flag that is
+        lost on the way turns the mask off in production.
+    Cause: `get_config` forgets an argument, or `supports_masking` is set from
+        outside.
+    Wrong:
+        layer = Scale(); layer.supports_masking = True
+    Right:
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.supports_masking = True
+    """
+    _only_numbers(bench)
+    layer = bench.layer
+    try:
+        layer.get_config()
+    except NotImplementedError as error:
+        raise NotApplicable("the layer has no `get_config`") from error
+    inputs = [
+        keras.Input(x.shape[1:], dtype=str(x.dtype)) for x in bench.batch.leaves
+    ]
+    kwargs = bench.kwargs(bench.batch)
+    bench.restore()
+    try:
+        outputs = bench.apply(layer, bench.pack(inputs), **kwargs)
+    except Exception as error:
+        raise NotApplicable(f"no symbolic call without a mask: {error}") from error
+    model = keras.Model(inputs, outputs)
+    known = {type(layer).__name__: type(layer)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "layer.keras")
+        try:
+            model.save(path)
+            with keras.saving.custom_object_scope(known):
+                loaded = keras.saving.load_model(path, compile=False)
+        except Exception as error:
+            raise CallFailed(error, "saving and loading") from error
+    again = loaded.get_layer(layer.name)
+    if again.supports_masking != layer.supports_masking:
+        raise Breach(
+            f"`supports_masking` was {layer.supports_masking} and is "
+            f"{again.supports_masking}"
+        )
+    seen = bench.call(again, bench.batch)
+    _same_as_eager(bench, seen, bench.batch, "loaded")
+
+

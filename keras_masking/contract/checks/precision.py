@@ -1,0 +1,150 @@
+"""Half precision: finite, blind to padding, and right over many steps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+
+from keras_masking.contract import batches
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import finite
+from keras_masking.contract.compare import magnitude
+from keras_masking.contract.compare import real_steps
+from keras_masking.contract.compare import same_real
+from keras_masking.contract.registry import check
+
+POLICIES = ("mixed_float16", "mixed_bfloat16")
+STEPS, VALUE = 320, 400.0  # their product is more than float16 can hold
+
+
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _half(bench: Bench, policy: str) -> Bench:
+    """The same layer under a policy of half precision, with its weights."""
+    with _policy(policy):
+        half = Bench(bench.case, bench.shape, bench.seed)
+        half.role = bench.role
+        half.layer.set_weights(bench.layer.get_weights())
+    half.__dict__["has_steps"] = bench.has_steps
+    return half
+
+
+def _needs_floats(bench: Bench) -> None:
+    if not any("float" in dtype for dtype in bench.base.dtypes):
+        raise NotApplicable("no output is a float")
+
+
+@check("advised", after=("runs-with-mask", "pad-value"))
+def check_mixed_precision(bench: Bench) -> None:
+    """Under a float16 or bfloat16 policy the mask stays boolean, the values blind.
+
+    Why: half precision is how large models are trained. A mask that is cast
+        with the inputs, or a constant such as -1e9 that float16 cannot hold,
+        shows only there.
+    Cause: `mask` is cast to the compute dtype, or a constant overflows.
+    Wrong:
+        scores - 1e9 * (1 - ops.cast(mask, scores.dtype))
+    Right:
+        ops.where(mask[..., None], scores, -ops.inf)
+    """
+    _needs_floats(bench)
+    for policy in POLICIES:
+        half = _half(bench, policy)
+        first = batches.fill(half.batch, 0.0)
+        other = batches.fill(half.batch, 8.0)
+        seen = half.run(first)
+        for i, (mask, was) in enumerate(zip(seen.masks, bench.base.masks)):
+            if (mask is None) != (was is None):
+                raise Breach(f"{policy}: the mask comes and goes", f"output {i}")
+            if mask is not None and mask.dtype != bool:
+                raise Breach(f"{policy}: the mask is {mask.dtype}")
+        count = len(seen.outputs)
+        real = [real_steps(half, seen, i, first) for i in range(count)]
+        finite(seen, real, policy)
+        pair = (seen, first), (half.run(other), other)
+        same_real(half, *pair, f"{policy}: padding 0 and padding 8")
+
+
+@check("required", after=("runs-with-mask", "mixed-precision"))
+def check_precision(bench: Bench) -> None:
+    """In half precision, hundreds of steps of large values stay finite and right.
+
+    Why: a sum of many steps in float16 overflows or stops growing.
+        `GlobalAveragePooling1D` does so once it has a mask.
+    Cause: the masked path sums in the compute dtype.
+    Wrong:
+        ops.sum(inputs * ops.cast(mask, inputs.dtype)[..., None], axis=1)
+    Right:
+        ops.sum(ops.cast(real, "float32"), axis=1), cast once at the end
+    """
+    _needs_floats(bench)
+    if bench.longest is None:
+        raise NotApplicable("the layer is built for one number of steps")
+    pairs = zip(bench.batch.leaves, bench.batch.masks, strict=True)
+    if bench.batch.fixed or not all(
+        m is not None and batches.is_float(x) for x, m in pairs
+    ):
+        raise NotApplicable("the inputs are not all sequences of floats")
+    batch = _many_steps(bench)
+    wide = bench.run(batch)
+    ran = False
+    for policy in POLICIES:
+        half = _half(bench, policy)
+        unmasked = half.run(Batch(batch.leaves, (None,) * len(batch.leaves)))
+        if any(
+            y.dtype.kind == "f" and not np.isfinite(y).all()
+            for y in unmasked.outputs
+        ):
+            continue
+        ran = True
+        seen = half.run(batch)
+        plain = bench.run(Batch(batch.leaves, (None,) * len(batch.leaves)))
+        real = [real_steps(bench, wide, i, batch) for i in range(len(wide.outputs))]
+        finite(seen, real, f"{policy}, {STEPS} steps of {VALUE:g}")
+        allowed = {"mixed_float16": 0.02, "mixed_bfloat16": 0.1}[policy]
+        for i, (a, b) in enumerate(zip(wide.outputs, seen.outputs)):
+            if a.dtype.kind != "f":
+                continue
+            at = slice(None) if real[i] is None else real[i]
+            error = _error(a[at], b[at])
+            # What rounding the inputs does without a mask is not its fault.
+            inherent = _error(plain.outputs[i], unmasked.outputs[i])
+            if error > allowed + 2 * inherent:
+                raise Breach(
+                    f"{policy}, {STEPS} steps of {VALUE:g}: an error of "
+                    f"{error:.2g} of the values (allowed {allowed} and twice "
+                    f"the {inherent:.2g} without a mask)",
+                    f"output {i}",
+                )
+    if not ran:
+        raise NotApplicable("without a mask it is not finite either")
+
+
+def _error(a: np.ndarray, b: np.ndarray) -> float:
+    size = max(magnitude(a), 1e-6)
+    return float(np.abs(a - b).max()) / size if a.size else 0.0
+
+
+def _many_steps(bench: Bench) -> Batch:
+    rng = bench.new_rng()
+    leaves, masks = [], []
+    for x in bench.batch.leaves:
+        shape = (2, STEPS, *x.shape[2:])
+        wide = VALUE * rng.uniform(0.9, 1.1, size=shape)
+        leaves.append(wide.astype(x.dtype))
+        mask = np.ones((2, STEPS), bool)
+        mask[1, STEPS * 3 // 4 :] = False
+        masks.append(mask)
+    return Batch(tuple(leaves), tuple(masks))

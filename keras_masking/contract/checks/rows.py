@@ -1,0 +1,36 @@
+"""Rows of a batch do not see each other."""
+
+from keras_masking.contract import batches
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import same_real
+from keras_masking.contract.registry import check
+
+
+@check("required")
+def check_batch_independence(bench: Bench) -> None:
+    """A row's output does not depend on the other rows' values or masks.
+
+    Why: who else is in the batch is chance. (Inference only: batch statistics
+        in training are meant.)
+    Cause: a reduction over the batch axis, such as the longest length of the
+        batch or `ops.any(mask)`, decides what a row gives.
+    Wrong:
+        count = ops.max(ops.sum(mask, axis=1))
+    Right:
+        count = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+    """
+    if bench.batch.rows < 2:
+        raise NotApplicable("the inputs have one row")
+    for row in (0, bench.batch.rows - 1):
+        for kind in ("left", "full", "empty"):
+            other = batches.fill(bench.masked(kind), 8.0)
+            other = batches.change_real(other, bench.new_rng())
+            mixed = batches.only_row(bench.batch, row, other)
+            same_real(
+                bench,
+                (bench.base, bench.batch),
+                (bench.run(mixed), mixed),
+                f"other masks ({kind}) and values in the other rows",
+                rows=[(row, row)],
+            )

@@ -1,0 +1,88 @@
+"""Training: a step of `fit`, and a loss that skips padding."""
+
+import keras
+import numpy as np
+
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import floating
+from keras_masking.contract.models import Masked
+from keras_masking.contract.registry import check
+
+
+@check("required", after=("runs-with-mask", "functional"))
+def check_trains(bench: Bench) -> None:
+    """A step of `fit` on a padded batch leaves finite weights.
+
+    Why: it is what the layer is for.
+    Cause: NaN in the gradient of a padded or empty row, or an operation that
+        has no gradient.
+    Wrong:
+        ops.where(count > 0, total / count, 0)
+    Right:
+        total / ops.maximum(count, 1)
+    """
+    if bench.batch.fixed:
+        raise NotApplicable("`call_kwargs` holds values of each row")
+    used = floating(bench)
+    layer = bench.new_layer()
+    if not layer.trainable_weights:
+        raise NotApplicable("the layer has no weights to train")
+    masked = Masked(bench, layer)
+    outputs = [masked.symbolic[i] for i in used]
+    model = keras.Model(masked.model.inputs, outputs)
+    model.compile(optimizer="sgd", loss=["mse"] * len(used), jit_compile=False)
+    batch = bench.masked("empty") if bench.batch.rows > 1 else bench.batch
+    targets = [np.zeros(bench.base.outputs[i].shape, "float32") for i in used]
+    try:
+        model.train_on_batch(masked._inputs(batch), targets)
+    except Exception as error:
+        raise CallFailed(error, "a step of `fit`") from error
+    for weight in layer.weights:
+        value = np.asarray(keras.ops.convert_to_numpy(weight))
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise Breach(
+                f"after a step of `fit` weight '{weight.name}' is not finite"
+            )
+
+
+@check("advised", after=("runs-with-mask", "functional", "mask-kept"))
+def check_loss_ignores_padding(bench: Bench) -> None:
+    """Targets at padding steps do not change the loss of the model.
+
+    Why: Keras weights the loss by the mask of the last output: a mask lost on
+        the way makes the model learn its padding.
+    Cause: the output carries no mask, or not a boolean one.
+    Wrong:
+        self.supports_masking is False
+    Right:
+        self.supports_masking = True, set after `super().__init__()`
+    """
+    if bench.batch.fixed:
+        raise NotApplicable("`call_kwargs` holds values of each row")
+    used = floating(bench)
+    for i in used:
+        y, mask = bench.base.outputs[i], bench.base.masks[i]
+        if mask is None or mask.shape != y.shape[:2] or y.ndim != 3:
+            continue
+        if mask.all():
+            continue
+        masked = Masked(bench)
+        model = keras.Model(masked.model.inputs, masked.symbolic[i])
+        model.compile(loss="mse", jit_compile=False)
+        target = np.zeros(y.shape, "float32")
+        other = np.where(mask[..., None], 0, 5).astype("float32")
+        inputs = masked._inputs(bench.batch)
+        losses = [
+            float(np.ravel(model.test_on_batch(inputs, t))[0])
+            for t in (target, other)
+        ]
+        if abs(losses[0] - losses[1]) > 1e-5 * max(1.0, abs(losses[0])):
+            raise Breach(
+                f"with other targets at padding steps the loss goes from "
+                f"{losses[0]:.6g} to {losses[1]:.6g}"
+            )
+        return
+    raise NotApplicable("no output is a masked sequence of vectors")

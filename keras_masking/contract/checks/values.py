@@ -1,0 +1,239 @@
+"""What stands at padding steps does not reach real outputs."""
+
+import math
+
+import numpy as np
+
+from keras_masking.contract import batches
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import finite
+from keras_masking.contract.compare import magnitude
+from keras_masking.contract.compare import real_steps
+from keras_masking.contract.compare import same_real
+from keras_masking.contract.registry import check
+
+FILLS = (0.0, 8.0, -8.0, 1000.0)
+
+
+def _filled_alike(
+    bench: Bench, batch: Batch, fills: tuple[float, ...], **how: object
+) -> None:
+    """Raises a `Breach` unless each filling of the padding gives the same."""
+    first = batches.fill(batch, fills[0])
+    seen = bench.run(first, **how)
+    compared = 0
+    for value in fills[1:]:
+        other = batches.fill(batch, value)
+        compared += same_real(
+            bench,
+            (seen, first),
+            (bench.run(other, **how), other),
+            f"padding {fills[0]:g} and padding {value:g}",
+        )
+    if not compared:
+        raise NotApplicable("no output step is real")
+
+
+def _needs_floats(bench: Bench) -> None:
+    pairs = zip(bench.batch.leaves, bench.batch.masks, strict=True)
+    if not any(m is not None and batches.is_float(x) for x, m in pairs):
+        raise NotApplicable("the inputs are integers")
+
+
+@check("required")
+def check_pad_value(bench: Bench) -> None:
+    """Values at padding steps do not change real outputs.
+
+    Why: what stands there depends on who made the batch, and on the layers
+        before. A model that looks at it answers by chance.
+    Cause: `call` gets the mask and does not use it, or does not get it.
+    Wrong:
+        return ops.mean(inputs, axis=1)
+    Right:
+        real = ops.where(mask[..., None], inputs, 0)
+        count = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+        return ops.sum(real, axis=1) / ops.maximum(count, 1)
+    """
+    _filled_alike(bench, bench.batch, FILLS)
+
+
+@check("required", after=("runs-with-mask", "pad-value"))
+def check_nan_padding(bench: Bench) -> None:
+    """NaN and infinities at padding steps do not reach real outputs.
+
+    Why: missing values are stored as NaN, and a layer before may divide 0 by
+        0 in a row of padding. Keras' attention layers fail here: their weight
+        is 0, and 0 * NaN is NaN.
+    Cause: padding is multiplied by 0 in place of being selected away.
+    Wrong:
+        inputs * ops.cast(mask, inputs.dtype)[..., None]
+    Right:
+        ops.where(mask[..., None], inputs, 0)
+    """
+    _needs_floats(bench)
+    _filled_alike(bench, bench.batch, (0.0, math.nan, math.inf, -math.inf))
+
+
+@check("required", after=("runs-with-mask", "pad-value"))
+def check_pad_value_training(bench: Bench) -> None:
+    """In training, with the same seed, padding does not change real outputs.
+
+    Why: statistics of a batch are used in training only; padding in them
+        moves every real output.
+    Cause: a normalization takes mean and variance over all steps.
+    Wrong:
+        mean = ops.mean(x, axis=(0, 1))
+    Right:
+        mean = keras_masking.ops.masked_mean(x, mask, axis=(0, 1))
+    """
+    _filled_alike(bench, bench.batch, FILLS, training=True)
+
+
+@check("required", after=("runs-with-mask", "pad-value"))
+def check_mask_position(bench: Bench) -> None:
+    """Padding on the left and in holes is skipped as padding on the right is.
+
+    Why: `pad_sequences` pads on the left by default, and missing values make
+        holes. All of them are legal masks.
+    Cause: `call` counts the real steps and takes the first ones.
+    Wrong:
+        lengths = ops.sum(ops.cast(mask, "int32"), axis=1)
+        last = ops.take_along_axis(x, lengths[:, None, None] - 1, axis=1)
+    Right:
+        last = keras_masking.ops.last_step(x, mask)
+    """
+    for kind in ("left", "holes"):
+        batch = bench.masked(kind)
+        try:
+            _filled_alike(bench, batch, FILLS[:3])
+        except Breach as error:
+            raise Breach(f"{kind}: {error.seen}", error.where) from error
+
+
+@check("required")
+def check_empty_row(bench: Bench) -> None:
+    """A row without a real step gives finite values that padding cannot move.
+
+    Why: empty rows occur: an empty document, the last batch, a filtered
+        segment. One NaN ends a training. `GlobalAveragePooling1D` gives NaN.
+    Cause: division by the number of real steps, which is 0; or a softmax over
+        nothing but -inf.
+    Wrong:
+        ops.sum(real, axis=1) / count
+    Right:
+        ops.sum(real, axis=1) / ops.maximum(count, 1)
+    """
+    batch = bench.masked("empty")
+    first = batches.fill(batch, 0.0)
+    seen = bench.run(first)
+    for i, y in enumerate(seen.outputs):
+        if y.dtype.kind == "f" and not np.isfinite(y[-1]).all():
+            raise Breach(
+                f"a row without a real step gives {_a_bad_one(y[-1])}",
+                f"output {i}, row {len(y) - 1} of {len(y)}",
+            )
+    other = batches.fill(batch, 8.0)
+    pair = (seen, first), (bench.run(other), other)
+    same_real(bench, *pair, "an empty row, padding 0 and padding 8")
+
+
+def _a_bad_one(y: np.ndarray) -> str:
+    return str(y[~np.isfinite(y)].ravel()[0])
+
+
+@check("required")
+def check_large_values(bench: Bench) -> None:
+    """Inputs of 10,000 in float32 give finite outputs, blind to padding.
+
+    Why: an additive mask of -10000, and an exponential without its maximum
+        taken out, work for small numbers only.
+    Cause: a finite constant stands for minus infinity, or `exp` is taken of
+        the raw values.
+    Wrong:
+        scores = scores - 1e4 * (1 - ops.cast(mask, scores.dtype))
+    Right:
+        keras_masking.ops.masked_softmax(scores, mask)
+    """
+    _needs_floats(bench)
+    leaves = tuple(
+        x * np.array(1e4, x.dtype) if batches.is_float(x) else x
+        for x in bench.batch.leaves
+    )
+    plain = Batch(leaves, (None,) * len(leaves), bench.batch.fixed)
+    batch = Batch(leaves, bench.batch.masks, bench.batch.fixed)
+    unmasked = bench.run(_full(bench, plain))
+    if any(
+        y.dtype.kind == "f" and not np.isfinite(y).all()
+        for y in unmasked.outputs
+    ):
+        raise NotApplicable("without padding the outputs are not finite either")
+    first, other = batches.fill(batch, 0.0), batches.fill(batch, 3e4)
+    seen = bench.run(first)
+    real = [
+        real_steps(bench, seen, i, first) for i in range(len(seen.outputs))
+    ]
+    finite(seen, real, "inputs of 1e4")
+    same_real(
+        bench,
+        (seen, first),
+        (bench.run(other), other),
+        f"inputs of {magnitude(leaves[0]):.0f}, padding 0 and padding 30000",
+    )
+
+
+def _full(bench: Bench, batch: Batch) -> Batch:
+    masks = bench.masked("full").masks
+    return Batch(batch.leaves, masks, batch.fixed)
+
+
+@check("required", roles=("merges",))
+def check_different_masks(bench: Bench) -> None:
+    """With a mask of its own for each input, padding of none reaches the output.
+
+    Why: two sequences of different lengths are added, concatenated, attended.
+        Keras' Add calls a step real when one input is, and adds the padding of
+        the other.
+    Cause: masks are combined with `or`.
+    Wrong:
+        mask = ops.logical_or(masks[0], masks[1])
+    Right:
+        mask = ops.logical_and(masks[0], masks[1])
+    """
+    leaves = bench.batch.leaves
+    masks = batches.make_masks(leaves, staggered=True)
+    _filled_alike(bench, Batch(leaves, masks, bench.batch.fixed), FILLS)
+
+
+@check("required", roles=("merges",))
+def check_partial_masks(bench: Bench) -> None:
+    """An input without a mask counts as all real, and loses no other mask.
+
+    Why: a positional table or a gate has no mask. Keras' Add drops the mask of
+        the sequence when it is added to one, without a warning.
+    Cause: `compute_mask` returns None when one of the masks is None.
+    Wrong:
+        if any(m is None for m in masks): return None
+    Right:
+        masks = [m for m in masks if m is not None]
+    """
+    leaves, masks = bench.batch.leaves, bench.batch.masks
+    for keep in range(len(leaves)):
+        if masks[keep] is None:
+            continue
+        some = tuple(m if i == keep else None for i, m in enumerate(masks))
+        batch = Batch(leaves, some, bench.batch.fixed)
+        seen = bench.run(batch)
+        lost = any(
+            had is not None and now is None
+            for had, now in zip(bench.base.masks, seen.masks)
+        )
+        same_steps = leaves[keep].shape[1] == leaves[0].shape[1]
+        if lost and same_steps:
+            raise Breach(
+                f"with a mask on input {keep} alone, the output has none"
+            )
+        if not lost and same_steps:
+            _filled_alike(bench, batch, FILLS[:3])

@@ -1,0 +1,173 @@
+"""Are two calls of a layer equal where it counts?"""
+
+import keras
+import numpy as np
+
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.batches import alone
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.probes import Seen
+
+# Allowed error, relative to the largest value: some 100 roundings.
+TOLERANCE = {
+    "float64": 1e-12,
+    "float32": 2e-5,
+    "float16": 1e-2,
+    "bfloat16": 8e-2,
+}
+
+
+def real_steps(
+    bench: Bench, seen: Seen, output: int, batch: Batch
+) -> np.ndarray | None:
+    """Which output steps are real; None for a pooled output.
+
+    Those of the output's mask. Without one, those of the input if the layer
+    keeps its steps. Else the first ones, as many as the row gives alone.
+    """
+    if not bench.has_steps[output]:
+        return None
+    y, mask = seen.outputs[output], seen.masks[output]
+    if mask is not None and mask.shape == y.shape[:2]:
+        return mask.astype(bool)
+    given = batch.mask
+    if given is None:
+        return np.ones(y.shape[:2], bool)
+    if given.shape == y.shape[:2]:
+        return given
+    return _counted_alone(bench, output, batch, y.shape[1])
+
+
+def _counted_alone(
+    bench: Bench, output: int, batch: Batch, steps: int
+) -> np.ndarray:
+    # As many output steps as the row alone, unpadded, produces.
+    given = batch.mask
+    assert given is not None
+    lengths = given.sum(axis=1)
+    right = all(m[:n].all() for m, n in zip(given, lengths))
+    if not right or bench.longest is None:
+        raise NotApplicable(
+            "the output has no mask, and which of its steps are real cannot "
+            "be told"
+        )
+    counts = []
+    for row in range(batch.rows):
+        try:
+            lone = bench.run(alone(batch, row))
+            counts.append(lone.outputs[output].shape[1])
+        except CallFailed:
+            counts.append(0)  # too short for one window
+    return np.array([np.arange(steps) < count for count in counts])
+
+
+def same_real(
+    bench: Bench,
+    first: tuple[Seen, Batch],
+    second: tuple[Seen, Batch],
+    what: str,
+    rows: list[tuple[int, int]] | None = None,
+) -> int:
+    """Raises a `Breach` unless real outputs are equal, row by row, in order.
+
+    `rows` pairs the rows of the two calls; by default they are the same.
+    Returns how many numbers were compared.
+    """
+    (a, batch_a), (b, batch_b) = first, second
+    if len(a.outputs) != len(b.outputs):
+        raise Breach(f"{what}: {len(a.outputs)} outputs and {len(b.outputs)}")
+    compared = 0
+    for i in range(len(a.outputs)):
+        real_a = real_steps(bench, a, i, batch_a)
+        real_b = real_steps(bench, b, i, batch_b)
+        for row_a, row_b in rows or [(r, r) for r in range(batch_a.rows)]:
+            x, y = a.outputs[i][row_a], b.outputs[i][row_b]
+            if real_a is not None and real_b is not None:
+                x, y = x[real_a[row_a]], y[real_b[row_b]]
+            where = _where(bench, i, len(a.outputs), row_a, batch_a)
+            scale = magnitude(a.outputs[i])
+            same(x, y, a.dtypes[i], what, where, scale)
+            compared += x.size
+    return compared
+
+
+def magnitude(x: np.ndarray) -> float:
+    finite = np.abs(x[np.isfinite(x)]) if x.dtype.kind == "f" else np.abs(x)
+    return float(finite.max()) if finite.size else 0.0
+
+
+def same(
+    x: np.ndarray,
+    y: np.ndarray,
+    dtype: str,
+    what: str,
+    where: str,
+    scale: float | None = None,
+) -> None:
+    """Raises a `Breach` unless two arrays are equal within the tolerance."""
+    if x.shape != y.shape:
+        raise Breach(
+            f"{what}: {_count(x)} real and {_count(y)} real", where
+        )
+    x, y = x.astype("float64"), y.astype("float64")
+    size = magnitude(x) if scale is None else scale
+    allowed = TOLERANCE.get(dtype, 0.0) * max(size, 1e-3)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(x - y) <= allowed
+    near |= (np.isnan(x) & np.isnan(y)) | (x == y)
+    if near.all():
+        return
+    with np.errstate(invalid="ignore"):
+        gap = np.where(near, -1.0, np.abs(x - y))
+    gap = np.where(np.isnan(gap), np.inf, gap)
+    worst = np.unravel_index(int(gap.argmax()), gap.shape)
+    index = ", ".join(str(int(k)) for k in worst)
+    raise Breach(
+        f"{what}: value [{index}] goes from {x[worst]:.6g} to {y[worst]:.6g}; "
+        f"{int((~near).sum())} of {near.size} differ (allowed {allowed:.1e})",
+        where,
+    )
+
+
+def _count(x: np.ndarray) -> str:
+    return f"{len(x) if x.ndim else 1} steps"
+
+
+def _where(
+    bench: Bench, output: int, outputs: int, row: int, batch: Batch
+) -> str:
+    name = f"output {output}, " if outputs > 1 else ""
+    return f"{name}row {row} of {batch.rows}{show_mask(batch.mask, row)}"
+
+
+def show_mask(mask: np.ndarray | None, row: int) -> str:
+    if mask is None:
+        return ", no mask"
+    return ", mask " + "".join("T" if m else "F" for m in mask[row])
+
+
+def finite(seen: Seen, real: list[np.ndarray | None], what: str) -> None:
+    """Raises a `Breach` unless all real outputs are finite."""
+    for i, y in enumerate(seen.outputs):
+        mask = real[i]
+        at = y if mask is None else y[mask]
+        if at.dtype.kind == "f" and not np.isfinite(at).all():
+            bad = int((~np.isfinite(at)).sum())
+            raise Breach(f"{what}: {bad} of {at.size} values are not finite")
+
+
+def floating(bench: Bench) -> list[int]:
+    """The outputs that have a gradient."""
+    found = [
+        i for i, dtype in enumerate(bench.base.dtypes) if "float" in dtype
+    ]
+    if not found:
+        raise NotApplicable("no output is a float")
+    return found
+
+
+def is_symbolic(x: object) -> bool:
+    return isinstance(x, keras.KerasTensor)

@@ -1,0 +1,148 @@
+"""The layer under test inside models: masks go in as inputs and come out too.
+
+Written with what Keras makes public: two small layers, one that attaches a
+mask and one that shows it.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_masking import probes
+from keras_masking._keras import set_mask
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import CallFailed
+
+NO_MASK = -1
+
+
+class Attach(keras.layers.Layer):
+    """Returns its first input, carrying the second one as its mask."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return ops.copy(inputs[0])
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        return inputs[1]
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        return keras.KerasTensor(inputs[0].shape, dtype=inputs[0].dtype)
+
+
+class Show(keras.layers.Layer):
+    """Returns the mask of its input as integers, or -1 where there is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is not None:
+            return ops.cast(mask, "int32")
+        rows = ops.shape(inputs)[0]
+        return ops.full((rows, 1), NO_MASK, dtype="int32")
+
+    def compute_output_spec(self, inputs: Any, mask: Any = None) -> Any:
+        shape = inputs.shape[:1] + (1,) if mask is None else mask.shape
+        return keras.KerasTensor(shape, dtype="int32")
+
+
+class Inside(keras.layers.Layer):
+    """A layer inside another one's `call`, as authors compose them."""
+
+    def __init__(self, inner: Any, apply: Any, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.inner = inner
+        self.apply_inner = apply
+        self.show = Show()
+
+    def call(self, inputs: Any) -> Any:
+        # Masks as inputs: what a caller attached reaches a nested call as it is.
+        values, masks = inputs
+        carried = []
+        for x, mask in zip(values, masks, strict=True):
+            x = ops.copy(x)
+            if mask is not None:
+                set_mask(x, mask)
+            carried.append(x)
+        outputs = keras.tree.flatten(self.apply_inner(self.inner, carried))
+        return outputs, [self.show(y) for y in outputs]
+
+
+def tell(outputs: Any, shown: Any) -> probes.Seen:
+    """What a model gave that shows its masks."""
+    outputs = [x for x in keras.tree.flatten(outputs)]
+    masks: list[np.ndarray | None] = []
+    for mask in keras.tree.flatten(shown):
+        mask = probes.as_array(mask)
+        masks.append(None if (mask == NO_MASK).any() else mask.astype(bool))
+    arrays = [probes.as_array(x) for x in outputs]
+    return probes.Seen(arrays, masks, [probes.dtype_of(x) for x in outputs])
+
+
+class Masked:
+    """A Functional model around the layer of a bench."""
+
+    def __init__(
+        self, bench: Bench, layer: Any = None, steps: bool = True
+    ) -> None:
+        self.bench = bench
+        layer = bench.layer if layer is None else layer
+        inputs, carried = [], []
+        for x, mask in zip(bench.batch.leaves, bench.batch.masks, strict=True):
+            shape = x.shape[1:]
+            if mask is not None and not steps:
+                shape = (None, *shape[1:])
+            given = keras.Input(shape, dtype=str(x.dtype))
+            inputs.append(given)
+            if mask is not None:
+                mask_in = keras.Input(shape[:1], dtype="bool")
+                inputs.append(mask_in)
+                given = Attach()([given, mask_in])
+            carried.append(given)
+        self.symbolic_inputs = carried
+        kwargs = bench.kwargs(bench.batch)
+        try:
+            outputs = bench.apply(layer, bench.pack(carried), **kwargs)
+        except Exception as error:
+            raise CallFailed(error, "a symbolic call") from error
+        self.symbolic = keras.tree.flatten(outputs)
+        shown = [Show()(y) for y in self.symbolic]
+        self.model = keras.Model(inputs, [*self.symbolic, *shown])
+
+    def _inputs(self, batch: Batch) -> list[np.ndarray]:
+        flat = []
+        for x, mask in zip(batch.leaves, batch.masks, strict=True):
+            flat.append(x)
+            if mask is not None:
+                flat.append(mask)
+        return flat
+
+    def _told(self, outputs: Any) -> probes.Seen:
+        outputs = keras.tree.flatten(outputs)
+        half = len(outputs) // 2
+        return tell(outputs[:half], outputs[half:])
+
+    def call(self, batch: Batch) -> probes.Seen:
+        self.bench.restore()
+        flat = [ops.convert_to_tensor(x) for x in self._inputs(batch)]
+        try:
+            return self._told(self.model(flat))
+        except Exception as error:
+            raise CallFailed(error, "a Functional model") from error
+
+    def predict(self, batch: Batch, jit_compile: bool) -> probes.Seen:
+        self.bench.restore()
+        self.model.compile(jit_compile=jit_compile)
+        how = "compiled with jit" if jit_compile else "as a graph"
+        try:
+            return self._told(self.model.predict_on_batch(self._inputs(batch)))
+        except Exception as error:
+            raise CallFailed(error, f"a model run {how}") from error

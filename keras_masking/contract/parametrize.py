@@ -1,0 +1,65 @@
+"""The pytest face: one test for each case and check."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from keras_masking.contract.case import as_case
+from keras_masking.contract.report import MaskContractError
+from keras_masking.contract.report import Result
+from keras_masking.contract.runner import iter_checks
+
+
+class BoundCheck:
+    """A check of a case: call it, and it raises if the layer breaks it."""
+
+    def __init__(self, name: str, run: Any) -> None:
+        self.name = name
+        self.run = run
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __call__(self) -> Result:
+        import pytest
+
+        result: Result = self.run()
+        if result.counts:
+            raise MaskContractError(str(result))
+        if result.status == "xfail":
+            pytest.xfail(result.reason)
+        if result.status in ("n/a", "blocked"):
+            pytest.skip(f"{result.status}: {result.reason}")
+        return result
+
+
+def parametrize_with_checks(
+    targets: Iterable[Any], *, level: str = "advised", **options: Any
+) -> Any:
+    """Decorates a test so that it runs once for each layer and check.
+
+    Args:
+        targets: Layer classes, functions that make layers, layers or `Case`s.
+        level: The least level that runs, see `check_layer`.
+        **options: `seed` and `torch_compile`, see `check_layer`.
+
+    Returns:
+        A decorator for a test with one argument, `check`, which it calls.
+
+    Example:
+
+    >>> from keras_masking.contract import parametrize_with_checks
+    >>> @parametrize_with_checks([keras.layers.ReLU])
+    ... def test_masks(check):
+    ...     check()
+    """
+    import pytest
+
+    params = []
+    backend = keras.backend.backend()
+    for target in targets:
+        for case, check, run in iter_checks(as_case(target), level, **options):
+            name = f"{case.name}-{check.id}-{backend}"
+            params.append(pytest.param(BoundCheck(name, run), id=name))
+    return pytest.mark.parametrize("check", params)

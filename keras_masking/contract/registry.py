@@ -1,0 +1,115 @@
+"""The list of checks: what each one says, whom it concerns, what it needs."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+
+from keras_masking.contract.case import ROLES
+from keras_masking.contract.case import TargetError
+
+LEVELS = ("required", "advised", "information")
+SECTIONS = ("Why", "Cause", "Wrong", "Right")
+MODULES = (
+    "calls",
+    "masks",
+    "values",
+    "lengths",
+    "rows",
+    "modes",
+    "gradients",
+    "precision",
+    "training",
+)
+
+_checks: dict[str, "Check"] = {}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule, and the function that raises `Breach` when it is broken."""
+
+    id: str
+    level: str
+    roles: tuple[str, ...]
+    after: tuple[str, ...]
+    run: Callable[..., None]
+    statement: str
+    why: str
+    cause: str
+    wrong: str
+    right: str
+
+
+def check(
+    level: str,
+    roles: Iterable[str] = ROLES,
+    after: Iterable[str] = ("runs-with-mask",),
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a check of a function, named by it, worded by its docstring.
+
+    `check_pad_value` is `pad-value`. The docstring's first paragraph is the
+    statement; the sections Why, Cause, Wrong and Right follow.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        name = function.__name__.removeprefix("check_").replace("_", "-")
+        texts = _sections(inspect.getdoc(function) or "")
+        _checks[name] = Check(
+            name,
+            level,
+            tuple(roles),
+            tuple(after),
+            function,
+            texts["Statement"],
+            texts["Why"],
+            texts["Cause"],
+            texts["Wrong"],
+            texts["Right"],
+        )
+        return function
+
+    return register
+
+
+def _sections(text: str) -> dict[str, str]:
+    parts = re.split(rf"^({'|'.join(SECTIONS)}):", text, flags=re.MULTILINE)
+    found = dict(zip(["Statement", *parts[1::2]], parts[::2], strict=True))
+    return {
+        name: _unwrap(found[name], code=name in ("Wrong", "Right"))
+        for name in ("Statement", *SECTIONS)
+    }
+
+
+def _unwrap(text: str, code: bool) -> str:
+    if code:
+        return inspect.cleandoc("\n" + text.rstrip())
+    return " ".join(text.split())
+
+
+def all_checks() -> dict[str, Check]:
+    """Every check by its id, in the order in which they run."""
+    for module in MODULES:
+        import_module(f"keras_masking.contract.checks.{module}")
+    return dict(_checks)
+
+
+def get_check(name: str) -> Check:
+    check_ids([name])
+    return all_checks()[name]
+
+
+def check_ids(names: Iterable[str], where: str = "a check id") -> None:
+    """Refuses ids that are none, with what was probably meant."""
+    known = all_checks()
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TargetError(
+                f"{where} must be one of those that `keras-masking checks` "
+                f"lists. Received: {name!r}.{hint}"
+            )

@@ -1,0 +1,134 @@
+"""Results of checks, and how they read."""
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+# What became of a check. An expected failure that passes is a failure.
+STATUSES = ("pass", "fail", "xfail", "xpass", "n/a", "blocked", "kit-error")
+BAD = ("fail", "xpass", "kit-error")
+RAN = ("pass", "fail", "xfail", "xpass")
+
+
+class MaskContractError(AssertionError):
+    """A layer breaks the mask contract. The message names every breach."""
+
+
+@dataclass
+class Result:
+    """What one check said of one layer."""
+
+    layer: str
+    check: str
+    level: str
+    status: str
+    statement: str = ""
+    seen: str = ""
+    where: str = ""
+    cause: str = ""
+    right: str = ""
+    smallest: str = ""
+    script: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it makes the report a failure."""
+        return self.status == "kit-error" or (
+            self.status in BAD and self.level != "information"
+        )
+
+    def __str__(self) -> str:
+        head = f"{self.status.upper()} {self.check}  {self.layer}"
+        if self.status == "xpass":
+            return f"{head}\n  expected to fail ({self.reason}), but it passes"
+        if self.status == "kit-error":
+            return f"{head}\n  the kit failed, not the layer: {self.seen}"
+        if self.status != "fail":
+            return f"{head}  {self.reason}".rstrip()
+        parts = [
+            ("rule", self.statement),
+            ("seen", self.seen),
+            ("where", "; ".join(p for p in (self.where, self.smallest) if p)),
+            ("likely", f"{self.cause}\n{self.right}"),
+            ("repro", self.script),
+        ]
+        lines = [f"{head}  ({self.level})"]
+        for number, (name, text) in enumerate(parts, 1):
+            first, *rest = text.splitlines() or [""]
+            lines.append(f"  {number} {name:<7}{first}")
+            lines += [textwrap.indent(line, " " * 11) for line in rest]
+        return "\n".join(lines)
+
+
+@dataclass
+class Report:
+    """All results of one layer on one backend."""
+
+    layer: str
+    role: str
+    inferred: bool
+    backend: str
+    versions: dict[str, str]
+    results: list[Result] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self.results)
+
+    @property
+    def failures(self) -> list[Result]:
+        return [result for result in self.results if result.counts]
+
+    @property
+    def ran(self) -> int:
+        return sum(result.status in RAN for result in self.results)
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.ran) and not self.failures
+
+    def raise_for_failures(self) -> None:
+        """Raises one `MaskContractError` that names every breach.
+
+        Checks of the level "information" never raise. A report in which no
+        check ran does.
+        """
+        if not self.ran:
+            raise MaskContractError(f"{self.layer}: no check ran")
+        if self.failures:
+            text = "\n\n".join(str(result) for result in self.failures)
+            raise MaskContractError(f"{text}\n\n{self.summary()}")
+
+    def summary(self) -> str:
+        """One line: who, and how many checks ran with which end."""
+        counts = Counter(result.status for result in self.results)
+        told = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
+        kind = "inferred" if self.inferred else "declared"
+        return (
+            f"{self.layer} [{self.role}, {kind}] on {self.backend}: "
+            f"{told}; {self.ran} of {len(self.results)} checks ran"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, as the JSON file has it."""
+        return {**asdict(self), "ran": self.ran, "ok": self.ok}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Report":
+        """The report that `to_dict` described."""
+        data = {k: v for k, v in data.items() if k not in ("ran", "ok")}
+        results = [Result(**result) for result in data.pop("results")]
+        return cls(**data, results=results)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1)
+
+    def __str__(self) -> str:
+        told = [str(r) for r in self.results if r.status in BAD]
+        return "\n\n".join([*told, self.summary()])

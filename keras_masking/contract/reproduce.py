@@ -1,0 +1,88 @@
+"""A script that shows a failure again: literal arrays, few lines."""
+
+import ast
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.case import Case
+
+
+def script(case: Case, bench: Bench, check: str) -> str:
+    """Python that runs as printed, if the layer can be imported."""
+    imports, make = _maker(case, bench)
+    options = [f'only=["{check}"]']
+    if case.role is not None:
+        options.append(f'role="{case.role}"')
+    if bench.seed:
+        options.append(f"seed={bench.seed}")
+    packed = keras.tree.pack_sequence_as(
+        bench.structure, [_literal(x) for x in bench.batch.leaves]
+    )
+    options.append(f"inputs={_join(packed)}")
+    if bench.batch.fixed:
+        rows = iter(bench.batch.fixed)
+        kwargs = keras.tree.map_structure(
+            lambda v: _literal(next(rows)) if isinstance(v, np.ndarray) else v,
+            dict(case.call_kwargs),
+        )
+        options.append(f"call_kwargs={_join(kwargs)}")
+    elif case.call_kwargs:
+        options.append(f"call_kwargs={dict(case.call_kwargs)!r}")
+    return "\n".join(
+        [
+            "import numpy as np",
+            *imports,
+            "from keras_masking.contract import check_layer",
+            "",
+            "report = check_layer(",
+            f"    {make},",
+            *[f"    {option}," for option in options],
+            ")",
+            "print(report)",
+        ]
+    )
+
+
+def _literal(x: np.ndarray) -> str:
+    short = np.round(x, 3) if x.dtype.kind == "f" else x
+    return f'np.array({short.tolist()}, "{x.dtype}")'
+
+
+def _join(packed: Any) -> str:
+    """Code of a structure of code."""
+    if isinstance(packed, dict):
+        items = ", ".join(f"{k!r}: {_join(v)}" for k, v in packed.items())
+        return f"{{{items}}}"
+    if isinstance(packed, tuple):
+        return "(" + "".join(f"{_join(v)}, " for v in packed).strip() + ")"
+    if isinstance(packed, list):
+        return "[" + ", ".join(_join(v) for v in packed) + "]"
+    return str(packed)
+
+
+def _maker(case: Case, bench: Bench) -> tuple[list[str], str]:
+    """The imports and the expression that make the layer."""
+    if case.script:
+        *imports, make = case.script.splitlines()
+        return imports, make
+    layer = case.layer
+    if inspect.isclass(layer) and _importable(layer):
+        return [f"from {layer.__module__} import {layer.__name__}"], layer.__name__
+    kind = type(bench.layer)
+    if _importable(kind):
+        try:
+            config = bench.layer.get_config()
+            if ast.literal_eval(repr(config)) == config:
+                line = f"lambda: {kind.__name__}.from_config({config!r})"
+                return [f"from {kind.__module__} import {kind.__name__}"], line
+        except Exception:
+            pass
+    return [f"# {case.name}: put the function that makes it here"], "make_layer"
+
+
+def _importable(kind: type) -> bool:
+    return kind.__module__ != "__main__" and "<locals>" not in kind.__qualname__

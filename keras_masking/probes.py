@@ -1,0 +1,97 @@
+"""Runs a layer on masked tensors and looks at what comes out.
+
+Shared by the contract and the inspector. It reads and writes masks as Keras
+does, on the tensor objects, and turns everything into NumPy.
+"""
+
+import inspect
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_masking._keras import get_mask
+from keras_masking._keras import set_mask
+from keras_masking._types import Tensor
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one call gave: outputs and their masks, flattened, as NumPy."""
+
+    outputs: list[np.ndarray]
+    masks: list[np.ndarray | None]
+    dtypes: list[str]
+
+
+def attach(x: np.ndarray, mask: np.ndarray | None) -> Tensor:
+    """A fresh tensor of the backend that carries `mask`."""
+    tensor = ops.copy(ops.convert_to_tensor(x))
+    if mask is not None:
+        set_mask(tensor, ops.convert_to_tensor(mask))
+    return tensor
+
+
+def as_array(x: Tensor) -> np.ndarray:
+    """A tensor as NumPy; half precision as float32, which NumPy can count."""
+    if dtype_of(x) in ("float16", "bfloat16"):
+        x = ops.cast(x, "float32")
+    return np.asarray(ops.convert_to_numpy(x))
+
+
+def dtype_of(x: Any) -> str:
+    try:
+        return str(keras.backend.standardize_dtype(x.dtype))
+    except (ValueError, TypeError):
+        return str(x.dtype)
+
+
+def look(outputs: Any) -> Seen:
+    """Reads outputs and the masks that they carry."""
+    leaves = [x for x in keras.tree.flatten(outputs) if hasattr(x, "shape")]
+    masks = [get_mask(x) for x in leaves]
+    return Seen(
+        [as_array(x) for x in leaves],
+        [None if m is None else as_array(m) for m in masks],
+        [dtype_of(x) for x in leaves],
+    )
+
+
+def mask_parameters(layer: Any) -> list[str]:
+    """The parameters of `call` that are named like masks."""
+    return [
+        name
+        for name in inspect.signature(layer.call).parameters
+        if name == "mask" or name.endswith("_mask")
+    ]
+
+
+@contextmanager
+def watched(layer: Any, seen: Callable[[dict[str, Any]], None]) -> Iterator:
+    """Tells `seen` the arguments of each `call` of `layer`, while it lasts."""
+    call = layer.call
+    signature = inspect.signature(call)
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        seen(dict(signature.bind(*args, **kwargs).arguments))
+        return call(*args, **kwargs)
+
+    object.__setattr__(layer, "call", spy)
+    try:
+        yield
+    finally:
+        layer.__dict__.pop("call", None)
+
+
+def masks_received(arguments: dict[str, Any]) -> bool:
+    """Whether any argument of a `call` that is named like a mask was filled."""
+    return any(
+        any(leaf is not None for leaf in keras.tree.flatten(value))
+        for name, value in arguments.items()
+        if name == "mask" or name.endswith("_mask")
+    )
