@@ -31,6 +31,8 @@ MASK_CASES = [
         "layers.LengthMask()",
         role="generates",
         inputs=[X, LENGTHS],
+        columns=True,
+        reason="lengths count the first columns, so its padding is right",
     ),
     _case(
         "CustomEmbedding",

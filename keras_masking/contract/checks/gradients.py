@@ -35,7 +35,8 @@ class Recorder(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Any, variable: Any, rate: Any) -> None:
         place = self.gradients[self._get_variable_index(variable)]
-        self.assign(place, ops.cast(gradient, place.dtype))
+        dense = ops.convert_to_tensor(gradient)  # an Embedding's is sparse
+        self.assign(place, ops.cast(dense, place.dtype))
 
     def get_config(self) -> dict[str, Any]:
         return dict(super().get_config())
