@@ -35,7 +35,7 @@ class Recorder(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Any, variable: Any, rate: Any) -> None:
         place = self.gradients[self._get_variable_index(variable)]
-        dense = ops.convert_to_tensor(gradient)  # an Embedding's is sparse
+        dense = ops.convert_to_tensor(gradient, sparse=False)  # an Embedding's is sparse
         self.assign(place, ops.cast(dense, place.dtype))
 
     def get_config(self) -> dict[str, Any]:
