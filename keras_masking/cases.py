@@ -1,5 +1,7 @@
 """Our layers as cases of the contract: what `keras-masking check` checks."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_masking import layers
@@ -13,13 +15,13 @@ LENGTHS = np.array([6, 4, 1], "int32")
 COLUMNS = "cuts columns of the padded array, as its Keras namesake does"
 
 
-def _case(name: str, expression: str, **options: object) -> Case:
+def _case(name: str, expression: str, **options: Any) -> Case:
     """A case of a line of Python that makes the layer."""
     return Case(
         lambda: eval(expression, {"layers": layers}),
         name=name,
         script=f"from keras_masking import layers\nlambda: {expression}",
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
@@ -63,9 +65,7 @@ MASK_CASES = [
         reason=COLUMNS,
     ),
     *(
-        _case(
-            name + suffix, f"layers.{name}({arguments})", role=role
-        )
+        _case(name + suffix, f"layers.{name}({arguments})", role=role)
         for name in (
             "MaskedGlobalAveragePooling1D",
             "MaskedGlobalMaxPooling1D",

@@ -1,6 +1,7 @@
 """The pytest face: one test for each case and check."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -14,9 +15,13 @@ from keras_masking.contract.runner import iter_checks
 class BoundCheck:
     """A check of a case: call it, and it raises if the layer breaks it."""
 
-    def __init__(self, name: str, run: Any) -> None:
+    is_mask_check = True  # the pytest plugin knows it by this
+
+    def __init__(self, name: str, level: str, run: Any) -> None:
         self.name = name
+        self.level = level
         self.run = run
+        self.result: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -25,6 +30,7 @@ class BoundCheck:
         import pytest
 
         result: Result = self.run()
+        self.result = asdict(result)
         if result.counts:
             raise MaskContractError(str(result))
         if result.status == "xfail":
@@ -61,5 +67,6 @@ def parametrize_with_checks(
     for target in targets:
         for case, check, run in iter_checks(as_case(target), level, **options):
             name = f"{case.name}-{check.id}-{backend}"
-            params.append(pytest.param(BoundCheck(name, run), id=name))
+            bound = BoundCheck(name, check.level, run)
+            params.append(pytest.param(bound, id=name))
     return pytest.mark.parametrize("check", params)

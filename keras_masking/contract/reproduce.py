@@ -48,7 +48,8 @@ def script(case: Case, bench: Bench, check: str) -> str:
 
 
 def _literal(x: np.ndarray) -> str:
-    short = np.round(x, 3) if x.dtype.kind == "f" else x
+    # Through text, so that a float32 is as short as it can be.
+    short = x.astype("U").astype("float64") if x.dtype.kind == "f" else x
     return f'np.array({short.tolist()}, "{x.dtype}")'
 
 
@@ -71,7 +72,9 @@ def _maker(case: Case, bench: Bench) -> tuple[list[str], str]:
         return imports, make
     layer = case.layer
     if inspect.isclass(layer) and _importable(layer):
-        return [f"from {layer.__module__} import {layer.__name__}"], layer.__name__
+        return [
+            f"from {layer.__module__} import {layer.__name__}"
+        ], layer.__name__
     kind = type(bench.layer)
     if _importable(kind):
         try:

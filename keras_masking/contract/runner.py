@@ -84,7 +84,8 @@ def check_layer(
     if isinstance(layer_or_factory, Case):
         given = {"role": role, "inputs": inputs, "call_kwargs": call_kwargs}
         case = replace(
-            layer_or_factory, **{k: v for k, v in given.items() if v is not None}
+            layer_or_factory,
+            **{k: v for k, v in given.items() if v is not None},
         )
     else:
         case = as_case(
@@ -131,9 +132,7 @@ def choose(
                 "fail? Say it, with a link if there is one."
             )
     least = LEVELS.index(level)
-    chosen = {
-        c.id for c in checks.values() if LEVELS.index(c.level) <= least
-    }
+    chosen = {c.id for c in checks.values() if LEVELS.index(c.level) <= least}
     if only is not None:
         chosen = set()
         wanted = list(only)
@@ -286,7 +285,7 @@ class Run:
             script=script(self.case, bench, check.id),
         )
 
-    def result(self, check: Check, status: str, **texts: str) -> Result:
+    def result(self, check: Check, status: str, **texts: Any) -> Result:
         return Result(
             self.case.name,
             check.id,
@@ -299,9 +298,7 @@ class Run:
 
 def _fits(bench: Bench, shape: tuple[int, int, int]) -> bool:
     leaves = bench.batch.leaves
-    return all(
-        a <= b for leaf in leaves for a, b in zip(shape[:2], leaf.shape)
-    )
+    return all(a <= b for leaf in leaves for a, b in zip(shape[:2], leaf.shape))
 
 
 def _version(backend: str) -> str:

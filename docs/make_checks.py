@@ -1,0 +1,61 @@
+"""Writes `docs/checks.md` from the checks themselves: `python docs/make_checks.py`."""
+
+from pathlib import Path
+
+from keras_masking.contract import Check
+from keras_masking.contract import all_checks
+from keras_masking.contract.case import ROLES
+from keras_masking.contract.registry import LEVELS
+
+HEAD = """# The checks
+
+Made by `python docs/make_checks.py` from the docstrings of the checks.
+
+*Required* is what the documentation or source of Keras states, or what makes
+real outputs wrong. *Advised* is the rest. *Information* never fails a report.
+A check is *blocked* when one that it builds on did not pass, and *n/a*, with
+the reason, when it has nothing to say of a layer: neither counts as passed.
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    checks = all_checks().values()
+    parts = [HEAD]
+    rows = ["| check | level | statement |", "|---|---|---|"]
+    for level in LEVELS:
+        for check in checks:
+            if check.level == level:
+                link = f"[`{check.id}`](#{check.id})"
+                rows.append(f"| {link} | {level} | {check.statement} |")
+    parts.append("\n".join(rows) + "\n")
+    parts += [section(check) for check in checks]
+    return "\n".join(parts)
+
+
+def section(check: Check) -> str:
+    """One check."""
+    roles = "any" if check.roles == ROLES else ", ".join(check.roles)
+    after = ", ".join(f"`{name}`" for name in check.after) or "nothing"
+    return f"""## {check.id}
+
+{check.statement} *({check.level}; roles: {roles}; after: {after})*
+
+**Why.** {check.why}
+
+**Likely cause.** {check.cause}
+
+```python
+# wrong
+{check.wrong}
+```
+
+```python
+# right
+{check.right}
+```
+"""
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("checks.md").write_text(page())

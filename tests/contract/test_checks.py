@@ -1,0 +1,39 @@
+"""Every check is worded whole, and the page of checks is up to date."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from keras_masking.contract import TargetError
+from keras_masking.contract import all_checks
+from keras_masking.contract import get_check
+from keras_masking.contract.case import ROLES
+from keras_masking.contract.registry import LEVELS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", all_checks())
+def test_texts(name: str) -> None:
+    check = get_check(name)
+    assert check.level in LEVELS
+    assert set(check.roles) <= set(ROLES)
+    assert check.statement.endswith((".", ")."))
+    for text in (check.statement, check.why, check.cause):
+        assert len(text) > 20
+        assert not text.startswith(" ")
+    assert check.wrong != check.right
+    earlier = list(all_checks())[: list(all_checks()).index(name)]
+    assert set(check.after) <= set(earlier), "a check runs after those it needs"
+
+
+def test_the_page_of_checks() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "make_checks.py"))["page"]
+    written = (ROOT / "docs" / "checks.md").read_text()
+    assert written == page(), "run `python docs/make_checks.py`"
+
+
+def test_an_unknown_id_gets_a_suggestion() -> None:
+    with pytest.raises(TargetError, match="Did you mean 'pad-value'"):
+        get_check("pad-valu")

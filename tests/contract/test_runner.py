@@ -1,0 +1,184 @@
+"""What a report holds, and what is refused before any check runs."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_masking import layers
+from keras_masking.contract import Case
+from keras_masking.contract import MaskContractError
+from keras_masking.contract import Report
+from keras_masking.contract import TargetError
+from keras_masking.contract import check_layer
+from keras_masking.contract import iter_checks
+from keras_masking.contract.registry import Check
+from keras_masking.contract.runner import Run
+
+
+class Blind(keras.layers.Layer):
+    """A mean over all steps, that takes the mask and does not look at it."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        return keras.ops.mean(inputs, axis=1)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        return None
+
+
+def test_a_failure_in_five_parts() -> None:
+    report = check_layer(Blind, only=["pad-value"])
+    assert not report.ok
+    (failure,) = report.failures
+    text = str(failure)
+    lines = text.splitlines()
+    assert lines[0] == "FAIL pad-value  Blind  (required)"
+    assert [line[2:9] for line in lines if line[2:3].isdigit()] == [
+        "1 rule ", "2 seen ", "3 where", "4 likel", "5 repro",
+    ]  # fmt: skip
+    assert "Values at padding steps do not change real outputs." in text
+    assert "padding 0 and padding 8: value" in text
+    assert "row 0 of 1, mask TF" in text
+    assert "call received the mask: yes" in text
+    assert "inputs (1, 2, 1)" in text
+    with pytest.raises(MaskContractError, match="FAIL pad-value") as info:
+        report.raise_for_failures()
+    assert "1 fail" in str(info.value)
+
+
+def test_the_script_runs_as_printed() -> None:
+    failure = check_layer(Blind, only=["pad-value"]).failures[0]
+    run = subprocess.run(
+        [sys.executable, "-c", failure.script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "FAIL pad-value" in run.stdout
+
+
+def test_expected_failures() -> None:
+    why = {"pad-value": "it is blind"}
+    report = check_layer(Blind, only=["pad-value"], expected_failures=why)
+    assert [r.status for r in report] == ["pass", "xfail"]
+    assert report.ok
+    report = check_layer(
+        layers.FirstStep, only=["pad-value"], expected_failures=why
+    )
+    assert [r.status for r in report] == ["pass", "xpass"]
+    with pytest.raises(MaskContractError, match="expected to fail"):
+        report.raise_for_failures()
+
+
+def test_what_did_not_pass_blocks_what_builds_on_it() -> None:
+    report = check_layer(Blind)
+    status = {result.check: result.status for result in report}
+    assert status["pad-value"] == "fail"
+    assert status["pad-length"] == "blocked"
+    assert report.summary().endswith("checks ran")
+
+
+def test_a_report_is_data() -> None:
+    report = check_layer(Blind, only=["pad-value"])
+    again = Report.from_dict(json.loads(report.to_json()))
+    assert again == report
+    assert str(again) == str(report)
+
+
+def test_nothing_ran_is_a_failure() -> None:
+    report = check_layer(
+        layers.FirstStep,
+        only=["runs-with-mask"],
+        skip=["runs-with-mask"],
+    )
+    assert not report.ok
+    with pytest.raises(MaskContractError, match="no check ran"):
+        report.raise_for_failures()
+
+
+def test_a_fault_of_the_kit_is_not_one_of_the_layer() -> None:
+    def fail(bench: Any) -> None:
+        raise KeyError("oops")
+
+    run = Run(Case(layers.FirstStep))
+    texts = ("statement", "why", "cause", "wrong", "right")
+    check = Check("mine", "required", (run.bench.role,), (), fail, *texts)
+    result = run(check)
+    assert result.status == "kit-error"
+    assert result.counts
+    assert "the kit failed, not the layer: KeyError" in str(result)
+
+
+def test_one_generator() -> None:
+    seen = {check.id: run() for _, check, run in iter_checks(Blind)}
+    report = check_layer(Blind)
+    assert {k: v.status for k, v in seen.items()} == {
+        r.check: r.status for r in report
+    }
+
+
+def make_nothing() -> None:
+    return None
+
+
+def raises() -> None:
+    raise RuntimeError("no weights")
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: check_layer(7), "A target must be a layer class"),
+        (lambda: check_layer(int), "which is no `keras.layers.Layer`"),
+        (lambda: check_layer(make_nothing), "it made NoneType"),
+        (lambda: check_layer(raises), "RuntimeError: no weights"),
+        (lambda: check_layer(keras.layers.Dense), "cannot be made: TypeError"),
+        (
+            lambda: check_layer(Blind, only=["pad-valu"]),
+            "`only` must be one of those that `keras-masking checks` lists. "
+            "Received: 'pad-valu'. Did you mean 'pad-value'?",
+        ),
+        (
+            lambda: check_layer(Blind, expected_failures={"pad-value": " "}),
+            "The expected failure 'pad-value' needs a reason",
+        ),
+        (
+            lambda: check_layer(
+                Blind, expected_failures={"grad-nan-padding": "so"}
+            ),
+            "matches no check that runs",
+        ),
+        (lambda: check_layer(Blind, level="high"), "`level` must be one of"),
+        (lambda: check_layer(Blind, role="pools"), "`role` must be one of"),
+        (lambda: Case(Blind, columns=True), "needs a `reason`"),
+    ],
+)
+def test_what_is_refused(call: Any, message: str) -> None:
+    with pytest.raises(TargetError) as info:
+        call()
+    assert message in str(info.value)
+
+
+def test_a_layer_itself_is_copied() -> None:
+    layer = keras.layers.Dense(3)
+    report = check_layer(layer, only=["pad-value"])
+    assert report.ok
+    assert not layer.built
+
+
+def test_inputs_of_every_form() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 6, 4)).astype("float32")
+    only = ["pad-value", "functional"]
+    multiply = check_layer(keras.layers.Multiply, inputs=[x, x], only=only)
+    assert multiply.ok
+    assert multiply.role == "merges"
+    attention = check_layer(
+        lambda: keras.layers.GroupQueryAttention(2, 2, 1),
+        inputs=(x, x[:, :5]),
+        only=only,
+    )
+    attention.raise_for_failures()
