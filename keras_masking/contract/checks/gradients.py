@@ -35,7 +35,9 @@ class Recorder(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Any, variable: Any, rate: Any) -> None:
         place = self.gradients[self._get_variable_index(variable)]
-        dense = ops.convert_to_tensor(gradient, sparse=False)  # an Embedding's is sparse
+        # TensorFlow's gradient of an Embedding is a list of slices, the same
+        # row more than once. A sum makes it dense; to assign would overwrite.
+        dense = ops.add(ops.zeros_like(variable), gradient)
         self.assign(place, ops.cast(dense, place.dtype))
 
     def get_config(self) -> dict[str, Any]:
