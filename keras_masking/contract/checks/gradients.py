@@ -37,7 +37,7 @@ class Recorder(keras.optimizers.Optimizer):
         place = self.gradients[self._get_variable_index(variable)]
         # TensorFlow's gradient of an Embedding is a list of slices, the same
         # row more than once. A sum makes it dense; to assign would overwrite.
-        dense = ops.add(ops.zeros_like(variable), gradient)
+        dense = ops.add(ops.zeros(place.shape, place.dtype), gradient)
         self.assign(place, ops.cast(dense, place.dtype))
 
     def get_config(self) -> dict[str, Any]:
