@@ -72,19 +72,23 @@ def _maker(case: Case, bench: Bench) -> tuple[list[str], str]:
         return imports, make
     layer = case.layer
     if inspect.isclass(layer) and _importable(layer):
-        return [
-            f"from {layer.__module__} import {layer.__name__}"
-        ], layer.__name__
+        return [_import(layer)], layer.__name__
     kind = type(bench.layer)
     if _importable(kind):
         try:
             config = bench.layer.get_config()
             if ast.literal_eval(repr(config)) == config:
                 line = f"lambda: {kind.__name__}.from_config({config!r})"
-                return [f"from {kind.__module__} import {kind.__name__}"], line
+                return [_import(kind)], line
         except Exception:
             pass
     return [f"# {case.name}: put the function that makes it here"], "make_layer"
+
+
+def _import(kind: type) -> str:
+    public = getattr(keras.layers, kind.__name__, None) is kind
+    home = "keras.layers" if public else kind.__module__
+    return f"from {home} import {kind.__name__}"
 
 
 def _importable(kind: type) -> bool:
