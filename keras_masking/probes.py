@@ -88,10 +88,11 @@ def watched(layer: Any, seen: Callable[[dict[str, Any]], None]) -> Iterator[None
         layer.__dict__.pop("call", None)
 
 
-def masks_received(arguments: dict[str, Any]) -> bool:
-    """Whether any argument of a `call` that is named like a mask was filled."""
-    return any(
-        any(leaf is not None for leaf in keras.tree.flatten(value))
+def masks_received(arguments: dict[str, Any]) -> set[str]:
+    """The arguments of a `call` that are named like masks and were filled."""
+    return {
+        name
         for name, value in arguments.items()
-        if name == "mask" or name.endswith("_mask")
-    )
+        if (name == "mask" or name.endswith("_mask"))
+        and any(hasattr(leaf, "shape") for leaf in keras.tree.flatten(value))
+    }

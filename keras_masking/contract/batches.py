@@ -54,7 +54,7 @@ def make_masks(
 ) -> Masks:
     """A mask for each leaf that has steps.
 
-    The kinds are right, left, holes, full and empty. Staggered, each leaf has
+    The kinds are right, left, holes, full, nothing, and empty: one empty row. Staggered, each leaf has
     one real step less than the leaf before it.
     """
     return tuple(
@@ -74,6 +74,7 @@ def make_mask(
         "right": column < count,
         "left": column >= steps - count,
         "full": np.ones((rows, steps), bool),
+        "nothing": np.zeros((rows, steps), bool),
     }
     if kind in mask:
         return np.ascontiguousarray(mask[kind])

@@ -136,12 +136,17 @@ class Bench:
         layer: Any,
         batch: Batch,
         explicit: bool = False,
-        attached: bool | None = None,
+        carried: str | None = None,
         training: bool | None = None,
     ) -> probes.Seen:
-        """One call. Explicit masks go by keyword, others on the tensors."""
-        carried = (not explicit) if attached is None else attached
-        inputs = self.tensors(batch, carried)
+        """One call. Explicit masks go by keyword, others on the tensors.
+
+        Beside explicit ones the tensors carry masks of the kind `carried`.
+        """
+        if carried is None:
+            inputs = self.tensors(batch, attached=not explicit)
+        else:
+            inputs = self.tensors(batches.with_masks(batch, carried))
         kwargs = self.kwargs(batch)
         if explicit:
             kwargs.update(self.explicit_masks(batch))
@@ -194,9 +199,9 @@ class Bench:
         for variable, value in self._state:
             variable.assign(value)
 
-    def received(self) -> bool | None:
-        """Whether `call` got a mask that its inputs carried."""
-        got: list[bool] = []
+    def received(self) -> set[str] | None:
+        """The parameters of `call` that got a mask; None if it never ran."""
+        got: list[set[str]] = []
         see: Callable[[dict[str, Any]], None]
         see = lambda a: got.append(probes.masks_received(a))  # noqa: E731
         try:
@@ -204,7 +209,7 @@ class Bench:
                 self.call(self.layer, self.batch)
         except Exception:
             pass
-        return any(got) if got else None
+        return set().union(*got) if got else None
 
     # What the layer does, seen once.
 

@@ -25,15 +25,20 @@ def real_steps(
 ) -> np.ndarray | None:
     """Which output steps are real; None for a pooled output.
 
-    Those of the output's mask. Without one, those of the input if the layer
+    Those of the output's mask; of a layer that makes one, those that the
+    input's mask calls real too. Without one, those of the input if the layer
     keeps its steps. Else the first ones, as many as the row gives alone.
     """
     if not bench.has_steps[output]:
         return None
     y, mask = seen.outputs[output], seen.masks[output]
-    if mask is not None and mask.shape == y.shape[:2]:
-        return mask.astype(bool)
     given = batch.mask
+    if mask is not None and mask.shape == y.shape[:2]:
+        real = mask.astype(bool)
+        if bench.role == "generates" and given is not None:
+            # Whether it ANDs the two is what `mask-combined` asks.
+            real = real & given if given.shape == real.shape else real
+        return real
     if given is None:
         return np.ones(y.shape[:2], bool)
     if given.shape == y.shape[:2]:

@@ -271,7 +271,7 @@ class Run:
                 bench, breach = small, error
                 break
         got = self.bench.received()
-        told = {True: "yes", False: "no", None: "not called"}[got]
+        told = "not called" if got is None else "yes" if got else "no"
         where = f"call received the mask: {told}"
         return self.result(
             check,

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_masking import probes
 from keras_masking.contract import batches
+from keras_masking.contract.batches import Batch
 from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import CallFailed
@@ -94,14 +95,32 @@ def check_mask_arg_reachable(bench: Bench) -> None:
         def call(self, query, value, query_mask=None, value_mask=None): ...
     """
     parameters = inspect.signature(bench.layer.call).parameters
-    named = [name for name in parameters if "mask" in name]
+    # A flag such as `use_mask=True` is no mask, an attention mask none of
+    # steps: its caller makes it.
+    named = [
+        name
+        for name, parameter in parameters.items()
+        if "mask" in name
+        and name != "attention_mask"
+        and parameter.default in (None, parameter.empty)
+    ]
     if not named:
         raise NotApplicable("`call` takes no mask")
-    if bench.received() is False:
-        raise Breach(
-            "the inputs carry masks, but `call` gets None for "
-            + " and ".join(f"`{name}`" for name in named)
+    filled = bench.received()
+    if not filled:
+        told = " and ".join(f"`{name}`" for name in named)
+    elif isinstance(bench.structure, tuple):
+        # `key_mask` may be None beside an argument `key` that is None too.
+        told = " and ".join(
+            f"`{name}`"
+            for name in named
+            if name not in filled
+            and name.removesuffix("_mask") not in parameters
         )
+    else:
+        told = ""
+    if told:
+        raise Breach(f"the inputs carry masks, but `call` gets None for {told}")
 
 
 @check("required", after=())
@@ -185,27 +204,33 @@ def check_repeatable(bench: Bench) -> None:
     Right:
         mask is a local variable, and None when there is none.
     """
+    bench.restore()  # remembers the states, if none has asked for them yet
     plain = batches.without_masks(bench.batch)
+    layer = bench.case.make()  # one that has never seen a mask
     try:
-        before = bench.call(bench.new_layer(), plain)
+        bench.call(layer, plain)
     except CallFailed:
-        plain, before = bench.batch, bench.call(bench.new_layer(), bench.batch)
-    layer = bench.new_layer()
-    # A call with another mask in between must leave no trace.
-    for kind in ("left", "right"):
+        plain = bench.batch
+        bench.call(layer, plain)
+    before = _called_again(bench, layer, plain)
+    # Calls with other masks in between must leave no trace.
+    for kind in ("right", "left"):
         bench.call(layer, bench.masked(kind))
-    for variable, (_, value) in zip(_state_of(layer), bench._state):
-        variable.assign(value)
-    after = bench.call(layer, plain)
+    after = _called_again(bench, layer, plain)
     for i, (x, y) in enumerate(zip(before.outputs, after.outputs)):
-        same(
-            x, y, before.dtypes[i], "a call after other calls gives other values",
-            f"output {i}",
-        )
-        if (before.masks[i] is None) != (after.masks[i] is None):
+        what = "a call after other calls gives other values"
+        same(x, y, before.dtypes[i], what, f"output {i}")
+        was, now = before.masks[i], after.masks[i]
+        if (was is None) != (now is None) or (
+            was is not None and not np.array_equal(was, now)
+        ):
             raise Breach("a call after other calls gives another mask")
 
 
-def _state_of(layer: Any) -> list[Any]:
+def _called_again(bench: Bench, layer: Any, batch: Batch) -> probes.Seen:
+    """A call from the states that the layer under test had at first."""
     trained = {id(v) for v in layer.trainable_variables}
-    return [v for v in layer.variables if id(v) not in trained]
+    states = [v for v in layer.variables if id(v) not in trained]
+    for variable, (_, value) in zip(states, bench._state):
+        variable.assign(value)
+    return bench.call(layer, batch)

@@ -199,7 +199,7 @@ def check_mask_structure(bench: Bench) -> None:
         for i, mask in enumerate(bench.base.masks)
         if bench.has_steps[i] and mask is None
     ]
-    if without and len(without) < sum(bench.has_steps):
+    if without and any(mask is not None for mask in bench.base.masks):
         raise Breach(
             f"{len(outputs)} outputs, and no mask on output {without[0]}"
         )
@@ -296,6 +296,11 @@ def check_explicit_equals_attached(bench: Bench) -> None:
                 "one",
                 f"output {i}",
             )
+    both = bench.run(batch, explicit=True, carried="left")
+    # An input that is returned as it is keeps the mask that it carried.
+    both = probes.Seen(both.outputs, explicit.masks, both.dtypes)
+    what = "an explicit mask alone, and one that overrules an attached one"
+    same_real(bench, (explicit, batch), (both, batch), what)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
@@ -387,11 +392,18 @@ def check_mask_combined(bench: Bench) -> None:
         return own if mask is None else ops.logical_and(own, mask)
     """
     given = bench.batch.mask
-    for i, mask in enumerate(bench.base.masks):
-        if mask is None or mask.shape != given.shape:
-            continue
-        if (mask.astype(bool) & ~given).any():
-            raise Breach(
-                "steps that the input's mask calls padding come out as real",
-                f"output {i}",
-            )
+    judged = False
+    for value in (0.0, 8.0):  # what the layer itself calls padding, or real
+        seen = bench.run(batches.fill(bench.batch, value))
+        for i, mask in enumerate(seen.masks):
+            if mask is None or mask.shape != given.shape:
+                continue
+            judged = True
+            if (mask.astype(bool) & ~given).any():
+                raise Breach(
+                    "steps that the input's mask calls padding come out as "
+                    "real",
+                    f"output {i}",
+                )
+    if not judged:
+        raise NotApplicable("no output has the steps of the input")

@@ -23,7 +23,7 @@ def check_batch_independence(bench: Bench) -> None:
     if bench.batch.rows < 2:
         raise NotApplicable("the inputs have one row")
     for row in (0, bench.batch.rows - 1):
-        for kind in ("left", "full", "empty"):
+        for kind in ("left", "full", "nothing"):
             other = batches.fill(bench.masked(kind), 8.0)
             other = batches.change_real(other, bench.new_rng())
             mixed = batches.only_row(bench.batch, row, other)

@@ -1,0 +1,51 @@
+"""Layers that break the contract on purpose: the proof of the checks."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import keras
+
+from keras_masking.contract import Case
+from keras_masking.contract import Report
+from keras_masking.contract import check_layer
+
+BACKENDS = ("tensorflow", "torch", "jax")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A broken layer and the check that must catch it.
+
+    Args:
+        case: The layer, as a case.
+        catches: The id of the check that must fail.
+        also: The ids of other checks that may.
+        backends: Where the bug exists.
+        why: What is wrong with the layer.
+    """
+
+    case: Case
+    catches: str
+    why: str
+    also: Set[str] = frozenset()
+    backends: tuple[str, ...] = BACKENDS
+
+    def __str__(self) -> str:
+        return f"{self.catches}-{self.case.name}"
+
+
+def here(layers: list[Broken]) -> list[Broken]:
+    """Those whose bug exists on the current backend."""
+    return [b for b in layers if keras.backend.backend() in b.backends]
+
+
+def assert_caught(broken: Broken) -> Report:
+    """Asserts that its check fails, and none that is not allowed to."""
+    report = check_layer(broken.case, level="information")
+    status = {result.check: result.status for result in report.results}
+    assert status[broken.catches] == "fail", f"{status}\n{report}"
+    failing = {name for name, how in status.items() if how == "fail"}
+    surplus = failing - {broken.catches} - broken.also
+    assert not surplus, f"{sorted(surplus)}\n{report}"
+    assert "kit-error" not in status.values(), str(report)
+    return report
