@@ -23,6 +23,7 @@ MODULES = (
     "gradients",
     "precision",
     "training",
+    "backends",
 )
 
 _checks: dict[str, "Check"] = {}

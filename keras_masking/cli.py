@@ -1,0 +1,345 @@
+"""The command line, `keras-masking`.
+
+Keras is never imported here: its backend is fixed at import, so what needs it
+runs in workers, and `--help` is there at once.
+"""
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_masking import __version__
+from keras_masking.contract import workers
+
+# As in `contract.case` and `contract.registry`, which import Keras.
+ROLES = ("generates", "passes", "transforms", "reduces", "merges", "drops")
+LEVELS = ("required", "advised", "information")
+OUR_PACK = "keras_masking.cases"
+INTERRUPTED = 130
+
+
+def main() -> None:
+    try:
+        code = cli.main(standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted: the workers are ended.", err=True)
+        code = INTERRUPTED
+    except workers.Refused as error:
+        click.echo(f"Error: {error}", err=True)
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="keras-masking")
+def cli() -> None:
+    """Does a Keras layer keep the mask contract?"""
+
+
+def split(context: Any, parameter: Any, value: str | None) -> list[str] | None:
+    if value is None:
+        return None
+    return [name for name in value.replace(",", " ").split() if name]
+
+
+def choose_backends(
+    context: Any, parameter: Any, value: str | None
+) -> list[str]:
+    there = workers.installed()
+    names = split(context, parameter, value)
+    for name in names or ():
+        if name not in there:
+            known = "not installed" if name in workers.BACKENDS else "unknown"
+            raise click.BadParameter(
+                f"the backend {name!r} is {known}. "
+                f"Installed: {', '.join(there) or 'none'}."
+            )
+    _require_a_backend()
+    if names is None:
+        rest = [name for name in workers.BACKENDS if name not in there]
+        if rest:
+            click.echo(
+                f"Not installed, so not run: {', '.join(rest)}", err=True
+            )
+        return there
+    if not names:
+        raise click.BadParameter(f"name one of {', '.join(there)}.")
+    return list(dict.fromkeys(names))
+
+
+def read_expected(
+    context: Any, parameter: Any, value: Path | None
+) -> dict[str, dict[str, str]]:
+    """Tables of check ids with reasons, by the names of the layers."""
+    if value is None:
+        return {}
+    try:
+        tables = tomllib.loads(value.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{value} cannot be read: {error}.") from error
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise click.BadParameter(
+                f"{value}: {name!r} must be a table named as a layer, with "
+                f'lines such as `pad-value = "the reason"`.'
+            )
+        for check, reason in table.items():
+            if not isinstance(reason, str) or not reason.strip():
+                raise click.BadParameter(
+                    f"{value}: {check!r} of {name!r} needs a reason: why may "
+                    "it fail?"
+                )
+    return tables
+
+
+def open_reports(
+    context: Any, parameter: Any, value: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Refuses before the run what could not be written after it."""
+    for path in value:
+        if path.suffix not in (".json", ".md"):
+            raise click.BadParameter(f"{path} must end in .json or .md.")
+        try:
+            there = path.exists()
+            path.open("a").close()
+            if not there:
+                path.unlink()
+        except OSError as error:
+            raise click.BadParameter(
+                f"{path} cannot be written: {error.strerror}."
+            ) from error
+    return value
+
+
+@cli.command()
+@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@click.option(
+    "--backends",
+    callback=choose_backends,
+    metavar="NAMES",
+    help="Such as jax,torch. Defaults to the installed ones.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "gpu"]),
+    default="cpu",
+    help="Where it runs; gpu fails if there is none.",
+)
+@click.option(
+    "--only",
+    callback=split,
+    metavar="IDS",
+    help="Run these, such as pad-value.",
+)
+@click.option("--skip", callback=split, metavar="IDS", help="Do not run these.")
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    default="advised",
+    show_default=True,
+    help="The least that is run.",
+)
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    help="What the layers do with a mask, in place of what is inferred.",
+)
+@click.option(
+    "--ids",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Feed integers from 1 to N - 1, zeros at padding.",
+)
+@click.option(
+    "--expected-failures",
+    "expected",
+    type=click.Path(path_type=Path),
+    callback=read_expected,
+    metavar="FILE",
+    help="TOML: a table per layer, with a reason for each check id.",
+)
+@click.option(
+    "--report",
+    "paths",
+    type=click.Path(path_type=Path),
+    callback=open_reports,
+    multiple=True,
+    metavar="PATH",
+    help="Write a .json or .md file. May be given again.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="End a worker that gives no result for so long.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N")
+@click.option(
+    "--torch-compile", is_flag=True, help="Run jit on PyTorch, which is slow."
+)
+def check(
+    targets: tuple[str, ...],
+    backends: list[str],
+    device: str,
+    expected: dict[str, dict[str, str]],
+    paths: tuple[Path, ...],
+    timeout: float,
+    role: str | None,
+    ids: int | None,
+    **options: Any,
+) -> int:
+    """Checks layers on every backend, each in a process of its own.
+
+    \b
+    A TARGET is one of
+      pkg.mod:Class                a layer class
+      "pkg.mod:Class(units=4)"     a call with literal arguments
+      pkg.mod:name                 a Case, a list of them, or a function
+                                   that makes a layer
+      path/to/file.py:Class        the same, of a file
+      pkg.mod                      its MASK_CASES, else its layer classes
+    Without one, the layers of keras-masking are checked.
+
+    \b
+    Exit codes:
+      0  everything passed
+      1  a layer breaks the contract
+      2  wrong use: a target, an id or a file
+      3  a worker crashed or hung, or a check itself failed
+      5  no check ran on some layer
+      130  interrupted
+    """
+    from keras_masking.contract import output
+    from keras_masking.contract.progress import Progress
+
+    names = list(targets or [OUR_PACK])
+    job = {
+        "work": "check",
+        "targets": names,
+        "expected": expected,
+        "ids": ids,
+        "options": {"role": role, **options},
+    }
+    with Progress(backends) as progress:
+        reports = workers.run(
+            job, backends, device=device, timeout=timeout, told=progress
+        )
+    for path in paths:
+        output.write(path, reports, names)
+    _show(reports)
+    return output.exit_code(reports)
+
+
+def _show(reports: Any) -> None:
+    from rich.table import Table
+
+    from keras_masking.contract import output
+
+    table = Table("layer", "role", *reports)
+    for row in output.matrix(reports):
+        table.add_row(*map(_plain, row))
+    bad = output.breaches(reports)
+    for backends, result in bad:
+        click.echo(f"{result}\n    on      {', '.join(backends)}\n")
+    _print(table)
+    click.echo("slowest checks, seconds:")
+    for seconds, name in output.slowest(reports):
+        click.echo(f"{seconds:7.2f}  {name}")
+    click.echo(output.last_line(reports))
+
+
+@cli.command()
+def checks() -> None:
+    """Lists the checks."""
+    from rich.table import Table
+
+    table = Table("id", "level", "roles", "statement")
+    for told in _told({"work": "checks"}, "check"):
+        every = len(told["roles"]) == len(ROLES)
+        roles = "all" if every else ", ".join(told["roles"])
+        row = (told["id"], told["level"], roles, told["statement"])
+        table.add_row(*map(_plain, row))
+    _print(table)
+
+
+@cli.command()
+@click.argument("id")
+def explain(id: str) -> None:
+    """Says what a check demands, why, and what to write."""
+    (told,) = _told({"work": "checks", "check": id}, "check")
+    head = f"{told['id']} ({told['level']}; a layer that "
+    click.echo(head + ", ".join(told["roles"]) + ")")
+    for title, key in (
+        ("Rule", "statement"),
+        ("Why", "why"),
+        ("Likely cause", "cause"),
+    ):
+        click.echo(click.wrap_text(f"{title}: {told[key]}", width=78))
+        click.echo()
+    for title, key in (("Wrong", "wrong"), ("Right", "right")):
+        click.echo(f"{title}:")
+        click.echo("\n".join(f"    {s}" for s in told[key].splitlines()))
+        click.echo()
+
+
+@cli.command()
+@click.argument("target")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("test_masks.py"),
+    show_default=True,
+    help="The file to write; never an existing one.",
+)
+def init(target: str, output: Path) -> None:
+    """Writes a pytest file that checks the layers of TARGET."""
+    from keras_masking.contract.scaffold import test_file
+
+    if output.exists():
+        raise click.UsageError(f"{output} is there: it is not overwritten.")
+    if not output.parent.is_dir():
+        raise click.UsageError(f"There is no directory {output.parent}.")
+    found = _told({"work": "find", "targets": [target]}, "found")
+    output.write_text(test_file(target, found), encoding="utf-8")
+    click.echo(f"Wrote {output}. Run it: pytest {output}")
+
+
+def _told(job: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The answers of a worker that are of one kind."""
+    _require_a_backend()
+    return [m for m in workers.ask(job) if m["kind"] == kind]
+
+
+def _require_a_backend() -> None:
+    if not workers.installed():
+        names = ", ".join(workers.BACKENDS)
+        raise click.UsageError(f"There is no backend. Install one of {names}.")
+
+
+def _print(table: Any) -> None:
+    """A table; in a pipe as wide as its words ask for."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+
+
+def _plain(text: str) -> Any:
+    """Not markup: a layer's name may have brackets."""
+    from rich.text import Text
+
+    return Text(text)
+
+
+if __name__ == "__main__":
+    main()

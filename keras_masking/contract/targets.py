@@ -1,0 +1,289 @@
+"""What is to be checked, as a string: `pkg.mod:Class(2)` and the like."""
+
+import ast
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+
+from keras_masking.contract.case import Case
+from keras_masking.contract.case import TargetError
+from keras_masking.contract.case import as_case
+
+FORMS = (
+    "A target is `pkg.mod:Class`, `pkg.mod:Class(units=4)`, `pkg.mod:name` of "
+    "a `Case`, a list of them or a function that makes a layer, "
+    "`path/to/file.py:Class`, or a module `pkg.mod`."
+)
+# Lazy, so that the first colon that a name follows parts the two.
+PARTS = re.compile(
+    r"(?P<place>.+?):(?P<what>[^\W\d]\w*[\w.]*\s*(\(.*\))?)", re.S
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A case, and the Python that makes it: imports and an expression.
+
+    `lacks` says what a layer class of a module needs to be called with.
+    """
+
+    case: Case
+    imports: tuple[str, ...]
+    expression: str
+    lacks: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A module, and how a script imports names of it."""
+
+    target: str
+    module: ModuleType
+    before: tuple[str, ...] = ()
+
+    def imports(self, name: str) -> tuple[str, ...]:
+        line = f"from {self.module.__name__} import {name.split('.')[0]}"
+        return (*self.before, line)
+
+    def get(self, name: str) -> Any:
+        found: Any = self.module
+        for part in name.split("."):
+            if not hasattr(found, part):
+                near = difflib.get_close_matches(part, _public(found), n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise TargetError(
+                    f"{self.target}: {self.module.__name__} has no attribute "
+                    f"{name!r}.{hint}"
+                )
+            found = getattr(found, part)
+        return found
+
+
+def resolve(target: str) -> list[Case]:
+    """The cases of a target, each of which makes a layer.
+
+    Raises:
+        TargetError: If there is nothing to check, and why.
+    """
+    found = find(target)
+    lacking = [f.lacks for f in found if f.lacks]
+    if lacking:
+        raise TargetError(" ".join(lacking))
+    for one in found:
+        one.case.make()
+    return [one.case for one in found]
+
+
+def resolve_all(targets: list[str]) -> list[Case]:
+    """The cases of all targets; of equal names, the later get a number."""
+    cases: list[Case] = []
+    names: set[str] = set()
+    for target in targets:
+        for case in resolve(target):
+            name, number = case.name, 2
+            while name in names:
+                name, number = f"{case.name} #{number}", number + 1
+            names.add(name)
+            cases.append(replace(case, name=name))
+    return cases
+
+
+def find(target: str) -> list[Found]:
+    """What a target names. Nothing is made yet."""
+    parts = PARTS.fullmatch(target.strip())
+    if parts is None:
+        place = _open(target, target.strip())
+        return _of_module(place)
+    place = _open(target, parts["place"])
+    what = parts["what"].strip()
+    if what.endswith(")"):
+        return [_of_call(place, what)]
+    return _of_name(place, what, place.get(what))
+
+
+def _open(target: str, place: str) -> Place:
+    if place.endswith(".py"):
+        return _open_file(target, Path(place))
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", place):
+        raise TargetError(f"{target!r} is no target. {FORMS}")
+    return Place(target, _import(target, place))
+
+
+def _open_file(target: str, path: Path) -> Place:
+    """A file as the module it is: in a package, by its full name."""
+    if not path.is_file():
+        raise TargetError(f"{target}: there is no file {str(path)!r}.")
+    path = path.resolve()
+    names, root = [path.stem], path.parent
+    while (root / "__init__.py").is_file():
+        names.insert(0, root.name)
+        root = root.parent
+    sys.path.insert(0, str(root))
+    module = _import(target, ".".join(names))
+    if Path(module.__file__ or "").resolve() != path:
+        raise TargetError(
+            f"{target}: another module is named {module.__name__!r} "
+            f"({module.__file__ or 'built in'}). Rename the file."
+        )
+    lines = ("import sys", f"sys.path.insert(0, {str(root)!r})")
+    return Place(target, module, lines)
+
+
+def _import(target: str, name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name + ".").startswith(error.name + "."):
+            raise TargetError(
+                f"{target}: there is no module {error.name!r}.{_hint(name)}"
+            ) from error
+        told: BaseException = error
+    except (Exception, SystemExit) as error:
+        told = error
+    raise TargetError(
+        f"{target}: importing {name} raised {type(told).__name__}: {told}"
+    ) from told
+
+
+def _hint(name: str) -> str:
+    """Whether a colon is missing: `keras.layers.ReLU`."""
+    module, _, last = name.rpartition(".")
+    if module and hasattr(sys.modules.get(module), last):
+        return f" Did you mean '{module}:{last}'?"
+    return f" {FORMS}"
+
+
+def _of_module(place: Place) -> list[Found]:
+    module = place.module
+    if hasattr(module, "MASK_CASES"):
+        return _of_name(place, "MASK_CASES", module.MASK_CASES)
+    inside = (module.__name__, module.__name__ + ".")
+    kinds = {
+        name: kind
+        for name in _public(module)
+        if inspect.isclass(kind := getattr(module, name, None))
+        and issubclass(kind, keras.layers.Layer)
+        and (kind.__module__ + ".").startswith(inside[1])
+    }
+    if not kinds:
+        raise TargetError(
+            f"{place.target}: the module has no MASK_CASES and defines no "
+            f"public layer class. Name a layer: '{place.target}:TheLayer'."
+        )
+    return [found for n, k in kinds.items() for found in _of_name(place, n, k)]
+
+
+def _of_name(place: Place, name: str, found: Any) -> list[Found]:
+    """The cases that stand under a name."""
+    imports = place.imports(name)
+    if not isinstance(found, list | tuple):
+        return [_of_object(place, name, found, imports)]
+    if not found:
+        raise TargetError(f"{place.target}: {name} is empty.")
+    return [
+        _of_object(place, f"{name}[{i}]", one, imports)
+        for i, one in enumerate(found)
+    ]
+
+
+def _of_object(
+    place: Place, expression: str, found: Any, imports: tuple[str, ...]
+) -> Found:
+    script = "\n".join([*imports, expression])
+    if isinstance(found, Case):
+        case = found if found.script else replace(found, script=script)
+        return Found(case, imports, expression)
+    is_layer = isinstance(found, keras.layers.Layer)
+    is_kind = inspect.isclass(found)
+    if (is_kind and not issubclass(found, keras.layers.Layer)) or not (
+        is_layer or callable(found)
+    ):
+        what = "a class" if is_kind else f"of type {type(found).__name__}"
+        raise TargetError(
+            f"{place.target}: {expression} is no layer, but {what}. {FORMS}"
+        )
+    case = as_case(found, script=script)
+    if not is_kind and not is_layer:
+        case = replace(case, name=expression)
+    return Found(
+        case,
+        imports,
+        f"Case({expression}, name={case.name!r})",
+        "" if is_layer else _lacks(place, expression, found),
+    )
+
+
+def _of_call(place: Place, what: str) -> Found:
+    """A call with literal arguments."""
+    try:
+        call = ast.parse(what, mode="eval").body
+    except SyntaxError as error:
+        raise TargetError(
+            f"{place.target}: {what!r} is no Python: {error.msg}."
+        ) from error
+    name = what.partition("(")[0].strip()
+    if not isinstance(call, ast.Call) or ast.unparse(call.func) != name:
+        raise TargetError(f"{place.target}: {what!r} is no call. {FORMS}")
+    try:
+        args = [ast.literal_eval(a) for a in call.args]
+        kwargs = {
+            str(k.arg or "**"): ast.literal_eval(k.value) for k in call.keywords
+        }
+    except ValueError as error:
+        raise TargetError(
+            f"{place.target}: the arguments must be literals, such as 2, "
+            f'"same" or [1, 2]. Received: {what!r}. For others write a '
+            "function that makes the layer, and name that."
+        ) from error
+    function = place.get(name)
+    if not callable(function):
+        raise TargetError(f"{place.target}: {name} cannot be called.")
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise TargetError(f"{place.target}: {name}: {error}.") from error
+    expression = ast.unparse(call)
+    imports = place.imports(name)
+    make: Callable[[], Any] = lambda: function(*args, **kwargs)  # noqa: E731
+    script = "\n".join([*imports, f"lambda: {expression}"])
+    case = Case(make, name=expression, script=script)
+    return Found(
+        case, imports, f"Case(lambda: {expression}, name={expression!r})"
+    )
+
+
+def _lacks(place: Place, name: str, function: Any) -> str:
+    """What a layer class or a factory must be called with."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    needed = [
+        p.name
+        for p in parameters
+        if p.default is p.empty
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    if not needed:
+        return ""
+    where = place.target.split(":")[0]
+    call = ", ".join(f"{n}=..." for n in needed)
+    return (
+        f"{where}:{name} needs arguments: {', '.join(needed)}. "
+        f"Give them: '{where}:{name}({call})'."
+    )
+
+
+def _public(thing: Any) -> list[str]:
+    names = getattr(thing, "__all__", None) or dir(thing)
+    return [n for n in names if isinstance(n, str) and not n.startswith("_")]

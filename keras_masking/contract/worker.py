@@ -1,0 +1,265 @@
+"""The child of `keras-masking check`: one backend, results as JSON lines.
+
+The job is one JSON line on stdin; that stdin ends means that the parent is
+gone. Answers go to what was stdout at the start; then stdout becomes stderr,
+which the parent keeps, since layers print.
+"""
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+Job = dict[str, Any]
+Say = Callable[..., None]
+
+
+def main() -> None:
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
+        os.dup2(2, 1)
+
+        def say(kind: str, **said: Any) -> None:
+            channel.write(json.dumps({"kind": kind, **said}) + "\n")
+            channel.flush()
+
+        job = json.loads(_first_line())
+        threading.Thread(target=_leave_with_parent, daemon=True).start()
+        faulthandler.enable()
+        # The parent asks with this signal where a layer hangs.
+        faulthandler.register(signal.SIGUSR1)
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        _run(job, say)
+    # At once: frameworks take seconds to leave, and some crash.
+    os._exit(0)
+
+
+def _first_line() -> bytes:
+    """Unbuffered, so that the thread finds the rest."""
+    line = b""
+    while not line.endswith(b"\n"):
+        read = os.read(0, 1 << 16)
+        if not read:
+            os._exit(1)
+        line += read
+    return line
+
+
+def _leave_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+def _run(job: Job, say: Say) -> None:
+    if os.environ["KERAS_BACKEND"] == "tensorflow" and find_spec("torch"):
+        # The other way round the process may crash.
+        import_module("torch")
+    import keras
+
+    from keras_masking.contract.case import TargetError
+
+    say("ready")
+    try:
+        if job["device"] == "gpu":
+            _require_gpu(keras.backend.backend())
+        WORK[job["work"]](job, say)
+    except TargetError as error:
+        say("refused", message=str(error))
+    else:
+        say("done")
+
+
+def _require_gpu(backend: str) -> None:
+    from keras_masking.contract.case import TargetError
+
+    framework: Any = import_module(backend)
+    if backend == "torch":
+        there = framework.cuda.is_available()
+    elif backend == "tensorflow":
+        there = bool(framework.config.list_physical_devices("GPU"))
+    else:
+        try:
+            there = bool(framework.devices("gpu"))
+        except RuntimeError:
+            there = False
+    if not there:
+        raise TargetError(f"--device gpu: the backend {backend} finds none.")
+
+
+def _checks(job: Job, say: Say) -> None:
+    """Tells every check; of one asked for, only that."""
+    from keras_masking.contract.registry import all_checks
+    from keras_masking.contract.registry import get_check
+
+    wanted = job.get("check")
+    checks = [get_check(wanted)] if wanted else all_checks().values()
+    for check in checks:
+        texts = {k: v for k, v in vars(check).items() if k != "run"}
+        say("check", **{"id": check.id, **texts})
+
+
+def _find(job: Job, say: Say) -> None:
+    """Tells what a target names, for the test file of `init`."""
+    from keras_masking.contract.case import TargetError
+    from keras_masking.contract.targets import find
+
+    found = [one for target in job["targets"] for one in find(target)]
+    if all(one.lacks for one in found):
+        raise TargetError(" ".join(one.lacks for one in found))
+    for one in found:
+        if not one.lacks:
+            one.case.make()
+        say(
+            "found",
+            imports=one.imports,
+            expression=one.expression,
+            lacks=one.lacks,
+        )
+
+
+def _check(job: Job, say: Say) -> None:
+    from keras_masking.contract.registry import get_check
+    from keras_masking.contract.report import Report
+    from keras_masking.contract.report import Result
+    from keras_masking.contract.runner import check_layer
+    from keras_masking.contract.runner import choose
+    from keras_masking.contract.targets import resolve_all
+
+    options = job["options"]
+    across = get_check("cross-backend")
+    cases = resolve_all(job["targets"])
+    _match(job["expected"], [case.name for case in cases])
+    for case in cases:
+        expected = {
+            **case.expected_failures,
+            **job["expected"].get(case.name, {}),
+        }
+        choose(options["level"], options["only"], options["skip"], expected)
+    say("cases", names=[case.name for case in cases])
+    inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
+    for index, case in enumerate(cases[job["start"] :], job["start"]):
+        say("case", index=index)
+        expected = {
+            **case.expected_failures,
+            **job["expected"].get(case.name, {}),
+        }
+        try:
+            report = check_layer(
+                case,
+                inputs=inputs,
+                expected_failures=expected,
+                on_result=lambda r: say("result", result=asdict(r)),
+                **options,
+            )
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            result = Result(
+                case.name, "worker", "required", "kit-error", seen=text
+            )
+            role = case.role or "unknown"
+            report = Report(
+                case.name, role, False, job["backend"], {}, [result]
+            )
+        say(
+            "report",
+            report=report.to_dict(),
+            digest=_digest(case, inputs, report) if job["compare"] else None,
+            texts={
+                "cause": across.cause,
+                "right": across.right,
+                "reason": expected.get(across.id, ""),
+            },
+        )
+
+
+def _match(expected: dict[str, Any], names: list[str]) -> None:
+    """Refuses expected failures of a layer that is not checked."""
+    import difflib
+
+    from keras_masking.contract.case import TargetError
+
+    for name in expected:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TargetError(
+                f"--expected-failures: the table {name!r} matches no target. "
+                f"Checked are: {', '.join(names)}.{hint}"
+            )
+
+
+def _ids(below: int, seed: int) -> Any:
+    """Integer ids with zeros for padding."""
+    import numpy as np
+
+    from keras_masking.contract.batches import make_mask
+
+    ids = np.random.default_rng(seed).integers(1, below, (3, 6))
+    return np.where(make_mask(3, 6), ids, 0).astype("int32")
+
+
+def _digest(case: Any, inputs: Any, report: Any) -> Any:
+    """What the parent compares, if `cross-backend` is to be judged."""
+    for result in report.results:
+        if result.check == "cross-backend" and "several" in result.reason:
+            try:
+                return _outputs(case, inputs)
+            except Exception as error:
+                return {"error": f"{type(error).__name__}: {error}"}
+    return None
+
+
+def _outputs(case: Any, inputs: Any) -> dict[str, Any]:
+    """Outputs with weights that every backend can have.
+
+    Random are those that follow from a seed, which each backend draws from in
+    its own way.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from keras_masking.contract.bench import Bench
+
+    bench = Bench(case if inputs is None else replace(case, inputs=inputs))
+    rng = np.random.default_rng(0)
+    for weight in bench.layer.variables:
+        if "float" in str(weight.dtype):
+            value = rng.normal(size=weight.shape) * 0.1
+            # Others are statistics: a variance is not negative.
+            weight.assign(value if weight.trainable else np.abs(value))
+    bench.restore()
+    seen = bench.call(bench.layer, bench.batch)
+    bench.restore()
+    for state in bench.layer.variables:
+        if "int" in str(state.dtype):
+            state.assign(state + 1)
+    again = bench.call(bench.layer, bench.batch)
+    return {
+        "outputs": [y.tolist() for y in seen.outputs],
+        "masks": [None if m is None else m.tolist() for m in seen.masks],
+        "shapes": [list(y.shape) for y in seen.outputs],
+        "dtypes": seen.dtypes,
+        "random": not all(
+            np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+            for a, b in zip(seen.outputs, again.outputs)
+        ),
+    }
+
+
+WORK: dict[str, Callable[[Job, Say], None]] = {
+    "check": _check,
+    "checks": _checks,
+    "find": _find,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,337 @@
+"""One process per backend, fed with a job, watched, and cleared away.
+
+Nothing here imports Keras: its backend is fixed when it is imported, so the
+parent has none.
+"""
+
+import json
+import os
+import queue
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from keras_masking.contract.agreement import disagreement
+from keras_masking.contract.report import Report
+from keras_masking.contract.report import Result
+
+BACKENDS = ("jax", "torch", "tensorflow")
+START = 180.0  # seconds that importing a framework may take on a busy machine
+TAIL = 12  # lines of a worker's last words
+
+Message = dict[str, Any]
+Told = Callable[[str, Message], None]
+
+
+class Refused(Exception):
+    """A worker could not use what it was given, and says why."""
+
+
+def installed() -> list[str]:
+    return [backend for backend in BACKENDS if find_spec(backend)]
+
+
+def environment(backend: str, device: str, home: Path) -> dict[str, str]:
+    """What a worker starts from: nothing of the user's Keras."""
+    mine = {
+        "KERAS_BACKEND": backend,
+        "KERAS_HOME": str(home),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if device == "cpu":
+        mine |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+    else:
+        # The backends share the GPU, and float32 means float32.
+        mine |= {
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            "NVIDIA_TF32_OVERRIDE": "0",
+            "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+        }
+    if backend == "jax":
+        # Most of JAX's time is compilation, of the same shapes each time.
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        kept = {
+            "JAX_COMPILATION_CACHE_DIR": f"{cache}/keras-masking/jax",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+        return {**kept, **os.environ, **mine}
+    return {**os.environ, **mine}
+
+
+def ask(job: Message, told: Told | None = None) -> list[Message]:
+    """The answers of one worker, on a backend that is installed.
+
+    Raises:
+        Refused: If it could not use the job.
+    """
+    answers: list[Message] = []
+
+    def hear(backend: str, message: Message) -> None:
+        answers.append(message)
+
+    backend = os.environ.get("KERAS_BACKEND", "")
+    if backend not in installed():
+        backend = installed()[0]
+    reports = run({"targets": [], **job}, [backend], told=hear)[backend]
+    for report in reports:
+        raise Refused(report.results[0].seen)
+    return answers
+
+
+def run(
+    job: Message,
+    backends: Iterable[str],
+    *,
+    device: str = "cpu",
+    timeout: float = 300.0,
+    told: Told = lambda backend, message: None,
+) -> dict[str, list[Report]]:
+    """The reports of all workers, by backend; `told` hears each message.
+
+    Raises:
+        Refused: If a worker could not use the job.
+    """
+    backends = list(backends)
+    job = {
+        "device": device,
+        "start": 0,
+        "expected": {},
+        "compare": len(backends) > 1,
+        **job,
+    }
+    events: queue.Queue[Any] = queue.Queue()
+    with tempfile.TemporaryDirectory(
+        prefix="keras-masking-", ignore_cleanup_errors=True
+    ) as folder:
+        workers = [
+            Worker(backend, job, Path(folder), timeout, events)
+            for backend in backends
+        ]
+        try:
+            for worker in workers:
+                worker.launch()
+            _listen(workers, events, told)
+        finally:
+            stop([w.process for w in workers if w.process and w.busy])
+    if len(backends) > 1:
+        _compare(workers, job)
+    return {worker.backend: worker.reports for worker in workers}
+
+
+def _listen(
+    workers: list["Worker"], events: "queue.Queue[Any]", told: Told
+) -> None:
+    while busy := [worker for worker in workers if worker.busy]:
+        now = time.monotonic()
+        for worker in busy:
+            if now > worker.deadline:
+                worker.hung()
+                told(worker.backend, {"kind": "report"})
+        wait = min(worker.deadline for worker in busy) - now
+        try:
+            worker, process, message = events.get(timeout=max(0.05, wait))
+        except queue.Empty:
+            continue
+        if process is worker.process and worker.busy:
+            if message is None:
+                worker.ended()
+                message = {"kind": "report"}
+            else:
+                worker.take(message)
+            told(worker.backend, message)
+
+
+class Worker:
+    """A backend's process, and what is known of its work.
+
+    When it ends too early, the case that it was at gets a `kit-error`, and
+    another process goes on with the next case.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        job: Message,
+        folder: Path,
+        timeout: float,
+        events: "queue.Queue[Any]",
+    ) -> None:
+        self.backend = backend
+        self.job = {**job, "backend": backend}
+        self.home = folder / backend
+        self.home.mkdir()
+        self.timeout = timeout
+        self.events = events
+        self.process: subprocess.Popen[bytes] | None = None
+        self.busy = True
+        self.names: list[str] = []
+        self.at: int | None = None
+        self.results: list[Result] = []
+        self.reports: list[Report] = []
+        self.digests: dict[int, tuple[Message, Message]] = {}
+
+    def launch(self, start: int = 0) -> None:
+        self.at = None
+        self.deadline = time.monotonic() + max(START, self.timeout)
+        with open(self.home / "log", "wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", __name__.removesuffix("s")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment(self.backend, self.job["device"], self.home),
+                start_new_session=True,
+            )
+        job = json.dumps({**self.job, "start": start}) + "\n"
+        assert self.process.stdin is not None  # noqa: S101  it is a pipe
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(job.encode())
+            self.process.stdin.flush()
+        threading.Thread(
+            target=_read, args=(self, self.process), daemon=True
+        ).start()
+
+    def take(self, message: Message) -> None:
+        self.deadline = time.monotonic() + self.timeout
+        match message["kind"]:
+            case "refused":
+                raise Refused(message["message"])
+            case "cases":
+                self.names = message["names"]
+            case "case":
+                self.at = message["index"]
+                self.results = []
+            case "result":
+                self.results.append(Result(**message["result"]))
+            case "report":
+                if message["digest"] is not None:
+                    self.digests[len(self.reports)] = (
+                        message["digest"],
+                        message["texts"],
+                    )
+                self.reports.append(Report.from_dict(message["report"]))
+                self.at = None
+            case "done":
+                self.busy = False
+                self.stop()
+
+    def hung(self) -> None:
+        assert self.process is not None  # noqa: S101  it was launched
+        if self.process.poll() is None:
+            # The worker writes into its log where it is.
+            os.kill(self.process.pid, signal.SIGUSR1)
+            time.sleep(0.3)
+        self.fail(f"gave no result for {self.timeout:g} seconds")
+
+    def ended(self) -> None:
+        assert self.process is not None  # noqa: S101  it was launched
+        code = self.process.wait(timeout=10)
+        how = f"left with exit status {code}"
+        if code < 0:
+            how = f"was ended by {signal.Signals(-code).name}"
+        self.fail(how)
+
+    def fail(self, how: str) -> None:
+        """Notes a `kit-error`, and goes on after the case that did it."""
+        self.stop()
+        last = self.results[-1].check if self.results else ""
+        at = f" after the check {last}" if last else ""
+        log = (self.home / "log").read_text("utf-8", "replace").splitlines()
+        words = "\n".join(line[:100] for line in log[-TAIL:])
+        seen = f"the worker {how}{at}." + (
+            f" It said:\n{words}" if words else ""
+        )
+        if not self.names:
+            names = ", ".join(self.job["targets"]) or "the kit"
+            self._broke(names, seen, [])
+            self.busy = False
+        elif self.at is None:
+            for name in self.names[len(self.reports) :]:
+                self._broke(name, seen, [])
+            self.busy = False
+        else:
+            self._broke(self.names[self.at], seen, self.results)
+            self.results = []
+            self.busy = len(self.reports) < len(self.names)
+            if self.busy:
+                self.launch(len(self.reports))
+
+    def stop(self) -> None:
+        if self.process is not None:
+            stop([self.process])
+
+    def _broke(self, name: str, seen: str, results: list[Result]) -> None:
+        error = Result(name, "worker", "required", "kit-error", seen=seen)
+        self.reports.append(
+            Report(name, "unknown", True, self.backend, {}, [*results, error])
+        )
+
+
+def _read(worker: Worker, process: "subprocess.Popen[bytes]") -> None:
+    """A thread: the worker's lines, then None. What is not ours is left."""
+    for line in process.stdout or ():
+        with suppress(ValueError):
+            message = json.loads(line)
+            if isinstance(message, dict) and "kind" in message:
+                worker.events.put((worker, process, message))
+    worker.events.put((worker, process, None))
+
+
+def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
+    """Ends the processes, and what they started: each has its own group."""
+    processes = list(processes)
+    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
+        for process in processes:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
+        until = time.monotonic() + patience
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=max(0.0, until - time.monotonic()))
+
+
+def _compare(workers: list[Worker], job: Message) -> None:
+    """Judges `cross-backend` where more than one backend has a digest."""
+    backends = ",".join(worker.backend for worker in workers)
+    command = (
+        f"keras-masking check {shlex.join(job['targets'])} --only "
+        f"cross-backend --backends {backends}"
+    )
+    for index in range(max(len(worker.reports) for worker in workers)):
+        there = [w for w in workers if index in w.digests]
+        if len(there) < 2:
+            continue
+        digests = {w.backend: w.digests[index][0] for w in there}
+        for worker in there:
+            report = worker.reports[index]
+            at = [r.check for r in report.results].index("cross-backend")
+            judged = replace(
+                report.results[at], script=command, **worker.digests[index][1]
+            )
+            report.results[at] = _judge(judged, digests)
+
+
+def _judge(result: Result, digests: dict[str, Message]) -> Result:
+    """`result`, whose reason is that of an expected failure, decided."""
+    broken = [f"{b}: {d['error']}" for b, d in digests.items() if "error" in d]
+    if broken:
+        return replace(result, status="kit-error", seen="; ".join(broken))
+    if any(d["random"] for d in digests.values()):
+        return replace(result, status="n/a", reason="its outputs are random")
+    seen = disagreement(digests)
+    status = "x" * bool(result.reason) + ("fail" if seen else "pass")
+    return replace(result, status=status, seen=seen)
