@@ -19,6 +19,14 @@ from keras_masking.contract.bench import CallFailed
 NO_MASK = -1
 
 
+def one_program() -> bool:
+    """Whether a step of training is compiled as a whole: it is on JAX.
+
+    Without it JAX compiles each operation by itself, which takes longer.
+    """
+    return bool(keras.backend.backend() == "jax")
+
+
 class Attach(keras.layers.Layer):
     """Returns its first input, carrying the second one as its mask."""
 
@@ -76,6 +84,12 @@ class Inside(keras.layers.Layer):
         return outputs, [self.show(y) for y in outputs]
 
 
+def take_weights(layer: Any, bench: Bench) -> None:
+    """Gives a new layer what the layer of a bench starts with."""
+    bench.restore()
+    layer.set_weights(bench.layer.get_weights())
+
+
 def tell(outputs: Any, shown: Any) -> probes.Seen:
     """What a model gave that shows its masks."""
     outputs = [x for x in keras.tree.flatten(outputs)]
@@ -88,13 +102,19 @@ def tell(outputs: Any, shown: Any) -> probes.Seen:
 
 
 class Masked:
-    """A Functional model around the layer of a bench."""
+    """A Functional model around the layer of a bench.
+
+    Without `steps` the model is of no particular length, and `layer` is new:
+    it is built by a symbolic call.
+    """
 
     def __init__(
         self, bench: Bench, layer: Any = None, steps: bool = True
     ) -> None:
         self.bench = bench
         layer = bench.layer if layer is None else layer
+        if not steps:
+            layer = bench.case.make()
         inputs, carried = [], []
         for x, mask in zip(bench.batch.leaves, bench.batch.masks, strict=True):
             shape = x.shape[1:]
@@ -111,10 +131,12 @@ class Masked:
         kwargs = bench.kwargs(bench.batch)
         try:
             outputs = bench.apply(layer, bench.pack(carried), **kwargs)
+            self.symbolic = keras.tree.flatten(outputs)
+            shown = [Show()(y) for y in self.symbolic]
+            if not steps:
+                take_weights(layer, bench)
         except Exception as error:
             raise CallFailed(error, "a symbolic call") from error
-        self.symbolic = keras.tree.flatten(outputs)
-        shown = [Show()(y) for y in self.symbolic]
         self.model = keras.Model(inputs, [*self.symbolic, *shown])
 
     def _inputs(self, batch: Batch) -> list[np.ndarray]:
@@ -146,3 +168,11 @@ class Masked:
             return self._told(self.model.predict_on_batch(self._inputs(batch)))
         except Exception as error:
             raise CallFailed(error, f"a model run {how}") from error
+
+
+def model_of(bench: Bench) -> Masked:
+    """The model around the layer under test, made once."""
+    if "_masked_model" not in bench.__dict__:
+        bench.__dict__["_masked_model"] = Masked(bench)
+    found: Masked = bench.__dict__["_masked_model"]
+    return found

@@ -18,6 +18,7 @@ from keras_masking.contract.compare import floating
 from keras_masking.contract.compare import magnitude
 from keras_masking.contract.compare import real_steps
 from keras_masking.contract.compare import same
+from keras_masking.contract.models import one_program
 from keras_masking.contract.registry import check
 
 PADDINGS = (0.0, 8.0, -8.0)
@@ -45,7 +46,11 @@ class Recorder(keras.optimizers.Optimizer):
 
 
 class Probe(keras.Model):
-    """Holds x as a weight; its loss is a weighted sum of real outputs."""
+    """Holds x as a weight; its loss is a weighted sum of real outputs.
+
+    What the layer adds to the loss itself, by `add_loss` or an activity
+    regularizer, is part of it: a training follows that gradient too.
+    """
 
     def __init__(self, bench: Bench) -> None:
         super().__init__()
@@ -82,7 +87,7 @@ class Probe(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any
     ) -> Any:
-        return y_pred
+        return sum([ops.cast(x, "float32") for x in self.losses], y_pred)
 
 
 class Gradients:
@@ -96,7 +101,7 @@ class Gradients:
         self.bench = bench
         self.model = Probe(bench)
         self.model.compile(
-            optimizer=Recorder(learning_rate=0.0), jit_compile=False
+            optimizer=Recorder(learning_rate=0.0), jit_compile=one_program()
         )
 
     def __call__(self, batch: Batch) -> tuple[list[Any], list[np.ndarray]]:

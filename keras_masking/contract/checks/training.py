@@ -9,6 +9,8 @@ from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import floating
 from keras_masking.contract.models import Masked
+from keras_masking.contract.models import model_of
+from keras_masking.contract.models import one_program
 from keras_masking.contract.registry import check
 
 
@@ -33,7 +35,11 @@ def check_trains(bench: Bench) -> None:
     masked = Masked(bench, layer)
     outputs = [masked.symbolic[i] for i in used]
     model = keras.Model(masked.model.inputs, outputs)
-    model.compile(optimizer="sgd", loss=["mse"] * len(used), jit_compile=False)
+    model.compile(
+        optimizer="sgd",
+        loss=["mse"] * len(used),
+        jit_compile=one_program(),
+    )
     batch = bench.masked("empty") if bench.batch.rows > 1 else bench.batch
     targets = [np.zeros(bench.base.outputs[i].shape, "float32") for i in used]
     try:
@@ -50,11 +56,13 @@ def check_trains(bench: Bench) -> None:
 
 @check("advised", after=("runs-with-mask", "functional", "mask-kept"))
 def check_loss_ignores_padding(bench: Bench) -> None:
-    """Targets at padding steps do not change the loss of the model.
+    """Neither targets nor outputs at padding steps enter the loss of the model.
 
-    Why: Keras weights the loss by the mask of the last output: a mask lost on
-        the way makes the model learn its padding.
-    Cause: the output carries no mask, or not a boolean one.
+    Why: Keras multiplies the loss by the mask of the last output: a mask lost
+        on the way makes the model learn its padding, and a NaN at a padding
+        step makes the loss NaN.
+    Cause: the output carries no mask, or not a boolean one, or is not finite
+        at padding steps.
     Wrong:
         self.supports_masking is False
     Right:
@@ -69,9 +77,9 @@ def check_loss_ignores_padding(bench: Bench) -> None:
             continue
         if mask.all():
             continue
-        masked = Masked(bench)
+        masked = model_of(bench)
         model = keras.Model(masked.model.inputs, masked.symbolic[i])
-        model.compile(loss="mse", jit_compile=False)
+        model.compile(loss="mse", jit_compile=one_program())
         target = np.zeros(y.shape, "float32")
         other = np.where(mask[..., None], 0, 5).astype("float32")
         inputs = masked._inputs(bench.batch)
@@ -79,6 +87,11 @@ def check_loss_ignores_padding(bench: Bench) -> None:
             float(np.ravel(model.test_on_batch(inputs, t))[0])
             for t in (target, other)
         ]
+        if not np.isfinite(losses).all():
+            raise Breach(
+                f"the loss is {losses[0]:g}: outputs at padding steps are not "
+                "finite, and 0 * NaN is NaN"
+            )
         if abs(losses[0] - losses[1]) > 1e-5 * max(1.0, abs(losses[0])):
             raise Breach(
                 f"with other targets at padding steps the loss goes from "
