@@ -119,7 +119,7 @@ class ExpandsTheWrongAxis(Layer):
         return ops.where(ops.expand_dims(mask, 1), inputs, 0.0)
 
 
-@breaks("runs-without-mask")
+@breaks("runs-without-mask", also=("precision",))
 class InsistsOnAMask(Layer):
     """Never asks whether the mask is None."""
 
@@ -127,7 +127,7 @@ class InsistsOnAMask(Layer):
         return ops.where(mask[:, :, None], inputs, 0.0)
 
 
-@breaks("runs-without-mask", also=("compute-mask-signature",))
+@breaks("runs-without-mask", also=("compute-mask-signature", "precision"))
 class ShapesNothing(Layer):
     """`call` minds a missing mask, `compute_mask` does not."""
 
@@ -135,7 +135,7 @@ class ShapesNothing(Layer):
         return zeroed(inputs, mask)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        return ops.reshape(mask, ops.shape(inputs)[:2])
+        return mask[:, :]
 
 
 @breaks("declares-support", also=("no-destroy-warning",))
@@ -248,7 +248,7 @@ class AddsInPlace(Layer):
         return inputs * 2.0
 
 
-@breaks("repeatable")
+@breaks("repeatable", also=("all-true-is-no-op", "precision"))
 class KeepsTheMask(Pool):
     """Goes on with the mask of an earlier call."""
 
@@ -261,7 +261,7 @@ class KeepsTheMask(Pool):
         return mean(inputs, self.last)
 
 
-@breaks("repeatable")
+@breaks("repeatable", also=("functional", "no-mask-in-none-out"))
 class KeepsTheOutputMask(Layer):
     """`compute_mask` hands on what `call` has left behind."""
 
@@ -305,8 +305,8 @@ class MakesAllTrue(Layer):
         return zeroed(inputs, mask)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        shape = ops.shape(inputs)[:2]
-        return ops.ones(shape, "bool") if mask is None else mask
+        full = ops.ones_like(inputs[..., 0], dtype="bool")
+        return full if mask is None else mask
 
 
 @breaks("no-mask-in-none-out", inputs=[X, Y])
@@ -317,7 +317,7 @@ class FillsInMasks(Merge):
         return inputs[0] + inputs[1]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        full = ops.ones(ops.shape(inputs[0])[:2], "bool")
+        full = ops.ones_like(inputs[0][..., 0], dtype="bool")
         masks = [full if m is None else m for m in mask or (None, None)]
         return ops.logical_and(*masks)
 
@@ -341,7 +341,7 @@ class ReturnsNone(Layer):
         return None
 
 
-@breaks("mask-kept")
+@breaks("mask-kept", also=("functional",))
 class NarrowsTheMask(Layer):
     """Calls a step of zeros padding."""
 
@@ -403,7 +403,7 @@ class WithFeatureAxis(Layer):
         return None if mask is None else mask[:, :, None]
 
 
-@breaks("mask-dtype")
+@breaks("mask-dtype", also=("mixed-precision",))
 class FloatMask(Layer):
     """The mask comes out cast for arithmetic."""
 
@@ -414,7 +414,7 @@ class FloatMask(Layer):
         return None if mask is None else ops.cast(mask, "float32")
 
 
-@breaks("mask-dtype", inputs=[X, Y])
+@breaks("mask-dtype", also=("mixed-precision",), inputs=[X, Y])
 class MultipliesMasks(Merge):
     """The product of two masks as integers."""
 
@@ -509,7 +509,7 @@ class AddsEpsilon(Pool):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
             return ops.mean(inputs, axis=1)
-        real = ops.sum(zeroed(inputs, mask), axis=1)
+        real = ops.sum(wide(zeroed(inputs, mask)), axis=1)
         return real / (count(inputs, mask) + 1e-3)
 
 
@@ -602,18 +602,18 @@ class WeakBias(Pool):
         return ops.sum(zeroed(weights * inputs, mask), axis=1)
 
 
-@breaks("nan-padding")
+@breaks("nan-padding", also=("precision",))
 class Multiplies(Pool):
     """0 * NaN is NaN."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
             return ops.mean(inputs, axis=1)
-        real = ops.sum(inputs * as_float(mask, inputs), axis=1)
+        real = ops.sum(wide(inputs * as_float(mask, inputs)), axis=1)
         return real / ops.maximum(count(inputs, mask), 1.0)
 
 
-@breaks("nan-padding")
+@breaks("nan-padding", also=("grad-nan-padding",))
 class WeighsWithZero(Pool):
     """The scores are selected; the values meet a weight of 0."""
 
@@ -656,7 +656,7 @@ class FirstSteps(Pool):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
             return ops.mean(inputs, axis=1)
-        steps = ops.cast(ops.arange(ops.shape(inputs)[1]), inputs.dtype)
+        steps = wide(ops.arange(ops.shape(inputs)[1]))
         return mean(inputs, steps[None, :] < count(inputs, mask))
 
 
@@ -678,7 +678,7 @@ class DividesByZero(Pool):
     """A row of padding has no real step to divide by."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        real = ops.sum(zeroed(inputs, mask), axis=1)
+        real = ops.sum(wide(zeroed(inputs, mask)), axis=1)
         return real / count(inputs, mask)
 
 
@@ -705,7 +705,7 @@ class SmallBias(Pool):
         return ops.sum(zeroed(weights * inputs, mask), axis=1)
 
 
-@breaks("large-values")
+@breaks("large-values", also=("precision",))
 class RawExponential(Pool):
     """The masked softmax forgets to take its maximum out."""
 
@@ -830,7 +830,7 @@ class FindsTheAxisBySize(Pool):
         if mask is None:
             return ops.mean(inputs, axis=1)
         axis = list(inputs.shape).index(mask.shape[1])
-        real = ops.sum(zeroed(inputs, mask), axis=axis)
+        real = ops.sum(wide(zeroed(inputs, mask)), axis=axis)
         return real / ops.maximum(count(inputs, mask), 1.0)
 
 
@@ -845,7 +845,7 @@ class TriesTheMask(Layer):
         return ops.where(mask if fits else mask[:, :, None], inputs, 0.0)
 
 
-@breaks("batch-independence", also=LENGTHS)
+@breaks("batch-independence", also=(*LENGTHS, "grad-nan-padding"))
 class DividesByTheLargest(Layer):
     """Scales by the largest value of the batch."""
 
@@ -854,12 +854,13 @@ class DividesByTheLargest(Layer):
 
 
 @breaks("batch-independence", also=LENGTHS)
-class ShortCut(Pool):
-    """Another formula where no row of the batch has padding."""
+class ByTheLongest(Pool):
+    """Weighs a row by its length, compared to the longest of the batch."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         pooled = mean(inputs, mask)
         if mask is None:
             return pooled
         longest = ops.max(count(inputs, mask))
-        return pooled * count(inputs, mask) / ops.maximum(longest, 1.0)
+        share = count(inputs, mask) / ops.maximum(longest, 1.0)
+        return pooled * ops.cast(share, pooled.dtype)
