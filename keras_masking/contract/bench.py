@@ -1,6 +1,7 @@
 """One layer under test: built once, run often, its calls remembered."""
 
 import inspect
+import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -34,8 +35,11 @@ class CallFailed(Breach):
     """The layer raised."""
 
     def __init__(self, error: Exception, doing: str) -> None:
-        text = [s.strip() for s in str(error).strip().splitlines() if s.strip()]
-        first = text[0] if text else "(no message)"
+        # Keras puts a line before the message, and colours around it.
+        lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
+        said = [s.strip() for s in lines if s.strip()]
+        told = [s for s in said if not s.startswith("Exception encountered")]
+        first = (told or said or ["(no message)"])[0]
         super().__init__(f"{doing} raised {type(error).__name__}: {first}")
         self.error = error
 
@@ -44,7 +48,10 @@ class Bench:
     """A layer of a `Case` with example inputs of one shape."""
 
     def __init__(
-        self, case: Case, shape: tuple[int, int, int] | None = None, seed: int = 0
+        self,
+        case: Case,
+        shape: tuple[int, int, int] | None = None,
+        seed: int = 0,
     ) -> None:
         self.case = case
         self.seed = seed
@@ -159,7 +166,9 @@ class Bench:
             how = "a call without a mask"
             if batch.mask is not None:
                 how = "a call with a mask"
-            raise CallFailed(error, f"{how}, inputs {_shapes(batch)},") from error
+            raise CallFailed(
+                error, f"{how}, inputs {_shapes(batch)},"
+            ) from error
         return probes.look(outputs)
 
     def explicit_masks(self, batch: Batch) -> dict[str, Any]:
@@ -284,7 +293,9 @@ def _example(
         x[-1] = -np.abs(x[-1]) - 0.1
         return 0, (x.round(2).astype("float32"),)
     leaves = [np.asarray(x) for x in keras.tree.flatten(case.inputs)]
-    leaves = [x.astype("float32") if x.dtype == "float64" else x for x in leaves]
+    leaves = [
+        x.astype("float32") if x.dtype == "float64" else x for x in leaves
+    ]
     structure = keras.tree.map_structure(lambda _: 0, case.inputs)
     if shape is not None:
         rows, steps, _ = shape

@@ -1,7 +1,5 @@
 """More padding changes nothing."""
 
-import numpy as np
-
 from keras_masking.contract import batches
 from keras_masking.contract.batches import Batch
 from keras_masking.contract.bench import MORE
@@ -10,6 +8,7 @@ from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import real_steps
 from keras_masking.contract.compare import same_real
 from keras_masking.contract.registry import check
 
@@ -99,8 +98,8 @@ def _compare_alone(
         try:
             lone = bench.run(single)
         except CallFailed as error:
-            if _gives_nothing(seen.masks, row):
-                continue  # too short for one window, and marked so
+            if _gives_nothing(bench, batch, row):
+                continue  # too short for one window, and so not real
             raise Breach(
                 f"row {row} alone: {error.seen}", "in the batch it is real"
             ) from error
@@ -114,8 +113,10 @@ def _compare_alone(
     return compared
 
 
-def _gives_nothing(masks: list[np.ndarray | None], row: int) -> bool:
-    return any(mask is not None and not mask[row].any() for mask in masks)
+def _gives_nothing(bench: Bench, batch: Batch, row: int) -> bool:
+    seen = bench.run(batch)
+    real = [real_steps(bench, seen, i, batch) for i in range(len(seen.outputs))]
+    return any(mask is not None and not mask[row].any() for mask in real)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
