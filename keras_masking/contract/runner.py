@@ -185,6 +185,7 @@ class Run:
         self.seed = seed
         self.torch_compile = torch_compile
         self.status: dict[str, str] = {}
+        self._small: dict[tuple[int, int, int], Bench] = {}
         case.make()  # a target that makes no layer is an error at once
         self.bench = self._bench()
         backend = keras.backend.backend()
@@ -263,7 +264,9 @@ class Run:
             if not _fits(bench, shape):
                 continue
             try:
-                small = self._bench(shape)
+                if shape not in self._small:
+                    self._small[shape] = self._bench(shape)
+                small = self._small[shape]
                 error = self._run(check, small)
             except Exception:
                 continue

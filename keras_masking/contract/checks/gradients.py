@@ -75,7 +75,12 @@ class Probe(keras.Model):
             carried.append(x)
         kwargs = bench.kwargs(bench.batch)
         outputs = bench.apply(self.layer, bench.pack(carried), **kwargs)
-        total = 0.0
+        # A layer without a gradient, a count say, has one of 0.
+        total = sum(
+            0.0 * ops.sum(ops.cast(x.value, "float32"))
+            for x in self.xs
+            if x is not None
+        )
         for i, y in enumerate(keras.tree.flatten(outputs)):
             if i in self.outputs_used:
                 weight = inputs[f"weight{i}"]
@@ -99,6 +104,7 @@ class Gradients:
         ):
             raise NotApplicable("nothing has a gradient: no floats, no weights")
         self.bench = bench
+        self.failed: CallFailed | None = None
         self.model = Probe(bench)
         self.model.compile(
             optimizer=Recorder(learning_rate=0.0), jit_compile=one_program()
@@ -128,10 +134,13 @@ class Gradients:
                     real.shape + (1,) * (y.ndim - 2)
                 )
             data[f"weight{i}"] = weight.astype("float32")
+        if self.failed is not None:
+            raise self.failed  # what it left behind is of no use
         try:
             self.model.train_on_batch(data)
         except Exception as error:
-            raise CallFailed(error, "a step of training") from error
+            self.failed = CallFailed(error, "a step of training")
+            raise self.failed from error
         return self._read()
 
     def _read(self) -> tuple[list[Any], list[np.ndarray]]:
