@@ -101,16 +101,15 @@ class Bench:
         """
         names = probes.mask_parameters(self.layer)
         arguments = self._arguments()
-        if len(arguments) == 1:
+        if len(arguments) == 1 and not self.batch.fixed:
             return [name for name in ("mask",) if name in names]
         return [f"{a}_mask" for a in arguments if f"{a}_mask" in names]
 
     def _arguments(self) -> list[str]:
+        """The parameters of `call` that the inputs go to."""
         parameters = list(inspect.signature(self.layer.call).parameters)
         count = len(self.structure) if isinstance(self.structure, tuple) else 1
-        return [p for p in parameters if p in self.case.call_kwargs] + (
-            parameters[:count]
-        )
+        return parameters[:count]
 
     # Calls.
 
@@ -179,10 +178,11 @@ class Bench:
         packed = self.pack(masks)
         if self.mask_arguments == ["mask"]:
             return {"mask": packed}
-        arguments = self._arguments()
+        several = isinstance(self.structure, tuple)
+        given = zip(self._arguments(), packed if several else (packed,))
         return {
             f"{a}_mask": m
-            for a, m in zip(arguments, packed, strict=False)
+            for a, m in given
             if f"{a}_mask" in self.mask_arguments
         }
 
@@ -191,22 +191,29 @@ class Bench:
         key = (batch.key(), tuple(sorted(how.items())))
         if key not in self._memory:
             self.restore()
+            if how.get("training"):
+                # What has no seed of its own draws from the global ones.
+                keras.utils.set_random_seed(self.seed)
             self._memory[key] = self.call(self.layer, batch, **how)
         return self._memory[key]
 
     @cached_property
     def _state(self) -> list[tuple[Any, np.ndarray]]:
-        trained = {id(v) for v in self.layer.trainable_variables}
         return [
             (v, np.array(keras.ops.convert_to_numpy(v)))
-            for v in self.layer.variables
-            if id(v) not in trained
+            for v in _untrained(self.layer)
         ]
 
-    def restore(self) -> None:
-        """Puts back seeds, statistics and states as they were at first."""
-        for variable, value in self._state:
+    def restore(self, layer: Any = None) -> None:
+        """Puts back seeds, statistics and states as they were at first.
+
+        Of the layer under test, or of another one of this case.
+        """
+        layer = self.layer if layer is None else layer
+        for variable, (_, value) in zip(_untrained(layer), self._state):
             variable.assign(value)
+        if getattr(layer, "stateful", False):
+            layer.reset_state()  # not among the variables of an RNN
 
     def received(self) -> set[str] | None:
         """The parameters of `call` that got a mask; None if it never ran."""
@@ -268,6 +275,11 @@ class Bench:
 
     def masked(self, kind: str) -> Batch:
         return batches.with_masks(self.batch, kind)
+
+
+def _untrained(layer: Any) -> list[Any]:
+    trained = {id(v) for v in layer.trainable_variables}
+    return [v for v in layer.variables if id(v) not in trained]
 
 
 def _takes_training(layer: Any) -> bool:

@@ -40,9 +40,7 @@ def here(layers: list[Broken]) -> list[Broken]:
     return [b for b in layers if keras.backend.backend() in b.backends]
 
 
-def assert_caught(
-    broken: Broken, only: Iterable[str] | None = None
-) -> Report:
+def assert_caught(broken: Broken, only: Iterable[str] | None = None) -> Report:
     """Asserts that its check fails, and none that is not allowed to.
 
     Of all checks, or of those whose ids are given.

@@ -188,9 +188,7 @@ class Plural(Pool):
         return mean(query, query_mask) + mean(value, values_mask)
 
 
-@breaks(
-    "compute-mask-signature", also=("runs-with-mask", "runs-without-mask")
-)
+@breaks("compute-mask-signature", also=("runs-with-mask", "runs-without-mask"))
 class TakesNoMask(Layer):
     """`compute_mask` has no place for the mask."""
 

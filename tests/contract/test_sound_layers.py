@@ -1,0 +1,43 @@
+"""No check fails on a layer that keeps the contract: no false alarm."""
+
+import keras
+import pytest
+
+from keras_masking.contract import Case
+from keras_masking.contract import all_checks
+from keras_masking.contract import check_layer
+from tests.contract.sound_layers import KERAS
+from tests.contract.sound_layers import RECURRENT
+from tests.contract.sound_layers import STATEFUL
+from tests.contract.sound_layers import STRANGE
+
+# A call of an RNN in each new shape is a compilation on JAX, of seconds.
+JAX = keras.backend.backend() == "jax"
+# Those that call the layer as it is, in no model.
+EAGER = [
+    check.id
+    for check in all_checks().values()
+    if check.run.__module__.rpartition(".")[2]
+    in ("calls", "masks", "values", "lengths", "rows")
+    and check.level != "information"
+]
+
+
+@pytest.mark.parametrize("case", [*KERAS, *STRANGE], ids=str)
+def test_sound_layer(case: Case) -> None:
+    report = check_layer(case)
+    assert report.ok, str(report)
+    assert report.ran >= 20
+
+
+@pytest.mark.parametrize("case", RECURRENT[:1] if JAX else RECURRENT, ids=str)
+def test_recurrent_layer(case: Case) -> None:
+    report = check_layer(case, only=EAGER if JAX else None)
+    assert report.ok, str(report)
+
+
+def test_states_are_put_back() -> None:
+    # A batch of a fixed size is no model of any size: the layer alone.
+    report = check_layer(STATEFUL, only=EAGER)
+    assert report.ok, str(report)
+    assert report.ran >= 15
