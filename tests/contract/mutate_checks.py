@@ -1,0 +1,64 @@
+"""Disables each check in turn and sees a test of a broken layer go red.
+
+Run by hand or by `tox -e prove`. It exits with 1 if a check that runs on this
+backend has no broken layer, or if a broken layer's test stays green although
+its check was disabled.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import keras
+
+from keras_masking.contract import Case
+from keras_masking.contract import all_checks
+from keras_masking.contract import check_layer
+from keras_masking.contract import registry
+from tests.contract.broken import here
+from tests.contract.broken import modes
+from tests.contract.broken import values
+
+# PyTorch compiles only when asked, and then takes seconds for each layer. What
+# compares backends has its broken layer in test_workers.py.
+NOT_HERE = {"torch": {"jit"}}
+ELSEWHERE = {"cross-backend"}
+
+
+@contextmanager
+def disabled(name: str) -> Iterator[None]:
+    check = registry._checks[name]
+    registry._checks[name] = replace(check, run=lambda bench: None)
+    try:
+        yield
+    finally:
+        registry._checks[name] = check
+
+
+def fails(case: Case, name: str) -> bool:
+    report = check_layer(case, level="information", only=[name])
+    return {r.check: r.status for r in report}[name] == "fail"
+
+
+def main() -> int:
+    layers = here([*values.BROKEN, *modes.BROKEN])
+    backend = keras.backend.backend()
+    bad = 0
+    for name in all_checks():
+        if name in ELSEWHERE | NOT_HERE.get(backend, set()):
+            print(f"{name}: not on {backend}")
+            continue
+        cases = [broken.case for broken in layers if broken.catches == name]
+        caught = sum(fails(case, name) for case in cases)
+        with disabled(name):
+            missed = sum(fails(case, name) for case in cases)
+        red = caught - missed
+        bad += not red
+        print(f"{name}: {red} of {len(cases)} tests go red when it is disabled")
+    print(f"{bad} checks could be removed unseen" if bad else "all are needed")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
