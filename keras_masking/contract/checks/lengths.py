@@ -81,7 +81,7 @@ def check_alone_equals_batched(bench: Bench) -> None:
     rows = [
         row
         for row in range(left.rows)
-        if _aligned(bench, steps - int(left.mask[row].sum()))
+        if _aligned(bench, steps - int(left.given[row].sum()))
     ]
     compared += _compare_alone(bench, left, rows)
     if not compared:
@@ -138,7 +138,8 @@ def check_equal_sizes(bench: Bench) -> None:
 
     Why: a mask `(batch, steps)` broadcasts against `(steps, features)` without
         an error when the sizes agree, and masks the wrong thing.
-    Cause: the mask is used without a feature axis, `mask` for `mask[..., None]`.
+    Cause: the mask is used without a feature axis: `mask`, where it should be
+        `mask[..., None]`.
     Wrong:
         ops.where(mask, inputs, 0)
     Right:
@@ -164,4 +165,5 @@ def check_equal_sizes(bench: Bench) -> None:
         if (mask is None) != (now is None):
             raise Breach(f"all sizes {size}: the output mask comes and goes")
     if not bench.case.columns and bench.longest is not None:
-        _compare_alone(square, square.batch)
+        # Of no new shape: `alone-equals-batched` has run rows of these lengths.
+        _compare_alone(square, square.batch, [0, size - 1])
