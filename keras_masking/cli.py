@@ -23,11 +23,11 @@ INTERRUPTED = 130
 
 def main() -> None:
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False) or 0
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted: the workers are ended.", err=True)
         code = INTERRUPTED
-    except workers.Refused as error:
+    except (workers.Refused, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         code = 2
     except click.ClickException as error:
@@ -308,7 +308,7 @@ def init(target: str, output: Path) -> None:
     if not output.parent.is_dir():
         raise click.UsageError(f"There is no directory {output.parent}.")
     found = _told({"work": "find", "targets": [target]}, "found")
-    output.write_text(test_file(target, found), encoding="utf-8")
+    output.write_text(test_file(target, output, found), encoding="utf-8")
     click.echo(f"Wrote {output}. Run it: pytest {output}")
 
 

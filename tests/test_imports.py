@@ -19,8 +19,24 @@ MAY_IMPORT = {
     "_keras": {"_types"},
     "ops": {"_types", "_keras", "_export", "errors", "ops"},
     "layers": {"_types", "_keras", "_export", "errors", "ops", "layers"},
+    "probes": {"_types", "_keras", "ops", "errors"},
+    "contract": {"__version__", "_keras", "_types", "probes", "contract"},
+    "pytest_plugin": {"contract"},
+    "cases": {"contract", "layers"},
+    "cli": {"__version__", "contract"},
     "__init__": set(),
 }
+# What starts before a backend is chosen. The kit's other modules need Keras.
+WITHOUT_KERAS = (
+    "cli",
+    "contract",
+    "contract.agreement",
+    "contract.output",
+    "contract.progress",
+    "contract.report",
+    "contract.scaffold",
+    "contract.workers",
+)
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -74,6 +90,22 @@ def test_the_package_does_not_import_keras() -> None:
     loaded = modules_after("import keras_masking; dir(keras_masking)")
     assert "keras_masking" in loaded
     assert not {"keras", "numpy"} & set(loaded)
+
+
+def test_the_command_line_does_not_import_keras() -> None:
+    names = ", ".join(f"keras_masking.{name}" for name in WITHOUT_KERAS)
+    loaded = modules_after(f"import {names}")
+    assert "keras_masking.cli" in loaded
+    assert not {"keras", "tensorflow", "torch", "jax"} & set(loaded)
+
+
+def test_help_loads_little() -> None:
+    loaded = modules_after(
+        "from click.testing import CliRunner; from keras_masking.cli import "
+        "cli; assert 'Exit codes' in CliRunner().invoke("
+        "cli, ['check', '--help']).output"
+    )
+    assert not {"keras", "numpy", "rich"} & {n.split(".")[0] for n in loaded}
 
 
 def test_the_layers_load_nothing_that_keras_did_not() -> None:

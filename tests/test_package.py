@@ -51,7 +51,7 @@ def test_wheel(built: Path) -> None:
     assert fields["Requires-Python"] == ">=3.11"
     requires = fields.get_all("Requires-Dist")
     required = {re.split(r"[^\w-]", r)[0] for r in requires if "extra" not in r}
-    assert required == {"keras", "numpy"}
+    assert required == {"click", "keras", "numpy", "rich"}
     assert set(fields.get_all("Provides-Extra")) == {
         "tensorflow",
         "torch",

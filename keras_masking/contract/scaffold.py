@@ -1,6 +1,8 @@
 """The test file that `keras-masking init` writes."""
 
-from collections.abc import Iterable
+import ast
+import os
+from pathlib import Path
 from typing import Any
 
 HEAD = '''"""{target} keeps the mask contract of Keras layers.
@@ -17,27 +19,56 @@ def test_mask_contract(check):
 """
 
 
-def test_file(target: str, found: Iterable[dict[str, Any]]) -> str:
+PATH = "sys.path.insert(0, "
+
+
+def test_file(target: str, output: Path, found: list[dict[str, Any]]) -> str:
     """Python with a case for each layer that was found."""
-    found = list(found)
-    first = {line: None for one in found for line in one["imports"]}
-    plain = [line for line in first if line.startswith("import ")]
-    rest = [line for line in first if line not in plain]
-    cases = []
-    for one in found:
-        if one["lacks"]:
-            cases += [f"    # {one['lacks']}"]
-        else:
-            cases += [f"    {one['expression']},"]
-    made = "\n".join(cases)
-    names = ["parametrize_with_checks"]
-    if "Case(" in made:
-        names.insert(0, "Case")
-    ours = [f"from keras_masking.contract import {name}" for name in names]
-    return (
-        HEAD.format(target=target)
-        + "\n"
-        + "\n".join([*plain, *([""] if plain else []), *rest, *ours])
-        + f"\n\nCASES = [\n{made}\n]\n"
-        + TEST
+    lines = {line: None for one in found for line in one["imports"]}
+    lines |= {
+        "from keras_masking.contract import Case": None,
+        "from keras_masking.contract import parametrize_with_checks": None,
+    }
+    cases = [_case(one) for one in found]
+    if not any("Case(" in case for case in cases):
+        del lines["from keras_masking.contract import Case"]
+    return "\n".join(
+        [
+            HEAD.format(target=target),
+            *_imports(list(lines), output.absolute().parent),
+            "",
+            "CASES = [",
+            *cases,
+            "]",
+            TEST,
+        ]
     )
+
+
+def _case(one: dict[str, Any]) -> str:
+    if one["lacks"]:
+        return f"    # {one['lacks']}"
+    known = one["name"] in one["expression"]
+    return f"    {one['expression']}," + ("" if known else f"  # {one['name']}")
+
+
+def _imports(lines: list[str], folder: Path) -> list[str]:
+    """The import lines; a folder for them is told from where the file is."""
+    roots = [line for line in lines if line.startswith(PATH)]
+    rest = [line for line in lines if line.startswith("from ")]
+    if not roots:
+        return rest
+    paths = []
+    for line in roots:
+        root = ast.literal_eval(line.removeprefix(PATH)[:-1])
+        near = Path(os.path.relpath(root, folder)).as_posix()
+        paths.append(f'{PATH}str(HERE / "{near}"))')
+    return [
+        "import sys",
+        "from pathlib import Path",
+        "",
+        "HERE = Path(__file__).parent",
+        *paths,
+        "",
+        *rest,
+    ]

@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import replace
 from importlib import import_module
@@ -59,11 +60,9 @@ class Place:
         found: Any = self.module
         for part in name.split("."):
             if not hasattr(found, part):
-                near = difflib.get_close_matches(part, _public(found), n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise TargetError(
                     f"{self.target}: {self.module.__name__} has no attribute "
-                    f"{name!r}.{hint}"
+                    f"{name!r}.{did_you_mean(part, _public(found))}"
                 )
             found = getattr(found, part)
         return found
@@ -80,8 +79,21 @@ def resolve(target: str) -> list[Case]:
     if lacking:
         raise TargetError(" ".join(lacking))
     for one in found:
-        one.case.make()
+        make(target, one.case)
     return [one.case for one in found]
+
+
+def make(target: str, case: Case) -> Any:
+    """A layer of the case, or what is wrong with the target."""
+    try:
+        return case.make()
+    except TargetError as error:
+        if error.__cause__ is None:
+            raise TargetError(f"{target}: {error}") from None
+        told = f"{type(error.__cause__).__name__}: {error.__cause__}"
+        raise TargetError(
+            f"{target}: making {case.name} raised {told}"
+        ) from error
 
 
 def resolve_all(targets: list[str]) -> list[Case]:
@@ -189,7 +201,7 @@ def _of_name(place: Place, name: str, found: Any) -> list[Found]:
     if not isinstance(found, list | tuple):
         return [_of_object(place, name, found, imports)]
     if not found:
-        raise TargetError(f"{place.target}: {name} is empty.")
+        raise TargetError(f"{place.target}: the list {name} has no case.")
     return [
         _of_object(place, f"{name}[{i}]", one, imports)
         for i, one in enumerate(found)
@@ -208,7 +220,7 @@ def _of_object(
     if (is_kind and not issubclass(found, keras.layers.Layer)) or not (
         is_layer or callable(found)
     ):
-        what = "a class" if is_kind else f"of type {type(found).__name__}"
+        what = "another class" if is_kind else f"a {type(found).__name__}"
         raise TargetError(
             f"{place.target}: {expression} is no layer, but {what}. {FORMS}"
         )
@@ -218,9 +230,14 @@ def _of_object(
     return Found(
         case,
         imports,
-        f"Case({expression}, name={case.name!r})",
+        _written(expression, case.name),
         "" if is_layer else _lacks(place, expression, found),
     )
+
+
+def _written(expression: str, name: str) -> str:
+    named = "" if name == expression else f", name={name!r}"
+    return f"Case({expression}{named})"
 
 
 def _of_call(place: Place, what: str) -> Found:
@@ -236,9 +253,13 @@ def _of_call(place: Place, what: str) -> Found:
         raise TargetError(f"{place.target}: {what!r} is no call. {FORMS}")
     try:
         args = [ast.literal_eval(a) for a in call.args]
-        kwargs = {
-            str(k.arg or "**"): ast.literal_eval(k.value) for k in call.keywords
+        named = {
+            k.arg: ast.literal_eval(k.value)
+            for k in call.keywords
+            if k.arg is not None
         }
+        if len(named) < len(call.keywords):
+            raise ValueError("** has no name")
     except ValueError as error:
         raise TargetError(
             f"{place.target}: the arguments must be literals, such as 2, "
@@ -249,17 +270,15 @@ def _of_call(place: Place, what: str) -> Found:
     if not callable(function):
         raise TargetError(f"{place.target}: {name} cannot be called.")
     try:
-        inspect.signature(function).bind(*args, **kwargs)
+        inspect.signature(function).bind(*args, **named)
     except TypeError as error:
         raise TargetError(f"{place.target}: {name}: {error}.") from error
     expression = ast.unparse(call)
     imports = place.imports(name)
-    make: Callable[[], Any] = lambda: function(*args, **kwargs)  # noqa: E731
+    make: Callable[[], Any] = lambda: function(*args, **named)  # noqa: E731
     script = "\n".join([*imports, f"lambda: {expression}"])
     case = Case(make, name=expression, script=script)
-    return Found(
-        case, imports, f"Case(lambda: {expression}, name={expression!r})"
-    )
+    return Found(case, imports, _written(f"lambda: {expression}", expression))
 
 
 def _lacks(place: Place, name: str, function: Any) -> str:
@@ -282,6 +301,12 @@ def _lacks(place: Place, name: str, function: Any) -> str:
         f"{where}:{name} needs arguments: {', '.join(needed)}. "
         f"Give them: '{where}:{name}({call})'."
     )
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    known = {n.lower(): n for n in names}
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    return f" Did you mean {known[near[0]]!r}?" if near else ""
 
 
 def _public(thing: Any) -> list[str]:

@@ -66,6 +66,8 @@ def _run(job: Job, say: Say) -> None:
 
     from keras_masking.contract.case import TargetError
 
+    # Else the text of a layer's error begins with Keras' own.
+    keras.config.disable_traceback_filtering()
     say("ready")
     try:
         if job["device"] == "gpu":
@@ -110,17 +112,20 @@ def _find(job: Job, say: Say) -> None:
     """Tells what a target names, for the test file of `init`."""
     from keras_masking.contract.case import TargetError
     from keras_masking.contract.targets import find
+    from keras_masking.contract.targets import make
 
-    found = [one for target in job["targets"] for one in find(target)]
+    (target,) = job["targets"]
+    found = find(target)
     if all(one.lacks for one in found):
         raise TargetError(" ".join(one.lacks for one in found))
     for one in found:
         if not one.lacks:
-            one.case.make()
+            make(target, one.case)
         say(
             "found",
             imports=one.imports,
             expression=one.expression,
+            name=one.case.name,
             lacks=one.lacks,
         )
 
@@ -182,17 +187,14 @@ def _check(job: Job, say: Say) -> None:
 
 def _match(expected: dict[str, Any], names: list[str]) -> None:
     """Refuses expected failures of a layer that is not checked."""
-    import difflib
-
     from keras_masking.contract.case import TargetError
+    from keras_masking.contract.targets import did_you_mean
 
     for name in expected:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TargetError(
                 f"--expected-failures: the table {name!r} matches no target. "
-                f"Checked are: {', '.join(names)}.{hint}"
+                f"Checked are: {', '.join(names)}.{did_you_mean(name, names)}"
             )
 
 

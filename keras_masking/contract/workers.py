@@ -7,6 +7,7 @@ parent has none.
 import json
 import os
 import queue
+import re
 import shlex
 import signal
 import subprocess
@@ -22,13 +23,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from keras_masking.contract.agreement import disagreement
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 
 BACKENDS = ("jax", "torch", "tensorflow")
 START = 180.0  # seconds that importing a framework may take on a busy machine
-TAIL = 12  # lines of a worker's last words
+WORDS = 8  # lines of what a worker said before it ended
+# In its log: frames of the kit, and what frameworks say of themselves.
+NOISE = re.compile(
+    rf'File "({re.escape(str(Path(__file__).parent))}|<frozen)'
+    r"|^Extension modules|^WARNING: All log messages|^[IWE]\d{4} "
+)
 
 Message = dict[str, Any]
 Told = Callable[[str, Message], None]
@@ -250,8 +255,7 @@ class Worker:
         self.stop()
         last = self.results[-1].check if self.results else ""
         at = f" after the check {last}" if last else ""
-        log = (self.home / "log").read_text("utf-8", "replace").splitlines()
-        words = "\n".join(line[:100] for line in log[-TAIL:])
+        words = _words((self.home / "log").read_text("utf-8", "replace"))
         seen = f"the worker {how}{at}." + (
             f" It said:\n{words}" if words else ""
         )
@@ -283,12 +287,27 @@ class Worker:
 
 def _read(worker: Worker, process: "subprocess.Popen[bytes]") -> None:
     """A thread: the worker's lines, then None. What is not ours is left."""
-    for line in process.stdout or ():
-        with suppress(ValueError):
-            message = json.loads(line)
-            if isinstance(message, dict) and "kind" in message:
-                worker.events.put((worker, process, message))
+    assert process.stdout is not None  # noqa: S101  it is a pipe
+    with process.stdout:
+        for line in process.stdout:
+            with suppress(ValueError):
+                message = json.loads(line)
+                if isinstance(message, dict) and "kind" in message:
+                    worker.events.put((worker, process, message))
     worker.events.put((worker, process, None))
+
+
+def _words(log: str) -> str:
+    """The last words of a worker, or where its layer was when it ended."""
+    lines = [
+        line[:100]
+        for line in log.splitlines()
+        if line.strip() and not NOISE.search(line)
+    ]
+    for at, line in enumerate(lines):
+        if line.startswith(("Fatal Python error", "Current thread")):
+            return "\n".join(lines[at:][:WORDS])
+    return "\n".join(lines[-WORDS:])
 
 
 def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
@@ -302,6 +321,10 @@ def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
         for process in processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=max(0.0, until - time.monotonic()))
+    for process in processes:
+        if process.stdin is not None:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
 
 
 def _compare(workers: list[Worker], job: Message) -> None:
@@ -327,6 +350,9 @@ def _compare(workers: list[Worker], job: Message) -> None:
 
 def _judge(result: Result, digests: dict[str, Message]) -> Result:
     """`result`, whose reason is that of an expected failure, decided."""
+    # NumPy comes with it, which `--help` need not wait for.
+    from keras_masking.contract.agreement import disagreement
+
     broken = [f"{b}: {d['error']}" for b, d in digests.items() if "error" in d]
     if broken:
         return replace(result, status="kit-error", seen="; ".join(broken))

@@ -1,0 +1,230 @@
+"""The command line as a user types it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from keras_masking import cli
+from keras_masking.contract import case
+from keras_masking.contract import output
+from keras_masking.contract import registry
+from keras_masking.contract import workers
+from keras_masking.contract.report import Report
+from keras_masking.contract.report import Result
+from tests.contract.test_workers import answers
+
+ROOT = Path(__file__).parents[2]
+BACKEND = keras.backend.backend()
+GROUP = "keras.layers:GroupNormalization(groups=2)"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any:
+    """Runs a command line: exit code, stdout, stderr."""
+
+    def type_(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["keras-masking", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capfd.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return left.value.code, said.out, said.err
+
+    return type_
+
+
+def check(*words: str) -> tuple[str, ...]:
+    return ("check", *words, "--backends", BACKEND, "--only", "pad-value")
+
+
+def test_lists_are_those_of_the_kit() -> None:
+    assert cli.ROLES == case.ROLES
+    assert cli.LEVELS == registry.LEVELS
+
+
+def test_check(typed: Any, folder: Path) -> None:
+    (folder / "known.toml").write_text(
+        '["GroupNormalization(groups=4)"]\npad-value = "no mask in Keras"\n'
+    )
+    known = GROUP.replace("2", "4")
+    code, out, _ = typed(
+        *check(GROUP, known, "--expected-failures", "known.toml"),
+        *("--report", "out.json", "--report", "out.md"),
+    )
+    assert code == 1
+    assert "FAIL pad-value  GroupNormalization(groups=2)  (required)" in out
+    assert "FAIL 1 of 2" in out
+    assert "pass 2" in out
+    assert out.splitlines()[-1] == f"checks that ran: {BACKEND} 4 (1 failed)"
+    data = json.loads((folder / "out.json").read_text())
+    assert data["exit_code"] == 1
+    assert data["targets"] == [GROUP, known]
+    first, second = (Report.from_dict(report) for report in data["reports"])
+    assert [r.check for r in first.failures] == ["pad-value"]
+    assert second.ok
+    assert second.results[-1].reason == "no mask in Keras"
+    text = (folder / "out.md").read_text()
+    assert f"| layer | role | {BACKEND} |" in text
+    assert f"## GroupNormalization(groups=2): pad-value ({BACKEND})" in text
+    script = first.failures[0].script
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": BACKEND},
+    )
+    assert "FAIL pad-value" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["check", "--backends", "cntk"], "'cntk' is unknown. Installed: "),
+        (["check", "--backends", ","], "name one of"),
+        (["check", "--level", "most"], "'most' is not one of"),
+        (["check", "--role", "eats"], "'eats' is not one of"),
+        (["check", "--ids", "1"], "1 is not in the range"),
+        (["check", "--timeout", "0"], "0.0 is not in the range"),
+        (["check", "--report", "out.pdf"], "must end in .json or .md"),
+        (["check", "--report", "no/out.md"], "out.md cannot be written: No"),
+        (["check", "--expected-failures", "no.toml"], "cannot be read"),
+        (["check", "--expected-failures", "bad.toml"], "cannot be read"),
+        (["check", "--expected-failures", "flat.toml"], "must be a table"),
+        (["check", "--expected-failures", "mute.toml"], "needs a reason"),
+        (["explain"], "Missing argument"),
+        (["init", "keras", "--output", "flat.toml"], "not overwritten"),
+        (["init", "keras", "--output", "no/t.py"], "no directory no"),
+        (["chekc"], "No such command 'chekc'"),
+    ],
+)
+def test_wrong_use(
+    typed: Any, folder: Path, words: list[str], message: str
+) -> None:
+    (folder / "bad.toml").write_text("no toml")
+    (folder / "flat.toml").write_text('pad-value = "so"')
+    (folder / "mute.toml").write_text('[ReLU]\npad-value = " "')
+    code, _, err = typed(*words)
+    assert code == 2
+    assert message in err
+
+
+def test_a_wrong_target(typed: Any) -> None:
+    code, out, err = typed(*check("keras.layers:Relu"))
+    assert (code, out) == (2, "")
+    assert "Did you mean 'ReLU'?" in err
+
+
+def test_a_missing_backend(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "find_spec", lambda name: name == "torch")
+    code, _, err = typed("check", "--backends", "torch,jax")
+    assert code == 2
+    assert "'jax' is not installed. Installed: torch." in err
+    monkeypatch.setattr(workers, "find_spec", lambda name: False)
+    for command in (["check"], ["checks"]):
+        code, _, err = typed(*command)
+        assert code == 2
+        assert "There is no backend." in err
+
+
+def report(*results: Result, backend: str = "jax") -> Report:
+    return Report("L", "passes", True, backend, {}, list(results))
+
+
+def result(status: str, **other: Any) -> Result:
+    return Result("L", "pad-value", "required", status, **other)
+
+
+def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our pack, on what is installed; the rest is named."""
+    asked: dict[str, Any] = {}
+
+    def run(job: Any, backends: list[str], **how: Any) -> Any:
+        asked.update(job, backends=backends, **how)
+        return {b: [report(result("pass"), backend=b)] for b in backends}
+
+    monkeypatch.setattr(workers, "find_spec", lambda name: name != "jax")
+    monkeypatch.setattr(workers, "run", run)
+    code, out, err = typed("check")
+    assert code == 0
+    assert asked["targets"] == ["keras_masking.cases"]
+    assert asked["backends"] == ["torch", "tensorflow"]
+    assert asked["device"] == "cpu"
+    assert "Not installed, so not run: jax" in err
+    last = "checks that ran: torch 1 (0 failed), tensorflow 1 (0 failed)"
+    assert out.splitlines()[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (["pass", "n/a", "xfail"], 0),
+        (["pass", "fail"], 1),
+        (["xpass"], 1),
+        (["fail", "kit-error"], 3),
+        (["n/a", "blocked"], 5),
+        ([], 5),
+    ],
+)
+def test_exit_codes(statuses: list[str], code: int) -> None:
+    passes = [report(result("pass"))]
+    those = [report(*map(result, statuses))]
+    assert output.exit_code({"jax": passes, "torch": those}) == code
+    assert output.exit_code({}) == output.NOTHING
+
+
+def test_breaches_are_told_once_with_their_backends() -> None:
+    bad = result("fail", seen="seen")
+    reports = {b: [report(bad, backend=b)] for b in ("jax", "torch")}
+    assert output.breaches(reports) == [(["jax", "torch"], bad)]
+
+
+def test_checks(typed: Any) -> None:
+    code, out, _ = typed("checks")
+    assert code == 0
+    for name in registry.all_checks():
+        assert f" {name} " in out
+
+
+def test_explain(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "ask", lambda job: answers(**job))
+    code, out, _ = typed("explain", "cross-backend")
+    assert code == 0
+    for title in ("Rule: ", "Why: ", "Likely cause: ", "Wrong:", "Right:"):
+        assert title in out
+
+
+def test_init_writes_tests_that_run(typed: Any, folder: Path) -> None:
+    (folder / "src").mkdir()
+    (folder / "src" / "mine.py").write_text(
+        "import keras\n\n\nclass Twice(keras.layers.Layer):\n"
+        "    supports_masking = True\n\n    def call(self, x):\n"
+        "        return 2 * x\n\n\nclass Needs(keras.layers.Layer):\n"
+        "    def __init__(self, units):\n        super().__init__()\n"
+    )
+    code, out, _ = typed("init", "src/mine.py", "--output", "test_it.py")
+    assert code == 0
+    assert out == "Wrote test_it.py. Run it: pytest test_it.py\n"
+    text = (folder / "test_it.py").read_text()
+    assert "Needs needs arguments: units" in text
+    assert str(folder) not in text
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_it.py", "-k", "pad-value"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": BACKEND},
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout

@@ -1,0 +1,307 @@
+"""Processes that crash, hang, print and are interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_masking.contract import Case
+from keras_masking.contract import worker
+from keras_masking.contract import workers
+from keras_masking.contract.agreement import disagreement
+from keras_masking.contract.report import Report
+from keras_masking.contract.report import Result
+
+ROOT = Path(__file__).parents[2]
+BACKEND = keras.backend.backend()
+OPTIONS = {
+    "only": ["pad-value"],
+    "skip": None,
+    "level": "advised",
+    "role": None,
+    "seed": 0,
+    "torch_compile": False,
+}
+JOB = {"work": "check", "ids": None, "options": OPTIONS, "expected": {}}
+LAYERS = """
+import ctypes, os, sys, time
+import keras
+
+class Crashes(keras.layers.Layer):
+    def call(self, x):
+        ctypes.string_at(0)
+
+class Hangs(keras.layers.Layer):
+    def call(self, x):
+        open("pid", "w").write(str(os.getpid()))
+        time.sleep(1000)
+
+class Prints(keras.layers.Layer):
+    supports_masking = True
+
+    def call(self, x):
+        print('{"kind": "done"}')
+        os.write(1, b'{"kind": "done"}\\n\\xff')
+        return x
+
+class Differs(keras.layers.Layer):
+    supports_masking = True
+
+    def call(self, x):
+        return x + 1 if keras.backend.backend() == "BACKEND" else x
+""".replace("BACKEND", BACKEND)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "layers.py").write_text(LAYERS)
+    return tmp_path
+
+
+def test_a_layer_that_ends_its_worker_spoils_nothing_else() -> None:
+    names = ["Crashes", "Prints", "Hangs"]
+    targets = [f"layers.py:{name}" for name in names]
+    job = {**JOB, "targets": [*targets, "keras.layers:ReLU"]}
+    reports = workers.run(job, [BACKEND], timeout=4)[BACKEND]
+    assert [report.layer for report in reports] == [*names, "ReLU"]
+    crash, prints, hang, fine = reports
+    for report, text in (
+        (crash, "the worker was ended by SIGSEGV"),
+        (hang, "the worker gave no result for 4 seconds"),
+    ):
+        (result,) = report.results
+        assert (result.status, result.check) == ("kit-error", "worker")
+        assert result.seen.startswith(text)
+    for report in (crash, hang):
+        assert 'layers.py", line ' in report.results[0].seen
+    for report in (prints, fine):
+        assert report.ok
+        assert [r.check for r in report] == ["runs-with-mask", "pad-value"]
+
+
+def test_a_target_that_ends_its_worker_at_import(folder: Path) -> None:
+    (folder / "ends.py").write_text("import os; os._exit(7)")
+    job = {**JOB, "targets": ["ends:X"]}
+    (report,) = workers.run(job, [BACKEND])[BACKEND]
+    assert report.layer == "ends:X"
+    assert report.results[0].seen == "the worker left with exit status 7."
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)]
+)
+def test_nothing_is_left_running(folder: Path, number: int, code: int) -> None:
+    command = ["check", "layers.py:Hangs", "--backends", BACKEND]
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "keras_masking.cli", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(lambda: (folder / "pid").exists() and (folder / "pid").read_text())
+    child = int((folder / "pid").read_text())
+    parent.send_signal(number)
+    out, err = parent.communicate(timeout=20)
+    assert parent.returncode == code
+    assert "Traceback" not in out + err
+    until(lambda: not runs(child))
+
+
+def until(there: Any, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and ") Z" in state.read_text())
+
+
+def test_the_users_keras_settings_stay_out(folder: Path) -> None:
+    there = workers.environment("jax", "cpu", folder)
+    assert there["KERAS_BACKEND"] == "jax"
+    assert there["KERAS_HOME"] == str(folder)
+    assert there["CUDA_VISIBLE_DEVICES"] == ""
+    gpu = workers.environment("jax", "gpu", folder)
+    assert gpu["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+
+
+@pytest.mark.skipif(
+    len(workers.installed()) < 2, reason="compares installed backends"
+)
+def test_backends_are_compared() -> None:
+    other = next(b for b in workers.installed() if b != BACKEND)
+    options = {**OPTIONS, "only": ["cross-backend"]}
+    targets = ["layers.py:Differs", "keras.layers:LSTM(3)"]
+    job = {**JOB, "options": options, "targets": targets}
+    job["expected"] = {"LSTM(3)": {"cross-backend": "it was once"}}
+    for reports in workers.run(job, [BACKEND, other]).values():
+        differs, same = (report.results[-1] for report in reports)
+        assert differs.status == "fail"
+        assert BACKEND in differs.seen
+        assert other in differs.seen
+        assert "--only cross-backend" in differs.script
+        assert differs.cause
+        assert same.status == "xpass"
+
+
+def answers(**job: Any) -> list[dict[str, Any]]:
+    """What the worker tells for a job, without a process."""
+    told: list[dict[str, Any]] = []
+
+    def say(kind: str, **said: Any) -> None:
+        told.append({"kind": kind, **said})
+
+    full = {**JOB, "device": "cpu", "start": 0, "compare": False, **job}
+    worker._run({"backend": BACKEND, **full}, say)
+    return told
+
+
+def refusal(**job: Any) -> str:
+    told = answers(**job)
+    assert told[-1]["kind"] == "refused"
+    assert "report" not in [message["kind"] for message in told]
+    return told[-1]["message"]
+
+
+def test_what_a_worker_tells() -> None:
+    told = answers(targets=["keras.layers:ReLU", "layers.py:Prints"], start=1)
+    kinds = [message["kind"] for message in told]
+    assert kinds == ["ready", "cases", "case"] + ["result"] * 2 + [
+        "report",
+        "done",
+    ]
+    assert told[1]["names"] == ["ReLU", "Prints"]
+    assert told[2]["index"] == 1
+    assert Report.from_dict(told[-2]["report"]).ok
+
+
+def test_ids() -> None:
+    told = answers(
+        targets=["keras.layers:Embedding(5, 2, mask_zero=True)"], ids=5
+    )
+    assert Report.from_dict(told[-2]["report"]).role == "generates"
+    ids = worker._ids(5, 0)
+    assert ids.shape == (3, 6)
+    assert set(np.unique(ids)) <= set(range(5))
+    assert (ids == 0).any()
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        ({"targets": ["keras.layers:Relu"]}, "Did you mean 'ReLU'?"),
+        ({"options": {**OPTIONS, "only": ["pad-valu"]}}, "mean 'pad-value'?"),
+        ({"options": {**OPTIONS, "skip": ["pad-valu"]}}, "mean 'pad-value'?"),
+        ({"expected": {"ReLU": {"pad": "so"}}}, "Received: 'pad'."),
+        (
+            {"expected": {"Relu": {"pad-value": "so"}}},
+            "the table 'Relu' matches no target. Checked are: ReLU. Did you "
+            "mean 'ReLU'?",
+        ),
+        ({"work": "checks", "check": "pad-valu"}, "mean 'pad-value'?"),
+        ({"work": "find", "targets": ["keras.layers:Dense"]}, "needs arg"),
+    ],
+)
+def test_what_a_worker_refuses(job: dict[str, Any], message: str) -> None:
+    assert message in refusal(**{"targets": ["keras.layers:ReLU"], **job})
+
+
+def test_a_kit_error_leaves_the_other_cases(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(folder)
+    (folder / "flat.py").write_text(
+        "import keras, numpy as np\n"
+        "from keras_masking.contract import Case\n"
+        "flat = [Case(keras.layers.ReLU, inputs=np.zeros(3)), "
+        "keras.layers.ReLU]\n"
+    )
+    told = answers(targets=["flat:flat"])
+    first, second = (m["report"] for m in told if m["kind"] == "report")
+    assert first["results"][0]["status"] == "kit-error"
+    assert second["ok"]
+
+
+def test_digests() -> None:
+    same = worker._outputs(Case(keras.layers.BatchNormalization), None)
+    assert same["shapes"] == [[3, 6, 4]]
+    assert not same["random"]
+    assert np.isfinite(same["outputs"][0]).all()
+    noise = Case(lambda: keras.layers.Dropout(0.5), call_kwargs={"training": 1})
+    assert worker._outputs(noise, None)["random"]
+
+
+def digest(**other: Any) -> dict[str, Any]:
+    return {
+        "outputs": [[[1.0, 2.0, 9.0]]],
+        "masks": [[[True, True, False]]],
+        "shapes": [[1, 3]],
+        "dtypes": ["float32"],
+        "random": False,
+        **other,
+    }
+
+
+@pytest.mark.parametrize(
+    ("other", "text"),
+    [
+        ({"outputs": [[[1.0, 2.00001, 5.0]]]}, ""),
+        (
+            {"outputs": [[[1.0, 2.1, 9.0]]]},
+            "the output at row 0, step 1 is 2 on jax and 2.1 on torch "
+            "(allowed: 0.0002)",
+        ),
+        (
+            {"outputs": [[[1.0, float("nan"), 9.0]]]},
+            "the output at row 0, step 1 is 2 on jax and nan on torch "
+            "(allowed: 0.0002)",
+        ),
+        ({"masks": [None]}, "the mask of the output is"),
+        ({"shapes": [[3, 1]]}, "the shape of the output is [1, 3] on jax"),
+        ({"dtypes": ["int32"]}, "the dtype of the output is float32 on jax"),
+        ({"outputs": []}, "1 outputs on jax, 0 on torch"),
+    ],
+)
+def test_disagreement(other: dict[str, Any], text: str) -> None:
+    said = disagreement({"jax": digest(), "torch": digest(**other)})
+    assert said.startswith(text)
+    assert bool(said) == bool(text)
+
+
+def test_the_odd_one_is_named() -> None:
+    far = digest(outputs=[[[1.0, 3.0, 9.0]]])
+    near = digest(outputs=[[[1.0, 2.01, 9.0]]])
+    said = disagreement({"a": digest(), "b": far, "c": near})
+    assert "2 on a and 3 on b" in said
+
+
+@pytest.mark.parametrize(
+    ("one", "status"),
+    [
+        ({"random": True}, "n/a"),
+        ({"masks": [None]}, "fail"),
+        ({}, "pass"),
+    ],
+)
+def test_judging(one: dict[str, Any], status: str) -> None:
+    asked = Result("L", "cross-backend", "advised", "n/a", reason="")
+    digests = {"jax": digest(), "torch": digest(**one)}
+    assert workers._judge(asked, digests).status == status
+    broken = workers._judge(asked, {**digests, "torch": {"error": "E: no"}})
+    assert (broken.status, broken.seen) == ("kit-error", "torch: E: no")
