@@ -6,6 +6,7 @@ Everything here returns a new batch.
 
 from dataclasses import dataclass
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,12 @@ class Batch:
         """The mask of the first masked leaf."""
         return next((m for m in self.masks if m is not None), None)
 
-    def key(self) -> tuple:
+    @property
+    def given(self) -> np.ndarray:
+        """The same of a batch that surely has one."""
+        return next(m for m in self.masks if m is not None)
+
+    def key(self) -> tuple[Any, ...]:
         arrays = (*self.leaves, *self.masks, *self.fixed)
         return tuple(
             None if a is None else (a.shape, a.dtype.str, a.tobytes())
@@ -54,11 +60,12 @@ def make_masks(
 ) -> Masks:
     """A mask for each leaf that has steps.
 
-    The kinds are right, left, holes, full, nothing, and empty: one empty row. Staggered, each leaf has
-    one real step less than the leaf before it.
+    The kinds are right, left, holes, full, nothing, and empty, which is right
+    with an empty last row. Staggered, each leaf has one real step less than
+    the leaf before it.
     """
     return tuple(
-        make_mask(*leaf.shape[:2], kind, i * staggered)
+        make_mask(leaf.shape[0], leaf.shape[1], kind, i * staggered)
         if is_sequence(leaf)
         else None
         for i, leaf in enumerate(leaves)
@@ -145,9 +152,7 @@ def pad(batch: Batch, more: int, side: str = "right") -> Batch:
             width = (0, more) if side == "right" else (more, 0)
             value = 8 if is_float(leaf) else _an_id(leaf, 1)
             rest = [(0, 0)] * (leaf.ndim - 2)
-            leaf = np.pad(
-                leaf, [(0, 0), width, *rest], constant_values=value
-            )
+            leaf = np.pad(leaf, [(0, 0), width, *rest], constant_values=value)
             mask = np.pad(mask, [(0, 0), width])
         leaves.append(leaf)
         masks.append(mask)

@@ -50,8 +50,7 @@ def _counted_alone(
     bench: Bench, output: int, batch: Batch, steps: int
 ) -> np.ndarray:
     # As many output steps as the row alone, unpadded, produces.
-    given = batch.mask
-    assert given is not None
+    given = batch.given
     lengths = given.sum(axis=1)
     right = all(m[:n].all() for m, n in zip(given, lengths))
     if not right or bench.longest is None:
@@ -114,9 +113,7 @@ def same(
 ) -> None:
     """Raises a `Breach` unless two arrays are equal within the tolerance."""
     if x.shape != y.shape:
-        raise Breach(
-            f"{what}: {_count(x)} real and {_count(y)} real", where
-        )
+        raise Breach(f"{what}: {_count(x)} real and {_count(y)} real", where)
     x, y = x.astype("float64"), y.astype("float64")
     size = magnitude(x) if scale is None else scale
     allowed = TOLERANCE.get(dtype, 0.0) * max(size, 1e-3)
@@ -166,9 +163,7 @@ def finite(seen: Seen, real: list[np.ndarray | None], what: str) -> None:
 
 def floating(bench: Bench) -> list[int]:
     """The outputs that have a gradient."""
-    found = [
-        i for i, dtype in enumerate(bench.base.dtypes) if "float" in dtype
-    ]
+    found = [i for i, dtype in enumerate(bench.base.dtypes) if "float" in dtype]
     if not found:
         raise NotApplicable("no output is a float")
     return found

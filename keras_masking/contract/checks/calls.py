@@ -72,7 +72,9 @@ def check_declares_support(bench: Bench) -> None:
     if not takes and not overrides_compute_mask(bench.layer):
         raise NotApplicable("the layer neither takes nor makes a mask")
     if not bench.layer.supports_masking:
-        what = "`call` takes a mask" if takes else "`compute_mask` is overridden"
+        what = (
+            "`call` takes a mask" if takes else "`compute_mask` is overridden"
+        )
         raise Breach(f"{what}, but `layer.supports_masking` is False")
 
 
@@ -131,8 +133,8 @@ def _knows_the_mask(bench: Bench) -> bool:
         plain = bench.run(batches.without_masks(bench.batch))
     except CallFailed:
         return False
-    pairs = zip(bench.base.outputs, plain.outputs)
-    return not all(np.array_equal(a, b) for a, b in pairs)
+    outputs = zip(bench.base.outputs, plain.outputs)
+    return not all(np.array_equal(a, b) for a, b in outputs)
 
 
 @check("required", after=())
@@ -198,9 +200,13 @@ def check_input_not_mutated(bench: Bench) -> None:
         same(x, after.outputs[i], "exact", "a call changed its input", where)
         now = after.masks[i]
         if mask is not None and now is None:
-            raise Breach("a call deleted the mask of the caller's tensor", where)
+            raise Breach(
+                "a call deleted the mask of the caller's tensor", where
+            )
         if now is not None and (mask is None or not np.array_equal(now, mask)):
-            raise Breach("a call changed the mask of the caller's tensor", where)
+            raise Breach(
+                "a call changed the mask of the caller's tensor", where
+            )
 
 
 @check("required")
@@ -232,9 +238,11 @@ def check_repeatable(bench: Bench) -> None:
         what = "a call after other calls gives other values"
         same(x, y, before.dtypes[i], what, f"output {i}")
         was, now = before.masks[i], after.masks[i]
-        if (was is None) != (now is None) or (
-            was is not None and not np.array_equal(was, now)
-        ):
+        if was is None or now is None:
+            changed = was is not now
+        else:
+            changed = not np.array_equal(was, now)
+        if changed:
             raise Breach("a call after other calls gives another mask")
 
 

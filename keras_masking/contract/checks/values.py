@@ -176,9 +176,7 @@ def check_large_values(bench: Bench) -> None:
         raise NotApplicable("without padding the outputs are not finite either")
     first, other = batches.fill(batch, 0.0), batches.fill(batch, 3e4)
     seen = bench.run(first)
-    real = [
-        real_steps(bench, seen, i, first) for i in range(len(seen.outputs))
-    ]
+    real = [real_steps(bench, seen, i, first) for i in range(len(seen.outputs))]
     finite(seen, real, "inputs of 1e4")
     same_real(
         bench,
@@ -195,7 +193,7 @@ def _full(bench: Bench, batch: Batch) -> Batch:
 
 @check("required", after=("runs-with-mask", "pad-value"))
 def check_different_masks(bench: Bench) -> None:
-    """With a mask of its own for each input, padding of none reaches the output.
+    """With a mask for each input, the padding of none reaches the output.
 
     Why: two sequences of different lengths are added, concatenated, attended.
         Keras' Add calls a step real when one input is, and adds the padding of
