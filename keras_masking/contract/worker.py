@@ -8,6 +8,7 @@ which the parent keeps, since layers print.
 import faulthandler
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -30,7 +31,9 @@ def main() -> None:
             channel.flush()
 
         job = json.loads(_first_line())
-        threading.Thread(target=_leave_with_parent, daemon=True).start()
+        threading.Thread(
+            target=_leave_with_parent, args=(job["folder"],), daemon=True
+        ).start()
         faulthandler.enable()
         # The parent asks with this signal where a layer hangs.
         faulthandler.register(signal.SIGUSR1)
@@ -52,9 +55,11 @@ def _first_line() -> bytes:
     return line
 
 
-def _leave_with_parent() -> None:
+def _leave_with_parent(folder: str) -> None:
+    """Waits for the end of stdin; what the parent left is cleared away."""
     while os.read(0, 1):
         pass
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 

@@ -176,7 +176,7 @@ class Worker:
         events: "queue.Queue[Any]",
     ) -> None:
         self.backend = backend
-        self.job = {**job, "backend": backend}
+        self.job = {**job, "backend": backend, "folder": str(folder)}
         self.home = folder / backend
         self.home.mkdir()
         self.timeout = timeout

@@ -100,20 +100,25 @@ def test_a_target_that_ends_its_worker_at_import(folder: Path) -> None:
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)]
 )
 def test_nothing_is_left_running(folder: Path, number: int, code: int) -> None:
+    temporary = folder / "temporary"
+    temporary.mkdir()
     command = ["check", "layers.py:Hangs", "--backends", BACKEND]
     parent = subprocess.Popen(
         [sys.executable, "-m", "keras_masking.cli", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(temporary)},
         text=True,
     )
     until(lambda: (folder / "pid").exists() and (folder / "pid").read_text())
     child = int((folder / "pid").read_text())
+    assert list(temporary.iterdir())
     parent.send_signal(number)
     out, err = parent.communicate(timeout=20)
     assert parent.returncode == code
     assert "Traceback" not in out + err
     until(lambda: not runs(child))
+    until(lambda: not list(temporary.iterdir()))
 
 
 def until(there: Any, seconds: float = 60.0) -> None:
