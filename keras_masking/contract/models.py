@@ -58,7 +58,7 @@ class Show(keras.layers.Layer):
         return ops.full((rows, 1), NO_MASK, dtype="int32")
 
     def compute_output_spec(self, inputs: Any, mask: Any = None) -> Any:
-        shape = inputs.shape[:1] + (1,) if mask is None else mask.shape
+        shape = (*inputs.shape[:1], 1) if mask is None else mask.shape
         return keras.KerasTensor(shape, dtype="int32")
 
 
@@ -72,7 +72,7 @@ class Inside(keras.layers.Layer):
         self.show = Show()
 
     def call(self, inputs: Any) -> Any:
-        # Masks as inputs: what a caller attached reaches a nested call as it is.
+        # Masks as inputs: what a caller attached reaches a nested call.
         values, masks = inputs
         carried = []
         for x, mask in zip(values, masks, strict=True):

@@ -90,7 +90,12 @@ class Probe(keras.Model):
         return total
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        *_: Any,
+        **__: Any,
     ) -> Any:
         return sum([ops.cast(x, "float32") for x in self.losses], y_pred)
 
@@ -130,9 +135,7 @@ class Gradients:
             weight = rng.uniform(0.5, 1.5, size=y.shape)
             real = real_steps(self.bench, seen, i, batch)
             if real is not None:
-                weight = weight * real.reshape(
-                    real.shape + (1,) * (y.ndim - 2)
-                )
+                weight = weight * real.reshape(real.shape + (1,) * (y.ndim - 2))
             data[f"weight{i}"] = weight.astype("float32")
         if self.failed is not None:
             raise self.failed  # what it left behind is of no use
@@ -149,9 +152,7 @@ class Gradients:
             id(v): probes.as_array(g.value)
             for v, g in zip(recorder._trainable_variables, recorder.gradients)
         }
-        by_x = [
-            None if x is None else found.get(id(x)) for x in self.model.xs
-        ]
+        by_x = [None if x is None else found.get(id(x)) for x in self.model.xs]
         weights = [
             found[id(v)]
             for v in self.model.layer.trainable_variables

@@ -58,7 +58,7 @@ def _needs_floats(bench: Bench) -> None:
 
 @check("advised", after=("runs-with-mask", "pad-value"))
 def check_mixed_precision(bench: Bench) -> None:
-    """Under a float16 or bfloat16 policy the mask stays boolean, the values blind.
+    """Under a policy of half precision masks stay boolean, and values blind.
 
     Why: half precision is how large models are trained. A mask that is cast
         with the inputs, or a constant such as -1e9 that float16 cannot hold,
@@ -77,7 +77,9 @@ def check_mixed_precision(bench: Bench) -> None:
         seen = half.run(first)
         for i, (mask, was) in enumerate(zip(seen.masks, bench.base.masks)):
             if (mask is None) != (was is None):
-                raise Breach(f"{policy}: the mask comes and goes", f"output {i}")
+                raise Breach(
+                    f"{policy}: the mask comes and goes", f"output {i}"
+                )
             if mask is not None and mask.dtype != bool:
                 raise Breach(f"{policy}: the mask is {mask.dtype}")
         count = len(seen.outputs)
@@ -89,7 +91,7 @@ def check_mixed_precision(bench: Bench) -> None:
 
 @check("required", after=("runs-with-mask", "mixed-precision"))
 def check_precision(bench: Bench) -> None:
-    """In half precision, hundreds of steps of large values stay finite and right.
+    """In half precision hundreds of large values stay finite and right.
 
     Why: a sum of many steps in float16 overflows or stops growing.
         `GlobalAveragePooling1D` does so once it has a mask.
@@ -109,9 +111,7 @@ def check_precision(bench: Bench) -> None:
         raise NotApplicable("the inputs are not all sequences of floats")
     batch = _many_steps(bench)
     wide = bench.run(batch)
-    real = [
-        real_steps(bench, wide, i, batch) for i in range(len(wide.outputs))
-    ]
+    real = [real_steps(bench, wide, i, batch) for i in range(len(wide.outputs))]
     judged = [_judge(bench, policy, batch, wide, real) for policy in POLICIES]
     if not any(judged):
         raise NotApplicable("without a mask it is not finite either")
