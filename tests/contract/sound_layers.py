@@ -49,6 +49,9 @@ KERAS = [
         },
     ),
     Case(lambda: layers.TimeDistributed(layers.Dense(3))),
+]
+# They take seconds to compile, on JAX for every new shape.
+SLOW = [
     Case(
         lambda: layers.GroupQueryAttention(2, 2, 1),
         inputs=(X, SHORTER),
@@ -57,8 +60,6 @@ KERAS = [
             "no-destroy-warning": "layers inside it know no masks",
         },
     ),
-]
-RECURRENT = [
     Case(lambda: layers.SimpleRNN(3)),
     Case(lambda: layers.LSTM(3, return_sequences=True), name="LSTM-sequences"),
     Case(lambda: layers.LSTM(3)),

@@ -7,7 +7,7 @@ from keras_masking.contract import Case
 from keras_masking.contract import all_checks
 from keras_masking.contract import check_layer
 from tests.contract.sound_layers import KERAS
-from tests.contract.sound_layers import RECURRENT
+from tests.contract.sound_layers import SLOW
 from tests.contract.sound_layers import STATEFUL
 from tests.contract.sound_layers import STRANGE
 
@@ -29,11 +29,10 @@ def test_sound_layer(case: Case) -> None:
     assert report.ran >= 20
 
 
-# RNNs take seconds to compile, on JAX for every new shape.
 @pytest.mark.parametrize(
-    "case", RECURRENT[:1] if BACKEND == "jax" else RECURRENT, ids=str
+    "case", SLOW[:1] if BACKEND == "jax" else SLOW, ids=str
 )
-def test_recurrent_layer(case: Case) -> None:
+def test_slow_layer(case: Case) -> None:
     report = check_layer(case, only=None if BACKEND == "torch" else EAGER)
     assert report.ok, str(report)
     assert report.ran >= 15
