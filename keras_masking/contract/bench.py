@@ -13,6 +13,7 @@ from keras_masking import probes
 from keras_masking.contract import batches
 from keras_masking.contract.batches import Batch
 from keras_masking.contract.case import Case
+from keras_masking.contract.case import TargetError
 
 SHAPE = (3, 6, 4)
 MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
@@ -61,7 +62,10 @@ class Bench:
         fixed = _fit_rows(case.call_kwargs, leaves[0].shape[0])
         masks = batches.make_masks(leaves)
         if all(mask is None for mask in masks):
-            raise NotApplicable("no input of rank 2 or more to mask")
+            raise TargetError(
+                "`inputs` must hold a sequence (batch, steps, ...) to mask. "
+                f"Received: {[leaf.shape for leaf in leaves]}."
+            )
         self.batch = Batch(leaves, masks, fixed)
         self._memory: dict[Any, probes.Seen] = {}
         self.calls = 0

@@ -49,7 +49,9 @@ class Result:
         if self.status == "xpass":
             return f"{head}\n  expected to fail ({self.reason}), but it passes"
         if self.status == "kit-error":
-            return f"{head}\n  the kit failed, not the layer: {self.seen}"
+            # A worker may end because of the layer: a segfault, a hang.
+            what = "" if self.check == "worker" else "not the layer, "
+            return f"{head}\n  {what}the kit failed: {self.seen}"
         if self.status != "fail":
             return f"{head}  {self.reason}".rstrip()
         parts = [

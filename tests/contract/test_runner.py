@@ -110,7 +110,7 @@ def test_a_fault_of_the_kit_is_not_one_of_the_layer() -> None:
     result = run(check)
     assert result.status == "kit-error"
     assert result.counts
-    assert "the kit failed, not the layer: KeyError" in str(result)
+    assert "not the layer, the kit failed: KeyError" in str(result)
 
 
 def test_one_generator() -> None:
@@ -155,6 +155,10 @@ def raises() -> None:
         (lambda: check_layer(Blind, level="high"), "`level` must be one of"),
         (lambda: check_layer(Blind, role="pools"), "`role` must be one of"),
         (lambda: Case(Blind, columns=True), "needs a `reason`"),
+        (
+            lambda: check_layer(Blind, inputs=np.zeros(3)),
+            "`inputs` must hold a sequence (batch, steps, ...)",
+        ),
     ],
 )
 def test_what_is_refused(call: Any, message: str) -> None:
