@@ -5,7 +5,6 @@ runs in workers, and `--help` is there at once.
 """
 
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,11 @@ import click
 
 from keras_masking import __version__
 from keras_masking.contract import workers
+from keras_masking.contract.options import choose_backends
+from keras_masking.contract.options import open_reports
+from keras_masking.contract.options import read_expected
+from keras_masking.contract.options import require_a_backend
+from keras_masking.contract.options import split
 
 # As in `contract.case` and `contract.registry`, which import Keras.
 ROLES = ("generates", "passes", "transforms", "reduces", "merges", "drops")
@@ -40,81 +44,6 @@ def main() -> None:
 @click.version_option(__version__, package_name="keras-masking")
 def cli() -> None:
     """Does a Keras layer keep the mask contract?"""
-
-
-def split(context: Any, parameter: Any, value: str | None) -> list[str] | None:
-    if value is None:
-        return None
-    return [name for name in value.replace(",", " ").split() if name]
-
-
-def choose_backends(
-    context: Any, parameter: Any, value: str | None
-) -> list[str]:
-    there = workers.installed()
-    names = split(context, parameter, value)
-    for name in names or ():
-        if name not in there:
-            known = "not installed" if name in workers.BACKENDS else "unknown"
-            raise click.BadParameter(
-                f"the backend {name!r} is {known}. "
-                f"Installed: {', '.join(there) or 'none'}."
-            )
-    _require_a_backend()
-    if names is None:
-        rest = [name for name in workers.BACKENDS if name not in there]
-        if rest:
-            click.echo(
-                f"Not installed, so not run: {', '.join(rest)}", err=True
-            )
-        return there
-    if not names:
-        raise click.BadParameter(f"name one of {', '.join(there)}.")
-    return list(dict.fromkeys(names))
-
-
-def read_expected(
-    context: Any, parameter: Any, value: Path | None
-) -> dict[str, dict[str, str]]:
-    """Tables of check ids with reasons, by the names of the layers."""
-    if value is None:
-        return {}
-    try:
-        tables = tomllib.loads(value.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise click.BadParameter(f"{value} cannot be read: {error}.") from error
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise click.BadParameter(
-                f"{value}: {name!r} must be a table named as a layer, with "
-                f'lines such as `pad-value = "the reason"`.'
-            )
-        for check, reason in table.items():
-            if not isinstance(reason, str) or not reason.strip():
-                raise click.BadParameter(
-                    f"{value}: {check!r} of {name!r} needs a reason: why may "
-                    "it fail?"
-                )
-    return tables
-
-
-def open_reports(
-    context: Any, parameter: Any, value: tuple[Path, ...]
-) -> tuple[Path, ...]:
-    """Refuses before the run what could not be written after it."""
-    for path in value:
-        if path.suffix not in (".json", ".md"):
-            raise click.BadParameter(f"{path} must end in .json or .md.")
-        try:
-            there = path.exists()
-            path.open("a").close()
-            if not there:
-                path.unlink()
-        except OSError as error:
-            raise click.BadParameter(
-                f"{path} cannot be written: {error.strerror}."
-            ) from error
-    return value
 
 
 @cli.command()
@@ -314,14 +243,8 @@ def init(target: str, output: Path) -> None:
 
 def _told(job: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """The answers of a worker that are of one kind."""
-    _require_a_backend()
+    require_a_backend()
     return [m for m in workers.ask(job) if m["kind"] == kind]
-
-
-def _require_a_backend() -> None:
-    if not workers.installed():
-        names = ", ".join(workers.BACKENDS)
-        raise click.UsageError(f"There is no backend. Install one of {names}.")
 
 
 def _print(table: Any) -> None:

@@ -72,7 +72,9 @@ def mask_parameters(layer: Any) -> list[str]:
 
 
 @contextmanager
-def watched(layer: Any, seen: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+def watched(
+    layer: Any, seen: Callable[[dict[str, Any]], None]
+) -> Iterator[None]:
     """Tells `seen` the arguments of each `call` of `layer`, while it lasts."""
     call = layer.call
     signature = inspect.signature(call)

@@ -1,16 +1,31 @@
 """Compares what the backends gave for one case. NumPy only: no Keras."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+
+from keras_masking.contract.report import Result
 
 RELATIVE = 1e-4
 HALF = 2e-2  # float16 and bfloat16 have 3 digits
 LEAST = 1e-6  # what float32 leaves of numbers that cancel
 
 Digest = Mapping[str, Any]
+
+
+def judge(result: Result, digests: dict[str, Any]) -> Result:
+    """`result`, whose reason is that of an expected failure, decided."""
+    broken = [f"{b}: {d['error']}" for b, d in digests.items() if "error" in d]
+    if broken:
+        return replace(result, status="kit-error", seen="; ".join(broken))
+    if any(d["random"] for d in digests.values()):
+        return replace(result, status="n/a", reason="its outputs are random")
+    seen = disagreement(digests)
+    status = "x" * bool(result.reason) + ("fail" if seen else "pass")
+    return replace(result, status=status, seen=seen)
 
 
 def disagreement(digests: Mapping[str, Digest]) -> str:

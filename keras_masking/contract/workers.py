@@ -329,6 +329,9 @@ def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
 
 def _compare(workers: list[Worker], job: Message) -> None:
     """Judges `cross-backend` where more than one backend has a digest."""
+    # NumPy comes with it, which `--help` need not wait for.
+    from keras_masking.contract.agreement import judge
+
     backends = ",".join(worker.backend for worker in workers)
     command = (
         f"keras-masking check {shlex.join(job['targets'])} --only "
@@ -345,19 +348,4 @@ def _compare(workers: list[Worker], job: Message) -> None:
             judged = replace(
                 report.results[at], script=command, **worker.digests[index][1]
             )
-            report.results[at] = _judge(judged, digests)
-
-
-def _judge(result: Result, digests: dict[str, Message]) -> Result:
-    """`result`, whose reason is that of an expected failure, decided."""
-    # NumPy comes with it, which `--help` need not wait for.
-    from keras_masking.contract.agreement import disagreement
-
-    broken = [f"{b}: {d['error']}" for b, d in digests.items() if "error" in d]
-    if broken:
-        return replace(result, status="kit-error", seen="; ".join(broken))
-    if any(d["random"] for d in digests.values()):
-        return replace(result, status="n/a", reason="its outputs are random")
-    seen = disagreement(digests)
-    status = "x" * bool(result.reason) + ("fail" if seen else "pass")
-    return replace(result, status=status, seen=seen)
+            report.results[at] = judge(judged, digests)

@@ -3,13 +3,13 @@
 from keras_masking.contract import batches
 from keras_masking.contract.batches import Batch
 from keras_masking.contract.bench import MORE
-from keras_masking.contract.bench import SHAPE
 from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import real_steps
 from keras_masking.contract.compare import same_real
+from keras_masking.contract.examples import SHAPE
 from keras_masking.contract.registry import check
 
 

@@ -79,7 +79,7 @@ def check_loss_ignores_padding(bench: Bench) -> None:
             continue
         masked = model_of(bench)
         model = keras.Model(masked.model.inputs, masked.symbolic[i])
-        model.compile(loss="mse", jit_compile=one_program())
+        model.compile(loss="mse", jit_compile=False)
         target = np.zeros(y.shape, "float32")
         other = np.where(mask[..., None], 0, 5).astype("float32")
         inputs = masked._inputs(bench.batch)
