@@ -1,4 +1,4 @@
-"""Writes `docs/checks.md` from the checks themselves: `python docs/make_checks.py`."""
+"""Writes `docs/checks.md` from the checks: `python docs/make_checks.py`."""
 
 from pathlib import Path
 

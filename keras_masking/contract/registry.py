@@ -16,6 +16,7 @@ SECTIONS = ("Why", "Cause", "Wrong", "Right")
 MODULES = (
     "calls",
     "masks",
+    "meaning",
     "values",
     "lengths",
     "rows",

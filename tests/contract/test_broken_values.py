@@ -15,7 +15,7 @@ from tests.contract.broken import assert_caught
 from tests.contract.broken import here
 from tests.contract.broken.values import BROKEN
 
-MODULES = ("calls", "masks", "values", "lengths", "rows")
+MODULES = ("calls", "masks", "meaning", "values", "lengths", "rows")
 IDS = [
     check.id
     for check in all_checks().values()

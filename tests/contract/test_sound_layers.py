@@ -17,7 +17,7 @@ EAGER = [
     check.id
     for check in all_checks().values()
     if check.run.__module__.rpartition(".")[2]
-    in ("calls", "masks", "values", "lengths", "rows")
+    in ("calls", "masks", "meaning", "values", "lengths", "rows")
     and check.level != "information"
 ]
 

@@ -1,0 +1,186 @@
+"""What a mask says: the truth, however it came in."""
+
+import numpy as np
+
+from keras_masking import probes
+from keras_masking.contract import batches
+from keras_masking.contract.batches import Batch
+from keras_masking.contract.bench import Bench
+from keras_masking.contract.bench import Breach
+from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import same_real
+from keras_masking.contract.registry import check
+
+
+@check("required")
+def check_mask_truth(bench: Bench) -> None:
+    """An output step is called real where it depends on real steps.
+
+    Why: an inverted mask, or one that was not moved with the steps, has the
+        right shape and dtype and hides the data in place of the padding.
+    Cause: a mask of padding (True where it is padding), or `compute_mask`
+        forgets what `call` does to the order of the steps.
+    Wrong:
+        def compute_mask(self, ids, mask=None): return ops.equal(ids, 0)
+    Right:
+        return ops.not_equal(ids, 0)
+    """
+    if all(mask is None for mask in bench.base.masks):
+        raise NotApplicable("no output carries a mask")
+    moved = _where_it_depends(bench)
+    if not any(m.any() for m in moved):
+        raise NotApplicable("no output depends on the values of the inputs")
+    judged = False
+    for i, mask in enumerate(bench.base.masks):
+        if mask is None or not bench.has_steps[i]:
+            continue
+        if mask.shape != moved[i].shape:
+            continue
+        given = bench.batch.given
+        if bench.role == "generates" and mask.shape == given.shape:
+            mask = mask & given  # that it does not is for `mask-combined`
+        for row in range(len(mask)):
+            whole = given[row].all() and not bench.case.columns
+            if whole and not mask[row].any():
+                raise Breach(
+                    "a row without padding comes out as all padding",
+                    f"output {i}, row {row}",
+                )
+            if given[row].sum() < 2:
+                continue  # a softmax over one step is 1, whatever it holds
+            judged |= bool(mask[row].any())
+            wrong = mask[row].astype(bool) & ~moved[i][row]
+            if wrong.any() and not _constant_alone(bench, i, row, mask, wrong):
+                raise Breach(
+                    f"output step {int(wrong.argmax())} is called real, but "
+                    "does not change when all real steps of its row do",
+                    f"output {i}, row {row}",
+                )
+    if not judged:
+        raise NotApplicable("no output step is called real")
+
+
+def _constant_alone(
+    bench: Bench, output: int, row: int, mask: np.ndarray, wrong: np.ndarray
+) -> bool:
+    """Whether the steps in doubt are constant in the row alone as well.
+
+    A layer that shifts its steps starts with a zero that is real.
+    """
+    alone = batches.alone(bench.batch, row)
+    try:
+        moved = _where_it_depends(bench, alone)[output][0]
+    except CallFailed:
+        return False
+    doubtful = wrong[mask[row].astype(bool)]  # by their place among real ones
+    return len(moved) == len(doubtful) and not moved[doubtful].any()
+
+
+def _where_it_depends(
+    bench: Bench, batch: Batch | None = None
+) -> list[np.ndarray]:
+    batch = bench.batch if batch is None else batch
+    base = bench.run(batch)
+    moved = [np.zeros(y.shape[:2], bool) for y in base.outputs]
+    rng = bench.new_rng()
+    for _ in range(3):
+        other = batches.change_real(batch, rng)
+        seen = bench.run(other)
+        for i, y in enumerate(base.outputs):
+            differs = ~((seen.outputs[i] == y) | _both_nan(seen.outputs[i], y))
+            if y.ndim >= 2:
+                moved[i] |= differs.reshape(*y.shape[:2], -1).any(axis=-1)
+    return moved
+
+
+def _both_nan(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    if x.dtype.kind != "f":
+        return np.zeros(x.shape, bool)
+    return np.isnan(x) & np.isnan(y)
+
+
+@check("required", after=("runs-with-mask", "mask-arg-reachable"))
+def check_explicit_equals_attached(bench: Bench) -> None:
+    """`layer(x, mask=mask)` is `layer(x)` where x carries the mask.
+
+    Why: both are ways to say the same. Where both are there, the explicit one
+        wins, so that a caller can overrule.
+    Cause: `call` reads the mask off the tensor, or `compute_mask` does, and
+        the argument is not looked at.
+    Wrong:
+        mask = inputs._keras_mask
+    Right:
+        def call(self, inputs, mask=None): ...  # Keras fills it
+    """
+    if not bench.mask_arguments:
+        raise NotApplicable("`call` takes no mask")
+    batch = bench.batch
+    explicit = bench.run(batch, explicit=True)
+    attached = (bench.base, batch)
+    same_real(bench, attached, (explicit, batch), "attached and explicit mask")
+    # Of several masks Keras tells `compute_mask` the one that the first
+    # argument carries, so an explicit one has no say in what comes out.
+    one = bench.mask_arguments == ["mask"]
+    for i, (a, b) in enumerate(zip(bench.base.masks, explicit.masks)):
+        if not one:
+            break
+        if (a is None) != (b is None) or (a is not None and (a != b).any()):
+            raise Breach(
+                "an explicit mask gives another output mask than an attached "
+                "one",
+                f"output {i}",
+            )
+    both = bench.run(batch, explicit=True, carried="left")
+    # An input that is returned as it is keeps the mask that it carried.
+    both = probes.Seen(both.outputs, explicit.masks, both.dtypes)
+    what = "an explicit mask alone, and one that overrules an attached one"
+    same_real(bench, (explicit, batch), (both, batch), what)
+
+
+@check("required", after=("runs-with-mask", "runs-without-mask"))
+def check_all_true_is_no_op(bench: Bench) -> None:
+    """A mask that is all True gives the values of no mask.
+
+    Why: a batch without padding must not depend on whether a mask was made.
+    Cause: the masked path of `call` has another formula, another constant or
+        another dtype than the unmasked one.
+    Wrong:
+        if mask is not None: x = x * 0.5
+    Right:
+        the same formula, with `mask=None` read as all True.
+    """
+    full = bench.masked("full")
+    plain = batches.without_masks(full)
+    what = "no mask and an all-True mask"
+    pair = [(_unmasked(bench.run(b)), plain) for b in (plain, full)]
+    same_real(bench, pair[0], pair[1], what)
+
+
+def _unmasked(seen: probes.Seen) -> probes.Seen:
+    return probes.Seen(seen.outputs, [None] * len(seen.outputs), seen.dtypes)
+
+
+@check("information")
+def check_mask_dtype_tolerant(bench: Bench) -> None:
+    """Masks of 0 and 1, as integers or floats, count as boolean.
+
+    Why: masks are often made by arithmetic or read from a file. Keras' own
+        layers do not promise this.
+    Cause: the mask goes into `ops.logical_not` or `ops.where` uncast.
+    Wrong:
+        ops.where(mask[..., None], x, 0)
+    Right:
+        ops.where(ops.cast(mask, "bool")[..., None], x, 0)
+    """
+    for dtype in ("int32", "float32"):
+        masks = tuple(
+            None if m is None else m.astype(dtype) for m in bench.batch.masks
+        )
+        batch = Batch(bench.batch.leaves, masks, bench.batch.fixed)
+        try:
+            seen = bench.run(batch)
+        except CallFailed as error:
+            raise Breach(f"a mask of {dtype}: {error.seen}") from error
+        pair = (bench.base, bench.batch), (seen, bench.batch)
+        same_real(bench, *pair, f"a boolean mask and one of {dtype}")
