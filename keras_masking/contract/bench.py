@@ -220,6 +220,13 @@ class Bench:
         if getattr(layer, "stateful", False):
             layer.reset_state()  # not among the variables of an RNN
 
+    def needs_any_batch(self) -> None:
+        """Raises `NotApplicable` if the layer is bound to these very rows."""
+        if self.batch.fixed:
+            raise NotApplicable("`call_kwargs` holds values of each row")
+        if getattr(self.layer, "stateful", False):
+            raise NotApplicable("the layer keeps states of one batch size")
+
     def received(self) -> set[str] | None:
         """The parameters of `call` that got a mask; None if it never ran."""
         got: list[set[str]] = []

@@ -11,6 +11,8 @@ from tests.contract.broken import assert_caught
 from tests.contract.broken import here
 from tests.contract.broken.modes import BROKEN
 
+pytestmark = pytest.mark.kit
+
 MODULES = ("modes", "gradients", "precision", "training")
 IDS = [
     check.id

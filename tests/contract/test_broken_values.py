@@ -15,6 +15,8 @@ from tests.contract.broken import assert_caught
 from tests.contract.broken import here
 from tests.contract.broken.values import BROKEN
 
+pytestmark = pytest.mark.kit
+
 MODULES = ("calls", "masks", "meaning", "values", "lengths", "rows")
 IDS = [
     check.id

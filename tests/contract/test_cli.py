@@ -19,6 +19,8 @@ from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 from tests.contract.test_workers import answers
 
+pytestmark = pytest.mark.kit
+
 ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()
 GROUP = "keras.layers:GroupNormalization(groups=2)"

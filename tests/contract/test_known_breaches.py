@@ -13,6 +13,8 @@ from keras_masking.contract import Case
 from keras_masking.contract import Result
 from keras_masking.contract import check_layer
 
+pytestmark = pytest.mark.kit
+
 
 def _x(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype("float32")

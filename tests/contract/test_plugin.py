@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.kit
+
 TEST = """
 import keras
 from keras_masking.contract import Case, parametrize_with_checks

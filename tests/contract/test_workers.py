@@ -16,8 +16,11 @@ from keras_masking.contract import Case
 from keras_masking.contract import worker
 from keras_masking.contract import workers
 from keras_masking.contract.agreement import disagreement
+from keras_masking.contract.agreement import judge
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
+
+pytestmark = pytest.mark.kit
 
 ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()
@@ -307,6 +310,6 @@ def test_the_odd_one_is_named() -> None:
 def test_judging(one: dict[str, Any], status: str) -> None:
     asked = Result("L", "cross-backend", "advised", "n/a", reason="")
     digests = {"jax": digest(), "torch": digest(**one)}
-    assert workers._judge(asked, digests).status == status
-    broken = workers._judge(asked, {**digests, "torch": {"error": "E: no"}})
+    assert judge(asked, digests).status == status
+    broken = judge(asked, {**digests, "torch": {"error": "E: no"}})
     assert (broken.status, broken.seen) == ("kit-error", "torch: E: no")

@@ -162,16 +162,11 @@ class Gradients:
 
 
 def _gradients(bench: Bench) -> Gradients:
-    _no_rows(bench)
+    bench.needs_any_batch()
     if "_gradients" not in bench.__dict__:
         bench.__dict__["_gradients"] = Gradients(bench)
     found: Gradients = bench.__dict__["_gradients"]
     return found
-
-
-def _no_rows(bench: Bench) -> None:
-    if bench.batch.fixed:
-        raise NotApplicable("`call_kwargs` holds values of each row")
 
 
 AFTER = ("runs-with-mask", "pad-value")

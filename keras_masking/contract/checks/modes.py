@@ -48,13 +48,8 @@ def _same_as_eager(
         same(a, b, eager.dtypes[i], what, f"output {i}")
 
 
-def _only_numbers(bench: Bench) -> None:
-    if bench.batch.fixed:
-        raise NotApplicable("`call_kwargs` holds values of each row")
-
-
 def _model(bench: Bench) -> Masked:
-    _only_numbers(bench)
+    bench.needs_any_batch()
     return model_of(bench)
 
 
@@ -150,7 +145,7 @@ def check_dynamic_time(bench: Bench) -> None:
     Right:
         ops.arange(ops.shape(inputs)[1])
     """
-    _only_numbers(bench)
+    bench.needs_any_batch()
     if bench.longest is None:
         raise NotApplicable("the layer is built for one number of steps")
     model = Masked(bench, steps=False)
@@ -171,7 +166,7 @@ def check_nested(bench: Bench) -> None:
     Right:
         self.table = np.arange(n)
     """
-    _only_numbers(bench)
+    bench.needs_any_batch()
     kwargs = bench.kwargs(bench.batch)
 
     def apply(inner: Any, carried: list[Any]) -> Any:
@@ -208,7 +203,7 @@ def check_save_load(bench: Bench) -> None:
             super().__init__(**kwargs)
             self.supports_masking = True
     """
-    _only_numbers(bench)
+    bench.needs_any_batch()
     layer = bench.layer
     try:
         layer.get_config()

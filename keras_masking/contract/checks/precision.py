@@ -105,9 +105,8 @@ def check_precision(bench: Bench) -> None:
     if bench.longest is None:
         raise NotApplicable("the layer is built for one number of steps")
     pairs = zip(bench.batch.leaves, bench.batch.masks, strict=True)
-    if bench.batch.fixed or not all(
-        m is not None and batches.is_float(x) for x, m in pairs
-    ):
+    bench.needs_any_batch()
+    if not all(m is not None and batches.is_float(x) for x, m in pairs):
         raise NotApplicable("the inputs are not all sequences of floats")
     batch = _many_steps(bench)
     wide = bench.run(batch)

@@ -26,8 +26,7 @@ def check_trains(bench: Bench) -> None:
     Right:
         total / ops.maximum(count, 1)
     """
-    if bench.batch.fixed:
-        raise NotApplicable("`call_kwargs` holds values of each row")
+    bench.needs_any_batch()
     used = floating(bench)
     layer = bench.new_layer()
     if not layer.trainable_weights:
@@ -68,8 +67,7 @@ def check_loss_ignores_padding(bench: Bench) -> None:
     Right:
         self.supports_masking = True, set after `super().__init__()`
     """
-    if bench.batch.fixed:
-        raise NotApplicable("`call_kwargs` holds values of each row")
+    bench.needs_any_batch()
     used = floating(bench)
     for i in used:
         y, mask = bench.base.outputs[i], bench.base.masks[i]
