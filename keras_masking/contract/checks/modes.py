@@ -156,7 +156,7 @@ def check_dynamic_time(bench: Bench) -> None:
 
 @check("required", after=("runs-with-mask",))
 def check_nested(bench: Bench) -> None:
-    """Inside another layer's `call`, it gives the same values and masks.
+    """Inside another layer's `call`, or a Sequential model, it gives the same.
 
     Why: blocks are layers made of layers, and build them in a symbolic call.
     Cause: the layer keeps a tensor of its first call, which was symbolic, or
@@ -186,6 +186,21 @@ def check_nested(bench: Bench) -> None:
     except Exception as error:
         raise CallFailed(error, "a call inside another layer") from error
     _same_as_eager(bench, tell(outputs, shown), bench.batch, "a nested call")
+    if bench.structure == 0 and not kwargs and len(bench.base.outputs) == 1:
+        _in_sequential(bench)
+
+
+def _in_sequential(bench: Bench) -> None:
+    inner = bench.case.make()
+    chain = keras.Sequential([inner])
+    try:
+        chain(bench.tensors(bench.batch))  # builds the layer
+        take_weights(inner, bench)
+        outputs = chain(bench.tensors(bench.batch))
+    except Exception as error:
+        raise CallFailed(error, "a Sequential model") from error
+    seen = probes.look(outputs)
+    _same_as_eager(bench, seen, bench.batch, "a Sequential model")
 
 
 @check("required", after=("runs-with-mask",))
