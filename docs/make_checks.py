@@ -41,9 +41,9 @@ def section(check: Check) -> str:
 
 {check.statement} *({check.level}; roles: {roles}; after: {after})*
 
-**Why.** {check.why}
+**Why.** {capital(check.why)}
 
-**Likely cause.** {check.cause}
+**Likely cause.** {capital(check.cause)}
 
 ```python
 # wrong
@@ -55,6 +55,11 @@ def section(check: Check) -> str:
 {check.right}
 ```
 """
+
+
+def capital(text: str) -> str:
+    """The text as a sentence of its own."""
+    return text[:1].upper() + text[1:]
 
 
 if __name__ == "__main__":
