@@ -72,14 +72,12 @@ class Inside(keras.layers.Layer):
         self.show = Show()
 
     def call(self, inputs: Any) -> Any:
-        # Masks as inputs: what a caller attached reaches a nested call.
+        # Masks as inputs, by the place of their tensor: what a caller attached
+        # reaches a nested call.
         values, masks = inputs
-        carried = []
-        for x, mask in zip(values, masks, strict=True):
-            x = ops.copy(x)
-            if mask is not None:
-                set_mask(x, mask)
-            carried.append(x)
+        carried = [ops.copy(x) for x in values]
+        for place, mask in masks.items():
+            set_mask(carried[int(place)], mask)
         outputs = keras.tree.flatten(self.apply_inner(self.inner, carried))
         return outputs, [self.show(y) for y in outputs]
 

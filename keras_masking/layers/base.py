@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_masking._keras import get_mask
+from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
 from keras_masking.layers.checks import check_inputs
 from keras_masking.ops import apply_mask
@@ -32,7 +33,19 @@ class MaskAware(keras.layers.Layer):
         check_inputs(self.who, inputs)
         if mask is not None:
             kwargs["mask"] = self.read_mask(inputs, mask)
-        return super().__call__(inputs, **kwargs)
+        return super().__call__(self._cast(inputs), **kwargs)
+
+    def _cast(self, inputs: Any) -> Any:
+        # Keras 3.12 casts inputs to half precision and loses their mask.
+        mask = get_mask(inputs)
+        if mask is None:
+            return inputs
+        inputs = self.dtype_policy.convert_input(
+            inputs, self.autocast, self.input_dtype
+        )
+        if get_mask(inputs) is None:
+            set_mask(inputs, mask)
+        return inputs
 
     @property
     def who(self) -> str:

@@ -1,8 +1,8 @@
 """Disables each check in turn and sees a test of a broken layer go red.
 
-Run by hand or by `tox -e kit-torch`. It exits with 1 if a check that runs on this
-backend has no broken layer, or if a broken layer's test stays green although
-its check was disabled.
+Run by hand or by `tox -e kit-torch`. It exits with 1 if a check that runs on
+this backend has no broken layer, or if a broken layer's test stays green
+although its check was disabled.
 """
 
 import sys

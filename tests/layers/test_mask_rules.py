@@ -145,6 +145,12 @@ def test_half_precision(case: Case, dtype: str) -> None:
     assert_close(values, expected, compute)
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_cast_does_not_lose_the_mask(case: Case) -> None:
+    layer = case.make(dtype="mixed_float16")
+    same(case, layer(carrying(X, MASK)), layer(X, mask=MASK))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_sums_many_steps(dtype: str) -> None:
     """Keras gives inf, or 0.5 for a mean of ones, where it sums in half."""

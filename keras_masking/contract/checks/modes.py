@@ -175,10 +175,11 @@ def check_nested(bench: Bench) -> None:
     inner = bench.case.make()
     outer = Inside(inner, apply)
     values = [keras.ops.convert_to_tensor(x) for x in bench.batch.leaves]
-    masks = [
-        None if m is None else keras.ops.convert_to_tensor(m)
-        for m in bench.batch.masks
-    ]
+    masks = {
+        str(place): keras.ops.convert_to_tensor(mask)
+        for place, mask in enumerate(bench.batch.masks)
+        if mask is not None
+    }
     try:
         outer([values, masks])  # builds the layer
         take_weights(inner, bench)
