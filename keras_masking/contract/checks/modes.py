@@ -154,7 +154,7 @@ def check_dynamic_time(bench: Bench) -> None:
         _same_as_eager(bench, seen, batch, "a model of unknown length")
 
 
-@check("required", after=("runs-with-mask",))
+@check("required", after=("runs-with-mask", "runs-without-mask"))
 def check_nested(bench: Bench) -> None:
     """Inside another layer's `call`, or a Sequential model, it gives the same.
 

@@ -393,7 +393,7 @@ BROKEN = [
         Case(OldShape),
         "functional",
         "`compute_output_shape` expects the shape of Keras 2",
-        also={"symbolic-mask"},
+        also={"symbolic-mask", "nested"},
     ),
     Broken(
         Case(MaskOnSelf),
