@@ -12,15 +12,14 @@ import click
 
 from keras_masking import __version__
 from keras_masking.contract import workers
+from keras_masking.contract.names import LEVELS
+from keras_masking.contract.names import ROLES
 from keras_masking.contract.options import choose_backends
 from keras_masking.contract.options import open_reports
 from keras_masking.contract.options import read_expected
 from keras_masking.contract.options import require_a_backend
 from keras_masking.contract.options import split
 
-# As in `contract.case` and `contract.registry`, which import Keras.
-ROLES = ("generates", "passes", "transforms", "reduces", "merges", "drops")
-LEVELS = ("required", "advised", "information")
 OUR_PACK = "keras_masking.cases"
 INTERRUPTED = 130
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-LEVELS = ("required", "advised", "information")
+from keras_masking.contract.names import LEVELS
+
 KEY = "mask_contract"
 
 

@@ -31,6 +31,7 @@ WITHOUT_KERAS = (
     "cli",
     "contract",
     "contract.agreement",
+    "contract.names",
     "contract.output",
     "contract.progress",
     "contract.report",

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-ROLES = ("generates", "passes", "transforms", "reduces", "merges", "drops")
+from keras_masking.contract.names import ROLES
 
 
 class TargetError(ValueError):

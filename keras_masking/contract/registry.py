@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
-from keras_masking.contract.case import ROLES
 from keras_masking.contract.case import TargetError
+from keras_masking.contract.names import LEVELS as LEVELS
+from keras_masking.contract.names import ROLES
 
-LEVELS = ("required", "advised", "information")
 SECTIONS = ("Why", "Cause", "Wrong", "Right")
 MODULES = (
     "calls",

@@ -20,7 +20,7 @@ from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
-from keras_masking.contract.registry import LEVELS
+from keras_masking.contract.names import LEVELS
 from keras_masking.contract.registry import Check
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.registry import check_ids

@@ -11,7 +11,6 @@ import keras
 import pytest
 
 from keras_masking import cli
-from keras_masking.contract import case
 from keras_masking.contract import output
 from keras_masking.contract import registry
 from keras_masking.contract import workers
@@ -50,11 +49,6 @@ def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any:
 
 def check(*words: str) -> tuple[str, ...]:
     return ("check", *words, "--backends", BACKEND, "--only", "pad-value")
-
-
-def test_lists_are_those_of_the_kit() -> None:
-    assert cli.ROLES == case.ROLES
-    assert cli.LEVELS == registry.LEVELS
 
 
 def test_check(typed: Any, folder: Path) -> None:
