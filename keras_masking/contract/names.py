@@ -1,8 +1,18 @@
-"""The names of roles and levels.
+"""Names that users type: roles, levels, and what was probably meant.
 
 Nothing here imports Keras: the command line and the pytest plugin start before
 a backend is chosen.
 """
 
+import difflib
+from collections.abc import Iterable
+
 ROLES = ("generates", "passes", "transforms", "reduces", "merges", "drops")
 LEVELS = ("required", "advised", "information")
+
+
+def did_you_mean(name: str, names: Iterable[str], likeness: float = 0.6) -> str:
+    """The nearest of `names` as a question after a sentence, if one is near."""
+    known = {n.lower(): n for n in names}
+    near = difflib.get_close_matches(name.lower(), known, 1, likeness)
+    return f" Did you mean {known[near[0]]!r}?" if near else ""

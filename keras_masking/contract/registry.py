@@ -1,6 +1,5 @@
 """The list of checks: what each one says, whom it concerns, what it needs."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from importlib import import_module
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.names import LEVELS as LEVELS
 from keras_masking.contract.names import ROLES
+from keras_masking.contract.names import did_you_mean
 
 SECTIONS = ("Why", "Cause", "Wrong", "Right")
 MODULES = (
@@ -109,8 +109,8 @@ def check_ids(names: Iterable[str], where: str = "a check id") -> None:
     known = all_checks()
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            # Ids are short: half of one is near enough.
+            hint = did_you_mean(name, known, likeness=0.5)
             raise TargetError(
                 f"{where} must be one of those that `keras-masking checks` "
                 f"lists. Received: {name!r}.{hint}"

@@ -1,12 +1,10 @@
 """What is to be checked, as a string: `pkg.mod:Class(2)` and the like."""
 
 import ast
-import difflib
 import inspect
 import re
 import sys
 from collections.abc import Callable
-from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import replace
 from importlib import import_module
@@ -19,6 +17,7 @@ import keras
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
+from keras_masking.contract.names import did_you_mean
 
 FORMS = (
     "A target is `pkg.mod:Class`, `pkg.mod:Class(units=4)`, `pkg.mod:name` of "
@@ -301,12 +300,6 @@ def _lacks(place: Place, name: str, function: Any) -> str:
         f"{where}:{name} needs arguments: {', '.join(needed)}. "
         f"Give them: '{where}:{name}({call})'."
     )
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    known = {n.lower(): n for n in names}
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    return f" Did you mean {known[near[0]]!r}?" if near else ""
 
 
 def _public(thing: Any) -> list[str]:

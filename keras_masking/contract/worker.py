@@ -193,7 +193,7 @@ def _check(job: Job, say: Say) -> None:
 def _match(expected: dict[str, Any], names: list[str]) -> None:
     """Refuses expected failures of a layer that is not checked."""
     from keras_masking.contract.case import TargetError
-    from keras_masking.contract.targets import did_you_mean
+    from keras_masking.contract.names import did_you_mean
 
     for name in expected:
         if name not in names:
