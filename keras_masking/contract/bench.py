@@ -69,7 +69,6 @@ class Bench:
             )
         self.batch = Batch(leaves, masks, fixed)
         self._memory: dict[Any, probes.Seen] = {}
-        self.calls = 0
         self.role = case.role or ""  # inferred by the runner if not declared
         self.torch_compile = False
 
@@ -163,7 +162,6 @@ class Bench:
             kwargs.update(self.explicit_masks(batch))
         if training is not None and _takes_training(layer):
             kwargs["training"] = training
-        self.calls += 1
         try:
             outputs = self.apply(layer, inputs, **kwargs)
         except Exception as error:

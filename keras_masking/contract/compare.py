@@ -1,6 +1,5 @@
 """Are two calls of a layer equal where it counts?"""
 
-import keras
 import numpy as np
 
 from keras_masking.contract.batches import Batch
@@ -167,7 +166,3 @@ def floating(bench: Bench) -> list[int]:
     if not found:
         raise NotApplicable("no output is a float")
     return found
-
-
-def is_symbolic(x: object) -> bool:
-    return isinstance(x, keras.KerasTensor)

@@ -125,7 +125,6 @@ class Masked:
                 inputs.append(mask_in)
                 given = Attach()([given, mask_in])
             carried.append(given)
-        self.symbolic_inputs = carried
         kwargs = bench.kwargs(bench.batch)
         try:
             outputs = bench.apply(layer, bench.pack(carried), **kwargs)

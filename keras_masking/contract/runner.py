@@ -191,7 +191,7 @@ class Run:
         backend = keras.backend.backend()
         self.report = Report(
             case.name,
-            self.bench.role if self.bench else case.role or "unknown",
+            self.bench.role,
             case.role is None,
             backend,
             {
