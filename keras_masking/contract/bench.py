@@ -69,8 +69,15 @@ class Bench:
             )
         self.batch = Batch(leaves, masks, fixed)
         self._memory: dict[Any, probes.Seen] = {}
+        self._made: dict[str, Any] = {}
         self.role = case.role or ""  # inferred by the runner if not declared
         self.torch_compile = False
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives at the first time, kept under `name`."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     # The layer, and what its signature says.
 

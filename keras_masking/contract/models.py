@@ -169,7 +169,5 @@ class Masked:
 
 def model_of(bench: Bench) -> Masked:
     """The model around the layer under test, made once."""
-    if "_masked_model" not in bench.__dict__:
-        bench.__dict__["_masked_model"] = Masked(bench)
-    found: Masked = bench.__dict__["_masked_model"]
+    found: Masked = bench.once("model", lambda: Masked(bench))
     return found

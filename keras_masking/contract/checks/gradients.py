@@ -163,9 +163,7 @@ class Gradients:
 
 def _gradients(bench: Bench) -> Gradients:
     bench.needs_any_batch()
-    if "_gradients" not in bench.__dict__:
-        bench.__dict__["_gradients"] = Gradients(bench)
-    found: Gradients = bench.__dict__["_gradients"]
+    found: Gradients = bench.once("gradients", lambda: Gradients(bench))
     return found
 
 

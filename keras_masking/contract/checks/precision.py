@@ -35,10 +35,7 @@ def _policy(name: str) -> Iterator[None]:
 
 def _half(bench: Bench, policy: str) -> Bench:
     """The same layer under a policy of half precision, with its weights."""
-    key = f"_half_{policy}"
-    if key not in bench.__dict__:
-        bench.__dict__[key] = _make_half(bench, policy)
-    found: Bench = bench.__dict__[key]
+    found: Bench = bench.once(policy, lambda: _make_half(bench, policy))
     return found
 
 
