@@ -79,6 +79,13 @@ class Bench:
             self._made[name] = make()
         return self._made[name]
 
+    def sibling(self, shape: tuple[int, int, int] | None) -> "Bench":
+        """The case in another shape; what is known of it is not asked anew."""
+        other = Bench(self.case, shape, self.seed)
+        other.role = self.role
+        other.__dict__["has_steps"] = self.has_steps
+        return other
+
     # The layer, and what its signature says.
 
     @cached_property

@@ -148,10 +148,7 @@ def check_equal_sizes(bench: Bench) -> None:
     if bench.shape is not None:
         raise NotApplicable("the inputs have a shape of their own")
     size = SHAPE[2] if bench.case.inputs is None else bench.batch.rows
-    square = Bench(bench.case, (size, size, size), bench.seed)
-    square.role = bench.role
-    for name in ("has_steps",):
-        square.__dict__[name] = getattr(bench, name)
+    square = bench.sibling((size, size, size))
     for value in (8.0, -8.0):
         other = batches.fill(square.batch, value)
         same_real(

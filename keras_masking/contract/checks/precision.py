@@ -40,11 +40,9 @@ def _half(bench: Bench, policy: str) -> Bench:
 
 
 def _make_half(bench: Bench, policy: str) -> Bench:
+    half = bench.sibling(bench.shape)
     with _policy(policy):
-        half = Bench(bench.case, bench.shape, bench.seed)
-        half.role = bench.role
         half.layer.set_weights(bench.layer.get_weights())
-    half.__dict__["has_steps"] = bench.has_steps
     return half
 
 
