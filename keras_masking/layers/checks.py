@@ -3,12 +3,12 @@
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_masking._keras import is_dense
 from keras_masking.errors import describe
-from keras_masking.ops.masks import NUMBERS
-from keras_masking.ops.masks import dtype_name
+from keras_masking.ops.dtypes import NUMBERS
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import is_whole
 
 
 def check_inputs(who: str, inputs: Any) -> None:
@@ -44,8 +44,8 @@ def check_integer(
     largest: int | None = None,
 ) -> int:
     """`value` as an int, if it is a whole number within the limits."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < smallest or (largest and value > largest):
+    inside = is_whole(value) and value >= smallest
+    if not inside or (largest is not None and value > largest):
         least = f" of at least {smallest}"
         if largest is not None:
             least = f" from {smallest} to {largest}"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_masking._export import export
@@ -14,7 +13,8 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
-from keras_masking.ops.masks import saturated
+from keras_masking.ops.dtypes import narrowed
+from keras_masking.ops.dtypes import saturated
 
 
 @export
@@ -147,10 +147,7 @@ class CustomEmbedding(MaskAware):
     def __call__(
         self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
     ) -> Any:
-        # NumPy's 64 bits, before JAX cuts them to another row's id.
-        if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "iu":
-            inputs = saturated(inputs)
-        return super().__call__(inputs, mask, **kwargs)
+        return super().__call__(narrowed(inputs), mask, **kwargs)
 
     def _comparable(self, inputs: Tensor) -> Tensor:
         # Padding ids and `input_dim` may not fit into the ids' own dtype.

@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_masking._export import export
@@ -14,7 +13,8 @@ from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
 from keras_masking.ops import all_real
 from keras_masking.ops import step_index
-from keras_masking.ops.masks import saturated
+from keras_masking.ops.dtypes import narrowed
+from keras_masking.ops.dtypes import saturated
 
 
 @export
@@ -167,9 +167,7 @@ class LengthMask(MaskAware):
         self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
     ) -> Any:
         if isinstance(inputs, (list, tuple)) and len(inputs) == 2:
-            x, lengths = inputs
-            if isinstance(lengths, np.ndarray) and lengths.dtype.kind in "iu":
-                inputs = [x, saturated(lengths)]  # before JAX cuts 64 bits
+            inputs = [inputs[0], narrowed(inputs[1])]
         return super().__call__(inputs, mask, **kwargs)
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:

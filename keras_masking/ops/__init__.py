@@ -7,16 +7,16 @@ leaves its arguments as they are.
 
 from keras_masking.ops.masks import all_real as all_real
 from keras_masking.ops.masks import apply_mask as apply_mask
-from keras_masking.ops.masks import check_mask as check_mask
 from keras_masking.ops.masks import lengths_to_mask as lengths_to_mask
 from keras_masking.ops.masks import mask_to_lengths as mask_to_lengths
 from keras_masking.ops.masks import step_index as step_index
-from keras_masking.ops.reductions import masked_logsumexp as masked_logsumexp
+from keras_masking.ops.reading import check_mask as check_mask
 from keras_masking.ops.reductions import masked_max as masked_max
 from keras_masking.ops.reductions import masked_mean as masked_mean
 from keras_masking.ops.reductions import masked_min as masked_min
-from keras_masking.ops.reductions import masked_softmax as masked_softmax
 from keras_masking.ops.reductions import masked_sum as masked_sum
+from keras_masking.ops.softmax import masked_logsumexp as masked_logsumexp
+from keras_masking.ops.softmax import masked_softmax as masked_softmax
 from keras_masking.ops.steps import first_step as first_step
 from keras_masking.ops.steps import last_step as last_step
 from keras_masking.ops.steps import split_steps as split_steps

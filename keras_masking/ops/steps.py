@@ -13,10 +13,11 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.ops.dtypes import is_whole
+from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.masks import any_real
 from keras_masking.ops.masks import first_of_features
-from keras_masking.ops.masks import read
-from keras_masking.ops.masks import scalar
+from keras_masking.ops.reading import read
 
 
 def first_step(
@@ -245,11 +246,11 @@ def split_steps(
 
 def check_pieces(who: str, value: Any) -> int | list[int]:
     """Where to cut, as a positive number of pieces or increasing steps."""
-    if _is_whole(value) and value > 0:
+    if is_whole(value) and value > 0:
         return int(value)
     if isinstance(value, (list, tuple, np.ndarray)) and len(value):
         cuts = list(value)
-        if all(_is_whole(cut) for cut in cuts):
+        if all(is_whole(cut) for cut in cuts):
             front = sorted({cut for cut in cuts if cut >= 0})
             back = sorted({cut for cut in cuts if cut < 0})
             if cuts == front + back:
@@ -263,7 +264,3 @@ def check_pieces(who: str, value: Any) -> int | list[int]:
             indices_or_sections=repr(value),
         )
     )
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

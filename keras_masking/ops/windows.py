@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops.masks import check_mask
-from keras_masking.ops.masks import read
+from keras_masking.ops.reading import check_mask
+from keras_masking.ops.reading import read
 
 
 def window_mask(

@@ -1,0 +1,81 @@
+"""Numbers: their dtypes, and integers that must not wrap around."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_masking._types import Tensor
+
+# What the names of dtypes begin with whose values can be told from 0.
+NUMBERS = ("bool", "int", "uint", "float", "bfloat")
+INT32 = np.iinfo("int32")
+
+
+def dtype_name(x: Tensor) -> str:
+    """The dtype of a tensor or an array, or the type of anything else."""
+    if not hasattr(x, "dtype"):
+        return type(x).__name__
+    try:
+        return str(keras.backend.standardize_dtype(x.dtype))
+    except (ValueError, TypeError):
+        return str(x.dtype)
+
+
+def is_float(x: Tensor) -> bool:
+    """Whether `x` holds floats, of any width."""
+    return "float" in dtype_name(x)
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Integers as `keras.config.floatx()`, floats as they are."""
+    return x if is_float(x) else ops.cast(x, keras.config.floatx())
+
+
+def wide(x: Tensor) -> Tensor:
+    """Half precision as float32, in which to accumulate."""
+    return ops.cast(x, "float32") if dtype_name(x).endswith("float16") else x
+
+
+def scalar(value: float, x: Tensor) -> Tensor:
+    """`value` in the dtype of `x`, so that a `where` does not change it."""
+    return ops.convert_to_tensor(value, dtype=dtype_name(x))
+
+
+def is_whole(value: Any) -> bool:
+    """Whether `value` is an integer of Python or NumPy, and no boolean."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def narrowed(x: Any) -> Any:
+    """NumPy's integers as int32, the largest where they do not fit.
+
+    Before JAX, which has no wider ones, cuts them to others. Anything else
+    comes back as it is.
+    """
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "iu":
+        return x
+    own = np.iinfo(x.dtype)
+    low, high = max(own.min, INT32.min), min(own.max, INT32.max)
+    return np.clip(x, low, high).astype("int32")
+
+
+def saturated(x: Tensor) -> Tensor:
+    """Whole numbers as int32; what int32 cannot hold becomes its largest.
+
+    A cast wraps around in place of that.
+    """
+    if isinstance(x, keras.KerasTensor):
+        return ops.cast(x, "int32")
+    x = ops.convert_to_tensor(narrowed(x))
+    dtype = dtype_name(x)
+    if dtype == "uint64":
+        x = ops.cast(x, "int64")
+        x = ops.where(x < 0, scalar(INT32.max, x), x)
+    if dtype in ("int64", "uint64"):
+        x = ops.clip(x, INT32.min, INT32.max)
+    x = ops.cast(x, "int32")
+    if dtype == "uint32":
+        x = ops.where(x < 0, scalar(INT32.max, x), x)
+    return x
