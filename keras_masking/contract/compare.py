@@ -1,5 +1,7 @@
 """Are two calls of a layer equal where it counts?"""
 
+from typing import Any
+
 import numpy as np
 
 from keras_masking.contract.batches import Batch
@@ -95,6 +97,19 @@ def same_real(
             same(x, y, a.dtypes[i], what, where, scale)
             compared += x.size
     return compared
+
+
+def same_runs(
+    bench: Bench,
+    first: Batch,
+    second: Batch,
+    what: str,
+    rows: list[tuple[int, int]] | None = None,
+    **how: Any,
+) -> int:
+    """`same_real` of what the layer gives for two batches, each run `how`."""
+    one, other = ((bench.run(b, **how), b) for b in (first, second))
+    return same_real(bench, one, other, what, rows)
 
 
 def magnitude(x: np.ndarray) -> float:

@@ -9,6 +9,7 @@ from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import real_steps
 from keras_masking.contract.compare import same_real
+from keras_masking.contract.compare import same_runs
 from keras_masking.contract.examples import SHAPE
 from keras_masking.contract.registry import check
 
@@ -39,12 +40,8 @@ def check_pad_length(bench: Bench) -> None:
             if side == "left" and not _aligned(bench, more):
                 continue
             batch = batches.pad(bench.batch, more, side)
-            same_real(
-                bench,
-                (bench.base, bench.batch),
-                (bench.run(batch), batch),
-                f"{more} more padding step{'s' * (more > 1)} on the {side}",
-            )
+            what = f"{more} more padding step{'s' * (more > 1)} on the {side}"
+            same_runs(bench, bench.batch, batch, what)
 
 
 def _aligned(bench: Bench, more: int) -> bool:
@@ -151,12 +148,8 @@ def check_equal_sizes(bench: Bench) -> None:
     square = bench.sibling((size, size, size))
     for value in (8.0, -8.0):
         other = batches.fill(square.batch, value)
-        same_real(
-            square,
-            (square.base, square.batch),
-            (square.run(other), other),
-            f"all sizes {size}, other padding",
-        )
+        what = f"all sizes {size}, other padding"
+        same_runs(square, square.batch, other, what)
     for i, mask in enumerate(bench.base.masks):
         now = square.base.masks[i]
         if (mask is None) != (now is None):

@@ -16,7 +16,7 @@ from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import finite
 from keras_masking.contract.compare import magnitude
 from keras_masking.contract.compare import real_steps
-from keras_masking.contract.compare import same_real
+from keras_masking.contract.compare import same_runs
 from keras_masking.contract.registry import check
 
 POLICIES = ("mixed_float16", "mixed_bfloat16")
@@ -80,8 +80,8 @@ def check_mixed_precision(bench: Bench) -> None:
         count = len(seen.outputs)
         real = [real_steps(half, seen, i, first) for i in range(count)]
         finite(seen, real, policy)
-        pair = (seen, first), (half.run(other), other)
-        same_real(half, *pair, f"{policy}: padding 0 and padding 8")
+        what = f"{policy}: padding 0 and padding 8"
+        same_runs(half, first, other, what)
 
 
 @check("required", after=("runs-with-mask", "mixed-precision"))

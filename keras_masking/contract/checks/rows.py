@@ -3,7 +3,7 @@
 from keras_masking.contract import batches
 from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import NotApplicable
-from keras_masking.contract.compare import same_real
+from keras_masking.contract.compare import same_runs
 from keras_masking.contract.registry import check
 
 
@@ -27,10 +27,5 @@ def check_batch_independence(bench: Bench) -> None:
             other = batches.fill(bench.masked(kind), 8.0)
             other = batches.change_real(other, bench.new_rng())
             mixed = batches.only_row(bench.batch, row, other)
-            same_real(
-                bench,
-                (bench.base, bench.batch),
-                (bench.run(mixed), mixed),
-                f"other masks ({kind}) and values in the other rows",
-                rows=[(row, row)],
-            )
+            what = f"other masks ({kind}) and values in the other rows"
+            same_runs(bench, bench.batch, mixed, what, rows=[(row, row)])

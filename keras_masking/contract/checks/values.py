@@ -1,6 +1,7 @@
 """What stands at padding steps does not reach real outputs."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,27 +14,22 @@ from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import finite
 from keras_masking.contract.compare import magnitude
 from keras_masking.contract.compare import real_steps
-from keras_masking.contract.compare import same_real
+from keras_masking.contract.compare import same_runs
 from keras_masking.contract.registry import check
 
 FILLS = (0.0, 8.0, -8.0, 1000.0)
 
 
 def _filled_alike(
-    bench: Bench, batch: Batch, fills: tuple[float, ...], **how: object
+    bench: Bench, batch: Batch, fills: tuple[float, ...], **how: Any
 ) -> None:
     """Raises a `Breach` unless each filling of the padding gives the same."""
     first = batches.fill(batch, fills[0])
-    seen = bench.run(first, **how)
     compared = 0
     for value in fills[1:]:
         other = batches.fill(batch, value)
-        compared += same_real(
-            bench,
-            (seen, first),
-            (bench.run(other, **how), other),
-            f"padding {fills[0]:g} and padding {value:g}",
-        )
+        what = f"padding {fills[0]:g} and padding {value:g}"
+        compared += same_runs(bench, first, other, what, **how)
     if not compared:
         raise NotApplicable("no output step is real")
 
@@ -137,8 +133,8 @@ def check_empty_row(bench: Bench) -> None:
                 f"output {i}, row {len(y) - 1} of {len(y)}",
             )
     other = batches.fill(batch, 8.0)
-    pair = (seen, first), (bench.run(other), other)
-    same_real(bench, *pair, "an empty row, padding 0 and padding 8")
+    what = "an empty row, padding 0 and padding 8"
+    same_runs(bench, first, other, what)
 
 
 def _a_bad_one(y: np.ndarray) -> str:
@@ -178,12 +174,8 @@ def check_large_values(bench: Bench) -> None:
     seen = bench.run(first)
     real = [real_steps(bench, seen, i, first) for i in range(len(seen.outputs))]
     finite(seen, real, "inputs of 1e4")
-    same_real(
-        bench,
-        (seen, first),
-        (bench.run(other), other),
-        f"inputs of {magnitude(leaves[0]):.0f}, padding 0 and padding 30000",
-    )
+    what = f"inputs of {magnitude(leaves[0]):.0f}, padding 0 and padding 30000"
+    same_runs(bench, first, other, what)
 
 
 def _full(bench: Bench, batch: Batch) -> Batch:
