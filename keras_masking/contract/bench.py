@@ -133,8 +133,9 @@ class Bench:
 
     def tensors(self, batch: Batch, attached: bool = True) -> Any:
         """The inputs as tensors, packed as the layer takes them."""
-        masks = batch.masks if attached else (None,) * len(batch.leaves)
-        pairs = zip(batch.leaves, masks, strict=True)
+        if not attached:
+            batch = batches.without_masks(batch)
+        pairs = zip(batch.leaves, batch.masks, strict=True)
         return self.pack([probes.attach(x, m) for x, m in pairs])
 
     def pack(self, leaves: list[Any]) -> Any:

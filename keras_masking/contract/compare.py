@@ -47,6 +47,14 @@ def real_steps(
     return _counted_alone(bench, output, batch, y.shape[1])
 
 
+def all_real_steps(
+    bench: Bench, seen: Seen, batch: Batch
+) -> list[np.ndarray | None]:
+    """`real_steps` of each output."""
+    count = len(seen.outputs)
+    return [real_steps(bench, seen, i, batch) for i in range(count)]
+
+
 def _counted_alone(
     bench: Bench, output: int, batch: Batch, steps: int
 ) -> np.ndarray:
@@ -173,6 +181,12 @@ def finite(seen: Seen, real: list[np.ndarray | None], what: str) -> None:
         if at.dtype.kind == "f" and not np.isfinite(at).all():
             bad = int((~np.isfinite(at)).sum())
             raise Breach(f"{what}: {bad} of {at.size} values are not finite")
+
+
+def is_finite(seen: Seen) -> bool:
+    """Whether everything is finite, padding included."""
+    floats = (y for y in seen.outputs if y.dtype.kind == "f")
+    return all(np.isfinite(y).all() for y in floats)
 
 
 def floating(bench: Bench) -> list[int]:

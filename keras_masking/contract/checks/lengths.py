@@ -7,7 +7,7 @@ from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
-from keras_masking.contract.compare import real_steps
+from keras_masking.contract.compare import all_real_steps
 from keras_masking.contract.compare import same_real
 from keras_masking.contract.compare import same_runs
 from keras_masking.contract.examples import SHAPE
@@ -125,7 +125,7 @@ def _refuses(bench: Bench, batch: Batch) -> bool:
 
 def _gives_nothing(bench: Bench, batch: Batch, row: int) -> bool:
     seen = bench.run(batch)
-    real = [real_steps(bench, seen, i, batch) for i in range(len(seen.outputs))]
+    real = all_real_steps(bench, seen, batch)
     return any(mask is not None and not mask[row].any() for mask in real)
 
 

@@ -1,5 +1,7 @@
 """What a mask says: the truth, however it came in."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_masking import probes
@@ -177,7 +179,7 @@ def check_mask_dtype_tolerant(bench: Bench) -> None:
         masks = tuple(
             None if m is None else m.astype(dtype) for m in bench.batch.masks
         )
-        batch = Batch(bench.batch.leaves, masks, bench.batch.fixed)
+        batch = replace(bench.batch, masks=masks)
         try:
             seen = bench.run(batch)
         except CallFailed as error:

@@ -13,9 +13,10 @@ from keras_masking.contract.batches import Batch
 from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import all_real_steps
 from keras_masking.contract.compare import finite
+from keras_masking.contract.compare import is_finite
 from keras_masking.contract.compare import magnitude
-from keras_masking.contract.compare import real_steps
 from keras_masking.contract.compare import same_runs
 from keras_masking.contract.registry import check
 
@@ -77,9 +78,7 @@ def check_mixed_precision(bench: Bench) -> None:
                 )
             if mask is not None and mask.dtype != bool:
                 raise Breach(f"{policy}: the mask is {mask.dtype}")
-        count = len(seen.outputs)
-        real = [real_steps(half, seen, i, first) for i in range(count)]
-        finite(seen, real, policy)
+        finite(seen, all_real_steps(half, seen, first), policy)
         what = f"{policy}: padding 0 and padding 8"
         same_runs(half, first, other, what)
 
@@ -105,7 +104,7 @@ def check_precision(bench: Bench) -> None:
         raise NotApplicable("the inputs are not all sequences of floats")
     batch = _many_steps(bench)
     wide = bench.run(batch)
-    real = [real_steps(bench, wide, i, batch) for i in range(len(wide.outputs))]
+    real = all_real_steps(bench, wide, batch)
     judged = [_judge(bench, policy, batch, wide, real) for policy in POLICIES]
     if not any(judged):
         raise NotApplicable("without a mask it is not finite either")
@@ -131,12 +130,9 @@ def _judge(
     if all(error <= allowed for _, error in errors):
         return True
     # What rounding the inputs does without a mask is not its fault.
-    plain = Batch(batch.leaves, (None,) * len(batch.leaves))
+    plain = batches.without_masks(batch)
     unmasked = half.run(plain)
-    if any(
-        y.dtype.kind == "f" and not np.isfinite(y).all()
-        for y in unmasked.outputs
-    ):
+    if not is_finite(unmasked):
         return False
     finite(seen, real, what)
     for i, error in errors:

@@ -1,6 +1,7 @@
 """What stands at padding steps does not reach real outputs."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.compare import all_real_steps
 from keras_masking.contract.compare import finite
+from keras_masking.contract.compare import is_finite
 from keras_masking.contract.compare import magnitude
-from keras_masking.contract.compare import real_steps
 from keras_masking.contract.compare import same_runs
 from keras_masking.contract.registry import check
 
@@ -159,28 +161,19 @@ def check_large_values(bench: Bench) -> None:
         x * np.array(1e4, x.dtype) if batches.is_float(x) else x
         for x in bench.batch.leaves
     )
-    plain = Batch(leaves, (None,) * len(leaves), bench.batch.fixed)
-    batch = Batch(leaves, bench.batch.masks, bench.batch.fixed)
+    batch = replace(bench.batch, leaves=leaves)
+    plain = batches.without_masks(batch)
     try:
         unmasked = bench.run(plain)
     except CallFailed:
-        unmasked = bench.run(_full(bench, plain))
-    if any(
-        y.dtype.kind == "f" and not np.isfinite(y).all()
-        for y in unmasked.outputs
-    ):
+        unmasked = bench.run(batches.with_masks(batch, "full"))
+    if not is_finite(unmasked):
         raise NotApplicable("without padding the outputs are not finite either")
     first, other = batches.fill(batch, 0.0), batches.fill(batch, 3e4)
     seen = bench.run(first)
-    real = [real_steps(bench, seen, i, first) for i in range(len(seen.outputs))]
-    finite(seen, real, "inputs of 1e4")
+    finite(seen, all_real_steps(bench, seen, first), "inputs of 1e4")
     what = f"inputs of {magnitude(leaves[0]):.0f}, padding 0 and padding 30000"
     same_runs(bench, first, other, what)
-
-
-def _full(bench: Bench, batch: Batch) -> Batch:
-    masks = bench.masked("full").masks
-    return Batch(batch.leaves, masks, batch.fixed)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -197,9 +190,8 @@ def check_different_masks(bench: Bench) -> None:
         mask = ops.logical_and(masks[0], masks[1])
     """
     _needs_masks(bench)
-    leaves = bench.batch.leaves
-    masks = batches.make_masks(leaves, staggered=True)
-    _filled_alike(bench, Batch(leaves, masks, bench.batch.fixed), FILLS)
+    masks = batches.make_masks(bench.batch.leaves, staggered=True)
+    _filled_alike(bench, replace(bench.batch, masks=masks), FILLS)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -215,13 +207,13 @@ def check_partial_masks(bench: Bench) -> None:
         masks = [m for m in masks if m is not None]
     """
     _needs_masks(bench)
-    leaves, masks = bench.batch.leaves, bench.batch.masks
+    masks = bench.batch.masks
     several = isinstance(bench.structure, tuple)
-    for keep in range(len(leaves)):
+    for keep in range(len(masks)):
         if masks[keep] is None:
             continue
         some = tuple(m if i == keep else None for i, m in enumerate(masks))
-        batch = Batch(leaves, some, bench.batch.fixed)
+        batch = replace(bench.batch, masks=some)
         seen = bench.run(batch)
         lost = any(
             had is not None and now is None
