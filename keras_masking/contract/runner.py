@@ -187,7 +187,8 @@ class Run:
         self.status: dict[str, str] = {}
         self._small: dict[tuple[int, int, int], Bench] = {}
         case.make()  # a target that makes no layer is an error at once
-        self.bench = self._bench()
+        with warnings.catch_warnings(action="ignore"):
+            self.bench = self._bench()
         backend = keras.backend.backend()
         self.report = Report(
             case.name,
@@ -202,20 +203,19 @@ class Run:
         )
 
     def _bench(self, shape: tuple[int, int, int] | None = None) -> Bench:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            bench = Bench(self.case, shape, self.seed)
-            bench.torch_compile = self.torch_compile
-            try:
-                bench.role = self.case.role or infer_role(bench)
-            except CallFailed:
-                # Let `runs-with-mask` say so.
-                bench.role = self.case.role or "unknown"
-            return bench
+        bench = Bench(self.case, shape, self.seed)
+        bench.torch_compile = self.torch_compile
+        try:
+            bench.role = self.case.role or infer_role(bench)
+        except CallFailed:
+            # Let `runs-with-mask` say so.
+            bench.role = self.case.role or "unknown"
+        return bench
 
     def __call__(self, check: Check, reason: str | None = None) -> Result:
         start = time.perf_counter()
-        result = self._judge(check)
+        with warnings.catch_warnings(action="ignore"):
+            result = self._judge(check)
         if reason is not None and result.status in ("fail", "pass"):
             result.status = "x" + result.status
             result.reason = reason
@@ -250,9 +250,7 @@ class Run:
 
     def _run(self, check: Check, bench: Bench) -> Exception | None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                check.run(bench)
+            check.run(bench)
         except Exception as error:
             return error
         return None

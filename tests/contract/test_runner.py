@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import keras
@@ -48,6 +49,18 @@ def test_a_failure_in_five_parts() -> None:
     with pytest.raises(MaskContractError, match="FAIL pad-value") as info:
         report.raise_for_failures()
     assert "1 fail" in str(info.value)
+
+
+def test_what_keras_warns_of_stays_inside() -> None:
+    class Loses(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return keras.ops.mean(inputs, axis=1)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        report = check_layer(Loses, only=["pad-value"])
+    assert report.failures
+    assert not caught
 
 
 def test_the_script_runs_as_printed() -> None:
