@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -145,27 +146,18 @@ def _check(job: Job, say: Say) -> None:
 
     options = job["options"]
     across = get_check("cross-backend")
-    cases = resolve_all(job["targets"])
-    _match(job["expected"], [case.name for case in cases])
+    cases = _expecting(job["expected"], resolve_all(job["targets"]))
+    least, only, skip = options["level"], options["only"], options["skip"]
     for case in cases:
-        expected = {
-            **case.expected_failures,
-            **job["expected"].get(case.name, {}),
-        }
-        choose(options["level"], options["only"], options["skip"], expected)
+        choose(least, only, skip, case.expected_failures)
     say("cases", names=[case.name for case in cases])
     inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
     for index, case in enumerate(cases[job["start"] :], job["start"]):
         say("case", index=index)
-        expected = {
-            **case.expected_failures,
-            **job["expected"].get(case.name, {}),
-        }
         try:
             report = check_layer(
                 case,
                 inputs=inputs,
-                expected_failures=expected,
                 on_result=lambda r: say("result", result=asdict(r)),
                 **options,
             )
@@ -185,22 +177,33 @@ def _check(job: Job, say: Say) -> None:
             texts={
                 "cause": across.cause,
                 "right": across.right,
-                "reason": expected.get(across.id, ""),
+                "reason": case.expected_failures.get(across.id, ""),
             },
         )
 
 
-def _match(expected: dict[str, Any], names: list[str]) -> None:
-    """Refuses expected failures of a layer that is not checked."""
+def _expecting(expected: dict[str, Any], cases: list[Any]) -> list[Any]:
+    """The cases with their tables of expected failures beside their own."""
     from keras_masking.contract.case import TargetError
     from keras_masking.contract.names import did_you_mean
 
+    names = [case.name for case in cases]
     for name in expected:
         if name not in names:
             raise TargetError(
                 f"--expected-failures: the table {name!r} matches no target. "
                 f"Checked are: {', '.join(names)}.{did_you_mean(name, names)}"
             )
+    return [
+        replace(
+            case,
+            expected_failures={
+                **case.expected_failures,
+                **expected.get(case.name, {}),
+            },
+        )
+        for case in cases
+    ]
 
 
 def _ids(below: int, seed: int) -> Any:
@@ -230,8 +233,6 @@ def _outputs(case: Any, inputs: Any) -> dict[str, Any]:
     Random are those that follow from a seed, which each backend draws from in
     its own way.
     """
-    from dataclasses import replace
-
     import numpy as np
 
     from keras_masking.contract.bench import Bench
