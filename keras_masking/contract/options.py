@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from keras_masking.contract import workers
+from keras_masking.contract.processes import BACKENDS
+from keras_masking.contract.processes import installed
 
 
 def split(context: Any, parameter: Any, value: str | None) -> list[str] | None:
@@ -18,18 +19,18 @@ def split(context: Any, parameter: Any, value: str | None) -> list[str] | None:
 def choose_backends(
     context: Any, parameter: Any, value: str | None
 ) -> list[str]:
-    there = workers.installed()
+    there = installed()
     names = split(context, parameter, value)
     for name in names or ():
         if name not in there:
-            known = "not installed" if name in workers.BACKENDS else "unknown"
+            known = "not installed" if name in BACKENDS else "unknown"
             raise click.BadParameter(
                 f"the backend {name!r} is {known}. "
                 f"Installed: {', '.join(there) or 'none'}."
             )
     require_a_backend()
     if names is None:
-        rest = [name for name in workers.BACKENDS if name not in there]
+        rest = [name for name in BACKENDS if name not in there]
         if rest:
             click.echo(
                 f"Not installed, so not run: {', '.join(rest)}", err=True
@@ -85,6 +86,6 @@ def open_reports(
 
 
 def require_a_backend() -> None:
-    if not workers.installed():
-        names = ", ".join(workers.BACKENDS)
+    if not installed():
+        names = ", ".join(BACKENDS)
         raise click.UsageError(f"There is no backend. Install one of {names}.")

@@ -7,7 +7,6 @@ parent has none.
 import json
 import os
 import queue
-import re
 import shlex
 import signal
 import subprocess
@@ -19,21 +18,17 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from keras_masking.contract.processes import environment
+from keras_masking.contract.processes import installed
+from keras_masking.contract.processes import last_words
+from keras_masking.contract.processes import stop
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 
-BACKENDS = ("jax", "torch", "tensorflow")
 START = 180.0  # seconds that importing a framework may take on a busy machine
-WORDS = 8  # lines of what a worker said before it ended
-# In its log: frames of the kit, and what frameworks say of themselves.
-NOISE = re.compile(
-    rf'File "({re.escape(str(Path(__file__).parent))}|<frozen)'
-    r"|^Extension modules|^WARNING: All log messages|^[IWE]\d{4} "
-)
 
 Message = dict[str, Any]
 Told = Callable[[str, Message], None]
@@ -41,40 +36,6 @@ Told = Callable[[str, Message], None]
 
 class Refused(Exception):
     """A worker could not use what it was given, and says why."""
-
-
-def installed() -> list[str]:
-    return [backend for backend in BACKENDS if find_spec(backend)]
-
-
-def environment(backend: str, device: str, home: Path) -> dict[str, str]:
-    """What a worker starts from: nothing of the user's Keras."""
-    mine = {
-        "KERAS_BACKEND": backend,
-        "KERAS_HOME": str(home),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONUNBUFFERED": "1",
-    }
-    if device == "cpu":
-        mine |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
-    else:
-        # The backends share the GPU, and float32 means float32.
-        mine |= {
-            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-            "NVIDIA_TF32_OVERRIDE": "0",
-            "JAX_DEFAULT_MATMUL_PRECISION": "highest",
-        }
-    if backend == "jax":
-        # Most of JAX's time is compilation, of the same shapes each time.
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        kept = {
-            "JAX_COMPILATION_CACHE_DIR": f"{cache}/keras-masking/jax",
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
-        return {**kept, **os.environ, **mine}
-    return {**os.environ, **mine}
 
 
 def ask(job: Message, told: Told | None = None) -> list[Message]:
@@ -255,7 +216,7 @@ class Worker:
         self.stop()
         last = self.results[-1].check if self.results else ""
         at = f" after the check {last}" if last else ""
-        words = _words((self.home / "log").read_text("utf-8", "replace"))
+        words = last_words((self.home / "log").read_text("utf-8", "replace"))
         seen = f"the worker {how}{at}." + (
             f" It said:\n{words}" if words else ""
         )
@@ -295,36 +256,6 @@ def _read(worker: Worker, process: "subprocess.Popen[bytes]") -> None:
                 if isinstance(message, dict) and "kind" in message:
                     worker.events.put((worker, process, message))
     worker.events.put((worker, process, None))
-
-
-def _words(log: str) -> str:
-    """The last words of a worker, or where its layer was when it ended."""
-    lines = [
-        line[:100]
-        for line in log.splitlines()
-        if line.strip() and not NOISE.search(line)
-    ]
-    for at, line in enumerate(lines):
-        if line.startswith(("Fatal Python error", "Current thread")):
-            return "\n".join(lines[at:][:WORDS])
-    return "\n".join(lines[-WORDS:])
-
-
-def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
-    """Ends the processes, and what they started: each has its own group."""
-    processes = list(processes)
-    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
-        for process in processes:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, number)
-        until = time.monotonic() + patience
-        for process in processes:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=max(0.0, until - time.monotonic()))
-    for process in processes:
-        if process.stdin is not None:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
 
 
 def _compare(workers: list[Worker], job: Message) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from keras_masking import cli
 from keras_masking.contract import output
+from keras_masking.contract import processes
 from keras_masking.contract import registry
 from keras_masking.contract import workers
 from keras_masking.contract.report import Report
@@ -124,11 +125,11 @@ def test_a_wrong_target(typed: Any) -> None:
 
 
 def test_a_missing_backend(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "find_spec", lambda name: name == "torch")
+    monkeypatch.setattr(processes, "find_spec", lambda name: name == "torch")
     code, _, err = typed("check", "--backends", "torch,jax")
     assert code == 2
     assert "'jax' is not installed. Installed: torch." in err
-    monkeypatch.setattr(workers, "find_spec", lambda name: False)
+    monkeypatch.setattr(processes, "find_spec", lambda name: False)
     for command in (["check"], ["checks"]):
         code, _, err = typed(*command)
         assert code == 2
@@ -151,7 +152,7 @@ def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         asked.update(job, backends=backends, **how)
         return {b: [report(result("pass"), backend=b)] for b in backends}
 
-    monkeypatch.setattr(workers, "find_spec", lambda name: name != "jax")
+    monkeypatch.setattr(processes, "find_spec", lambda name: name != "jax")
     monkeypatch.setattr(workers, "run", run)
     code, out, err = typed("check")
     assert code == 0

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from keras_masking.contract import Case
+from keras_masking.contract import processes
 from keras_masking.contract import worker
 from keras_masking.contract import workers
 from keras_masking.contract.agreement import disagreement
@@ -144,19 +145,19 @@ def runs(pid: int) -> bool:
 
 
 def test_the_users_keras_settings_stay_out(folder: Path) -> None:
-    there = workers.environment("jax", "cpu", folder)
+    there = processes.environment("jax", "cpu", folder)
     assert there["KERAS_BACKEND"] == "jax"
     assert there["KERAS_HOME"] == str(folder)
     assert there["CUDA_VISIBLE_DEVICES"] == ""
-    gpu = workers.environment("jax", "gpu", folder)
+    gpu = processes.environment("jax", "gpu", folder)
     assert gpu["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 
 
 @pytest.mark.skipif(
-    len(workers.installed()) < 2, reason="compares installed backends"
+    len(processes.installed()) < 2, reason="compares installed backends"
 )
 def test_backends_are_compared() -> None:
-    other = next(b for b in workers.installed() if b != BACKEND)
+    other = next(b for b in processes.installed() if b != BACKEND)
     options = {**OPTIONS, "only": ["cross-backend"]}
     targets = ["layers.py:Differs", "keras.layers:LSTM(3)"]
     job = {**JOB, "options": options, "targets": targets}
