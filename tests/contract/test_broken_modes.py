@@ -5,20 +5,15 @@ from collections import Counter
 import keras
 import pytest
 
-from keras_masking.contract import all_checks
 from tests.contract.broken import Broken
 from tests.contract.broken import assert_caught
 from tests.contract.broken import here
+from tests.contract.broken import ids_of
 from tests.contract.broken.modes import BROKEN
 
 pytestmark = pytest.mark.kit
 
-MODULES = ("modes", "gradients", "precision", "training")
-IDS = [
-    check.id
-    for check in all_checks().values()
-    if check.run.__module__.rpartition(".")[2] in MODULES
-]
+IDS = ids_of(("modes", "gradients", "precision", "training"))
 
 
 @pytest.mark.parametrize("broken", here(BROKEN), ids=str)

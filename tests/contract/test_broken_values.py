@@ -8,21 +8,17 @@ from collections import Counter
 import keras
 import pytest
 
-from keras_masking.contract import all_checks
 from keras_masking.contract import check_layer
+from tests.contract.broken import EAGER
 from tests.contract.broken import Broken
 from tests.contract.broken import assert_caught
 from tests.contract.broken import here
+from tests.contract.broken import ids_of
 from tests.contract.broken.values import BROKEN
 
 pytestmark = pytest.mark.kit
 
-MODULES = ("calls", "masks", "meaning", "values", "lengths", "rows")
-IDS = [
-    check.id
-    for check in all_checks().values()
-    if check.run.__module__.rpartition(".")[2] in MODULES
-]
+IDS = ids_of(EAGER)
 SCRIPTS = (
     "pad-value-Averages",
     "mask-structure-StateFirst",

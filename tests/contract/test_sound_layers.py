@@ -4,8 +4,9 @@ import keras
 import pytest
 
 from keras_masking.contract import Case
-from keras_masking.contract import all_checks
 from keras_masking.contract import check_layer
+from tests.contract.broken import EAGER
+from tests.contract.broken import ids_of
 from tests.contract.sound_layers import KERAS
 from tests.contract.sound_layers import SLOW
 from tests.contract.sound_layers import STATEFUL
@@ -14,14 +15,7 @@ from tests.contract.sound_layers import STRANGE
 pytestmark = pytest.mark.kit
 
 BACKEND = keras.backend.backend()
-# Those that call the layer as it is, in no model.
-EAGER = [
-    check.id
-    for check in all_checks().values()
-    if check.run.__module__.rpartition(".")[2]
-    in ("calls", "masks", "meaning", "values", "lengths", "rows")
-    and check.level != "information"
-]
+IDS = ids_of(EAGER, least="advised")
 
 
 @pytest.mark.parametrize("case", [*KERAS, *STRANGE], ids=str)
@@ -35,12 +29,12 @@ def test_sound_layer(case: Case) -> None:
     "case", SLOW[:1] if BACKEND == "jax" else SLOW, ids=str
 )
 def test_slow_layer(case: Case) -> None:
-    report = check_layer(case, only=None if BACKEND == "torch" else EAGER)
+    report = check_layer(case, only=None if BACKEND == "torch" else IDS)
     assert report.ok, str(report)
     assert report.ran >= 15
 
 
 def test_states_are_put_back() -> None:
-    report = check_layer(STATEFUL, only=None if BACKEND == "torch" else EAGER)
+    report = check_layer(STATEFUL, only=None if BACKEND == "torch" else IDS)
     assert report.ok, str(report)
     assert report.ran >= 15

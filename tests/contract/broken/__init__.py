@@ -8,9 +8,13 @@ import keras
 
 from keras_masking.contract import Case
 from keras_masking.contract import Report
+from keras_masking.contract import all_checks
 from keras_masking.contract import check_layer
+from keras_masking.contract.names import LEVELS
 
 BACKENDS = ("tensorflow", "torch", "jax")
+# The modules of checks that call a layer as it is, in no model.
+EAGER = ("calls", "masks", "meaning", "values", "lengths", "rows")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,16 @@ class Broken:
 def here(layers: list[Broken]) -> list[Broken]:
     """Those whose bug exists on the current backend."""
     return [b for b in layers if keras.backend.backend() in b.backends]
+
+
+def ids_of(modules: Iterable[str], least: str = "information") -> list[str]:
+    """The ids of the checks in these modules, from a level upwards."""
+    return [
+        check.id
+        for check in all_checks().values()
+        if check.run.__module__.rpartition(".")[2] in modules
+        and LEVELS.index(check.level) <= LEVELS.index(least)
+    ]
 
 
 def assert_caught(broken: Broken, only: Iterable[str] | None = None) -> Report:

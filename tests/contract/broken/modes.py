@@ -7,16 +7,9 @@ from keras import ops
 from keras_masking._keras import set_mask
 from keras_masking.contract import Case
 from tests.contract.broken import Broken
+from tests.contract.layers import Layer
 
 GRAPHS = ("tensorflow", "jax")
-
-
-class Layer(keras.layers.Layer):
-    """What is right in all of them."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
 
 
 def spread(mask, x):

@@ -7,19 +7,18 @@ without seeing it.
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking.contract import Case
 from tests.contract.broken import Broken
+from tests.contract.layers import IDS
+from tests.contract.layers import Layer
+from tests.contract.layers import Pool
+from tests.contract.layers import X
+from tests.contract.layers import Y
 
-X = np.random.default_rng(0).normal(size=(3, 6, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(3, 6, 4)).astype("float32")
-IDS = np.array(
-    [[3, 1, 4, 1, 5, 2], [2, 6, 5, 3, 0, 0], [5, 0, 0, 0, 0, 0]], "int32"
-)
 BROKEN: list[Broken] = []
 
 # Where a mask does not reach the formula, these follow.
@@ -43,21 +42,6 @@ def breaks(
         return layer
 
     return register
-
-
-class Layer(keras.layers.Layer):
-    """Hands its mask on."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-
-class Pool(keras.layers.Layer):
-    """Takes the step axis away, and the mask with it."""
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        return None
 
 
 class Merge(keras.layers.Layer):
