@@ -18,6 +18,8 @@ from keras import ops
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import wide
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,7 @@ def attach(x: np.ndarray, mask: np.ndarray | None) -> Tensor:
 
 def as_array(x: Tensor) -> np.ndarray:
     """A tensor as NumPy; half precision as float32, which NumPy can count."""
-    if dtype_of(x) in ("float16", "bfloat16"):
-        x = ops.cast(x, "float32")
-    return np.asarray(ops.convert_to_numpy(x))
-
-
-def dtype_of(x: Any) -> str:
-    try:
-        return str(keras.backend.standardize_dtype(x.dtype))
-    except (ValueError, TypeError):
-        return str(x.dtype)
+    return np.asarray(ops.convert_to_numpy(wide(x)))
 
 
 def look(outputs: Any) -> Seen:
@@ -58,17 +51,18 @@ def look(outputs: Any) -> Seen:
     return Seen(
         [as_array(x) for x in leaves],
         [None if m is None else as_array(m) for m in masks],
-        [dtype_of(x) for x in leaves],
+        [dtype_name(x) for x in leaves],
     )
 
 
 def mask_parameters(layer: Any) -> list[str]:
     """The parameters of `call` that are named like masks."""
-    return [
-        name
-        for name in inspect.signature(layer.call).parameters
-        if name == "mask" or name.endswith("_mask")
-    ]
+    names = inspect.signature(layer.call).parameters
+    return [name for name in names if _names_a_mask(name)]
+
+
+def _names_a_mask(name: str) -> bool:
+    return name == "mask" or name.endswith("_mask")
 
 
 @contextmanager
@@ -95,6 +89,6 @@ def masks_received(arguments: dict[str, Any]) -> set[str]:
     return {
         name
         for name, value in arguments.items()
-        if (name == "mask" or name.endswith("_mask"))
+        if _names_a_mask(name)
         and any(hasattr(leaf, "shape") for leaf in keras.tree.flatten(value))
     }

@@ -4,6 +4,7 @@ Written with what Keras makes public: two small layers, one that attaches a
 mask and one that shows it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -90,13 +91,11 @@ def take_weights(layer: Any, bench: Bench) -> None:
 
 def tell(outputs: Any, shown: Any) -> probes.Seen:
     """What a model gave that shows its masks."""
-    outputs = [x for x in keras.tree.flatten(outputs)]
     masks: list[np.ndarray | None] = []
     for mask in keras.tree.flatten(shown):
         mask = probes.as_array(mask)
         masks.append(None if (mask == NO_MASK).any() else mask.astype(bool))
-    arrays = [probes.as_array(x) for x in outputs]
-    return probes.Seen(arrays, masks, [probes.dtype_of(x) for x in outputs])
+    return replace(probes.look(outputs), masks=masks)
 
 
 class Masked:

@@ -189,11 +189,9 @@ def check_input_not_mutated(bench: Bench) -> None:
     """
     bench.restore()
     batch = bench.batch
-    tensors = [
-        probes.attach(x, m)
-        for x, m in zip(batch.leaves, batch.masks, strict=True)
-    ]
-    bench.apply(bench.layer, bench.pack(tensors), **bench.kwargs(batch))
+    inputs = bench.tensors(batch)
+    tensors = keras.tree.flatten(inputs)
+    bench.apply(bench.layer, inputs, **bench.kwargs(batch))
     after = probes.look(tensors)
     for i, (x, mask) in enumerate(zip(batch.leaves, batch.masks, strict=True)):
         where = f"input {i}" if len(batch.leaves) > 1 else "the input"

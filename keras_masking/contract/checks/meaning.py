@@ -135,7 +135,7 @@ def check_explicit_equals_attached(bench: Bench) -> None:
             )
     both = bench.run(batch, explicit=True, carried="left")
     # An input that is returned as it is keeps the mask that it carried.
-    both = probes.Seen(both.outputs, explicit.masks, both.dtypes)
+    both = replace(both, masks=explicit.masks)
     what = "an explicit mask alone, and one that overrules an attached one"
     same_real(bench, (explicit, batch), (both, batch), what)
 
@@ -160,7 +160,7 @@ def check_all_true_is_no_op(bench: Bench) -> None:
 
 
 def _unmasked(seen: probes.Seen) -> probes.Seen:
-    return probes.Seen(seen.outputs, [None] * len(seen.outputs), seen.dtypes)
+    return replace(seen, masks=[None] * len(seen.outputs))
 
 
 @check("information")
