@@ -13,7 +13,10 @@ IDS = np.array(
     [[3, 1, 4, 1, 5, 2], [2, 6, 5, 3, 0, 0], [5, 0, 0, 0, 0, 0]], "int32"
 )
 LENGTHS = np.array([6, 4, 1], "int32")
+GAPS = X.copy()
+GAPS[0, 1], GAPS[1, 2, 0], GAPS[2, 3:] = np.nan, np.nan, np.nan
 COLUMNS = "cuts columns of the padded array, as its Keras namesake does"
+CROPS = "crops columns of the padded array, as its Keras namesake does"
 COUNTED = "lengths count the first columns, so its padding is on the right"
 
 
@@ -65,4 +68,40 @@ MASK_CASES = [
             ", padding='same', dilation_rate=2",
         )
     ),
+    *(
+        _case(f"{name}({arguments})", "transforms")
+        for name, arguments in (
+            ("MaskedDepthwiseConv1D", "3"),
+            ("MaskedDepthwiseConv1D", "3, padding='same', depth_multiplier=2"),
+            ("MaskedSeparableConv1D", "5, 3"),
+            ("MaskedSeparableConv1D", "5, 3, padding='same', strides=2"),
+            ("MaskedConv1DTranspose", "5, 3"),
+            ("MaskedConv1DTranspose", "5, 3, strides=2"),
+            ("MaskedConv1DTranspose", "5, 3, strides=2, padding='same'"),
+            ("MaskedAveragePooling1D", "2"),
+            ("MaskedAveragePooling1D", "3, strides=1, padding='same'"),
+            ("MaskedMaxPooling1D", "2"),
+            ("MaskedMaxPooling1D", "3, strides=2, padding='same'"),
+            ("MaskedZeroPadding1D", "(1, 2)"),
+            ("MaskedUpSampling1D", "2"),
+            ("CompactSteps", ""),
+        )
+    ),
+    _case("MaskedCropping1D((1, 2))", "transforms", columns=True, reason=CROPS),
+    _case("TemporalReverse()", "passes"),
+    _case("TemporalConcatenate()", "merges", inputs=[X, X[:, :5]]),
+    *(
+        _case(f"MaskedGroupNormalization({groups})", "passes")
+        for groups in (1, 2, -1)
+    ),
+    _case("StatisticsPooling1D()", "reduces"),
+    _case("AttentionPooling1D(2)", "reduces"),
+    _case("AttentionPooling1D(hidden_dim=3)", "reduces"),
+    _case("MaskedGlobalAveragePooling1D(weighting='position')", "reduces"),
+    _case("MaskedGlobalAveragePooling1D(weighting='sqrtn')", "reduces"),
+    _case("MaskedPositionEmbedding(40)", "passes"),
+    _case("MaskedSinePositionEncoding()", "passes"),
+    _case("NaNMask()", "generates", inputs=GAPS),
+    _case("NaNMask(return_indicator=True)", "generates", inputs=GAPS),
+    _case("NaNMask(missing='any')", "generates", inputs=GAPS),
 ]

@@ -3,7 +3,16 @@
 Importing this module registers them for `keras.saving.load_model`.
 """
 
+from keras_masking.layers.attention_pooling import (
+    AttentionPooling1D as AttentionPooling1D,
+)
 from keras_masking.layers.convolution import MaskedConv1D as MaskedConv1D
+from keras_masking.layers.convolution import (
+    MaskedDepthwiseConv1D as MaskedDepthwiseConv1D,
+)
+from keras_masking.layers.convolution import (
+    MaskedSeparableConv1D as MaskedSeparableConv1D,
+)
 from keras_masking.layers.embedding import CustomEmbedding as CustomEmbedding
 from keras_masking.layers.generators import AttachMask as AttachMask
 from keras_masking.layers.generators import GetMask as GetMask
@@ -20,25 +29,76 @@ from keras_masking.layers.global_pooling import (
 from keras_masking.layers.global_pooling import (
     MaskedGlobalSumPooling1D as MaskedGlobalSumPooling1D,
 )
+from keras_masking.layers.joining import (
+    TemporalConcatenate as TemporalConcatenate,
+)
+from keras_masking.layers.missing_values import NaNMask as NaNMask
+from keras_masking.layers.normalization import (
+    MaskedGroupNormalization as MaskedGroupNormalization,
+)
 from keras_masking.layers.passing import MyActivation as MyActivation
+from keras_masking.layers.positions import (
+    MaskedPositionEmbedding as MaskedPositionEmbedding,
+)
+from keras_masking.layers.positions import (
+    MaskedSinePositionEncoding as MaskedSinePositionEncoding,
+)
+from keras_masking.layers.reshaping import CompactSteps as CompactSteps
+from keras_masking.layers.reshaping import TemporalReverse as TemporalReverse
 from keras_masking.layers.reshaping import TemporalSplit as TemporalSplit
+from keras_masking.layers.resizing import MaskedCropping1D as MaskedCropping1D
+from keras_masking.layers.resizing import (
+    MaskedUpSampling1D as MaskedUpSampling1D,
+)
+from keras_masking.layers.resizing import (
+    MaskedZeroPadding1D as MaskedZeroPadding1D,
+)
 from keras_masking.layers.softmax import TemporalSoftmax as TemporalSoftmax
+from keras_masking.layers.statistics_pooling import (
+    StatisticsPooling1D as StatisticsPooling1D,
+)
 from keras_masking.layers.step_selection import FirstStep as FirstStep
 from keras_masking.layers.step_selection import LastStep as LastStep
+from keras_masking.layers.transposed_convolution import (
+    MaskedConv1DTranspose as MaskedConv1DTranspose,
+)
+from keras_masking.layers.windowed_pooling import (
+    MaskedAveragePooling1D as MaskedAveragePooling1D,
+)
+from keras_masking.layers.windowed_pooling import (
+    MaskedMaxPooling1D as MaskedMaxPooling1D,
+)
 
 __all__ = [
     "AttachMask",
+    "AttentionPooling1D",
+    "CompactSteps",
     "CustomEmbedding",
     "FirstStep",
     "GetMask",
     "LastStep",
     "LengthMask",
+    "MaskedAveragePooling1D",
     "MaskedConv1D",
+    "MaskedConv1DTranspose",
+    "MaskedCropping1D",
+    "MaskedDepthwiseConv1D",
     "MaskedGlobalAveragePooling1D",
     "MaskedGlobalMaxPooling1D",
     "MaskedGlobalMinPooling1D",
     "MaskedGlobalSumPooling1D",
+    "MaskedGroupNormalization",
+    "MaskedMaxPooling1D",
+    "MaskedPositionEmbedding",
+    "MaskedSeparableConv1D",
+    "MaskedSinePositionEncoding",
+    "MaskedUpSampling1D",
+    "MaskedZeroPadding1D",
     "MyActivation",
+    "NaNMask",
+    "StatisticsPooling1D",
+    "TemporalConcatenate",
+    "TemporalReverse",
     "TemporalSoftmax",
     "TemporalSplit",
 ]

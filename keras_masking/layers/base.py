@@ -7,6 +7,8 @@ import keras
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
+from keras_masking.errors import MaskShapeError
+from keras_masking.errors import describe
 from keras_masking.layers.checks import check_inputs
 from keras_masking.ops import apply_mask
 from keras_masking.ops import check_mask
@@ -33,19 +35,18 @@ class MaskAware(keras.layers.Layer):
         check_inputs(self.who, inputs)
         if mask is not None:
             kwargs["mask"] = self.read_mask(inputs, mask)
-        return super().__call__(self._cast(inputs), **kwargs)
+        inputs = keras.tree.map_structure(self._cast, inputs)
+        return super().__call__(inputs, **kwargs)
 
-    def _cast(self, inputs: Any) -> Any:
+    def _cast(self, x: Any) -> Any:
         # Keras 3.12 casts inputs to half precision and loses their mask.
-        mask = get_mask(inputs)
+        mask = get_mask(x)
         if mask is None:
-            return inputs
-        inputs = self.dtype_policy.convert_input(
-            inputs, self.autocast, self.input_dtype
-        )
-        if get_mask(inputs) is None:
-            set_mask(inputs, mask)
-        return inputs
+            return x
+        x = self.dtype_policy.convert_input(x, self.autocast, self.input_dtype)
+        if get_mask(x) is None:
+            set_mask(x, mask)
+        return x
 
     @property
     def who(self) -> str:
@@ -78,6 +79,46 @@ class KeepsDtype(MaskAware):
         return keras.KerasTensor(shape, dtype=inputs.dtype)
 
 
+class Merger(MaskAware):
+    """A layer of a list of inputs, each of which may have a mask."""
+
+    def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
+        """The masks to obey, one for each input; None if there is none."""
+        if not isinstance(inputs, (list, tuple)) or not inputs:
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`inputs` must be a list of tensors.",
+                    "Call it as `layer([x, y])`.",
+                    inputs=type(inputs).__name__,
+                )
+            )
+        given = [None] * len(inputs) if mask is None else mask
+        if not isinstance(given, (list, tuple)) or len(given) != len(inputs):
+            raise MaskShapeError(
+                describe(
+                    self.who,
+                    "`mask` must be a list with a mask for each input.",
+                    "Pass None for an input without one.",
+                    mask=type(given).__name__,
+                    inputs=len(inputs),
+                )
+            )
+        read = super().read_mask
+        masks = [read(x, m) for x, m in zip(inputs, given)]
+        return None if all(m is None for m in masks) else masks
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        masks = self.read_mask(inputs, mask)
+        return None if masks is None else self.merge_masks(inputs, masks)
+
+    def merge_masks(
+        self, inputs: list[Tensor], masks: list[Tensor | None]
+    ) -> Tensor:
+        """The mask that the output carries; at least one input has one."""
+        raise NotImplementedError
+
+
 class StepMixer(MaskAware):
     """Makes a Keras layer that mixes steps obey the mask.
 
@@ -85,14 +126,16 @@ class StepMixer(MaskAware):
     the Keras layer as 0 and leave it as 0, whatever they hold, NaN included.
     """
 
-    def prepare(self, inputs: Tensor) -> Tensor:
-        """Changes the inputs, their padding 0, for the Keras layer."""
-        return inputs
+    def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        """What the layer computes; padding of the output may be anything."""
+        return super().call(apply_mask(inputs, mask))
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        inputs = self.prepare(apply_mask(inputs, mask))
-        outputs = super().call(inputs)
+        if 0 in inputs.shape:  # of nothing comes nothing; some backends fail
+            shape = self.compute_output_shape(inputs.shape)
+            return keras.ops.zeros(shape, dtype=self.compute_dtype)
+        outputs = self.mix(inputs, mask)
         if mask is None:
             return outputs
         return apply_mask(outputs, self.output_mask(mask))

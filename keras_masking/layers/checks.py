@@ -60,6 +60,21 @@ def check_integer(
     return int(value)
 
 
+def check_number(who: str, name: str, value: Any) -> float:
+    """`value` as a float, if it is a number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            describe(
+                who,
+                f"`{name}` must be a number.",
+                "Pass a Python float: 0.0 say.",
+                **{name: repr(value)},
+            )
+        ) from None
+
+
 def check_data_format(who: str, data_format: str | None) -> str:
     """Refuses the axis order in which a mask has no meaning."""
     if data_format is None:

@@ -12,7 +12,14 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_data_format
+from keras_masking.layers.checks import check_number
 from keras_masking.ops.masks import any_real
+
+WEIGHTINGS: dict[str | None, Callable[..., Tensor]] = {
+    None: ops.masked_mean,
+    "position": ops.masked_position_mean,
+    "sqrtn": ops.masked_sqrtn,
+}
 
 
 class GlobalPooling(MaskAware):
@@ -30,21 +37,8 @@ class GlobalPooling(MaskAware):
         super().__init__(**kwargs)
         self.data_format = check_data_format(self.who, data_format)
         self.keepdims = keepdims
-        self.empty_value = self._check_empty_value(empty_value)
+        self.empty_value = check_number(self.who, "empty_value", empty_value)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
-
-    def _check_empty_value(self, value: Any) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise ValueError(
-                describe(
-                    self.who,
-                    "`empty_value` must be a number.",
-                    "It is what an empty row gives: 0.0 say.",
-                    empty_value=repr(value),
-                )
-            ) from None
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.reduction(
@@ -90,6 +84,10 @@ class MaskedGlobalAveragePooling1D(GlobalPooling):
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
+        weighting: None for the mean; `"position"` for a mean in which the k-th
+            real step weighs k; `"sqrtn"` for the sum divided by the root of
+            the number of real steps. (sentence-transformers' pooling modes
+            `weightedmean` and `mean_sqrt_len_tokens`.) Defaults to `None`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -111,7 +109,8 @@ class MaskedGlobalAveragePooling1D(GlobalPooling):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `data_format` is `"channels_first"`.
+        ValueError: If `data_format` is `"channels_first"`, or `weighting` is
+            unknown.
 
     Example:
 
@@ -122,7 +121,32 @@ class MaskedGlobalAveragePooling1D(GlobalPooling):
     [[2.0]]
     """
 
-    reduction = staticmethod(ops.masked_mean)
+    def __init__(
+        self,
+        data_format: str | None = None,
+        keepdims: bool = False,
+        empty_value: float = 0.0,
+        weighting: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format, keepdims, empty_value, **kwargs)
+        if weighting not in WEIGHTINGS:
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`weighting` must be None, 'position' or 'sqrtn'.",
+                    "Leave it at None for the mean.",
+                    weighting=repr(weighting),
+                )
+            )
+        self.weighting = weighting
+
+    @property
+    def reduction(self) -> Callable[..., Tensor]:  # type: ignore[override]
+        return WEIGHTINGS[self.weighting]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weighting": self.weighting}
 
 
 @export

@@ -10,7 +10,10 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import fresh
+from keras_masking.ops import compact_steps
+from keras_masking.ops import reverse_steps
 from keras_masking.ops import split_steps
+from keras_masking.ops.order import compact_mask
 from keras_masking.ops.steps import SplitSteps
 from keras_masking.ops.steps import check_pieces
 
@@ -86,3 +89,104 @@ class TemporalSplit(KeepsDtype):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "indices_or_sections": self._pieces}
+
+
+@export
+class TemporalReverse(KeepsDtype):
+    """Reverses the real steps of each row, and leaves the padding in place.
+
+    What a backward RNN needs: the last real step comes to where the first one
+    stood, whichever side the padding is on.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask all steps are reversed.
+        Emits: the mask it reads.
+        Empty row: zeros.
+        Padding values: reach neither the output nor the gradient, NaN
+            included. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of the shape of `inputs`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [3.0], [9.0]]])
+    >>> reverse = keras_masking.layers.TemporalReverse()
+    >>> y = reverse(x, mask=np.array([[True, True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [3.0, 2.0, 1.0, 0.0]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        mask = self.read_mask(inputs, mask)
+        return fresh(reverse_steps(inputs, mask), inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+
+@export
+class CompactSteps(KeepsDtype):
+    """Moves the real steps of each row to its front, and the mask with them.
+
+    Holes and padding on the left become padding on the right, which is the
+    only kind that the cuDNN kernels of TensorFlow's RNNs take.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask nothing moves.
+        Emits: `(batch, steps)`: as many real steps, at the front of the row.
+        Empty row: zeros.
+        Padding values: reach neither the output nor the gradient, NaN
+            included. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of the shape of `inputs`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+
+    Example:
+
+    >>> x = np.array([[[9.0], [1.0], [9.0], [2.0]]])
+    >>> compact = keras_masking.layers.CompactSteps()
+    >>> y = compact(x, mask=np.array([[False, True, False, True]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [1.0, 2.0, 0.0, 0.0]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        y, _ = compact_steps(inputs, self.read_mask(inputs, mask))
+        return fresh(y, inputs)
+
+    def output_mask(self, mask: Tensor) -> Tensor:
+        return compact_mask(mask)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape

@@ -10,6 +10,12 @@ from keras_masking.ops.masks import apply_mask as apply_mask
 from keras_masking.ops.masks import lengths_to_mask as lengths_to_mask
 from keras_masking.ops.masks import mask_to_lengths as mask_to_lengths
 from keras_masking.ops.masks import step_index as step_index
+from keras_masking.ops.order import compact_steps as compact_steps
+from keras_masking.ops.order import pack_steps as pack_steps
+from keras_masking.ops.order import reverse_steps as reverse_steps
+from keras_masking.ops.pooling import window_max as window_max
+from keras_masking.ops.pooling import window_mean as window_mean
+from keras_masking.ops.pooling import window_sum as window_sum
 from keras_masking.ops.reading import check_mask as check_mask
 from keras_masking.ops.reductions import masked_max as masked_max
 from keras_masking.ops.reductions import masked_mean as masked_mean
@@ -17,15 +23,26 @@ from keras_masking.ops.reductions import masked_min as masked_min
 from keras_masking.ops.reductions import masked_sum as masked_sum
 from keras_masking.ops.softmax import masked_logsumexp as masked_logsumexp
 from keras_masking.ops.softmax import masked_softmax as masked_softmax
+from keras_masking.ops.statistics import masked_moments as masked_moments
+from keras_masking.ops.statistics import (
+    masked_position_mean as masked_position_mean,
+)
+from keras_masking.ops.statistics import masked_sqrtn as masked_sqrtn
+from keras_masking.ops.statistics import masked_std as masked_std
+from keras_masking.ops.statistics import masked_variance as masked_variance
 from keras_masking.ops.steps import first_step as first_step
 from keras_masking.ops.steps import last_step as last_step
 from keras_masking.ops.steps import split_steps as split_steps
+from keras_masking.ops.windows import (
+    transposed_window_mask as transposed_window_mask,
+)
 from keras_masking.ops.windows import window_mask as window_mask
 
 __all__ = [
     "all_real",
     "apply_mask",
     "check_mask",
+    "compact_steps",
     "first_step",
     "last_step",
     "lengths_to_mask",
@@ -34,9 +51,20 @@ __all__ = [
     "masked_max",
     "masked_mean",
     "masked_min",
+    "masked_moments",
+    "masked_position_mean",
     "masked_softmax",
+    "masked_sqrtn",
+    "masked_std",
     "masked_sum",
+    "masked_variance",
+    "pack_steps",
+    "reverse_steps",
     "split_steps",
     "step_index",
+    "transposed_window_mask",
     "window_mask",
+    "window_max",
+    "window_mean",
+    "window_sum",
 ]

@@ -35,7 +35,7 @@ def fill_empty(
     return ops.cast(y, dtype)
 
 
-def _count(mask: Tensor, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
+def count_real(mask: Tensor, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     axes = [axis] if isinstance(axis, int) else list(axis)
     count = ops.sum(ops.cast(mask, "int32"), axis=axis, keepdims=keepdims)
     for size, ones in ((ops.shape(x)[a], mask.shape[a] == 1) for a in axes):
@@ -106,15 +106,20 @@ def masked_mean(
     """
     x, mask, axis = read_reduced("masked_mean", x, mask, axis)
     x = as_float(x)
-    if mask is None:
-        mean = ops.mean(wide(x), axis=axis, keepdims=keepdims)
-    else:
-        real = wide(ops.where(mask, x, scalar(0, x)))
-        count = _count(mask, x, axis, keepdims)
-        mean = ops.sum(real, axis=axis, keepdims=keepdims) / ops.cast(
-            count, dtype_name(real)
-        )
+    mean = plain_mean(wide(x), mask, axis, keepdims)
     return fill_empty(mean, mask, axis, keepdims, empty_value, dtype_name(x))
+
+
+def plain_mean(
+    x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
+) -> Tensor:
+    """Mean of floats as wide as they are; of no step, 0."""
+    if mask is None:
+        return ops.mean(x, axis=axis, keepdims=keepdims)
+    total = ops.sum(
+        ops.where(mask, x, scalar(0, x)), axis=axis, keepdims=keepdims
+    )
+    return total / ops.cast(count_real(mask, x, axis, keepdims), dtype_name(x))
 
 
 def masked_max(

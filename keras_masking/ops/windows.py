@@ -1,10 +1,12 @@
 """Which windows of a convolution or a pooling are real."""
 
-import numpy as np
+from itertools import chain
+
 from keras import ops
 
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import read
 
@@ -48,32 +50,14 @@ def window_mask(
     >>> keras.ops.convert_to_numpy(same).astype(int)
     array([[1, 1, 0]])
     """
-    sizes = {
-        "kernel_size": kernel_size,
-        "strides": strides,
-        "dilation_rate": dilation_rate,
-    }
-    if not all(
-        isinstance(size, (int, np.integer)) and size > 0
-        for size in sizes.values()
-    ):
-        raise ValueError(
-            describe(
-                "`window_mask`",
-                "the sizes of a window must be positive integers.",
-                "Pass 1 for windows that neither jump nor spread.",
-                **sizes,
-            )
-        )
-    if padding not in ("valid", "same", "causal"):
-        raise ValueError(
-            describe(
-                "`window_mask`",
-                "`padding` must be 'valid', 'same' or 'causal'.",
-                "Pass the padding of the layer that slides the window.",
-                padding=repr(padding),
-            )
-        )
+    check_window(
+        "`window_mask`",
+        padding,
+        ("valid", "same", "causal"),
+        kernel_size=kernel_size,
+        strides=strides,
+        dilation_rate=dilation_rate,
+    )
     mask, _ = read("window_mask", mask, None)
     mask = check_mask(mask, mask, "`window_mask`")
     if padding != "valid":
@@ -86,3 +70,136 @@ def window_mask(
         column = mask[:, start:stop:strides]
         real = column if real is None else ops.logical_and(real, column)
     return real
+
+
+def transposed_window_mask(
+    mask: Tensor,
+    kernel_size: int,
+    strides: int = 1,
+    padding: str = "valid",
+    output_padding: int | None = None,
+    dilation_rate: int = 1,
+) -> Tensor:
+    """The mask of the outputs of a transposed convolution.
+
+    An unbroken run of real steps makes as many real outputs as it makes alone,
+    beginning where its first step's window does: `strides` for each step but
+    the last, and for that one as many as one step alone makes. With `"same"`
+    these are `strides` too, so the mask is repeated; with `"valid"` they are
+    `max(span + 1, strides)`, where `span = (kernel_size - 1) * dilation_rate`.
+
+    Args:
+        mask: Tensor of shape `(batch, steps)`, True at real steps.
+        kernel_size: Outputs that a step adds to.
+        strides: Outputs from the first of one step to the first of the next.
+        padding: `"valid"` or `"same"`.
+        output_padding: As in `keras.layers.Conv1DTranspose`: the last step
+            makes `span + 1 + output_padding` outputs with `"valid"`, and
+            `(span + 1) % 2 + output_padding` with `"same"`.
+        dilation_rate: Distance of neighbouring outputs that a step adds to.
+
+    Returns:
+        Boolean tensor of shape `(batch, output steps)`.
+
+    Raises:
+        ValueError: If a size is not positive, or `padding` is unknown.
+
+    Example:
+
+    >>> mask = np.array([[1, 1, 0]])
+    >>> same = keras_masking.ops.transposed_window_mask(mask, 3, 2, "same")
+    >>> keras.ops.convert_to_numpy(same).astype(int)
+    array([[1, 1, 1, 1, 0, 0]])
+    >>> valid = keras_masking.ops.transposed_window_mask(mask, 3, 2)
+    >>> keras.ops.convert_to_numpy(valid).astype(int)
+    array([[1, 1, 1, 1, 1, 0, 0]])
+    """
+    check_window(
+        "`transposed_window_mask`",
+        padding,
+        ("valid", "same"),
+        kernel_size=kernel_size,
+        strides=strides,
+        dilation_rate=dilation_rate,
+    )
+    mask, _ = read("transposed_window_mask", mask, None)
+    mask = check_mask(mask, mask, "`transposed_window_mask`")
+    of_last = outputs_of_one_step(
+        kernel_size, strides, padding, output_padding, dilation_rate
+    )
+    if of_last < strides:
+        # The outputs that only a step with a real neighbour makes.
+        inside = ops.logical_and(mask[:, :-1], mask[:, 1:])
+        inside = ops.pad(inside, ((0, 0), (0, 1)))
+        parts = [mask] * of_last + [inside] * (strides - of_last)
+        real = ops.stack(parts, axis=-1)
+        real = ops.reshape(real, (-1, *_times(mask.shape[1], strides)))
+        return real[:, : of_last - strides]
+    repeated = ops.repeat(mask, strides, axis=1)
+    more = of_last - strides
+    real = None
+    for shift in chain(range(0, more, strides), [more]):
+        run = ops.pad(repeated, ((0, 0), (shift, more - shift)))
+        real = run if real is None else ops.logical_or(real, run)
+    return real
+
+
+def _times(steps: int | None, strides: int) -> tuple[int]:
+    return (-1 if steps is None else steps * strides,)
+
+
+def outputs_of_one_step(
+    kernel_size: int,
+    strides: int,
+    padding: str,
+    output_padding: int | None,
+    dilation_rate: int,
+) -> int:
+    """How many steps a transposed convolution makes of one."""
+    wide = (kernel_size - 1) * dilation_rate + 1
+    if output_padding is None:
+        return strides if padding == "same" else max(wide, strides)
+    return (wide % 2 if padding == "same" else wide) + output_padding
+
+
+def check_window(
+    who: str, padding: str, paddings: tuple[str, ...], **sizes: int
+) -> None:
+    """Refuses sizes that are not positive, and unknown kinds of padding."""
+    if not all(is_whole(size) and size > 0 for size in sizes.values()):
+        raise ValueError(
+            describe(
+                who,
+                "the sizes of a window must be positive integers.",
+                "Pass 1 for windows that neither jump nor spread.",
+                **sizes,
+            )
+        )
+    if padding not in paddings:
+        *others, last = [repr(name) for name in paddings]
+        raise ValueError(
+            describe(
+                who,
+                f"`padding` must be {', '.join(others)} or {last}.",
+                "Pass the padding of the layer that slides the window.",
+                padding=repr(padding),
+            )
+        )
+
+
+def check_long_enough(
+    who: str, steps: int | None, window: int, padding: str
+) -> None:
+    """Refuses a sequence, padding and all, that no window fits into."""
+    if padding == "valid" and steps is not None and steps < window:
+        raise ValueError(
+            describe(
+                who,
+                "with padding='valid' a window must not be longer than the "
+                "sequence.",
+                "Pad the batch to the length of a window at least (the mask "
+                "says what is real), or pass padding='same'.",
+                window=window,
+                steps=steps,
+            )
+        )

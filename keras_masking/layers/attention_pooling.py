@@ -1,0 +1,173 @@
+"""Pooling with learned weights."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.layers.base import MaskAware
+from keras_masking.layers.checks import check_integer
+from keras_masking.ops import apply_mask
+from keras_masking.ops import masked_softmax
+from keras_masking.ops.dtypes import wide
+
+
+@export
+class AttentionPooling1D(MaskAware):
+    """Averages the real steps of a sequence with learned weights.
+
+    Each head scores every step, `scores = activation(x W + b) V`, and averages
+    the steps by the softmax of its scores over the real ones (Lin et al. 2017,
+    "A structured self-attentive sentence embedding"). Without `hidden_dim`,
+    `scores = x V`.
+
+    Args:
+        num_heads: Number of averages. Defaults to 1.
+        hidden_dim: Width of the hidden layer of the scores. Defaults to none.
+        activation: Activation of the hidden layer. Defaults to `"tanh"`.
+        kernel_initializer: Initializer of `W` and `V`. Defaults to
+            `"glorot_uniform"`.
+        bias_initializer: Initializer of `b`. Defaults to `"zeros"`.
+        kernel_regularizer: Regularizer of `W` and `V`.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+        return_attention_scores: Whether to return the weights of the steps as
+            well. Defaults to `False`.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Padding steps weigh 0.
+        Emits: none: the step axis is gone.
+        Empty row: zeros.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of shape `(batch, num_heads * features)`, of the compute dtype;
+        with `return_attention_scores` also the weights, `(batch, num_heads,
+        steps)`, which sum to 1 over the real steps.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If a size is not positive.
+
+    Example:
+
+    >>> pool = keras_masking.layers.AttentionPooling1D(
+    ...     kernel_initializer="zeros"
+    ... )
+    >>> x = np.array([[[1.0], [3.0], [9.0]]])
+    >>> y = pool(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[2.0]]
+    """
+
+    def __init__(
+        self,
+        num_heads: int = 1,
+        hidden_dim: int | None = None,
+        activation: Any = "tanh",
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_heads = check_integer(self.who, "num_heads", num_heads, 1)
+        self.hidden_dim = hidden_dim
+        if hidden_dim is not None:
+            self.hidden_dim = check_integer(
+                self.who, "hidden_dim", hidden_dim, 1
+            )
+        self.activation = keras.activations.get(activation)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def build(self, input_shape: Shape) -> None:
+        width = input_shape[-1]
+        if self.hidden_dim is not None:
+            self.hidden_kernel = self._kernel("hidden", width, self.hidden_dim)
+            self.hidden_bias = self.add_weight(
+                shape=(self.hidden_dim,),
+                initializer=self.bias_initializer,
+                name="hidden_bias",
+            )
+            width = self.hidden_dim
+        self.score_kernel = self._kernel("score", width, self.num_heads)
+
+    def _kernel(self, name: str, inputs: int | None, outputs: int) -> Any:
+        return self.add_weight(
+            shape=(inputs, outputs),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            name=f"{name}_kernel",
+        )
+
+    def call(
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+    ) -> Any:
+        mask = self.read_mask(inputs, mask)
+        x = apply_mask(inputs, mask)
+        scored = x
+        if self.hidden_dim is not None:
+            hidden = ops.matmul(x, self.hidden_kernel) + self.hidden_bias
+            scored = self.activation(hidden)
+        scores = wide(ops.matmul(scored, self.score_kernel))
+        weights = ops.transpose(masked_softmax(scores, mask), (0, 2, 1))
+        # A sum over many steps: not in half precision.
+        pooled = ops.matmul(weights, wide(x))
+        width = self.num_heads * inputs.shape[2]
+        pooled = ops.reshape(pooled, (-1, width))
+        pooled = ops.cast(pooled, self.compute_dtype)
+        if not return_attention_scores:
+            return pooled
+        return pooled, ops.cast(weights, self.compute_dtype)
+
+    def output_mask(self, mask: Tensor) -> None:
+        return None
+
+    def compute_output_spec(
+        self,
+        inputs: keras.KerasTensor,
+        mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+    ) -> Any:
+        batch, steps, _ = inputs.shape
+        shape = self.compute_output_shape(inputs.shape)
+        pooled = keras.KerasTensor(shape, dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return pooled
+        shape = (batch, self.num_heads, steps)
+        return pooled, keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, _, features = input_shape
+        return (batch, None if features is None else self.num_heads * features)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "hidden_dim": self.hidden_dim,
+            "activation": keras.activations.serialize(self.activation),
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "bias_initializer": keras.initializers.serialize(
+                self.bias_initializer
+            ),
+            "kernel_regularizer": keras.regularizers.serialize(
+                self.kernel_regularizer
+            ),
+        }

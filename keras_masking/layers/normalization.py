@@ -1,0 +1,123 @@
+"""Normalization whose statistics padding does not enter."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import StepMixer
+from keras_masking.ops import apply_mask
+from keras_masking.ops import masked_moments
+from keras_masking.ops.dtypes import wide
+
+
+@export
+class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
+    """Normalizes groups of features by their mean and variance over real steps.
+
+    Drops in for `keras.layers.GroupNormalization`: the same arguments, weights
+    and, without a mask, numbers. That layer passes the mask on and ignores it:
+    padding enters the statistics of its row, with no warning.
+
+    Statistics belong to one row and one group of features; they run over the
+    row's real steps and the group's features (Wu and He 2018). `groups=-1`
+    normalizes each feature by itself (instance normalization), `groups=1` all
+    of them together (layer normalization over steps and features).
+
+    Args:
+        groups: Number of groups, a divisor of the number of features; -1 for
+            as many as there are features. Defaults to 32.
+        axis: The axis of the features: the last one. Defaults to -1.
+        epsilon: Added to the variance. Defaults to 1e-3.
+        center: Whether to add a learned offset. Defaults to `True`.
+        scale: Whether to multiply by a learned factor. Defaults to `True`.
+        **kwargs: The other arguments of `keras.layers.GroupNormalization`:
+            initializers, regularizers and constraints of `beta` and `gamma`;
+            and those of a base layer, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, ..., features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Statistics run over real steps.
+        Emits: the mask it reads.
+        Empty row: zeros.
+        Padding values: reach neither the output nor the gradient, NaN
+            included. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of the shape of `inputs`, of the compute dtype. Statistics are
+        float32 at least, whatever the policy.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `groups` does not divide the number of features, or
+            `axis` is not the last one.
+
+    Example:
+
+    >>> norm = keras_masking.layers.MaskedGroupNormalization(1, epsilon=0.0)
+    >>> x = np.array([[[1.0], [3.0], [99.0]]])
+    >>> y = norm(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [-1.0, 1.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(groups, axis, epsilon, center, scale, **kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=3)
+
+    def build(self, input_shape: Shape) -> None:
+        features = input_shape[-1]
+        if self.axis not in (-1, len(input_shape) - 1):
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`axis` must be the last one, that of the features.",
+                    "Leave it at -1.",
+                    axis=self.axis,
+                    **{"inputs.shape": tuple(input_shape)},
+                )
+            )
+        if features is not None and features % abs(self.groups):
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`groups` must divide the number of features.",
+                    "Pass a divisor, or -1 for a group of each feature.",
+                    groups=self.groups,
+                    features=features,
+                )
+            )
+        super().build(input_shape)
+
+    def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        shape = ops.shape(inputs)
+        inputs = wide(apply_mask(inputs, mask))
+        split = (*shape[:-1], self.groups, shape[-1] // self.groups)
+        grouped = ops.reshape(inputs, split)
+        steps_and_features = (*range(1, len(shape) - 1), len(shape))
+        mean, variance = masked_moments(
+            grouped, mask, steps_and_features, keepdims=True
+        )
+        y = (grouped - mean) * ops.rsqrt(variance + self.epsilon)
+        y = ops.reshape(y, shape)
+        if self.scale:
+            y = y * ops.cast(self.gamma, y.dtype)
+        if self.center:
+            y = y + ops.cast(self.beta, y.dtype)
+        return ops.cast(y, self.compute_dtype)

@@ -1,0 +1,193 @@
+"""Vectors for the positions of real steps."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._keras import known_value
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import MaskAware
+from keras_masking.layers.checks import check_integer
+from keras_masking.ops import all_real
+from keras_masking.ops import apply_mask
+from keras_masking.ops import step_index
+
+
+class Positions(MaskAware):
+    """What the layers share that give a vector for the number of a step."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def vectors(self, index: Tensor, features: int) -> Tensor:
+        """For integers `(batch, steps)` floats `(batch, steps, features)`."""
+        raise NotImplementedError
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        mask = self.read_mask(inputs, mask)
+        index = step_index(all_real(inputs) if mask is None else mask)
+        y = ops.cast(self.vectors(index, inputs.shape[2]), self.compute_dtype)
+        return apply_mask(y, mask)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+
+@export
+class MaskedPositionEmbedding(Positions):
+    """A learned vector for the position of each real step.
+
+    Positions count real steps, so padding on the left or between moves
+    nothing. It drops in for `keras_hub.layers.PositionEmbedding`: the same
+    arguments, weight and, without a mask, numbers. Like that layer it returns
+    the vectors alone. Add them with a layer, `keras.layers.Add()([x,
+    positions(x)])`: the operator `+` loses the mask, and `Add` loses the mask
+    when what is added to `x` has none, as a plain position embedding has.
+
+    Args:
+        sequence_length: Number of positions, the longest row without padding.
+        initializer: Initializer of the table. Defaults to `"glorot_uniform"`.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, features)`, of which only the
+            shape and the mask count.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Real steps are numbered from 0.
+        Emits: the mask it reads.
+        Empty row: zeros.
+        Padding values: are not looked at. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of the shape of `inputs`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If a row has more real steps than `sequence_length`. A
+            compiled function cannot raise: there a step beyond it gets NaN.
+
+    Example:
+
+    >>> layer = keras_masking.layers.MaskedPositionEmbedding(
+    ...     3, initializer=lambda shape, dtype: keras.ops.arange(3.0)[:, None]
+    ... )
+    >>> y = layer(np.zeros((1, 4, 1)), mask=np.array([[0, 1, 1, 1]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [0.0, 0.0, 1.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        sequence_length: int,
+        initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sequence_length = check_integer(
+            self.who, "sequence_length", sequence_length, 1
+        )
+        self.initializer = keras.initializers.get(initializer)
+
+    def build(self, input_shape: Shape) -> None:
+        self.position_embeddings = self.add_weight(
+            shape=(self.sequence_length, input_shape[-1]),
+            initializer=self.initializer,
+            name="embeddings",
+        )
+
+    def vectors(self, index: Tensor, features: int) -> Tensor:
+        last = self.sequence_length - 1
+        safe = ops.minimum(index, last)
+        vectors = ops.take(self.position_embeddings, safe, axis=0)
+        steps = index.shape[1]
+        if steps is not None and steps <= self.sequence_length:
+            return vectors  # no row can be too long
+        self._refuse(index)
+        return ops.where((index > last)[..., None], float("nan"), vectors)
+
+    def _refuse(self, index: Tensor) -> None:
+        found = known_value(index)
+        if found is None or not found.size:
+            return
+        if found.max() >= self.sequence_length:
+            raise ValueError(
+                describe(
+                    self.who,
+                    "a row must not have more real steps than "
+                    "`sequence_length`.",
+                    "Raise `sequence_length`, or cut the rows.",
+                    sequence_length=self.sequence_length,
+                    longest=int(found.max()) + 1,
+                )
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "sequence_length": self.sequence_length,
+            "initializer": keras.initializers.serialize(self.initializer),
+        }
+
+
+@export
+class MaskedSinePositionEncoding(Positions):
+    """Sines and cosines of the position of each real step.
+
+    `sin(k / w ** (i / features))` at even features i and the cosine of the same
+    angle at the odd one behind it, where k numbers the real steps from 0 and w
+    is `max_wavelength` (Vaswani et al. 2017). Padding on the left or between
+    moves nothing. It drops in for `keras_hub.layers.SinePositionEncoding`. Add
+    it with a layer: the operator `+` loses the mask.
+
+    Args:
+        max_wavelength: Sets the slowest sine. Defaults to 10000.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, features)`, of which only the
+            shape and the mask count.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Real steps are numbered from 0.
+        Emits: the mask it reads.
+        Empty row: zeros.
+        Padding values: are not looked at. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of the shape of `inputs`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+
+    Example:
+
+    >>> layer = keras_masking.layers.MaskedSinePositionEncoding()
+    >>> y = layer(np.zeros((1, 2, 2)), mask=np.array([[False, True]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[[0.0, 0.0], [0.0, 1.0]]]
+    """
+
+    def __init__(self, max_wavelength: float = 10000, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_wavelength = max_wavelength
+
+    def vectors(self, index: Tensor, features: int) -> Tensor:
+        feature = ops.arange(features, dtype="int32")
+        odd = ops.equal(feature % 2, 1)
+        exponent = ops.cast(feature - feature % 2, "float32") / features
+        speed = ops.power(1.0 / self.max_wavelength, exponent)
+        angle = ops.cast(index, "float32")[..., None] * speed
+        return ops.where(odd, ops.cos(angle), ops.sin(angle))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "max_wavelength": self.max_wavelength}

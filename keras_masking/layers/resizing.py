@@ -1,0 +1,176 @@
+"""Layers that cut, add or repeat steps, and their mask with them."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.layers.base import KeepsDtype
+from keras_masking.layers.base import fresh
+from keras_masking.layers.checks import check_data_format
+
+
+class Resized(KeepsDtype):
+    """A Keras layer that moves steps as they are; the mask moves alike."""
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        return fresh(super().call(inputs), inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return tuple(super().compute_output_shape(input_shape))
+
+
+@export
+class MaskedCropping1D(Resized, keras.layers.Cropping1D):
+    """Cuts steps off both ends of a sequence, and off its mask.
+
+    Drops in for `keras.layers.Cropping1D`, which loses the mask.
+
+    It cuts columns of the padded array, as its namesake does: what is cut off
+    the end is padding in one batch and real steps in another.
+
+    Args:
+        cropping: Number of steps to cut off at each end, or a pair of numbers,
+            for the beginning and the end. Defaults to `(1, 1)`.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`.
+        Emits: `(batch, steps left)`: the mask's columns that are left.
+        Empty row: stays as it is.
+        Padding values: stay in their step.
+
+    Returns:
+        Tensor of shape `(batch, steps left, features)`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `cropping` is neither a number nor two, or leaves
+            nothing of the sequence.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [3.0], [9.0]]])
+    >>> crop = keras_masking.layers.MaskedCropping1D((1, 0))
+    >>> y = crop(x, mask=np.array([[True, True, True, False]]))
+    >>> keras.ops.convert_to_numpy(keras_masking.layers.GetMask()(y)).tolist()
+    [[True, True, False]]
+    """
+
+    def __init__(
+        self, cropping: int | tuple[int, int] = (1, 1), **kwargs: Any
+    ) -> None:
+        super().__init__(cropping, **kwargs)
+
+    def output_mask(self, mask: Tensor) -> Tensor:
+        first, last = self.cropping
+        return mask[:, first : -last or None]
+
+
+@export
+class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
+    """Adds steps of zeros at both ends of a sequence, as padding.
+
+    Drops in for `keras.layers.ZeroPadding1D`, which loses the mask.
+
+    The steps added are padding steps. Without a mask there is none afterwards,
+    and the zeros count as real, as in Keras.
+
+    Args:
+        padding: Number of steps to add at each end, or a pair of numbers, for
+            the beginning and the end. Defaults to 1.
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`.
+        Emits: `(batch, steps and those added)`: False at the steps added.
+        Empty row: stays empty.
+        Padding values: stay in their step.
+
+    Returns:
+        Tensor of shape `(batch, steps and those added, features)`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `padding` is neither a number nor two, or `data_format`
+            is `"channels_first"`.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [9.0]]])
+    >>> pad = keras_masking.layers.MaskedZeroPadding1D((1, 0))
+    >>> y = pad(x, mask=np.array([[True, False]]))
+    >>> keras.ops.convert_to_numpy(keras_masking.layers.GetMask()(y)).tolist()
+    [[False, True, False]]
+    """
+
+    def __init__(
+        self,
+        padding: int | tuple[int, int] = 1,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(padding, **kwargs)
+        self.data_format = check_data_format(self.who, data_format)
+
+    def output_mask(self, mask: Tensor) -> Tensor:
+        return ops.pad(mask, ((0, 0), tuple(self.padding)))
+
+
+@export
+class MaskedUpSampling1D(Resized, keras.layers.UpSampling1D):
+    """Repeats each step of a sequence, and of its mask.
+
+    Drops in for `keras.layers.UpSampling1D`, which loses the mask.
+
+    Args:
+        size: How often each step stands in the output. Defaults to 2.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`.
+        Emits: `(batch, size * steps)`: each step of the mask `size` times.
+        Empty row: stays empty.
+        Padding values: stay in their step.
+
+    Returns:
+        Tensor of shape `(batch, size * steps, features)`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `size` is not positive.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [9.0]]])
+    >>> repeat = keras_masking.layers.MaskedUpSampling1D(2)
+    >>> y = repeat(x, mask=np.array([[True, False]]))
+    >>> keras.ops.convert_to_numpy(keras_masking.layers.GetMask()(y)).tolist()
+    [[True, True, False, False]]
+    """
+
+    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+        super().__init__(size, **kwargs)
+
+    def output_mask(self, mask: Tensor) -> Tensor:
+        return ops.repeat(mask, self.size, axis=1)

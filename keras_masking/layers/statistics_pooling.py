@@ -1,0 +1,74 @@
+"""Mean and standard deviation of a sequence, side by side."""
+
+import keras
+
+from keras_masking import ops
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.layers.global_pooling import GlobalPooling
+
+
+def mean_and_std(
+    x: Tensor,
+    mask: Tensor | None = None,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Both, one behind the other along the features."""
+    mean = ops.masked_mean(x, mask, 1, keepdims, empty_value)
+    std = ops.masked_std(x, mask, 1, keepdims, empty_value)
+    return keras.ops.concatenate([mean, std], axis=-1)
+
+
+@export
+class StatisticsPooling1D(GlobalPooling):
+    """Takes mean and standard deviation over the real steps of a sequence.
+
+    The pooling of x-vectors (Snyder et al. 2018): speech of any length becomes
+    one vector. The variance is divided by the number of real steps. The
+    gradient of a deviation of 0, of a single step or of equal ones, is 0.
+
+    Args:
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        keepdims: Whether to keep the step axis with size 1. Defaults to
+            `False`.
+        empty_value: The value for an empty row. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask every step counts.
+        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
+            False for an empty row.
+        Empty row: `empty_value`, 0 by default.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of shape `(batch, 2 * features)`, or `(batch, 1, 2 * features)`
+        with `keepdims`, of the compute dtype: the means, then the deviations.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `data_format` is `"channels_first"`.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [5.0], [9.0]]])
+    >>> pool = keras_masking.layers.StatisticsPooling1D()
+    >>> y = pool(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[3.0, 2.0]]
+    """
+
+    reduction = staticmethod(mean_and_std)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        *rest, features = super().compute_output_shape(input_shape)
+        return (*rest, None if features is None else 2 * features)

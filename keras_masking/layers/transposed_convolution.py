@@ -1,0 +1,105 @@
+"""Transposed convolution that padding does not enter."""
+
+from typing import Any
+
+import keras
+
+from keras_masking._export import export
+from keras_masking._types import Tensor
+from keras_masking.layers.base import StepMixer
+from keras_masking.layers.checks import check_data_format
+from keras_masking.ops import transposed_window_mask
+
+
+@export
+class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
+    """Transposed convolution over the steps, blind to their padding.
+
+    Drops in for `keras.layers.Conv1DTranspose`: the same arguments, weights
+    and, without a mask, numbers.
+
+    Args:
+        filters: Number of output features.
+        kernel_size: Output steps that an input step adds to.
+        strides: Output steps from the first of one input step to the first of
+            the next. Defaults to 1.
+        padding: `"valid"` or `"same"`. Defaults to `"valid"`.
+        output_padding: Output steps beyond the shortest output, less than
+            `strides`. Defaults to what makes `"same"` outputs `strides` times
+            as long as the inputs, and `"valid"` ones at least so.
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        dilation_rate: Distance of neighbouring output steps that an input step
+            adds to. Defaults to 1; cannot go together with strides.
+        **kwargs: The other arguments of `keras.layers.Conv1DTranspose`:
+            `activation`, `use_bias`, initializers, regularizers and
+            constraints; and those of a base layer, such as `name`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. A padding step adds nothing.
+        Emits: `(batch, output steps)`. With `"same"` each step of the mask
+            `strides` times; with `"valid"` each run of real steps is longer by
+            `max(span + 1 - strides, 0)`, `span = (kernel_size - 1) *
+            dilation_rate`.
+        Empty row: zeros.
+        Padding values: reach neither the output nor the gradient, NaN
+            included. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of shape `(batch, output steps, filters)`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If a size is not positive, `output_padding` is not less
+            than `strides`, `strides` and `dilation_rate` are both above 1, or
+            `data_format` is `"channels_first"`.
+
+    Example:
+
+    >>> conv = keras_masking.layers.MaskedConv1DTranspose(
+    ...     1, 2, strides=2, kernel_initializer="ones"
+    ... )
+    >>> x = np.array([[[1.0], [2.0], [9.0]]])
+    >>> y = conv(x, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [1.0, 1.0, 2.0, 2.0, 0.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        strides: int = 1,
+        padding: str = "valid",
+        output_padding: int | None = None,
+        data_format: str | None = None,
+        dilation_rate: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            filters,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            output_padding=output_padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            **kwargs,
+        )
+        self.data_format = check_data_format(self.who, data_format)
+
+    def output_mask(self, mask: Tensor) -> Tensor:
+        extra = self.output_padding
+        return transposed_window_mask(
+            mask,
+            self.kernel_size[0],
+            self.strides[0],
+            self.padding,
+            None if extra is None else extra[0],
+            self.dilation_rate[0],
+        )

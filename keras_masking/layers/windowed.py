@@ -1,0 +1,63 @@
+"""What layers share that slide a window along the steps."""
+
+import keras
+
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.layers.base import StepMixer
+from keras_masking.ops import window_mask
+from keras_masking.ops.windows import check_long_enough
+
+
+class Windowed(StepMixer):
+    """Makes a Keras layer that slides a window obey the mask."""
+
+    @property
+    def window(self) -> tuple[int, int, str, int]:
+        """Its size, strides, kind of padding, and dilation rate."""
+        return (
+            self.kernel_size[0],
+            self.strides[0],
+            self.padding,
+            self.dilation_rate[0],
+        )
+
+    def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        self._check_steps(inputs.shape[1])
+        return super().mix(inputs, mask)
+
+    def output_mask(self, mask: Tensor) -> Tensor:
+        return window_mask(mask, *self.window)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, steps, *features = input_shape
+        *_, features_out = super().compute_output_shape(
+            (batch, None, *features)
+        )
+        if steps is not None:
+            self._check_steps(steps)
+            size, strides, padding, dilation_rate = self.window
+            if padding == "valid":
+                steps -= (size - 1) * dilation_rate
+            steps = -(-steps // strides)
+        return (batch, steps, features_out)
+
+    def _check_steps(self, steps: int | None) -> None:
+        size, _, padding, dilation_rate = self.window
+        span = (size - 1) * dilation_rate
+        check_long_enough(self.who, steps, span + 1, padding)
+
+
+class Convolution(Windowed):
+    """A Keras convolution, with strided `"same"` windows at fixed places."""
+
+    def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        # Keras pads by our rule when the strides divide the length, and zeros
+        # at the end change nothing else.
+        _, strides, padding, _ = self.window
+        if padding == "same" and strides > 1:
+            missing = -keras.ops.shape(inputs)[1] % strides
+            inputs = keras.ops.pad(inputs, ((0, 0), (0, missing), (0, 0)))
+            if mask is not None:
+                mask = keras.ops.pad(mask, ((0, 0), (0, missing)))
+        return super().mix(inputs, mask)

@@ -1,0 +1,163 @@
+"""Pooling of windows of steps, over the real steps in each."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_masking import ops
+from keras_masking._export import export
+from keras_masking._types import Tensor
+from keras_masking.layers.checks import check_data_format
+from keras_masking.layers.windowed import Windowed
+
+
+class WindowedPooling(Windowed):
+    """A Keras pooling layer whose windows skip padding steps."""
+
+    reduction: Callable[..., Tensor]
+
+    @property
+    def window(self) -> tuple[int, int, str, int]:
+        """Its size, strides, kind of padding, and dilation rate."""
+        return self.pool_size[0], self.strides[0], self.padding.lower(), 1
+
+    def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        return self.reduction(inputs, mask, *self.window[:3])
+
+
+@export
+class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
+    """Averages the real steps of each window.
+
+    Drops in for `keras.layers.AveragePooling1D`: the same arguments and,
+    without a mask, numbers, with one exception. Keras splits the padding of
+    strided `"same"` windows by the length of the padded batch, so they shift
+    when a batch is padded more. Here the padding on the left is
+    `max(pool_size - strides, 0) // 2`, whatever the length, which is what Keras
+    has whenever `strides` divides the number of steps. Its torch
+    backend counts the edge steps of `"same"` windows twice; this one counts
+    them once, as TensorFlow and JAX do.
+
+    Strided windows start at the first column: padding on the left changes
+    nothing if it is a multiple of `strides`.
+
+    Args:
+        pool_size: Steps in a window.
+        strides: Steps from one window to the next. Defaults to `pool_size`.
+        padding: `"valid"` or `"same"`. Defaults to `"valid"`.
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. A mean divides by the real
+            steps of the window.
+        Emits: `(batch, windows)`. With `"valid"` a window is real when all its
+            steps are; with `"same"` when its anchor is, each `strides`-th step.
+        Empty row: zeros.
+        Padding values: reach neither the output nor the gradient, NaN
+            included. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of shape `(batch, windows, features)`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If a size is not positive, `data_format` is
+            `"channels_first"`, or a `"valid"` window is longer than the
+            sequence.
+
+    Example:
+
+    >>> pool = keras_masking.layers.MaskedAveragePooling1D(3, 1, "same")
+    >>> x = np.array([[[-1.0], [-2.0], [-6.0], [9.0]]])
+    >>> y = pool(x, mask=np.array([[True, True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [-1.5, -3.0, -4.0, 0.0]
+    """
+
+    reduction = staticmethod(ops.window_mean)
+
+    def __init__(
+        self,
+        pool_size: int,
+        strides: int | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+        self.data_format = check_data_format(self.who, data_format)
+
+
+@export
+class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
+    """Takes the maximum over the real steps of each window.
+
+    Drops in for `keras.layers.MaxPooling1D`: the same arguments and, without
+    a mask, numbers, with one exception. Keras splits the padding of strided
+    `"same"` windows by the length of the padded batch, so they shift when a
+    batch is padded more. Here the padding on the left is
+    `max(pool_size - strides, 0) // 2`, whatever the length, which is what Keras
+    has whenever `strides` divides the number of steps.
+
+    Strided windows start at the first column: padding on the left changes
+    nothing if it is a multiple of `strides`.
+
+    Args:
+        pool_size: Steps in a window. Defaults to 2.
+        strides: Steps from one window to the next. Defaults to `pool_size`.
+        padding: `"valid"` or `"same"`. Defaults to `"valid"`.
+        data_format: `"channels_last"`, the only order of axes that has a
+            meaning here. Defaults to that.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, features)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Padding steps never win.
+        Emits: `(batch, windows)`. With `"valid"` a window is real when all its
+            steps are; with `"same"` when its anchor is, each `strides`-th step.
+        Empty row: zeros.
+        Padding values: reach neither the output nor the gradient, NaN
+            included. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of shape `(batch, windows, features)`, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If a size is not positive, `data_format` is
+            `"channels_first"`, or a `"valid"` window is longer than the
+            sequence.
+
+    Example:
+
+    >>> pool = keras_masking.layers.MaskedMaxPooling1D(3, 1, "same")
+    >>> x = np.array([[[-1.0], [-2.0], [-6.0], [9.0]]])
+    >>> y = pool(x, mask=np.array([[True, True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [-1.0, -1.0, -2.0, 0.0]
+    """
+
+    reduction = staticmethod(ops.window_max)
+
+    def __init__(
+        self,
+        pool_size: int = 2,
+        strides: int | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+        self.data_format = check_data_format(self.who, data_format)

@@ -1,0 +1,206 @@
+"""Sums, means and maxima of the real steps of each window.
+
+The windows are those of `keras.ops.max_pool`, with one exception. Keras splits
+the padding of strided `"same"` windows by the length of the padded batch; here
+the padding on the left is `max(window_size - strides, 0) // 2`, whatever the
+length, which is what Keras has whenever `strides` divides the number of steps.
+"""
+
+import numpy as np
+from keras import ops
+
+from keras_masking._types import Tensor
+from keras_masking.ops.dtypes import as_float
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import wide
+from keras_masking.ops.masks import all_real
+from keras_masking.ops.reading import read
+from keras_masking.ops.windows import check_long_enough
+from keras_masking.ops.windows import check_window
+
+
+def window_sum(
+    x: Tensor,
+    mask: Tensor | None = None,
+    window_size: int = 2,
+    strides: int = 1,
+    padding: str = "valid",
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Sum over the real steps of each window.
+
+    Args:
+        x: Tensor of shape `(batch, steps, features)`.
+        mask: True at real steps, `(batch, steps)`. Defaults to all real.
+        window_size: Steps in a window.
+        strides: Steps from one window to the next.
+        padding: `"valid"` or `"same"`.
+        empty_value: The result of a window without a real step.
+
+    Returns:
+        Tensor of shape `(batch, windows, features)`, of the dtype of `x`, or
+        of `keras.config.floatx()` for integers. It accumulates in float32 at
+        least; a sum that the dtype of `x` cannot hold overflows.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [3.0], [np.nan]]], "float32")
+    >>> y = keras_masking.ops.window_sum(x, np.array([[1, 1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [3.0, 5.0, 3.0]
+    """
+    how = window_size, strides, padding
+    x, mask = _read("window_sum", x, mask, *how)
+    total = _mean_of_all(x, mask, *how) * window_size
+    return _finish(total, x, mask, *how, empty_value)
+
+
+def window_mean(
+    x: Tensor,
+    mask: Tensor | None = None,
+    window_size: int = 2,
+    strides: int = 1,
+    padding: str = "valid",
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Mean over the real steps of each window: their sum by their number.
+
+    Args:
+        x: Tensor of shape `(batch, steps, features)`.
+        mask: True at real steps, `(batch, steps)`. Defaults to all real.
+        window_size: Steps in a window.
+        strides: Steps from one window to the next.
+        padding: `"valid"` or `"same"`.
+        empty_value: The result of a window without a real step.
+
+    Returns:
+        Tensor of shape `(batch, windows, features)`, of the dtype of `x`, or
+        of `keras.config.floatx()` for integers.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [3.0], [np.nan]]], "float32")
+    >>> y = keras_masking.ops.window_mean(x, np.array([[1, 1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [1.5, 2.5, 3.0]
+    """
+    how = window_size, strides, padding
+    x, mask = _read("window_mean", x, mask, *how)
+    mean = _mean_of_all(x, mask, *how)
+    if mask is not None or padding == "same":
+        counted = all_real(x) if mask is None else mask
+        count = ops.cast(window_count(counted, *how), dtype_name(mean))
+        mean = mean * (window_size / ops.maximum(count, 1))[..., None]
+    return _finish(mean, x, mask, *how, empty_value)
+
+
+def window_max(
+    x: Tensor,
+    mask: Tensor | None = None,
+    window_size: int = 2,
+    strides: int = 1,
+    padding: str = "valid",
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Maximum over the real steps of each window.
+
+    Args:
+        x: Tensor of shape `(batch, steps, features)`.
+        mask: True at real steps, `(batch, steps)`. Defaults to all real.
+        window_size: Steps in a window.
+        strides: Steps from one window to the next.
+        padding: `"valid"` or `"same"`.
+        empty_value: The result of a window without a real step.
+
+    Returns:
+        Tensor of shape `(batch, windows, features)`, of the dtype of `x`, or
+        of `keras.config.floatx()` for integers.
+
+    Example:
+
+    >>> x = np.array([[[-1.0], [-2.0], [-3.0], [0.0]]], "float32")
+    >>> y = keras_masking.ops.window_max(x, np.array([[1, 1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [-1.0, -2.0, -3.0]
+    """
+    how = window_size, strides, padding
+    x, mask = _read("window_max", x, mask, *how)
+    real = x
+    if mask is not None:
+        real = ops.where(mask[..., None], x, scalar(-np.inf, x))
+    real = _spread(real, *how, fill=-np.inf)
+    largest = ops.max_pool(real, window_size, strides, "valid", "channels_last")
+    return _finish(largest, x, mask, *how, empty_value)
+
+
+def window_count(
+    mask: Tensor, window_size: int, strides: int = 1, padding: str = "valid"
+) -> Tensor:
+    """The number of real steps in each window, as int32."""
+    counts = _spread(ops.cast(mask, "int32"), window_size, strides, padding)
+    counts = ops.cumsum(ops.pad(counts, ((0, 0), (1, 0))), axis=1)
+    return counts[:, window_size::strides] - counts[:, :-window_size:strides]
+
+
+def _read(
+    who: str,
+    x: Tensor,
+    mask: Tensor | None,
+    window_size: int,
+    strides: int,
+    padding: str,
+) -> tuple[Tensor, Tensor | None]:
+    who_ = f"`{who}`"
+    check_window(
+        who_,
+        padding,
+        ("valid", "same"),
+        window_size=window_size,
+        strides=strides,
+    )
+    x, mask = read(who, x, mask)
+    check_long_enough(who_, x.shape[1], window_size, padding)
+    return as_float(x), mask
+
+
+def _spread(
+    x: Tensor, window_size: int, strides: int, padding: str, fill: float = 0
+) -> Tensor:
+    """`x` with the steps around it that `"same"` windows reach."""
+    if padding == "valid":
+        return x
+    left = max(window_size - strides, 0) // 2
+    around = [(0, 0)] * len(x.shape)
+    around[1] = (left, window_size - 1 - left)
+    return ops.pad(x, around, constant_values=fill)
+
+
+def _mean_of_all(
+    x: Tensor,
+    mask: Tensor | None,
+    window_size: int,
+    strides: int,
+    padding: str,
+) -> Tensor:
+    """Mean of each window in which what is not real counts as 0."""
+    real = x if mask is None else ops.where(mask[..., None], x, scalar(0, x))
+    real = _spread(wide(real), window_size, strides, padding)
+    return ops.average_pool(
+        real, window_size, strides, "valid", "channels_last"
+    )
+
+
+def _finish(
+    y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    window_size: int,
+    strides: int,
+    padding: str,
+    empty_value: float,
+) -> Tensor:
+    if mask is not None:
+        some = window_count(mask, window_size, strides, padding) > 0
+        y = ops.where(some[..., None], y, scalar(empty_value, y))
+    return ops.cast(y, dtype_name(x))

@@ -1,0 +1,221 @@
+"""Moments over real steps, and means that weigh them.
+
+The rules of `reductions` hold here as well.
+"""
+
+from keras import ops
+
+from keras_masking._types import Axis
+from keras_masking._types import Tensor
+from keras_masking.ops.dtypes import as_float
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import wide
+from keras_masking.ops.masks import all_real
+from keras_masking.ops.masks import step_index
+from keras_masking.ops.reading import read_reduced
+from keras_masking.ops.reductions import count_real
+from keras_masking.ops.reductions import fill_empty
+from keras_masking.ops.reductions import masked_sum
+from keras_masking.ops.reductions import plain_mean
+
+
+def masked_moments(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance over real steps.
+
+    The variance is the mean of the squared distances from the mean: divided by
+    the number of real steps, as `keras.ops.var` does.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: Both results where there is no real step.
+
+    Returns:
+        Two tensors of the dtype of `x`, or of `keras.config.floatx()` for
+        integers.
+
+    Example:
+
+    >>> x = np.array([[1.0, 3.0, np.nan]], "float32")
+    >>> moments = keras_masking.ops.masked_moments(x, np.array([[1, 1, 0]]))
+    >>> [float(moment[0]) for moment in moments]
+    [2.0, 1.0]
+    """
+    x, mask, axis = read_reduced("masked_moments", x, mask, axis)
+    x = as_float(x)
+    mean, variance = (
+        fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
+        for y in _moments(wide(x), mask, axis, keepdims)
+    )
+    return mean, variance
+
+
+def _moments(
+    x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
+) -> tuple[Tensor, Tensor]:
+    mean = plain_mean(x, mask, axis, keepdims=True)
+    # `plain_mean` selects after the square, and the derivative of a square at a
+    # padding step that holds NaN is NaN: select before it as well.
+    apart = x - mean
+    if mask is not None:
+        apart = ops.where(mask, apart, scalar(0, apart))
+    variance = plain_mean(ops.square(apart), mask, axis, keepdims)
+    return mean if keepdims else ops.squeeze(mean, axis), variance
+
+
+def masked_variance(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Variance over real steps, divided by their number.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`, or of `keras.config.floatx()` for integers.
+
+    Example:
+
+    >>> x = np.array([[1.0, 3.0, np.nan]], "float32")
+    >>> y = keras_masking.ops.masked_variance(x, np.array([[1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([1.], dtype=float32)
+    """
+    return masked_moments(x, mask, axis, keepdims, empty_value)[1]
+
+
+def masked_std(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Standard deviation over real steps: the root of their variance.
+
+    Its gradient is 0 where the deviation is 0: for a single real step and for
+    equal ones, where the root has none.
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`, or of `keras.config.floatx()` for integers.
+
+    Example:
+
+    >>> x = np.array([[1.0, 5.0, np.nan], [4.0, 0.0, 0.0]], "float32")
+    >>> mask = np.array([[1, 1, 0], [1, 0, 0]])
+    >>> keras.ops.convert_to_numpy(keras_masking.ops.masked_std(x, mask))
+    array([2., 0.], dtype=float32)
+    """
+    x, mask, axis = read_reduced("masked_std", x, mask, axis)
+    x = as_float(x)
+    _, variance = _moments(wide(x), mask, axis, keepdims)
+    some = variance > 0
+    root = ops.sqrt(ops.where(some, variance, scalar(1, variance)))
+    root = ops.where(some, root, variance)
+    return fill_empty(root, mask, axis, keepdims, empty_value, dtype_name(x))
+
+
+def masked_sqrtn(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Sum over real steps, divided by the root of their number.
+
+    The variance of a sum of independent steps grows with their number; this
+    one's does not. (TensorFlow's name for it is the combiner `"sqrtn"`,
+    sentence-transformers' the pooling mode `mean_sqrt_len_tokens`.)
+
+    Args:
+        x: Tensor, such as `(batch, steps, features)`.
+        mask: True at real steps; the first axes of `x`. Defaults to all real.
+        axis: The axis or axes to reduce. Defaults to 1, the steps.
+        keepdims: Whether to keep the reduced axes with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`, or of `keras.config.floatx()` for integers.
+
+    Example:
+
+    >>> x = np.array([[1.0, 2.0, 3.0, 2.0, np.nan]], "float32")
+    >>> y = keras_masking.ops.masked_sqrtn(x, np.array([[1, 1, 1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([4.], dtype=float32)
+    """
+    x, mask, axis = read_reduced("masked_sqrtn", x, mask, axis)
+    x = as_float(x)
+    mean = plain_mean(wide(x), mask, axis, keepdims)
+    real = ops.ones_like(x, dtype="bool") if mask is None else mask
+    count = ops.cast(count_real(real, x, axis, keepdims), dtype_name(mean))
+    y = mean * ops.sqrt(count)
+    return fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
+
+
+def masked_position_mean(
+    x: Tensor,
+    mask: Tensor | None = None,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    """Mean over real steps of which the k-th weighs k.
+
+    For models that read from left to right, whose later steps have seen more
+    (Muennighoff 2022, SGPT: `sum(k * x[k]) / sum(k)`; the pooling mode
+    `weightedmean` of sentence-transformers). Padding is not counted, on
+    whichever side it stands.
+
+    Args:
+        x: Tensor, `(batch, steps, ...)`.
+        mask: True at real steps, `(batch, steps)`. Defaults to all real.
+        keepdims: Whether to keep the step axis with size 1.
+        empty_value: The result where there is no real step.
+
+    Returns:
+        Tensor of the dtype of `x`, or of `keras.config.floatx()` for integers.
+
+    Example:
+
+    >>> x = np.array([[np.nan, 1.0, 4.0]], "float32")
+    >>> y = keras_masking.ops.masked_position_mean(x, np.array([[0, 1, 1]]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([3.], dtype=float32)
+    """
+    who, steps = "masked_position_mean", mask
+    x, mask, axis = read_reduced(who, x, mask, 1)
+    x = as_float(x)
+    real = wide(x if mask is None else ops.where(mask, x, scalar(0, x)))
+    place = step_index(all_real(x) if steps is None else steps) + 1
+    for _ in range(len(x.shape) - 2):
+        place = ops.expand_dims(place, -1)
+    place = ops.cast(place, dtype_name(real))
+    total = ops.cast(masked_sum(place, mask, axis, keepdims), dtype_name(real))
+    y = ops.sum(real * place, axis=axis, keepdims=keepdims)
+    y = y / ops.maximum(total, 1)
+    return fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
