@@ -5,9 +5,12 @@ one vector if it pools, else a list of steps with `oracle.PADDING` where the
 output step is not real.
 """
 
+import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from functools import partial
 from typing import Any
 
 import keras
@@ -33,6 +36,7 @@ class Case:
     width: int = FEATURES
     pools: bool = False
     zeroes: bool = True  # writes 0 at padding steps
+    shortest: int = 1  # steps that a row needs to be run alone
     columns: bool = False  # speaks of columns of the padded array
     outputs: Callable[[Any], Any] = field(default=lambda y: y)
 
@@ -55,23 +59,120 @@ class Case:
         return np.array(filled), real
 
 
-def conv(name: str, **config: Any) -> Case:
-    kernel_size, groups = config.pop("kernel_size", 3), config.get("groups", 1)
-    kernel = weights(kernel_size, FEATURES // groups, 6)
-    bias = weights(6, seed=8)
+def weighted(
+    name: str,
+    layer: type,
+    row: Callable[..., list],
+    shapes: list[tuple[int, ...]],
+    *arguments: Any,
+    width: int = FEATURES,
+    pools: bool = False,
+    shortest: int = 1,
+    **config: Any,
+) -> Case:
+    """A layer whose oracle takes its weights, in their order, after a row."""
+    values = [weights(*shape, seed=7 + i) for i, shape in enumerate(shapes)]
+    lists = [value.tolist() for value in values]
 
     def make(**kwargs: Any) -> keras.layers.Layer:
-        layer = layers.MaskedConv1D(6, kernel_size, **config, **kwargs)
-        layer.build((None, None, FEATURES))
-        layer.set_weights([kernel, bias])
-        return layer
+        made = layer(*arguments, **config, **kwargs)
+        made.build((None, None, FEATURES))
+        made.set_weights(values)
+        return made
 
-    def row(steps: list, mask: list) -> list:
-        return oracle.convolution(
-            steps, mask, kernel.tolist(), bias.tolist(), **config
-        )
+    return Case(
+        name,
+        make,
+        lambda steps, mask: row(steps, mask, *lists),
+        width=width,
+        pools=pools,
+        shortest=shortest,
+    )
 
-    return Case(f"conv-{name}", make, row, width=6)
+
+def conv(name: str, kernel_size: int = 3, **config: Any) -> Case:
+    groups = config.get("groups", 1)
+    span = (kernel_size - 1) * config.get("dilation_rate", 1)
+    return weighted(
+        f"conv-{name}",
+        layers.MaskedConv1D,
+        partial(oracle.convolution, **config),
+        [(kernel_size, FEATURES // groups, 6), (6,)],
+        6,
+        kernel_size,
+        width=6,
+        shortest=1 if "padding" in config else span + 1,
+        **config,
+    )
+
+
+def depthwise(name: str, multiple: int = 1, **config: Any) -> Case:
+    width = FEATURES * multiple
+    return weighted(
+        f"depthwise-{name}",
+        layers.MaskedDepthwiseConv1D,
+        partial(oracle.depthwise, **config),
+        [(3, FEATURES, multiple), (width,)],
+        3,
+        width=width,
+        shortest=1 if "padding" in config else 3,
+        depth_multiplier=multiple,
+        **config,
+    )
+
+
+def separable(name: str, **config: Any) -> Case:
+    return weighted(
+        f"separable-{name}",
+        layers.MaskedSeparableConv1D,
+        partial(oracle.separable, **config),
+        [(3, FEATURES, 1), (1, FEATURES, 6), (6,)],
+        6,
+        3,
+        width=6,
+        shortest=1 if "padding" in config else 5,
+        **config,
+    )
+
+
+def transposed(name: str, kernel_size: int = 3, **config: Any) -> Case:
+    return weighted(
+        f"transposed-{name}",
+        layers.MaskedConv1DTranspose,
+        partial(oracle.transposed_convolution, **config),
+        [(kernel_size, 6, FEATURES), (6,)],
+        6,
+        kernel_size,
+        width=6,
+        **config,
+    )
+
+
+def window(name: str, size: int, strides: int, padding: str) -> Case:
+    layer, function = {
+        "average": (layers.MaskedAveragePooling1D, statistics.fmean),
+        "max": (layers.MaskedMaxPooling1D, max),
+    }[name]
+    return Case(
+        f"window-{name}-{padding}-{size}-{strides}",
+        partial(layer, size, strides, padding),
+        lambda steps, mask: oracle.window_pooling(
+            steps, mask, function, size, strides, padding
+        ),
+        shortest=size if padding == "valid" else 1,
+    )
+
+
+def group_norm(groups: int) -> Case:
+    return weighted(
+        f"group-norm-{groups}",
+        layers.MaskedGroupNormalization,
+        lambda steps, mask, *w: oracle.group_normalization(
+            steps, mask, FEATURES if groups == -1 else groups, *w
+        ),
+        [(FEATURES,), (FEATURES,)],
+        groups,
+    )
 
 
 def pool(
@@ -93,6 +194,20 @@ def passing(steps: list, mask: list) -> list:
 def relu(steps: list, mask: list) -> list:
     clipped = [[max(value, 0.0) for value in step] for step in steps]
     return passing(clipped, mask)
+
+
+def moved(
+    name: str, make: Callable[..., Any], row: Callable[..., list]
+) -> Case:
+    """A layer that moves steps, the padding ones as they are."""
+    columns = name == "crop"
+    return Case(name, make, row, zeroes=False, columns=columns)
+
+
+def sine(place: int) -> list:
+    """The sinusoid of a position, feature by feature."""
+    angles = [place / 100.0 ** (f // 2 * 2 / FEATURES) for f in range(FEATURES)]
+    return [math.cos(a) if f % 2 else math.sin(a) for f, a in enumerate(angles)]
 
 
 def second_piece(steps: list, mask: list) -> list:
@@ -137,7 +252,85 @@ CASES = [
     conv("same-dilation", padding="same", dilation_rate=2),
     conv("causal-dilation", padding="causal", dilation_rate=3),
     conv("groups", padding="same", groups=2),
+    depthwise("same-strides", padding="same", strides=2),
+    depthwise("valid-multiple", multiple=2),
+    separable("same-strides", padding="same", strides=2),
+    separable("valid-dilation", dilation_rate=2),
+    transposed("valid"),
+    transposed("valid-strides", kernel_size=4, strides=2),
+    transposed("valid-short-kernel", kernel_size=2, strides=3),
+    transposed("same-strides", padding="same", strides=2),
+    transposed("output-padding", kernel_size=1, strides=3, output_padding=0),
+    window("average", 2, 2, "valid"),
+    window("average", 3, 1, "same"),
+    window("average", 3, 2, "same"),
+    window("max", 2, 2, "valid"),
+    window("max", 4, 1, "same"),
+    window("max", 3, 2, "same"),
+    group_norm(1),
+    group_norm(2),
+    group_norm(-1),
+    Case(
+        "statistics",
+        layers.StatisticsPooling1D,
+        oracle.mean_and_std,
+        pools=True,
+    ),
+    weighted(
+        "attention-pooling",
+        layers.AttentionPooling1D,
+        oracle.attention,
+        [(FEATURES, 5), (5,), (5, 2)],
+        2,
+        5,
+        pools=True,
+    ),
+    pool(
+        "average-position",
+        layers.MaskedGlobalAveragePooling1D,
+        oracle.pool_position,
+        weighting="position",
+    ),
+    pool(
+        "average-sqrtn",
+        layers.MaskedGlobalAveragePooling1D,
+        oracle.pool_sqrtn,
+        weighting="sqrtn",
+    ),
+    Case("reverse", layers.TemporalReverse, oracle.reverse),
+    Case("compact", layers.CompactSteps, oracle.compact),
+    moved(
+        "crop",
+        partial(layers.MaskedCropping1D, (1, 2)),
+        lambda steps, mask: passing(steps[1:-2], mask[1:-2]),
+    ),
+    moved(
+        "zero-padding",
+        partial(layers.MaskedZeroPadding1D, (1, 2)),
+        lambda steps, mask: passing(
+            [None, *steps, None, None], [False, *mask, False, False]
+        ),
+    ),
+    moved(
+        "up-sampling",
+        partial(layers.MaskedUpSampling1D, 3),
+        lambda steps, mask: [s for s in passing(steps, mask) for _ in range(3)],
+    ),
+    weighted(
+        "positions",
+        layers.MaskedPositionEmbedding,
+        lambda steps, mask, table: oracle.numbered(
+            steps, mask, lambda k: table[k]
+        ),
+        [(60, FEATURES)],
+        60,
+    ),
+    Case(
+        "sine-positions",
+        partial(layers.MaskedSinePositionEncoding, 100.0),
+        lambda steps, mask: oracle.numbered(steps, mask, sine),
+    ),
 ]
-CONVOLUTIONS = [case for case in CASES if case.name.startswith("conv")]
+WEIGHTED = [case for case in CASES if case.make().weights]
 BY_LENGTH = [case for case in CASES if not case.columns]
 X = sample(features=FEATURES)

@@ -93,7 +93,10 @@ def _tiny(dtype: str) -> float:
 def gradient(
     function: Callable[..., Any], *inputs: np.ndarray, compile: bool = False
 ) -> list:
-    """Gradients of `function(*inputs)`, a scalar, as NumPy arrays."""
+    """Gradients of `function(*inputs)`, a scalar, as NumPy arrays.
+
+    Of what the scalar does not depend on, zeros.
+    """
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -101,7 +104,8 @@ def gradient(
             with tf.GradientTape() as tape:
                 tape.watch(tensors)
                 value = function(*tensors)
-            grads = tape.gradient(value, tensors)
+            zero = tf.UnconnectedGradients.ZERO
+            grads = tape.gradient(value, tensors, unconnected_gradients=zero)
             return [tf.convert_to_tensor(g) for g in grads]
 
         if compile:
@@ -116,7 +120,12 @@ def gradient(
 
         if compile:
             function = compiled(function)
-        grads = torch.autograd.grad(function(*tensors), tensors)
+        value = function(*tensors)
+        if not value.requires_grad:
+            return [np.zeros_like(x) for x in inputs]
+        grads = torch.autograd.grad(
+            value, tensors, allow_unused=True, materialize_grads=True
+        )
     else:
         import jax
 

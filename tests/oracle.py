@@ -7,6 +7,7 @@ out; a convolution meets a zero there. All arithmetic is Python's float64.
 """
 
 import math
+import statistics
 from typing import Any
 
 PADDING = None  # an output step that is not real
@@ -20,6 +21,11 @@ def real_steps(row: list, mask: list) -> list:
 def by_feature(steps: list, function: Any) -> list:
     """Applies `function` to the values of each feature."""
     return [function(values) for values in zip(*steps)]
+
+
+def dot(x: Any, y: Any) -> float:
+    """Sum of the products."""
+    return math.fsum(a * b for a, b in zip(x, y))
 
 
 def pooled(function: Any) -> Any:
@@ -51,6 +57,50 @@ pool_min = pooled(lambda values: sorted(values)[0])
 pool_logsumexp = pooled(log_sum_exp)
 pool_first = pooled(lambda values: values[0])
 pool_last = pooled(lambda values: values[-1])
+pool_sqrtn = pooled(lambda values: math.fsum(values) / len(values) ** 0.5)
+pool_variance = pooled(statistics.pvariance)
+pool_std = pooled(statistics.pstdev)
+
+
+def by_position(values: tuple) -> float:
+    """Repeats the k-th value k times and averages."""
+    repeated = [v for k, v in enumerate(values) for _ in range(k + 1)]
+    return statistics.fmean(repeated)
+
+
+pool_position = pooled(by_position)
+
+
+def mean_and_std(row: list, mask: list, empty_value: float = 0.0) -> list:
+    """The means of all features, then their deviations."""
+    how = row, mask, empty_value
+    return pool_mean(*how) + pool_std(*how)
+
+
+def attention(
+    row: list, mask: list, hidden: list, bias: list, heads: list
+) -> list:
+    """Averages by the softmax of `tanh(x hidden + bias) heads`, per head.
+
+    `hidden[feature][unit]`, `heads[unit][head]`.
+    """
+    steps = real_steps(row, mask)
+    width = len(row[0])
+    if not steps:
+        return [0.0] * width * len(heads[0])
+    columns = list(zip(*hidden))
+    output = []
+    for head in zip(*heads):
+        scores = []
+        for step in steps:
+            units = [
+                math.tanh(dot(step, column) + b)
+                for column, b in zip(columns, bias)
+            ]
+            scores.append(dot(units, head))
+        ratios = [1 / sum(math.exp(t - s) for t in scores) for s in scores]
+        output += [dot(values, ratios) for values in zip(*steps)]
+    return output
 
 
 def softmax(row: list, mask: list) -> list:
@@ -132,3 +182,162 @@ def embedding(row: list, padding_ids: set, table: list) -> list:
         zeros if i in padding_ids and not 0 <= i < len(table) else table[int(i)]
         for i in row
     ]
+
+
+def depthwise(
+    row: list, mask: list, kernel: list, bias: list, **config: Any
+) -> list:
+    """Convolves each feature by itself: `kernel[tap][feature][multiple]`."""
+    outputs: list = []
+    number = iter(bias)
+    for feature in range(len(row[0])):
+        alone = [[step[feature]] for step in row]
+        for multiple in range(len(kernel[0][0])):
+            taps = [[[tap[feature][multiple]]] for tap in kernel]
+            made = convolution(alone, mask, taps, [next(number)], **config)
+            outputs.append(made)
+    return [
+        PADDING if PADDING in steps else [step[0] for step in steps]
+        for steps in zip(*outputs)
+    ]
+
+
+def separable(
+    row: list,
+    mask: list,
+    kernel: list,
+    points: list,
+    bias: list,
+    **config: Any,
+) -> list:
+    """Depthwise, then each step by itself: `points[0][feature][filter]`."""
+    zeros = [0.0] * len(points[0])
+    return [
+        PADDING
+        if step is PADDING
+        else [
+            math.fsum([b, *(v * w for v, w in zip(step, column))])
+            for b, column in zip(bias, zip(*points[0]))
+        ]
+        for step in depthwise(row, mask, kernel, zeros, **config)
+    ]
+
+
+def transposed_convolution(
+    row: list,
+    mask: list,
+    kernel: list,
+    bias: list,
+    strides: int = 1,
+    padding: str = "valid",
+    output_padding: int | None = None,
+) -> list:
+    """Every real step adds its taps: `kernel[tap][filter][channel]`.
+
+    The real outputs are those that each run of real steps makes alone.
+    """
+    width, filters = len(kernel), range(len(bias))
+
+    def length(steps: int) -> int:
+        touched = (steps - 1) * strides + width
+        if padding == "valid":
+            if output_padding is None:
+                return max(touched, steps * strides)
+            return touched + output_padding
+        if output_padding is None:
+            return steps * strides
+        return (steps - 1) * strides + width % 2 + output_padding
+
+    cut = 0
+    if padding == "same":
+        cut = max((len(row) - 1) * strides + width - length(len(row)), 0) // 2
+    outputs: list = [PADDING] * length(len(row))
+    start = None
+    for t, real in enumerate([*mask, False]):
+        if real and start is None:
+            start = t
+        if not real and start is not None:
+            first = start * strides
+            for j in range(first, first + length(t - start)):
+                outputs[j] = list(bias)
+            start = None
+    for t, step in enumerate(row):
+        for tap, weights in enumerate(kernel):
+            j = t * strides + tap - cut
+            inside = mask[t] and 0 <= j < len(outputs)
+            if inside and outputs[j] is not PADDING:
+                outputs[j] = [
+                    outputs[j][f] + dot(step, weights[f]) for f in filters
+                ]
+    return outputs
+
+
+def window_pooling(
+    row: list,
+    mask: list,
+    function: Any,
+    size: int,
+    strides: int,
+    padding: str = "valid",
+) -> list:
+    """`function` of the real steps of each window, feature by feature."""
+    before = max(size - strides, 0) // 2 if padding == "same" else 0
+    last = len(row) - (size - 1 if padding == "valid" else 0)
+    outputs = []
+    for anchor in range(0, last, strides):
+        window = range(anchor - before, anchor - before + size)
+        there = [t for t in window if 0 <= t < len(row) and mask[t]]
+        real = mask[anchor] if padding == "same" else len(there) == size
+        steps = [row[t] for t in there]
+        outputs.append(by_feature(steps, function) if real else PADDING)
+    return outputs
+
+
+def group_normalization(
+    row: list,
+    mask: list,
+    groups: int,
+    gamma: list,
+    beta: list,
+    epsilon: float = 1e-3,
+) -> list:
+    """Each group's real values less their mean, by their deviation."""
+    width = len(row[0]) // groups
+    steps = real_steps(row, mask)
+    outputs: list = [[] if real else PADDING for real in mask]
+    if not steps:
+        return outputs
+    for group in range(groups):
+        features = range(group * width, (group + 1) * width)
+        values = [step[f] for step in steps for f in features]
+        mean = statistics.fmean(values)
+        deviation = math.sqrt(statistics.pvariance(values) + epsilon)
+        for output, step in zip(outputs, row):
+            if output is not PADDING:
+                output += [
+                    (step[f] - mean) / deviation * gamma[f] + beta[f]
+                    for f in features
+                ]
+    return outputs
+
+
+def reverse(row: list, mask: list) -> list:
+    """Real steps in the opposite order, padding where it was."""
+    steps = real_steps(row, mask)
+    return [steps.pop() if real else PADDING for real in mask]
+
+
+def compact(row: list, mask: list) -> list:
+    """Real steps, then padding."""
+    steps = real_steps(row, mask)
+    return steps + [PADDING] * (len(row) - len(steps))
+
+
+def numbered(row: list, mask: list, vector: Any) -> list:
+    """`vector(k)` at the k-th real step."""
+    count = -1
+    outputs: list = []
+    for real in mask:
+        count += real
+        outputs.append(list(vector(count)) if real else PADDING)
+    return outputs

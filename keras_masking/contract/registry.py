@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from keras_masking.contract.case import TargetError
-from keras_masking.contract.names import LEVELS as LEVELS
 from keras_masking.contract.names import ROLES
 from keras_masking.contract.names import did_you_mean
 

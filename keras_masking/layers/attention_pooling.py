@@ -119,14 +119,15 @@ class AttentionPooling1D(MaskAware):
     ) -> Any:
         mask = self.read_mask(inputs, mask)
         x = apply_mask(inputs, mask)
+        # `@`, since `ops.matmul` makes float32 of float64 on torch.
         scored = x
         if self.hidden_dim is not None:
-            hidden = ops.matmul(x, self.hidden_kernel) + self.hidden_bias
-            scored = self.activation(hidden)
-        scores = wide(ops.matmul(scored, self.score_kernel))
+            hidden = x @ ops.cast(self.hidden_kernel, x.dtype)
+            scored = self.activation(hidden + self.hidden_bias)
+        scores = wide(scored @ ops.cast(self.score_kernel, scored.dtype))
         weights = ops.transpose(masked_softmax(scores, mask), (0, 2, 1))
         # A sum over many steps: not in half precision.
-        pooled = ops.matmul(weights, wide(x))
+        pooled = weights @ wide(x)
         width = self.num_heads * inputs.shape[2]
         pooled = ops.reshape(pooled, (-1, width))
         pooled = ops.cast(pooled, self.compute_dtype)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_masking._export import export
@@ -182,12 +183,13 @@ class MaskedSinePositionEncoding(Positions):
         self.max_wavelength = max_wavelength
 
     def vectors(self, index: Tensor, features: int) -> Tensor:
-        feature = ops.arange(features, dtype="int32")
-        odd = ops.equal(feature % 2, 1)
-        exponent = ops.cast(feature - feature % 2, "float32") / features
-        speed = ops.power(1.0 / self.max_wavelength, exponent)
-        angle = ops.cast(index, "float32")[..., None] * speed
-        return ops.where(odd, ops.cos(angle), ops.sin(angle))
+        feature = np.arange(features)
+        exponent = (feature - feature % 2) / features
+        speed = self.max_wavelength**-exponent
+        wide = self.compute_dtype == "float64"
+        dtype = "float64" if wide else "float32"
+        angle = ops.cast(index, dtype)[..., None] * ops.cast(speed, dtype)
+        return ops.where(feature % 2, ops.cos(angle), ops.sin(angle))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "max_wavelength": self.max_wavelength}

@@ -7,6 +7,8 @@ from keras import ops
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import is_whole
+from keras_masking.ops.masks import all_real
+from keras_masking.ops.masks import step_index
 from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import read
 
@@ -127,25 +129,21 @@ def transposed_window_mask(
     of_last = outputs_of_one_step(
         kernel_size, strides, padding, output_padding, dilation_rate
     )
+    repeated = ops.repeat(mask, strides, axis=1)
     if of_last < strides:
-        # The outputs that only a step with a real neighbour makes.
+        # Some outputs of a step are made only beside a real neighbour.
         inside = ops.logical_and(mask[:, :-1], mask[:, 1:])
         inside = ops.pad(inside, ((0, 0), (0, 1)))
-        parts = [mask] * of_last + [inside] * (strides - of_last)
-        real = ops.stack(parts, axis=-1)
-        real = ops.reshape(real, (-1, *_times(mask.shape[1], strides)))
+        place = step_index(all_real(repeated)) % strides
+        inside = ops.repeat(inside, strides, axis=1)
+        real = ops.where(place < of_last, repeated, inside)
         return real[:, : of_last - strides]
-    repeated = ops.repeat(mask, strides, axis=1)
     more = of_last - strides
     real = None
     for shift in chain(range(0, more, strides), [more]):
         run = ops.pad(repeated, ((0, 0), (shift, more - shift)))
         real = run if real is None else ops.logical_or(real, run)
     return real
-
-
-def _times(steps: int | None, strides: int) -> tuple[int]:
-    return (-1 if steps is None else steps * strides,)
 
 
 def outputs_of_one_step(

@@ -74,13 +74,18 @@ def test_more_padding_changes_nothing(case: Case, extra: int) -> None:
 @pytest.mark.parametrize("case", BY_LENGTH, ids=str)
 def test_alone_equals_batched(case: Case) -> None:
     layer, mask = case.make(), MASKS["right"]
-    batched = to_numpy(case.outputs(layer(X, mask=mask)))
+    y = case.outputs(layer(X, mask=mask))
+    batched, real = to_numpy(y), mask_of(y)
     for row, length in enumerate(mask.sum(axis=1)):
-        if case.name.startswith("conv-valid") and length < 5:
-            continue  # shorter than the window: no output step at all
-        alone = to_numpy(case.outputs(layer(X[row : row + 1, :length])))[0]
-        same = batched[row] if case.pools else batched[row, : len(alone)]
-        assert_close(same, alone)
+        if length < case.shortest:
+            continue  # no window fits in: no output step at all
+        lone = X[row : row + 1, :length]
+        if case.pools:
+            assert_close(batched[row], to_numpy(layer(lone))[0])
+            continue
+        alone = case.outputs(layer(lone, mask=np.ones((1, length), bool)))
+        here = mask_of(alone)[0]
+        assert_close(batched[row][real[row]], to_numpy(alone)[0][here])
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -88,7 +93,11 @@ def test_no_mask_is_an_all_true_mask(case: Case) -> None:
     layer = case.make()
     plain = case.outputs(layer(X))
     masked = case.outputs(layer(X, mask=np.ones((3, 7), bool)))
-    np.testing.assert_array_equal(to_numpy(plain), to_numpy(masked))
+    if case.name.startswith("group-norm"):
+        # A mean of two axes sums in another order than a masked one.
+        assert_close(plain, to_numpy(masked))
+    else:
+        np.testing.assert_array_equal(to_numpy(plain), to_numpy(masked))
     assert mask_of(plain) is None
 
 
