@@ -50,12 +50,20 @@ DTYPES = {
 }
 
 
+CONFIGS: dict[str, dict[str, Any]] = {
+    "CustomEmbedding": {"input_dim": 4, "output_dim": 3},
+    "MaskedAveragePooling1D": {"pool_size": 2},
+    "MaskedConv1D": {"filters": 4, "kernel_size": 3},
+    "MaskedConv1DTranspose": {"filters": 4, "kernel_size": 3},
+    "MaskedDepthwiseConv1D": {"kernel_size": 3},
+    "MaskedGroupNormalization": {"groups": 1},
+    "MaskedPositionEmbedding": {"sequence_length": 9},
+    "MaskedSeparableConv1D": {"filters": 4, "kernel_size": 3},
+}
+
+
 def make(layer: type, **config: Any) -> keras.layers.Layer:
-    if layer is layers.MaskedConv1D:
-        config.update(filters=4, kernel_size=3)
-    if layer is layers.CustomEmbedding:
-        config.update(input_dim=4, output_dim=3)
-    return layer(name="mine", **config)
+    return layer(name="mine", **CONFIGS.get(layer.__name__, {}), **config)
 
 
 def raises(call: Callable[[], Any], message: str) -> pytest.ExceptionInfo:
@@ -70,14 +78,21 @@ OF_FEATURES = [layer for layer in LAYERS if layer is not layers.CustomEmbedding]
 
 def inputs_of(layer: type) -> Any:
     x = np.zeros((2, 5), "int32") if layer is layers.CustomEmbedding else X
+    if layer is layers.TemporalConcatenate:
+        return [x, x]
     return [x, np.array([1, 2])] if layer is layers.LengthMask else x
+
+
+def mask_of_first(layer: type, mask: Any) -> Any:
+    return [mask, None] if layer is layers.TemporalConcatenate else mask
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_mask_of_the_wrong_shape(layer: type, kind: str) -> None:
     shape, fix = SHAPES[kind]
-    inputs, mask = inputs_of(layer), np.ones(shape, bool)
+    inputs = inputs_of(layer)
+    mask = mask_of_first(layer, np.ones(shape, bool))
     x = inputs[0] if isinstance(inputs, list) else inputs
     message = (
         f"In layer 'mine' (of type {layer.__name__}): {RULE} Received: "
@@ -91,7 +106,7 @@ def test_mask_of_the_wrong_shape(layer: type, kind: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_mask_of_the_wrong_dtype(layer: type, dtype: str) -> None:
-    mask = DTYPES[dtype]
+    mask = mask_of_first(layer, DTYPES[dtype])
     message = (
         f"In layer 'mine' (of type {layer.__name__}): `mask` must be boolean, "
         f"True where a step is real. Received: mask.dtype={dtype}. Make it "
@@ -108,16 +123,18 @@ def test_symbolic_masks_are_checked(layer: type) -> None:
     x = keras.Input((5, 3))
     inputs = [x, keras.Input((), dtype="int32")]
     inputs = inputs if layer is layers.LengthMask else x
+    if layer is layers.TemporalConcatenate:
+        inputs = [x, x]
     who = f"In layer 'mine' (of type {layer.__name__}): "
     wrong = keras.Input((4,), dtype="bool")
     raises(
-        lambda: make(layer)(inputs, mask=wrong),
+        lambda: make(layer)(inputs, mask=mask_of_first(layer, wrong)),
         f"{who}{RULE} Received: mask.shape=(None, 4), "
         f"inputs.shape=(None, 5, 3). {ANOTHER}",
     )
     words = keras.Input((5,), dtype="string")
     with pytest.raises(errors.MaskDtypeError, match="dtype=string"):
-        make(layer)(inputs, mask=words)
+        make(layer)(inputs, mask=mask_of_first(layer, words))
 
 
 def test_a_carried_mask_is_checked() -> None:
@@ -135,7 +152,7 @@ def test_a_carried_mask_is_checked() -> None:
         if layer is layers.LengthMask:
             continue
         with pytest.raises(errors.MaskShapeError, match=r"mask.shape=\(2, 5\)"):
-            make(layer)(x)
+            make(layer)([x] if layer is layers.TemporalConcatenate else x)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +165,17 @@ def test_a_carried_mask_is_checked() -> None:
         "masked_max",
         "masked_mean",
         "masked_min",
+        "masked_moments",
+        "masked_position_mean",
         "masked_softmax",
+        "masked_sqrtn",
+        "masked_std",
         "masked_sum",
+        "masked_variance",
+        "reverse_steps",
+        "window_max",
+        "window_mean",
+        "window_sum",
     ],
 )
 def test_ops_say_their_name(name: str) -> None:
@@ -214,8 +240,7 @@ MESSAGES = {
     "empty_value": (
         lambda: layers.LastStep(empty_value="none", name="mine"),
         "In layer 'mine' (of type LastStep): `empty_value` must be a number. "
-        "Received: empty_value='none'. It is what an empty row gives: 0.0 "
-        "say.",
+        "Received: empty_value='none'. Pass a Python float: 0.0 say.",
     ),
     "no pieces": (
         lambda: layers.TemporalSplit(0, name="mine"),
@@ -240,6 +265,70 @@ MESSAGES = {
     "too many lengths": (
         lambda: layers.LengthMask(name="mine")([X, np.array([1, 2, 3])]),
         LENGTHS.format([(2, 5, 3), (3,)]),
+    ),
+    "weighting": (
+        lambda: layers.MaskedGlobalAveragePooling1D(
+            weighting="last", name="mine"
+        ),
+        "In layer 'mine' (of type MaskedGlobalAveragePooling1D): `weighting` "
+        "must be None, 'position' or 'sqrtn'. Received: weighting='last'. "
+        "Leave it at None for the mean.",
+    ),
+    "groups": (
+        lambda: layers.MaskedGroupNormalization(2, name="mine")(X),
+        "In layer 'mine' (of type MaskedGroupNormalization): `groups` must "
+        "divide the number of features. Received: groups=2, features=3. Pass "
+        "a divisor, or -1 for a group of each feature.",
+    ),
+    "axis of the steps": (
+        lambda: layers.MaskedGroupNormalization(1, axis=1, name="mine")(X),
+        "In layer 'mine' (of type MaskedGroupNormalization): `axis` must be "
+        "the last one, that of the features. Received: axis=1, "
+        "inputs.shape=(2, 5, 3). Leave it at -1.",
+    ),
+    "missing": (
+        lambda: layers.NaNMask(missing="some", name="mine"),
+        "In layer 'mine' (of type NaNMask): `missing` must be 'all' or 'any'. "
+        "Received: missing='some'. Pass 'any' if one missing feature makes a "
+        "step useless.",
+    ),
+    "fill_value": (
+        lambda: layers.NaNMask("zero", name="mine"),
+        "In layer 'mine' (of type NaNMask): `fill_value` must be a number. "
+        "Received: fill_value='zero'. Pass a Python float: 0.0 say.",
+    ),
+    "num_heads": (
+        lambda: layers.AttentionPooling1D(0, name="mine"),
+        "In layer 'mine' (of type AttentionPooling1D): `num_heads` must be an "
+        "integer of at least 1. Received: num_heads=0. Pass a Python int.",
+    ),
+    "too many steps": (
+        lambda: layers.MaskedPositionEmbedding(4, name="mine")(X),
+        "In layer 'mine' (of type MaskedPositionEmbedding): a row must not "
+        "have more real steps than `sequence_length`. Received: "
+        "sequence_length=4, longest=5. Raise `sequence_length`, or cut the "
+        "rows.",
+    ),
+    "no list": (
+        lambda: layers.TemporalConcatenate(name="mine")(X),
+        "In layer 'mine' (of type TemporalConcatenate): `inputs` must be a "
+        "list of tensors. Received: inputs=ndarray. Call it as "
+        "`layer([x, y])`.",
+    ),
+    "features differ": (
+        lambda: layers.TemporalConcatenate(name="mine")([X, X[..., :2]]),
+        "In layer 'mine' (of type TemporalConcatenate): inputs must be "
+        "(batch, steps, ...) and differ in nothing but their steps. Received: "
+        "shapes=[(2, 5, 3), (2, 5, 2)]. Bring their features to one width "
+        "first, with `keras.layers.Dense` say.",
+    ),
+    "one mask for two": (
+        lambda: layers.TemporalConcatenate(name="mine")(
+            [X, X], mask=np.ones((2, 5))
+        ),
+        "In layer 'mine' (of type TemporalConcatenate): `mask` must be a list "
+        "with a mask for each input. Received: mask=ndarray, inputs=2. Pass "
+        "None for an input without one.",
     ),
     "channels_first": (
         lambda: layers.MaskedConv1D(
@@ -271,8 +360,8 @@ MESSAGES = {
     "window padding": (
         lambda: ops.window_mask(np.ones((2, 5)), 3, padding="full"),
         "In `window_mask`: `padding` must be 'valid', 'same' or 'causal'. "
-        "Received: padding='full'. Pass the padding of the layer that slides "
-        "the window.",
+        "Received: padding='full'. Pass 'valid' for whole windows only, "
+        "'same' for one at each stride.",
     ),
     "axis": (
         lambda: ops.last_step(X, np.ones((2, 5)), axis=2),
@@ -335,8 +424,9 @@ def not_dense() -> list:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_ragged_and_sparse(layer: type) -> None:
     for x in not_dense():
+        inputs = [x] if layer is layers.TemporalConcatenate else x
         raises(
-            lambda x=x: make(layer)(x),
+            lambda inputs=inputs: make(layer)(inputs),
             f"In layer 'mine' (of type {layer.__name__}): `inputs` must be a "
             f"dense tensor. Received: inputs={type(x).__name__}. Pad it to "
             "one length and say with a mask which steps are real.",
@@ -416,3 +506,96 @@ def test_pieces_that_are_none(pieces: Any) -> None:
 def test_arguments_that_are_none(call: Callable[[], Any], rule: str) -> None:
     with pytest.raises(ValueError, match=re.escape(rule)):
         call()
+
+
+LONG = (
+    "In layer 'mine' (of type {}): with padding='valid' a window must not be "
+    "longer than the sequence. Received: window={}, steps=5. Pad the batch to "
+    "the length of a window at least (the mask says what is real), or pass "
+    "padding='same'."
+)
+
+
+@pytest.mark.parametrize(
+    "layer, window",
+    [
+        (layers.MaskedConv1D(2, 6, name="mine"), 6),
+        (layers.MaskedConv1D(2, 3, dilation_rate=3, name="mine"), 7),
+        (layers.MaskedDepthwiseConv1D(6, name="mine"), 6),
+        (layers.MaskedSeparableConv1D(2, 6, name="mine"), 6),
+        (layers.MaskedAveragePooling1D(6, name="mine"), 6),
+        (layers.MaskedMaxPooling1D(6, 1, name="mine"), 6),
+    ],
+)
+def test_windows_longer_than_the_sequence(
+    layer: keras.layers.Layer, window: int
+) -> None:
+    message = LONG.format(type(layer).__name__, window)
+    raises(lambda: layer(X), message)
+    raises(lambda: layer(keras.Input((5, 3))), message)
+    layer(np.zeros((2, 8, 3)))
+    raises(lambda: layer(X), message)
+
+
+@pytest.mark.parametrize(
+    "name, config",
+    [
+        ("Conv1DTranspose", {"filters": 4, "kernel_size": 0}),
+        ("Conv1DTranspose", {"filters": 4, "kernel_size": 3, "strides": 0}),
+        ("Conv1DTranspose", {"filters": 4, "kernel_size": 3, "padding": "no"}),
+        (
+            "Conv1DTranspose",
+            {"filters": 4, "kernel_size": 3, "strides": 2, "output_padding": 2},
+        ),
+        ("DepthwiseConv1D", {"kernel_size": 3, "depth_multiplier": 0}),
+        ("SeparableConv1D", {"filters": 0, "kernel_size": 3}),
+        ("MaxPooling1D", {"pool_size": 0}),
+        ("Cropping1D", {"cropping": (1, 2, 3)}),
+        ("Cropping1D", {"cropping": -1}),
+        ("ZeroPadding1D", {"padding": -1}),
+        ("UpSampling1D", {"size": 0}),
+        ("GroupNormalization", {"groups": 0}),
+    ],
+    ids=str,
+)
+def test_others_refuse_what_keras_refuses(name: str, config: dict) -> None:
+    with pytest.raises(ValueError, match="Received") as theirs:
+        getattr(keras.layers, name)(**config)
+    raises(
+        lambda: getattr(layers, f"Masked{name}")(**config), str(theirs.value)
+    )
+
+
+@pytest.mark.parametrize("name", ["Average", "Max"])
+@pytest.mark.parametrize("config", [{"strides": 0}, {"padding": "causal"}])
+def test_windows_that_keras_refuses_when_it_is_too_late(
+    name: str, config: dict
+) -> None:
+    getattr(keras.layers, f"{name}Pooling1D")(2, **config)
+    layer = getattr(layers, f"Masked{name}Pooling1D")
+    with pytest.raises(ValueError, match=r"Received: .*(strides=0|causal)"):
+        layer(2, **config)
+
+
+def test_cropping_everything() -> None:
+    layer = layers.MaskedCropping1D((3, 2))
+    with pytest.raises(ValueError, match="smaller than the input length"):
+        layer(X)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.CompactSteps(),
+        layers.TemporalReverse(),
+        layers.NaNMask(),
+        layers.StatisticsPooling1D(),
+        layers.AttentionPooling1D(),
+        layers.MaskedGroupNormalization(1),
+        layers.MaskedSinePositionEncoding(),
+        layers.MaskedMaxPooling1D(),
+    ],
+)
+def test_inputs_without_steps_are_refused(layer: keras.layers.Layer) -> None:
+    with pytest.raises(ValueError, match="ndim"):
+        layer(np.zeros(5))

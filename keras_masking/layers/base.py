@@ -82,8 +82,9 @@ class KeepsDtype(MaskAware):
 class Merger(MaskAware):
     """A layer of a list of inputs, each of which may have a mask."""
 
-    def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
-        """The masks to obey, one for each input; None if there is none."""
+    def __call__(
+        self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
+    ) -> Any:
         if not isinstance(inputs, (list, tuple)) or not inputs:
             raise ValueError(
                 describe(
@@ -93,6 +94,10 @@ class Merger(MaskAware):
                     inputs=type(inputs).__name__,
                 )
             )
+        return super().__call__(inputs, mask, **kwargs)
+
+    def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
+        """The masks to obey, one for each input; None if there is none."""
         given = [None] * len(inputs) if mask is None else mask
         if not isinstance(given, (list, tuple)) or len(given) != len(inputs):
             raise MaskShapeError(

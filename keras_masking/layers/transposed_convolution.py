@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
+from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import StepMixer
 from keras_masking.layers.checks import check_data_format
@@ -103,3 +104,8 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
             None if extra is None else extra[0],
             self.dilation_rate[0],
         )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, steps, filters = super().compute_output_shape(input_shape)
+        # Keras' formula goes below 0 for a sequence of no steps.
+        return (batch, None if steps is None else max(steps, 0), filters)

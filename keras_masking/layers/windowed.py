@@ -22,9 +22,9 @@ class Windowed(StepMixer):
             self.dilation_rate[0],
         )
 
-    def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         self._check_steps(inputs.shape[1])
-        return super().mix(inputs, mask)
+        return super().call(inputs, mask)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         return window_mask(mask, *self.window)

@@ -10,6 +10,7 @@ from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.layers.checks import check_data_format
 from keras_masking.layers.windowed import Windowed
+from keras_masking.ops.windows import check_window
 
 
 class WindowedPooling(Windowed):
@@ -21,6 +22,18 @@ class WindowedPooling(Windowed):
     def window(self) -> tuple[int, int, str, int]:
         """Its size, strides, kind of padding, and dilation rate."""
         return self.pool_size[0], self.strides[0], self.padding.lower(), 1
+
+    def check_arguments(self, data_format: str | None) -> None:
+        """Refuses what Keras' pooling layers take and then fail on."""
+        self.data_format = check_data_format(self.who, data_format)
+        size, strides, padding, _ = self.window
+        check_window(
+            self.who,
+            padding,
+            ("valid", "same"),
+            pool_size=size,
+            strides=strides,
+        )
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         return self.reduction(inputs, mask, *self.window[:3])
@@ -93,7 +106,7 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
         **kwargs: Any,
     ) -> None:
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
-        self.data_format = check_data_format(self.who, data_format)
+        self.check_arguments(data_format)
 
 
 @export
@@ -160,4 +173,4 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
         **kwargs: Any,
     ) -> None:
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
-        self.data_format = check_data_format(self.who, data_format)
+        self.check_arguments(data_format)

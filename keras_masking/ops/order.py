@@ -10,6 +10,7 @@ from keras_masking.ops.masks import all_real
 from keras_masking.ops.masks import apply_mask
 from keras_masking.ops.masks import mask_to_lengths
 from keras_masking.ops.masks import step_index
+from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import read
 
 
@@ -33,7 +34,7 @@ def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> keras.ops.convert_to_numpy(y).tolist()
     [[3, 2, 1, 0]]
     """
-    x, mask = read("reverse_steps", x, mask)
+    x, mask = _read("reverse_steps", x, mask)
     if mask is None:
         return ops.flip(x, axis=1)
     last = mask_to_lengths(mask)[:, None] - 1
@@ -66,7 +67,7 @@ def compact_steps(
     >>> keras.ops.convert_to_numpy(mask).tolist()
     [[True, True, False, False]]
     """
-    x, mask = read("compact_steps", x, mask)
+    x, mask = _read("compact_steps", x, mask)
     if mask is None:
         return x, all_real(x)
     front = compact_mask(mask)
@@ -116,7 +117,7 @@ def pack_steps(
                 masks=len(masks),
             )
         )
-    pairs = [read("pack_steps", x, m) for x, m in zip(tensors, masks)]
+    pairs = [_read("pack_steps", x, m) for x, m in zip(tensors, masks)]
     joined = ops.concatenate([x for x, _ in pairs], axis=1)
     if all(mask is None for _, mask in pairs):
         return joined, all_real(joined)
@@ -127,6 +128,13 @@ def join_masks(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
     """The masks of tensors side by side; all real where there is none."""
     masks = [all_real(x) if mask is None else mask for x, mask in pairs]
     return ops.concatenate(masks, axis=1)
+
+
+def _read(
+    who: str, x: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    x, _ = read(who, x, None)
+    return x, None if mask is None else check_mask(mask, x, f"`{who}`")
 
 
 def _real_first(mask: Tensor) -> Tensor:

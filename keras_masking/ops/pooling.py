@@ -6,15 +6,19 @@ the padding on the left is `max(window_size - strides, 0) // 2`, whatever the
 length, which is what Keras has whenever `strides` divides the number of steps.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from keras import ops
 
 from keras_masking._types import Tensor
+from keras_masking.errors import describe
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import all_real
+from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import read
 from keras_masking.ops.windows import check_long_enough
 from keras_masking.ops.windows import check_window
@@ -130,7 +134,7 @@ def window_max(
     if mask is not None:
         real = ops.where(mask[..., None], x, scalar(-np.inf, x))
     real = _spread(real, *how, fill=-np.inf)
-    largest = ops.max_pool(real, window_size, strides, "valid", "channels_last")
+    largest = _slide(ops.max_pool, real, window_size, strides)
     return _finish(largest, x, mask, *how, empty_value)
 
 
@@ -159,7 +163,17 @@ def _read(
         window_size=window_size,
         strides=strides,
     )
-    x, mask = read(who, x, mask)
+    x, _ = read(who, x, None)
+    if len(x.shape) != 3:
+        raise ValueError(
+            describe(
+                who_,
+                "`x` must have shape (batch, steps, features).",
+                "Bring it there with `keras.ops.reshape`.",
+                **{"x.shape": tuple(x.shape)},
+            )
+        )
+    mask = None if mask is None else check_mask(mask, x, who_)
     check_long_enough(who_, x.shape[1], window_size, padding)
     return as_float(x), mask
 
@@ -186,9 +200,18 @@ def _mean_of_all(
     """Mean of each window in which what is not real counts as 0."""
     real = x if mask is None else ops.where(mask[..., None], x, scalar(0, x))
     real = _spread(wide(real), window_size, strides, padding)
-    return ops.average_pool(
-        real, window_size, strides, "valid", "channels_last"
-    )
+    return _slide(ops.average_pool, real, window_size, strides)
+
+
+def _slide(
+    pool: Callable[..., Tensor], x: Tensor, window_size: int, strides: int
+) -> Tensor:
+    windows = x[:, window_size - 1 :: strides]
+    # Torch refuses to pool nothing, and TensorFlow divides an integer by 0,
+    # which ends the process.
+    if 0 in windows.shape:
+        return windows
+    return pool(x, window_size, strides, "valid", "channels_last")
 
 
 def _finish(

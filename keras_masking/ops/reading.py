@@ -127,8 +127,7 @@ def read(
             )
         )
     if mask is None:
-        # Of no steps none is real, and Keras has no maximum of nothing.
-        return x, ops.ones_like(x, dtype="bool") if 0 in x.shape else None
+        return x, None
     if isinstance(mask, (list, tuple)):
         mask = _array(mask, f"`{who}`")
     ndim = min(len(mask.shape), len(x.shape))
@@ -140,6 +139,9 @@ def read_expanded(
 ) -> tuple[Tensor, Tensor | None]:
     """As `read`, with the mask expanded on the right to the rank of `x`."""
     x, mask = read(who, x, mask)
+    if mask is None and 0 in x.shape:
+        # Of no steps none is real, and Keras has no maximum of nothing.
+        mask = ops.ones_like(x, dtype="bool")
     if mask is not None:
         for _ in range(len(x.shape) - len(mask.shape)):
             mask = ops.expand_dims(mask, -1)

@@ -98,7 +98,10 @@ def masked_variance(
     >>> keras.ops.convert_to_numpy(y)
     array([1.], dtype=float32)
     """
-    return masked_moments(x, mask, axis, keepdims, empty_value)[1]
+    x, mask, axis = read_reduced("masked_variance", x, mask, axis)
+    x = as_float(x)
+    _, y = _moments(wide(x), mask, axis, keepdims)
+    return fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
 
 
 def masked_std(
@@ -215,7 +218,7 @@ def masked_position_mean(
     for _ in range(len(x.shape) - 2):
         place = ops.expand_dims(place, -1)
     place = ops.cast(place, dtype_name(real))
-    total = ops.cast(masked_sum(place, mask, axis, keepdims), dtype_name(real))
+    total = masked_sum(place, steps, axis, keepdims)
     y = ops.sum(real * place, axis=axis, keepdims=keepdims)
     y = y / ops.maximum(total, 1)
     return fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))

@@ -132,8 +132,8 @@ def transposed_window_mask(
     repeated = ops.repeat(mask, strides, axis=1)
     if of_last < strides:
         # Some outputs of a step are made only beside a real neighbour.
-        inside = ops.logical_and(mask[:, :-1], mask[:, 1:])
-        inside = ops.pad(inside, ((0, 0), (0, 1)))
+        following = ops.pad(mask, ((0, 0), (0, 1)))[:, 1:]
+        inside = ops.logical_and(mask, following)
         place = step_index(all_real(repeated)) % strides
         inside = ops.repeat(inside, strides, axis=1)
         real = ops.where(place < of_last, repeated, inside)
@@ -179,7 +179,8 @@ def check_window(
             describe(
                 who,
                 f"`padding` must be {', '.join(others)} or {last}.",
-                "Pass the padding of the layer that slides the window.",
+                "Pass 'valid' for whole windows only, 'same' for one at each "
+                "stride.",
                 padding=repr(padding),
             )
         )

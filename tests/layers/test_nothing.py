@@ -1,0 +1,50 @@
+"""No rows, no steps: what is there to compute comes out, and nothing fails."""
+
+import numpy as np
+import pytest
+
+from tests.cases import CASES
+from tests.cases import FEATURES
+from tests.cases import Case
+from tests.helpers import mask_of
+from tests.helpers import to_numpy
+
+
+def takes_no_steps(case: Case) -> bool:
+    return case.shortest == 1 and case.name != "crop"
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("masked", [False, True])
+def test_no_rows(case: Case, masked: bool) -> None:
+    x, layer = np.zeros((0, 7, FEATURES), "float32"), case.make()
+    wanted = case.outputs(layer(np.zeros((2, 7, FEATURES), "float32")))
+    mask = np.ones((0, 7), bool) if masked else None
+    y = case.outputs(layer(x, mask=mask))
+    assert to_numpy(y).shape == (0, *wanted.shape[1:])
+    if masked and not case.pools:
+        assert mask_of(y).shape == to_numpy(y).shape[:2]
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if takes_no_steps(c)], ids=str
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_no_steps(case: Case, masked: bool) -> None:
+    x, layer = np.zeros((2, 0, FEATURES), "float32"), case.make()
+    mask = np.ones((2, 0), bool) if masked else None
+    y = case.outputs(layer(x, mask=mask))
+    values = to_numpy(y)
+    if case.pools:
+        # What an empty row gives, whether it has padding or nothing at all.
+        empty = layer(np.ones((2, 7, FEATURES)), mask=np.zeros((2, 7), bool))
+        np.testing.assert_array_equal(values, to_numpy(empty))
+        return
+    # Steps that the layer adds to any sequence; padding, here.
+    grows = {"zero-padding": 3, "transposed-valid": 2}.get(case.name, 0)
+    grows = {"transposed-valid-strides": 2}.get(case.name, grows)
+    assert values.shape == (2, grows, case.width)
+    assert np.all(values == 0)
+    if masked:
+        assert mask_of(y).shape == (2, grows)
+        assert not mask_of(y).any()
