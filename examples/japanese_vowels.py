@@ -14,19 +14,17 @@ A model that obeys its mask has none.
 """
 
 import argparse
-import warnings
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+from side_by_side import compare
+from side_by_side import load
+from side_by_side import show
 
 from keras_masking import layers
 
-DATA = Path(__file__).parent / "data" / "japanese_vowels.npz"
 EXTRA_STEPS = (0, 1, 5, 20, 100)
 # UCI Machine Learning Repository, https://doi.org/10.24432/C5NS47, which takes
 # them from Kudo, Toyama and Shimbo (1999), same training and test recordings.
@@ -36,44 +34,8 @@ PUBLISHED = {
 }
 
 
-def load() -> tuple[list, np.ndarray, list, np.ndarray, np.ndarray]:
-    """Standardized recordings and speakers, to train and to test.
-
-    The last item is what a step of zeros becomes by standardizing: it stands
-    in the padding of everybody who pads first.
-    """
-    with np.load(DATA) as data:
-        ends = np.cumsum(data["lengths"].astype("int32"))
-        recordings = np.split(data["steps"], ends[:-1])
-        speakers = data["speakers"].astype("int32")
-        training = data["training"]
-    seen = np.concatenate([r for r, t in zip(recordings, training) if t])
-    mean, deviation = seen.mean(axis=0), seen.std(axis=0)
-    recordings = [(r - mean) / deviation for r in recordings]
-    train = [r for r, t in zip(recordings, training) if t]
-    test = [r for r, t in zip(recordings, training) if not t]
-    zeros = -mean / deviation
-    return train, speakers[training], test, speakers[~training], zeros
-
-
-def pad(
-    recordings: list, extra: int = 0, padding: str = "post", fill: Any = 0.0
-) -> list[np.ndarray]:
-    """A batch padded to the longest recording and `extra` steps more."""
-    lengths = np.array([len(recording) for recording in recordings])
-    steps = lengths.max() + extra
-    columns = np.arange(steps)
-    if padding == "pre":
-        columns = columns[::-1]
-    mask = columns < lengths[:, None]
-    batch = np.zeros((len(recordings), steps, 12), "float32") + fill
-    batch[mask] = np.concatenate(recordings)
-    return [batch.astype("float32"), mask]
-
-
-def build(masked: bool, seed: int) -> keras.Model:
+def build(masked: bool) -> keras.Model:
     """The classifier, of our layers or of plain Keras layers."""
-    keras.utils.set_random_seed(seed)
     conv = layers.MaskedConv1D if masked else keras.layers.Conv1D
     pool = (
         layers.MaskedGlobalAveragePooling1D
@@ -88,111 +50,30 @@ def build(masked: bool, seed: int) -> keras.Model:
         x = keras.layers.Dropout(0.2)(x)
     x = pool()(x, mask=mask)
     outputs = keras.layers.Dense(9, activation="softmax")(x)
-    model = keras.Model([inputs, mask], outputs)
-    model.compile(
-        keras.optimizers.Adam(1e-3),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    return model
+    return keras.Model([inputs, mask], outputs)
 
 
-def alone(model: keras.Model, recordings: list) -> np.ndarray:
-    """Predictions without padding: recordings of one length at a time."""
-    lengths = np.array([len(recording) for recording in recordings])
-    result = np.zeros((len(recordings), 9), "float32")
-    for length in np.unique(lengths):
-        where = np.flatnonzero(lengths == length)
-        batch = pad([recordings[i] for i in where])
-        result[where] = model.predict_on_batch(batch)
-    return result
-
-
-def drifts(
-    model: keras.Model, recordings: list, zeros: np.ndarray
-) -> dict[str, float]:
-    """Largest change of a probability, for each kind of padding."""
-    reference = alone(model, recordings)
-
-    def drift(**kind: Any) -> float:
-        padded = model.predict_on_batch(pad(recordings, **kind))
-        # NaN is the largest change of all.
-        return float(
-            np.nan_to_num(np.abs(padded - reference), nan=np.inf).max()
-        )
-
+def paddings(zeros: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Kinds of padding: the arguments of `pad`."""
     result = {}
     for padding, words in (("post", "appended"), ("pre", "prepended")):
         for extra in EXTRA_STEPS:
-            result[f"{extra} more {words}"] = drift(
-                extra=extra, padding=padding
-            )
-    result["padded, then standardized"] = drift(fill=zeros)
-    result["padding holds 5"] = drift(fill=5.0)
-    result["padding holds NaN"] = drift(fill=np.nan)
+            result[f"{extra} more {words}"] = {
+                "extra": extra,
+                "padding": padding,
+            }
+    result["padded, then standardized"] = {"fill": zeros}
+    result["padding holds 5"] = {"fill": 5.0}
+    result["padding holds NaN"] = {"fill": np.nan}
     return result
-
-
-class Report(keras.callbacks.Callback):
-    """Moves a progress bar."""
-
-    def __init__(self, progress: Progress, title: str, epochs: int) -> None:
-        super().__init__()
-        self.progress = progress
-        self.task = progress.add_task(title, total=epochs)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.progress.advance(self.task)
 
 
 def run(
     epochs: int = 60, seed: int = 0, console: Console | None = None
 ) -> dict[str, dict[str, Any]]:
     """Trains and measures both; for each, `accuracy` and `drift`."""
-    train, train_speakers, test, test_speakers, zeros = load()
-    results = {}
-    with Progress(console=console, transient=True) as progress:
-        for title, masked in (("plain Keras", False), ("keras_masking", True)):
-            with warnings.catch_warnings():
-                # That Conv1D destroys the mask is what we are about to show.
-                warnings.filterwarnings("ignore", ".*destroy the mask")
-                model = build(masked, seed)
-                model.fit(
-                    pad(train),
-                    train_speakers,
-                    batch_size=30,
-                    epochs=epochs,
-                    verbose=0,
-                    callbacks=[Report(progress, f"training {title}", epochs)],
-                )
-                guesses = alone(model, test).argmax(axis=1)
-                drift = drifts(model, test, zeros)
-            results[title] = {
-                "accuracy": float((guesses == test_speakers).mean()),
-                "drift": drift,
-            }
-    return results
-
-
-def show(results: dict[str, dict[str, Any]], console: Console) -> None:
-    """Prints the table of accuracies and drifts."""
-    backend = keras.backend.backend()
-    table = Table(
-        title=f"Japanese Vowels, Keras {keras.__version__} on {backend}"
-    )
-    table.add_column("")
-    for title in results:
-        table.add_column(title, justify="right")
-    accuracies = [r["accuracy"] for r in results.values()]
-    table.add_row("accuracy", *(f"{a:.3f}" for a in accuracies))
-    table.add_section()
-    for kind in next(iter(results.values()))["drift"]:
-        values = [r["drift"][kind] for r in results.values()]
-        cells = ["NaN" if np.isinf(v) else f"{v:.1e}" for v in values]
-        table.add_row(f"drift: {kind}", *cells)
-    console.print(table)
-    for name, accuracy in PUBLISHED.items():
-        console.print(f"published accuracy {accuracy:.3f}  {name}")
+    *_, zeros = load()
+    return compare(build, paddings(zeros), epochs, seed, console)
 
 
 def plot(results: dict[str, dict[str, Any]], path: str) -> None:
@@ -232,6 +113,8 @@ def main() -> None:
     console = Console()
     results = run(arguments.epochs, arguments.seed, console)
     show(results, console)
+    for name, accuracy in PUBLISHED.items():
+        console.print(f"published accuracy {accuracy:.3f}  {name}")
     if arguments.plot:
         plot(results, arguments.plot)
         console.print(f"wrote {arguments.plot}")
