@@ -72,6 +72,86 @@ def test_convolution_drops_in(config: dict) -> None:
     assert set(theirs.get_config()) <= set(ours.get_config())
 
 
+DROP_INS = [
+    ("SeparableConv1D", {"filters": 5, "kernel_size": 3}),
+    (
+        "SeparableConv1D",
+        {
+            "filters": 5,
+            "kernel_size": 4,
+            "strides": 2,
+            "padding": "same",
+            "depth_multiplier": 2,
+        },
+    ),
+    ("SeparableConv1D", {"filters": 5, "kernel_size": 3, "dilation_rate": 2}),
+    ("DepthwiseConv1D", {"kernel_size": 3}),
+    ("DepthwiseConv1D", {"kernel_size": 4, "padding": "same", "strides": 2}),
+    ("DepthwiseConv1D", {"kernel_size": 3, "depth_multiplier": 3}),
+    *(
+        (
+            "Conv1DTranspose",
+            {"filters": 5, "kernel_size": k, "strides": s, "padding": padding},
+        )
+        for padding in ("valid", "same")
+        for k, s in ((3, 1), (3, 2), (4, 2), (2, 3), (5, 2), (1, 1))
+    ),
+    ("Conv1DTranspose", {"filters": 5, "kernel_size": 3, "dilation_rate": 2}),
+    (
+        "Conv1DTranspose",
+        {"filters": 5, "kernel_size": 3, "strides": 2, "output_padding": 1},
+    ),
+    (
+        "Conv1DTranspose",
+        {
+            "filters": 5,
+            "kernel_size": 3,
+            "strides": 2,
+            "output_padding": 1,
+            "padding": "same",
+        },
+    ),
+    ("AveragePooling1D", {"pool_size": 2}),
+    ("AveragePooling1D", {"pool_size": 3, "strides": 1}),
+    ("MaxPooling1D", {}),
+    ("MaxPooling1D", {"pool_size": 3, "strides": 1, "padding": "same"}),
+    ("MaxPooling1D", {"pool_size": 4, "strides": 2, "padding": "same"}),
+    ("GroupNormalization", {"groups": 1}),
+    ("GroupNormalization", {"groups": 2, "epsilon": 0.1}),
+    ("GroupNormalization", {"groups": -1, "center": False}),
+    ("GroupNormalization", {"groups": 4, "scale": False}),
+    ("Cropping1D", {}),
+    ("Cropping1D", {"cropping": (0, 3)}),
+    ("Cropping1D", {"cropping": 0}),
+    ("ZeroPadding1D", {}),
+    ("ZeroPadding1D", {"padding": (0, 3)}),
+    ("UpSampling1D", {}),
+    ("UpSampling1D", {"size": 3}),
+]
+
+
+@pytest.mark.parametrize("name, config", DROP_INS, ids=str)
+def test_drops_in(name: str, config: dict) -> None:
+    theirs = getattr(keras.layers, name)(**config)
+    ours = getattr(layers, f"Masked{name}")(**config)
+    theirs.build(X.shape)
+    ours.build(X.shape)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=w.shape) for w in theirs.get_weights()]
+    theirs.set_weights(weights)
+    ours.set_weights(theirs.get_weights())
+    wanted = to_numpy(theirs(X))
+    assert_close(ours(X), wanted)
+    assert_close(ours(X, mask=np.ones((3, 8), bool)), wanted)
+    assert tuple(ours.compute_output_shape((3, 8, 4))) == wanted.shape
+    symbolic = keras.Input((None, 4))
+    assert ours(symbolic).shape == theirs(symbolic).shape
+    assert set(theirs.get_config()) <= set(ours.get_config())
+    ours.set_weights([w + 1 for w in weights])
+    theirs.set_weights(ours.get_weights())
+    assert_close(ours(X), to_numpy(theirs(X)))
+
+
 def test_the_one_exception_strided_same_of_any_length() -> None:
     """Keras' windows shift with the padded length, ours do not."""
     config = {"filters": 5, "kernel_size": 4, "strides": 3, "padding": "same"}

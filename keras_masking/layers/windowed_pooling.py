@@ -21,7 +21,7 @@ class WindowedPooling(Windowed):
     @property
     def window(self) -> tuple[int, int, str, int]:
         """Its size, strides, kind of padding, and dilation rate."""
-        return self.pool_size[0], self.strides[0], self.padding.lower(), 1
+        return self.pool_size[0], self.strides[0], self.padding, 1
 
     def check_arguments(self, data_format: str | None) -> None:
         """Refuses what Keras' pooling layers take and then fail on."""

@@ -142,9 +142,12 @@ def window_count(
     mask: Tensor, window_size: int, strides: int = 1, padding: str = "valid"
 ) -> Tensor:
     """The number of real steps in each window, as int32."""
-    counts = _spread(ops.cast(mask, "int32"), window_size, strides, padding)
-    counts = ops.cumsum(ops.pad(counts, ((0, 0), (1, 0))), axis=1)
-    return counts[:, window_size::strides] - counts[:, :-window_size:strides]
+    # Pooled as `x` is: JAX takes two formulas of an unknown length for two
+    # lengths.
+    real = ops.cast(mask, "float32")[..., None]
+    real = _spread(real, window_size, strides, padding)
+    share = _slide(ops.average_pool, real, window_size, strides)[..., 0]
+    return ops.cast(ops.round(share * window_size), "int32")
 
 
 def _read(
@@ -206,11 +209,10 @@ def _mean_of_all(
 def _slide(
     pool: Callable[..., Tensor], x: Tensor, window_size: int, strides: int
 ) -> Tensor:
-    windows = x[:, window_size - 1 :: strides]
     # Torch refuses to pool nothing, and TensorFlow divides an integer by 0,
     # which ends the process.
-    if 0 in windows.shape:
-        return windows
+    if 0 in x.shape or (x.shape[1] or window_size) < window_size:
+        return x[:, window_size - 1 :: strides]
     return pool(x, window_size, strides, "valid", "channels_last")
 
 

@@ -114,8 +114,10 @@ def plain_mean(
     x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
 ) -> Tensor:
     """Mean of floats as wide as they are; of no step, 0."""
-    if mask is None:
+    if mask is None and dtype_name(x) != "float64":
         return ops.mean(x, axis=axis, keepdims=keepdims)
+    if mask is None:  # Keras' mean computes in float32 on PyTorch
+        mask = ops.ones_like(x, dtype="bool")
     total = ops.sum(
         ops.where(mask, x, scalar(0, x)), axis=axis, keepdims=keepdims
     )
