@@ -272,6 +272,21 @@ def transposed_convolution(
     return outputs
 
 
+def windows(
+    row: list, mask: list, size: int, strides: int, padding: str = "valid"
+) -> list:
+    """Of each window whether its output is real, and its real steps."""
+    before = max(size - strides, 0) // 2 if padding == "same" else 0
+    last = len(row) - (size - 1 if padding == "valid" else 0)
+    found = []
+    for anchor in range(0, last, strides):
+        window = range(anchor - before, anchor - before + size)
+        there = [t for t in window if 0 <= t < len(row) and mask[t]]
+        real = mask[anchor] if padding == "same" else len(there) == size
+        found.append((real, [row[t] for t in there]))
+    return found
+
+
 def window_pooling(
     row: list,
     mask: list,
@@ -281,16 +296,17 @@ def window_pooling(
     padding: str = "valid",
 ) -> list:
     """`function` of the real steps of each window, feature by feature."""
-    before = max(size - strides, 0) // 2 if padding == "same" else 0
-    last = len(row) - (size - 1 if padding == "valid" else 0)
-    outputs = []
-    for anchor in range(0, last, strides):
-        window = range(anchor - before, anchor - before + size)
-        there = [t for t in window if 0 <= t < len(row) and mask[t]]
-        real = mask[anchor] if padding == "same" else len(there) == size
-        steps = [row[t] for t in there]
-        outputs.append(by_feature(steps, function) if real else PADDING)
-    return outputs
+    return [
+        by_feature(steps, function) if real else PADDING
+        for real, steps in windows(row, mask, size, strides, padding)
+    ]
+
+
+def pack(rows: list, masks: list) -> list:
+    """The real steps of one row after another, then padding."""
+    places = sum(len(row) for row in rows)
+    steps = [s for row, mask in zip(rows, masks) for s in real_steps(row, mask)]
+    return steps + [PADDING] * (places - len(steps))
 
 
 def group_normalization(
