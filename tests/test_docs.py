@@ -2,8 +2,10 @@
 
 import inspect
 import re
+import runpy
 from pathlib import Path
 
+import keras
 import pytest
 
 from keras_masking import layers
@@ -18,37 +20,10 @@ SECTIONS = [
     "Raises",
     "Example",
 ]
-MASK_BEHAVIOR = ["Reads", "Emits", "Empty row", "Padding values"]
 
 
-def sections(text: str) -> dict[str, str]:
-    """The parts of a docstring that begin with a name at its margin."""
-    parts = re.split(
-        r"^([A-Z][a-z]+(?: [a-z]+)?):\n", inspect.cleandoc(text), flags=re.M
-    )
-    return dict(zip(parts[1::2], parts[2::2]))
-
-
-def mask_behavior(name: str) -> dict[str, str]:
-    """The lines of a layer's section on masks."""
-    text = inspect.cleandoc(
-        sections(getattr(layers, name).__doc__)["Mask behavior"]
-    )
-    lines = re.split(r"^([A-Z][a-z]+(?: [a-z]+)?): ", text, flags=re.M)
-    return {
-        key: " ".join(value.split())
-        for key, value in zip(lines[1::2], lines[2::2])
-    }
-
-
-def table() -> str:
-    """The README's table."""
-    rows = ["| layer | reads | emits | empty row |", "|---|---|---|---|"]
-    for name in layers.__all__:
-        said = mask_behavior(name)
-        cells = [said[key].rstrip(".") for key in MASK_BEHAVIOR[:3]]
-        rows.append(f"| `{name}` | {' | '.join(cells)} |")
-    return "\n".join(rows)
+MADE = runpy.run_path(str(ROOT / "docs" / "make_layers.py"))
+sections, entries = MADE["sections"], MADE["entries"]
 
 
 @pytest.mark.parametrize("name", layers.__all__)
@@ -56,7 +31,10 @@ def test_a_layer_says_everything(name: str) -> None:
     layer = getattr(layers, name)
     found = sections(layer.__doc__)
     assert [s for s in found if s in SECTIONS] == SECTIONS
-    assert list(mask_behavior(name)) == MASK_BEHAVIOR
+    columns = list(MADE["COLUMNS"])
+    if not hasattr(layer, "window") and name != "MaskedConv1DTranspose":
+        columns.remove("Windows")
+    assert list(entries(name, "Mask behavior")) == columns
     assert ">>> " in found["Example"]
     arguments = set(
         re.findall(r"^    (\*{0,2}\w+): ", found["Args"], flags=re.M)
@@ -78,11 +56,34 @@ def test_a_function_says_everything(name: str) -> None:
     assert arguments == list(inspect.signature(function).parameters)
 
 
+def test_a_prefix_means_a_layer_of_keras() -> None:
+    for name in layers.__all__:
+        said = entries(name, "Keras layer")
+        assert list(said) in ([], MADE["KERAS"])
+        theirs = re.match(
+            r"`(keras|keras_hub)\.layers\.(\w+)`", said.get("Drops in for", "")
+        )
+        if theirs and theirs[1] == "keras":
+            assert issubclass(
+                getattr(keras.layers, theirs[2]), keras.layers.Layer
+            )
+        if name.startswith("Masked") and hasattr(
+            keras.layers, name.removeprefix("Masked")
+        ):
+            assert theirs[2] == name.removeprefix("Masked")
+
+
+def test_the_page_of_layers() -> None:
+    written = (ROOT / "docs" / "layers.md").read_text()
+    assert written == MADE["page"](), "run `python docs/make_layers.py`"
+
+
 def test_the_readme_has_the_table() -> None:
     readme = (ROOT / "README.md").read_text()
     _, rest = readme.split("<!-- table", 1)
     shown = rest.split("-->\n", 1)[1].split("<!-- end -->")[0].strip()
-    assert shown == table(), f"put this into README.md:\n{table()}"
+    table = MADE["overview"]()
+    assert shown == table, f"put this into README.md:\n{table}"
 
 
 def test_the_readme_names_what_is_there() -> None:

@@ -13,14 +13,6 @@ from keras_masking.layers.windowed import Convolution
 class MaskedConv1D(Convolution, keras.layers.Conv1D):
     """Convolution over the steps of a sequence, blind to its padding.
 
-    Drops in for `keras.layers.Conv1D`: the same arguments, weights and, without
-    a mask, numbers, with one exception. Keras splits the padding of a strided
-    `"same"` convolution by the length of the padded batch, so its windows shift
-    when a batch is padded more. Here the padding on the left is
-    `max(span + 1 - strides, 0) // 2`, `span = (kernel_size - 1) *
-    dilation_rate`, whatever the length, which is what Keras has whenever
-    `strides` divides the number of steps.
-
     A strided convolution starts at the first column: padding on the left
     changes nothing if it is a multiple of `strides`.
 
@@ -45,12 +37,22 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
 
     Mask behavior:
         Reads: `(batch, steps)`. A padding step counts as 0.
-        Emits: `(batch, output steps)`. With `"valid"` a step is real when its
-            whole window is; with `"same"` and `"causal"` when its anchor is,
-            each `strides`-th step.
+        Emits: `(batch, output steps)`.
+        Windows: with `"valid"` a step is real when its whole window is; with
+            `"same"` and `"causal"` when its anchor is, each `strides`-th step.
         Empty row: zeros.
         Padding values: reach neither the output nor the gradient, NaN
             included. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.Conv1D`: the same arguments, weights and,
+            without a mask, numbers.
+        Differs: no padding enters, and the mask goes on. One exception without
+            a mask: strided `"same"` windows stand where they stand for any
+            length, `max(span + 1 - strides, 0) // 2` steps before their anchor
+            with `span = (kernel_size - 1) * dilation_rate`. Keras shifts them
+            with the length of the padded batch; the two agree when `strides`
+            divides it.
 
     Returns:
         Tensor of shape `(batch, output steps, filters)`, of the compute dtype.
@@ -100,12 +102,6 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
 class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
     """Convolution of each feature by itself, blind to the padding.
 
-    Drops in for `keras.layers.DepthwiseConv1D`: the same arguments, weights
-    and, without a mask, numbers, with the one exception of `MaskedConv1D`: a
-    strided `"same"` convolution pads its left by
-    `max(span + 1 - strides, 0) // 2`, `span = (kernel_size - 1) *
-    dilation_rate`, whatever the length.
-
     A strided convolution starts at the first column: padding on the left
     changes nothing if it is a multiple of `strides`.
 
@@ -129,12 +125,22 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
 
     Mask behavior:
         Reads: `(batch, steps)`. A padding step counts as 0.
-        Emits: `(batch, output steps)`. With `"valid"` a step is real when its
-            whole window is; with `"same"` when its anchor is, each
-            `strides`-th step.
+        Emits: `(batch, output steps)`.
+        Windows: with `"valid"` a step is real when its whole window is; with
+            `"same"` when its anchor is, each `strides`-th step.
         Empty row: zeros.
         Padding values: reach neither the output nor the gradient, NaN
             included. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.DepthwiseConv1D`: the same arguments,
+            weights and, without a mask, numbers.
+        Differs: no padding enters, and the mask goes on. One exception without
+            a mask: strided `"same"` windows stand where they stand for any
+            length, `max(span + 1 - strides, 0) // 2` steps before their anchor
+            with `span = (kernel_size - 1) * dilation_rate`. Keras shifts them
+            with the length of the padded batch; the two agree when `strides`
+            divides it.
 
     Returns:
         Tensor of shape `(batch, output steps, features * depth_multiplier)`,
@@ -183,12 +189,6 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
 class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
     """Depthwise, then pointwise convolution, blind to the padding.
 
-    Drops in for `keras.layers.SeparableConv1D`: the same arguments, weights
-    and, without a mask, numbers, with the one exception of `MaskedConv1D`: a
-    strided `"same"` convolution pads its left by
-    `max(span + 1 - strides, 0) // 2`, `span = (kernel_size - 1) *
-    dilation_rate`, whatever the length.
-
     A strided convolution starts at the first column: padding on the left
     changes nothing if it is a multiple of `strides`.
 
@@ -214,12 +214,22 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
 
     Mask behavior:
         Reads: `(batch, steps)`. A padding step counts as 0.
-        Emits: `(batch, output steps)`. With `"valid"` a step is real when its
-            whole window is; with `"same"` when its anchor is, each
-            `strides`-th step.
+        Emits: `(batch, output steps)`.
+        Windows: with `"valid"` a step is real when its whole window is; with
+            `"same"` when its anchor is, each `strides`-th step.
         Empty row: zeros.
         Padding values: reach neither the output nor the gradient, NaN
             included. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.SeparableConv1D`: the same arguments,
+            weights and, without a mask, numbers.
+        Differs: no padding enters, and the mask goes on. One exception without
+            a mask: strided `"same"` windows stand where they stand for any
+            length, `max(span + 1 - strides, 0) // 2` steps before their anchor
+            with `span = (kernel_size - 1) * dilation_rate`. Keras shifts them
+            with the length of the padded batch; the two agree when `strides`
+            divides it.
 
     Returns:
         Tensor of shape `(batch, output steps, filters)`, of the compute dtype.

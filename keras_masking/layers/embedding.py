@@ -23,8 +23,7 @@ class CustomEmbedding(MaskAware):
 
     The layer of the Keras guide on masking, done right: the guide's version
     takes from the flattened table and returns single numbers in place of
-    vectors. It shares its one weight, of shape `(input_dim, output_dim)`, with
-    `keras.layers.Embedding`: `set_weights(get_weights())` works either way.
+    vectors.
 
     Args:
         input_dim: Number of rows of the table; ids are 0 to `input_dim - 1`.
@@ -52,6 +51,13 @@ class CustomEmbedding(MaskAware):
         Empty row: the vectors of its padding ids.
         Padding values: a padding id in the table gives its row, as in Keras;
             one outside the table gives zeros and never reaches the table.
+
+    Keras layer:
+        Drops in for: `keras.layers.Embedding`: the same weight, and numbers of
+            ids in the table.
+        Differs: `mask_value` names any padding ids; a mask that is there counts
+            as well; an id outside the table raises, or gives NaN; no LoRA, no
+            quantization; the default initializer is `"random_normal"`.
 
     Returns:
         Tensor of shape `(batch, steps, output_dim)`, of the compute dtype.

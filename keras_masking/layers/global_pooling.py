@@ -75,9 +75,6 @@ class GlobalPooling(MaskAware):
 class MaskedGlobalAveragePooling1D(GlobalPooling):
     """Averages the real steps of a sequence.
 
-    Drops in for `keras.layers.GlobalAveragePooling1D`, which gives NaN for an
-    empty row and sums in half precision under a float16 policy.
-
     Args:
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
@@ -102,6 +99,12 @@ class MaskedGlobalAveragePooling1D(GlobalPooling):
         Empty row: `empty_value`, 0 by default.
         Padding values: reach neither the output nor the gradient, NaN
             included.
+
+    Keras layer:
+        Drops in for: `keras.layers.GlobalAveragePooling1D`: the same arguments
+            and numbers.
+        Differs: an empty row gives 0, not NaN; it sums in float32 under a half
+            precision policy. `weighting` is ours.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
@@ -153,9 +156,6 @@ class MaskedGlobalAveragePooling1D(GlobalPooling):
 class MaskedGlobalMaxPooling1D(GlobalPooling):
     """Takes the maximum over the real steps of a sequence.
 
-    Drops in for `keras.layers.GlobalMaxPooling1D`, which ignores the mask: its
-    padding wins against negative values.
-
     Args:
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
@@ -176,6 +176,12 @@ class MaskedGlobalMaxPooling1D(GlobalPooling):
         Empty row: `empty_value`, 0 by default.
         Padding values: reach neither the output nor the gradient, NaN
             included.
+
+    Keras layer:
+        Drops in for: `keras.layers.GlobalMaxPooling1D`: the same arguments and,
+            without a mask, numbers.
+        Differs: Keras ignores the mask, so padding wins against negative
+            values.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with

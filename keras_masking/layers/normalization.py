@@ -19,10 +19,6 @@ from keras_masking.ops.dtypes import wide
 class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
     """Normalizes groups of features by their mean and variance over real steps.
 
-    Drops in for `keras.layers.GroupNormalization`: the same arguments, weights
-    and, without a mask, numbers. That layer passes the mask on and ignores it:
-    padding enters the statistics of its row, with no warning.
-
     Statistics belong to one row and one group of features; they run over the
     row's real steps and the group's features (Wu and He 2018). `groups=-1`
     normalizes each feature by itself (instance normalization), `groups=1` all
@@ -50,6 +46,12 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         Empty row: zeros.
         Padding values: reach neither the output nor the gradient, NaN
             included. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.GroupNormalization`: the same arguments,
+            weights and, without a mask, numbers.
+        Differs: Keras passes the mask on and ignores it: padding enters the
+            statistics of its row, with no warning. `axis` must be the last.
 
     Returns:
         Tensor of the shape of `inputs`, of the compute dtype. Statistics are

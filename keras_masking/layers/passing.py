@@ -39,6 +39,10 @@ class MyActivation(MaskAware):
         Padding values: stay in their step. Their gradient is the activation's
             own, so a NaN there has a NaN gradient.
 
+    Keras layer:
+        Drops in for: `keras.layers.Activation`: the same numbers.
+        Differs: `"linear"` returns a tensor of its own, not the caller's.
+
     Returns:
         Tensor of the shape of `inputs` and of the compute dtype.
 

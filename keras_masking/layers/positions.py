@@ -44,11 +44,10 @@ class MaskedPositionEmbedding(Positions):
     """A learned vector for the position of each real step.
 
     Positions count real steps, so padding on the left or between moves
-    nothing. It drops in for `keras_hub.layers.PositionEmbedding`: the same
-    arguments, weight and, without a mask, numbers. Like that layer it returns
-    the vectors alone. Add them with a layer, `keras.layers.Add()([x,
-    positions(x)])`: the operator `+` loses the mask, and `Add` loses the mask
-    when what is added to `x` has none, as a plain position embedding has.
+    nothing. The layer returns the vectors alone. Add them with a layer,
+    `keras.layers.Add()([x, positions(x)])`: the operator `+` loses the mask,
+    and `Add` loses it when what is added has none, as a plain position
+    embedding has.
 
     Args:
         sequence_length: Number of positions, the longest row without padding.
@@ -66,6 +65,12 @@ class MaskedPositionEmbedding(Positions):
         Emits: the mask it reads.
         Empty row: zeros.
         Padding values: are not looked at. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras_hub.layers.PositionEmbedding`: the same arguments,
+            weight and, without a mask, numbers.
+        Differs: that layer counts padding steps, and has the call arguments
+            `start_index` and `positions`.
 
     Returns:
         Tensor of the shape of `inputs`, of the compute dtype.
@@ -145,8 +150,7 @@ class MaskedSinePositionEncoding(Positions):
     `sin(k / w ** (i / features))` at even features i and the cosine of the same
     angle at the odd one behind it, where k numbers the real steps from 0 and w
     is `max_wavelength` (Vaswani et al. 2017). Padding on the left or between
-    moves nothing. It drops in for `keras_hub.layers.SinePositionEncoding`. Add
-    it with a layer: the operator `+` loses the mask.
+    moves nothing. Add it with a layer: the operator `+` loses the mask.
 
     Args:
         max_wavelength: Sets the slowest sine. Defaults to 10000.
@@ -163,6 +167,13 @@ class MaskedSinePositionEncoding(Positions):
         Emits: the mask it reads.
         Empty row: zeros.
         Padding values: are not looked at. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras_hub.layers.SinePositionEncoding`: the same
+            arguments and, without a mask, numbers.
+        Differs: that layer counts padding steps, has the call arguments
+            `start_index` and `positions`, and computes angles in half precision
+            under such a policy.
 
     Returns:
         Tensor of the shape of `inputs`, of the compute dtype.

@@ -27,8 +27,6 @@ class Resized(KeepsDtype):
 class MaskedCropping1D(Resized, keras.layers.Cropping1D):
     """Cuts steps off both ends of a sequence, and off its mask.
 
-    Drops in for `keras.layers.Cropping1D`, which loses the mask.
-
     It cuts columns of the padded array, as its namesake does: what is cut off
     the end is padding in one batch and real steps in another.
 
@@ -47,6 +45,10 @@ class MaskedCropping1D(Resized, keras.layers.Cropping1D):
         Emits: `(batch, steps left)`: the mask's columns that are left.
         Empty row: stays as it is.
         Padding values: stay in their step.
+
+    Keras layer:
+        Drops in for: `keras.layers.Cropping1D`: the same arguments and numbers.
+        Differs: the mask is cropped too, and not lost.
 
     Returns:
         Tensor of shape `(batch, steps left, features)`.
@@ -79,8 +81,6 @@ class MaskedCropping1D(Resized, keras.layers.Cropping1D):
 class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
     """Adds steps of zeros at both ends of a sequence, as padding.
 
-    Drops in for `keras.layers.ZeroPadding1D`, which loses the mask.
-
     The steps added are padding steps. Without a mask there is none afterwards,
     and the zeros count as real, as in Keras.
 
@@ -101,6 +101,12 @@ class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
         Emits: `(batch, steps and those added)`: False at the steps added.
         Empty row: stays empty.
         Padding values: stay in their step.
+
+    Keras layer:
+        Drops in for: `keras.layers.ZeroPadding1D`: the same arguments and
+            numbers.
+        Differs: the mask is lengthened too, and not lost; `data_format` must be
+            `"channels_last"`.
 
     Returns:
         Tensor of shape `(batch, steps and those added, features)`.
@@ -136,8 +142,6 @@ class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
 class MaskedUpSampling1D(Resized, keras.layers.UpSampling1D):
     """Repeats each step of a sequence, and of its mask.
 
-    Drops in for `keras.layers.UpSampling1D`, which loses the mask.
-
     Args:
         size: How often each step stands in the output. Defaults to 2.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
@@ -152,6 +156,11 @@ class MaskedUpSampling1D(Resized, keras.layers.UpSampling1D):
         Emits: `(batch, size * steps)`: each step of the mask `size` times.
         Empty row: stays empty.
         Padding values: stay in their step.
+
+    Keras layer:
+        Drops in for: `keras.layers.UpSampling1D`: the same arguments and
+            numbers.
+        Differs: the mask is repeated too, and not lost.
 
     Returns:
         Tensor of shape `(batch, size * steps, features)`.

@@ -16,9 +16,6 @@ from keras_masking.ops import transposed_window_mask
 class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
     """Transposed convolution over the steps, blind to their padding.
 
-    Drops in for `keras.layers.Conv1DTranspose`: the same arguments, weights
-    and, without a mask, numbers.
-
     Args:
         filters: Number of output features.
         kernel_size: Output steps that an input step adds to.
@@ -43,13 +40,18 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
 
     Mask behavior:
         Reads: `(batch, steps)`. A padding step adds nothing.
-        Emits: `(batch, output steps)`. With `"same"` each step of the mask
-            `strides` times; with `"valid"` each run of real steps is longer by
-            `max(span + 1 - strides, 0)`, `span = (kernel_size - 1) *
-            dilation_rate`.
+        Emits: `(batch, output steps)`.
+        Windows: with `"same"` each step of the mask stands `strides` times;
+            with `"valid"` each run of real steps is longer by `max(span + 1 -
+            strides, 0)`, `span = (kernel_size - 1) * dilation_rate`.
         Empty row: zeros.
         Padding values: reach neither the output nor the gradient, NaN
             included. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.Conv1DTranspose`: the same arguments,
+            weights and, without a mask, numbers.
+        Differs: no padding enters, and the mask goes on.
 
     Returns:
         Tensor of shape `(batch, output steps, filters)`, of the compute dtype.

@@ -43,15 +43,6 @@ class WindowedPooling(Windowed):
 class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
     """Averages the real steps of each window.
 
-    Drops in for `keras.layers.AveragePooling1D`: the same arguments and,
-    without a mask, numbers, with one exception. Keras splits the padding of
-    strided `"same"` windows by the length of the padded batch, so they shift
-    when a batch is padded more. Here the padding on the left is
-    `max(pool_size - strides, 0) // 2`, whatever the length, which is what Keras
-    has whenever `strides` divides the number of steps. Its torch
-    backend counts the edge steps of `"same"` windows twice; this one counts
-    them once, as TensorFlow and JAX do.
-
     Strided windows start at the first column: padding on the left changes
     nothing if it is a multiple of `strides`.
 
@@ -71,11 +62,23 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
     Mask behavior:
         Reads: `(batch, steps)`. A mean divides by the real
             steps of the window.
-        Emits: `(batch, windows)`. With `"valid"` a window is real when all its
-            steps are; with `"same"` when its anchor is, each `strides`-th step.
+        Emits: `(batch, windows)`.
+        Windows: with `"valid"` a window is real when all its steps are; with
+            `"same"` when its anchor is, each `strides`-th step.
         Empty row: zeros.
         Padding values: reach neither the output nor the gradient, NaN
             included. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.AveragePooling1D`: the same arguments and,
+            without a mask, numbers.
+        Differs: padding steps do not count, and the mask goes on. One exception
+            without a mask: strided `"same"` windows stand where they stand for
+            any length, `max(pool_size - strides, 0) // 2` steps before their
+            anchor. Keras shifts them with the length of the padded batch; the
+            two agree when `strides` divides it. The edge steps of such windows
+            count once, as on TensorFlow and JAX; Keras counts some of them
+            twice on torch.
 
     Returns:
         Tensor of shape `(batch, windows, features)`, of the compute dtype.
@@ -113,13 +116,6 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
 class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
     """Takes the maximum over the real steps of each window.
 
-    Drops in for `keras.layers.MaxPooling1D`: the same arguments and, without
-    a mask, numbers, with one exception. Keras splits the padding of strided
-    `"same"` windows by the length of the padded batch, so they shift when a
-    batch is padded more. Here the padding on the left is
-    `max(pool_size - strides, 0) // 2`, whatever the length, which is what Keras
-    has whenever `strides` divides the number of steps.
-
     Strided windows start at the first column: padding on the left changes
     nothing if it is a multiple of `strides`.
 
@@ -138,11 +134,21 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
 
     Mask behavior:
         Reads: `(batch, steps)`. Padding steps never win.
-        Emits: `(batch, windows)`. With `"valid"` a window is real when all its
-            steps are; with `"same"` when its anchor is, each `strides`-th step.
+        Emits: `(batch, windows)`.
+        Windows: with `"valid"` a window is real when all its steps are; with
+            `"same"` when its anchor is, each `strides`-th step.
         Empty row: zeros.
         Padding values: reach neither the output nor the gradient, NaN
             included. The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.MaxPooling1D`: the same arguments and,
+            without a mask, numbers.
+        Differs: padding steps do not count, and the mask goes on. One exception
+            without a mask: strided `"same"` windows stand where they stand for
+            any length, `max(pool_size - strides, 0) // 2` steps before their
+            anchor. Keras shifts them with the length of the padded batch; the
+            two agree when `strides` divides it.
 
     Returns:
         Tensor of shape `(batch, windows, features)`, of the compute dtype.

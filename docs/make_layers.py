@@ -1,0 +1,97 @@
+"""Writes `docs/layers.md` from the docstrings: `python docs/make_layers.py`."""
+
+import inspect
+import re
+from pathlib import Path
+
+from keras_masking import layers
+
+HEAD = """# The layers
+
+Made by `python docs/make_layers.py` from the docstrings of the layers.
+
+A mask is boolean, `(batch, steps)`, True at a real step. An *empty row* has no
+real step. A *window* is what one output step of a convolution or a pooling is
+computed from. Without a mask every step is real, and no mask comes out
+(generators aside).
+"""
+COLUMNS = ["Reads", "Emits", "Windows", "Empty row", "Padding values"]
+KERAS = ["Drops in for", "Differs"]
+
+
+def sections(text: str) -> dict[str, str]:
+    """The parts of a docstring that begin with a name at its margin."""
+    parts = re.split(
+        r"^([A-Z][a-z]+(?: [a-z]+)?):\n", inspect.cleandoc(text), flags=re.M
+    )
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def entries(name: str, section: str) -> dict[str, str]:
+    """The entries of a section of a layer's docstring, each on one line."""
+    found = sections(getattr(layers, name).__doc__).get(section, "")
+    parts = re.split(
+        r"^([A-Z][a-z]+(?: [a-z]+)*): ", inspect.cleandoc(found), flags=re.M
+    )
+    return {
+        key: " ".join(value.split())
+        for key, value in zip(parts[1::2], parts[2::2])
+    }
+
+
+def summary(name: str) -> str:
+    """What a layer does, in a sentence."""
+    return inspect.cleandoc(getattr(layers, name).__doc__).split("\n")[0]
+
+
+def overview() -> str:
+    """The README's table: what each layer does, and in place of which."""
+    rows = ["| layer | what it does | drops in for |", "|---|---|---|"]
+    for name in layers.__all__:
+        theirs = entries(name, "Keras layer").get("Drops in for", "")
+        theirs = theirs.split(":")[0].rstrip(".")
+        rows.append(f"| `{name}` | {summary(name)} | {theirs} |")
+    return "\n".join(rows)
+
+
+def masks() -> str:
+    """What each layer does with a mask."""
+    head = COLUMNS[:-1]
+    rows = [
+        f"| layer | {' | '.join(c.lower() for c in head)} |",
+        "|---" * (len(head) + 1) + "|",
+    ]
+    for name in layers.__all__:
+        said = entries(name, "Mask behavior")
+        cells = [said.get(column, "").rstrip(".") for column in head]
+        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def keras() -> str:
+    """The Keras layers that ours drop in for, and what differs."""
+    rows = ["| layer | drops in for | what differs |", "|---|---|---|"]
+    for name in layers.__all__:
+        if said := entries(name, "Keras layer"):
+            cells = [said[column].rstrip(".") for column in KERAS]
+            rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def page() -> str:
+    """The text of the page."""
+    return f"""{HEAD}
+{overview()}
+
+## What they do with a mask
+
+{masks()}
+
+## In place of a layer of Keras
+
+{keras()}
+"""
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("layers.md").write_text(page())
