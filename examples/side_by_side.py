@@ -169,7 +169,7 @@ def show(
             table.add_row(name, *(f"{c[name]:.3f}" for c in columns))
     table.add_section()
     for kind in columns[-1]["drift"]:
-        drifts = [c["drift"].get(kind, np.nan) for c in columns]
+        drifts = [c["drift"][kind] for c in columns]
         cells = ["NaN" if np.isinf(d) else f"{d:.1e}" for d in drifts]
         table.add_row(f"drift: {kind}", *cells)
     console.print(table)

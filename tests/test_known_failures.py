@@ -106,7 +106,9 @@ def test_windowed_average_of_torch_counts_the_edge_twice() -> None:
     x = np.array([[[1.0], [2.0], [6.0]]], "float32")
     how = {"pool_size": 4, "strides": 1, "padding": "same"}
     theirs = to_numpy(keras.layers.AveragePooling1D(**how)(x)).ravel()
-    first = (1 + 1 + 2 + 6) / 4 if BACKEND == "torch" else 3
+    version = tuple(int(n) for n in keras.version().split(".")[:2])
+    twice = BACKEND == "torch" and version < (3, 16)
+    first = (1 + 1 + 2 + 6) / 4 if twice else 3
     np.testing.assert_allclose(theirs[0], first, rtol=1e-6)
     ours = to_numpy(layers.MaskedAveragePooling1D(**how)(x)).ravel()
     np.testing.assert_allclose(ours, [3, 3, 4], rtol=1e-6)

@@ -60,8 +60,8 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. A mean divides by the real
-            steps of the window.
+        Reads: `(batch, steps)`. A mean divides by the real steps of the
+            window.
         Emits: `(batch, windows)`.
         Windows: with `"valid"` a window is real when all its steps are; with
             `"same"` when its anchor is, each `strides`-th step.
@@ -76,9 +76,9 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
             without a mask: strided `"same"` windows stand where they stand for
             any length, `max(pool_size - strides, 0) // 2` steps before their
             anchor. Keras shifts them with the length of the padded batch; the
-            two agree when `strides` divides it. The edge steps of such windows
-            count once, as on TensorFlow and JAX; Keras counts some of them
-            twice on torch.
+            two agree when `strides` divides it. The edge steps of such windows count
+            once, as on TensorFlow and JAX; before Keras 3.16 some count twice
+            on torch.
 
     Returns:
         Tensor of shape `(batch, windows, features)`, of the compute dtype.
