@@ -69,6 +69,27 @@ def test_speech_encoder(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert example.SHIFTED in table
 
 
+def test_missing_values(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("missing_values")
+    results = example.run(epochs=25)
+    ours = results.pop("keras_masking")
+    assert ours[example.ERROR] < 0.9
+    assert max(ours["drift"].values()) < 1e-5 * example.PPM
+    for how, filled in results.items():
+        # Not better by much, nor worse: the record is smooth.
+        assert filled[example.ERROR] < 0.9
+        assert filled["drift"]["in a padded batch"] > 0.03
+        # The forecast is one of the filling, too.
+        others = {"zeros", "mean", "line"} - {how}
+        assert min(filled["drift"][f"gaps hold {o}"] for o in others) > 0.3
+    results["keras_masking"] = ours
+    example.show(results, example.Console())
+    example.Console().print(example.conclude(results))
+    words = capsys.readouterr().out
+    assert f"{ours[example.ERROR]:.3f}" in words
+    assert f"Error {ours[example.ERROR]:.2f} ppm" in words
+
+
 def test_guide(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     guide = load("guide")
     guide.main()
