@@ -317,7 +317,7 @@ MESSAGES = {
     ),
     "features differ": (
         lambda: layers.TemporalConcatenate(name="mine")([X, X[..., :2]]),
-        "In layer 'mine' (of type TemporalConcatenate): inputs must be "
+        "In layer 'mine' (of type TemporalConcatenate): tensors must be "
         "(batch, steps, ...) and differ in nothing but their steps. Received: "
         "shapes=[(2, 5, 3), (2, 5, 2)]. Bring their features to one width "
         "first, with `keras.layers.Dense` say.",

@@ -7,10 +7,10 @@ import keras
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
-from keras_masking.errors import describe
 from keras_masking.layers.base import Merger
 from keras_masking.layers.base import fresh
 from keras_masking.ops import pack_steps
+from keras_masking.ops.order import check_joinable
 from keras_masking.ops.order import compact_mask
 from keras_masking.ops.order import join_masks
 
@@ -64,7 +64,7 @@ class TemporalConcatenate(Merger):
         super().__init__(**kwargs)
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
-        self._check_shapes([tuple(x.shape) for x in inputs])
+        check_joinable(self.who, [x.shape for x in inputs])
         masks = self.read_mask(inputs, mask)
         y, _ = pack_steps(inputs, masks)
         return fresh(y, inputs[0])
@@ -83,30 +83,8 @@ class TemporalConcatenate(Merger):
         return keras.KerasTensor(shape, dtype=dtype)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
-        self._check_shapes(input_shape)
+        check_joinable(self.who, input_shape)
         batch, _, *rest = input_shape[0]
         known = [shape[1] for shape in input_shape if shape[1] is not None]
         unknown = len(known) < len(input_shape)
         return (batch, None if unknown else sum(known), *rest)
-
-    def _check_shapes(self, shapes: list[Shape]) -> None:
-        same = all(
-            len(shape) == len(shapes[0]) >= 2
-            and all(
-                None in sizes or sizes[0] == sizes[1]
-                for axis, sizes in enumerate(zip(shape, shapes[0]))
-                if axis != 1
-            )
-            for shape in shapes
-        )
-        if not same:
-            raise ValueError(
-                describe(
-                    self.who,
-                    "inputs must be (batch, steps, ...) and differ in nothing "
-                    "but their steps.",
-                    "Bring their features to one width first, with "
-                    "`keras.layers.Dense` say.",
-                    shapes=[tuple(shape) for shape in shapes],
-                )
-            )

@@ -76,9 +76,9 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
             without a mask: strided `"same"` windows stand where they stand for
             any length, `max(pool_size - strides, 0) // 2` steps before their
             anchor. Keras shifts them with the length of the padded batch; the
-            two agree when `strides` divides it. The edge steps of such windows count
-            once, as on TensorFlow and JAX; before Keras 3.16 some count twice
-            on torch.
+            two agree when `strides` divides it. The edge steps of such windows
+            count once, as on TensorFlow and JAX; before Keras 3.16 some count
+            twice on torch.
 
     Returns:
         Tensor of shape `(batch, windows, features)`, of the compute dtype.

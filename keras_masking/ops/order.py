@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from keras import ops
 
+from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.masks import all_real
 from keras_masking.ops.masks import apply_mask
 from keras_masking.ops.masks import mask_to_lengths
 from keras_masking.ops.masks import step_index
-from keras_masking.ops.reading import check_mask
-from keras_masking.ops.reading import read
+from keras_masking.ops.reading import read_steps
 
 
 def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -34,7 +34,7 @@ def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> keras.ops.convert_to_numpy(y).tolist()
     [[3, 2, 1, 0]]
     """
-    x, mask = _read("reverse_steps", x, mask)
+    x, mask = read_steps("reverse_steps", x, mask)
     if mask is None:
         return ops.flip(x, axis=1)
     last = mask_to_lengths(mask)[:, None] - 1
@@ -67,7 +67,7 @@ def compact_steps(
     >>> keras.ops.convert_to_numpy(mask).tolist()
     [[True, True, False, False]]
     """
-    x, mask = _read("compact_steps", x, mask)
+    x, mask = read_steps("compact_steps", x, mask)
     if mask is None:
         return x, all_real(x)
     front = compact_mask(mask)
@@ -105,19 +105,21 @@ def pack_steps(
     >>> keras.ops.convert_to_numpy(y).tolist()
     [[1, 2, 3, 0, 0]]
     """
+    listed = isinstance(tensors, (list, tuple))
     if masks is None:
         masks = [None] * len(tensors)
-    if not tensors or len(masks) != len(tensors):
+    if not listed or not tensors or len(masks) != len(tensors):
         raise ValueError(
             describe(
                 "`pack_steps`",
-                "there must be a tensor at least, and a mask for each.",
+                "there must be a list of tensors, and a mask for each.",
                 "Pass None as the mask of a tensor that has none.",
-                tensors=len(tensors),
+                tensors=len(tensors) if listed else type(tensors).__name__,
                 masks=len(masks),
             )
         )
-    pairs = [_read("pack_steps", x, m) for x, m in zip(tensors, masks)]
+    pairs = [read_steps("pack_steps", x, m) for x, m in zip(tensors, masks)]
+    check_joinable("`pack_steps`", [x.shape for x, _ in pairs])
     joined = ops.concatenate([x for x, _ in pairs], axis=1)
     if all(mask is None for _, mask in pairs):
         return joined, all_real(joined)
@@ -130,11 +132,23 @@ def join_masks(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
     return ops.concatenate(masks, axis=1)
 
 
-def _read(
-    who: str, x: Tensor, mask: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    x, _ = read(who, x, None)
-    return x, None if mask is None else check_mask(mask, x, f"`{who}`")
+def check_joinable(who: str, shapes: Sequence[Shape]) -> None:
+    """Refuses tensors that differ in more than their steps."""
+    first = shapes[0]
+    for shape in shapes:
+        pairs = [*zip(shape[:1], first[:1]), *zip(shape[2:], first[2:])]
+        unlike = any(None not in pair and pair[0] != pair[1] for pair in pairs)
+        if unlike or len(shape) != len(first):
+            raise ValueError(
+                describe(
+                    who,
+                    "tensors must be (batch, steps, ...) and differ in nothing "
+                    "but their steps.",
+                    "Bring their features to one width first, with "
+                    "`keras.layers.Dense` say.",
+                    shapes=[tuple(shape) for shape in shapes],
+                )
+            )
 
 
 def _real_first(mask: Tensor) -> Tensor:

@@ -18,8 +18,7 @@ from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import all_real
-from keras_masking.ops.reading import check_mask
-from keras_masking.ops.reading import read
+from keras_masking.ops.reading import read_steps
 from keras_masking.ops.windows import check_long_enough
 from keras_masking.ops.windows import check_window
 
@@ -166,7 +165,7 @@ def _read(
         window_size=window_size,
         strides=strides,
     )
-    x, _ = read(who, x, None)
+    x, mask = read_steps(who, x, mask)
     if len(x.shape) != 3:
         raise ValueError(
             describe(
@@ -176,7 +175,6 @@ def _read(
                 **{"x.shape": tuple(x.shape)},
             )
         )
-    mask = None if mask is None else check_mask(mask, x, who_)
     check_long_enough(who_, x.shape[1], window_size, padding)
     return as_float(x), mask
 

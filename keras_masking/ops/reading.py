@@ -56,7 +56,7 @@ def check_mask(
     elif not hasattr(mask, "shape"):
         mask = ops.convert_to_tensor(mask)
     shape, expected = tuple(mask.shape), tuple(inputs.shape)[:ndim]
-    if len(shape) != len(expected) or any(
+    if len(shape) != ndim or any(
         None not in pair and pair[0] != pair[1] for pair in zip(shape, expected)
     ):
         axes = "(batch, steps)" if ndim == 2 else f"inputs.shape[:{ndim}]"
@@ -132,6 +132,23 @@ def read(
         mask = _array(mask, f"`{who}`")
     ndim = min(len(mask.shape), len(x.shape))
     return x, check_mask(mask, x, f"`{who}`", ndim=ndim)
+
+
+def read_steps(
+    who: str, x: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """As `read`, where the mask must be `(batch, steps)`."""
+    x, _ = read(who, x, None)
+    if len(x.shape) < 2:
+        raise ValueError(
+            describe(
+                f"`{who}`",
+                "`x` must have shape (batch, steps, ...).",
+                "A single row is a batch of one: `x[None]`.",
+                **{"x.shape": tuple(x.shape)},
+            )
+        )
+    return x, None if mask is None else check_mask(mask, x, f"`{who}`")
 
 
 def read_expanded(

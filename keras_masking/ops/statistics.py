@@ -12,8 +12,10 @@ from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import all_real
+from keras_masking.ops.masks import apply_mask
 from keras_masking.ops.masks import step_index
 from keras_masking.ops.reading import read_reduced
+from keras_masking.ops.reading import read_steps
 from keras_masking.ops.reductions import count_real
 from keras_masking.ops.reductions import fill_empty
 from keras_masking.ops.reductions import masked_sum
@@ -210,15 +212,16 @@ def masked_position_mean(
     >>> keras.ops.convert_to_numpy(y)
     array([3.], dtype=float32)
     """
-    who, steps = "masked_position_mean", mask
-    x, mask, axis = read_reduced(who, x, mask, 1)
+    x, mask = read_steps("masked_position_mean", x, mask)
     x = as_float(x)
-    real = wide(x if mask is None else ops.where(mask, x, scalar(0, x)))
-    place = step_index(all_real(x) if steps is None else steps) + 1
+    real = apply_mask(wide(x), mask)
+    if mask is None:
+        mask = all_real(x)
+    place = step_index(mask) + 1
+    total = masked_sum(place, mask, 1, keepdims=True)
+    place, total = (ops.cast(n, dtype_name(real)) for n in (place, total))
+    share = place / ops.maximum(total, 1)
     for _ in range(len(x.shape) - 2):
-        place = ops.expand_dims(place, -1)
-    place = ops.cast(place, dtype_name(real))
-    total = masked_sum(place, steps, axis, keepdims)
-    y = ops.sum(real * place, axis=axis, keepdims=keepdims)
-    y = y / ops.maximum(total, 1)
-    return fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
+        share, mask = (ops.expand_dims(y, -1) for y in (share, mask))
+    y = ops.sum(real * share, axis=1, keepdims=keepdims)
+    return fill_empty(y, mask, 1, keepdims, empty_value, dtype_name(x))

@@ -124,6 +124,18 @@ def transposed_window_mask(
         strides=strides,
         dilation_rate=dilation_rate,
     )
+    if output_padding is not None and (
+        not is_whole(output_padding) or not 0 <= output_padding < strides
+    ):
+        raise ValueError(
+            describe(
+                "`transposed_window_mask`",
+                "`output_padding` must be an integer from 0 to `strides` - 1.",
+                "Leave it at None, as the Keras layer does.",
+                output_padding=repr(output_padding),
+                strides=strides,
+            )
+        )
     mask, _ = read("transposed_window_mask", mask, None)
     mask = check_mask(mask, mask, "`transposed_window_mask`")
     of_last = outputs_of_one_step(

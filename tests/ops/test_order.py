@@ -366,7 +366,7 @@ def test_packs_that_are_refused(tensors: int, masks: int | None) -> None:
     with pytest.raises(ValueError, match="In `pack_steps`: ") as info:
         ops.pack_steps([X] * tensors, given)
     assert str(info.value) == (
-        "In `pack_steps`: there must be a tensor at least, and a mask for "
+        "In `pack_steps`: there must be a list of tensors, and a mask for "
         f"each. Received: tensors={tensors}, masks={masks or 0}. Pass None as "
         "the mask of a tensor that has none."
     )
