@@ -332,5 +332,10 @@ CASES = [
     ),
 ]
 WEIGHTED = [case for case in CASES if case.make().weights]
+# Each layer once, and whatever has strides, whose formulas know no length.
+KINDS = {type(case.make()): case for case in reversed(CASES)}
+ONE_OF_EACH = [
+    case for case in CASES if case in KINDS.values() or "strides" in case.name
+]
 BY_LENGTH = [case for case in CASES if not case.columns]
 X = sample(features=FEATURES)

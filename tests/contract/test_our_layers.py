@@ -9,6 +9,7 @@ from keras_masking.contract import check_layer
 from keras_masking.contract import parametrize_with_checks
 
 
+@pytest.mark.kit
 @pytest.mark.parametrize("case", MASK_CASES, ids=str)
 def test_keeps_the_contract(case: Case) -> None:
     report = check_layer(case, level="information")
