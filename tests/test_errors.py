@@ -294,8 +294,24 @@ MESSAGES = {
     ),
     "fill_value": (
         lambda: layers.NaNMask("zero", name="mine"),
-        "In layer 'mine' (of type NaNMask): `fill_value` must be a number. "
-        "Received: fill_value='zero'. Pass a Python float: 0.0 say.",
+        "In layer 'mine' (of type NaNMask): `fill_value` must be a finite "
+        "number. Received: fill_value='zero'. Pass a Python float: 0.0 say.",
+    ),
+    "NaN for NaN": (
+        lambda: layers.NaNMask(float("nan"), name="mine"),
+        "In layer 'mine' (of type NaNMask): `fill_value` must be a finite "
+        "number. Received: fill_value=nan. Pass a Python float: 0.0 say.",
+    ),
+    "a number in words": (
+        lambda: layers.LastStep(empty_value="3", name="mine"),
+        "In layer 'mine' (of type LastStep): `empty_value` must be a number. "
+        "Received: empty_value='3'. Pass a Python float: 0.0 say.",
+    ),
+    "max_wavelength": (
+        lambda: layers.MaskedSinePositionEncoding(0, name="mine"),
+        "In layer 'mine' (of type MaskedSinePositionEncoding): "
+        "`max_wavelength` must be positive. Received: max_wavelength=0. Leave "
+        "it at 10000.",
     ),
     "num_heads": (
         lambda: layers.AttentionPooling1D(0, name="mine"),
@@ -543,18 +559,12 @@ def test_windows_longer_than_the_sequence(
         ("Conv1DTranspose", {"filters": 4, "kernel_size": 0}),
         ("Conv1DTranspose", {"filters": 4, "kernel_size": 3, "strides": 0}),
         ("Conv1DTranspose", {"filters": 4, "kernel_size": 3, "padding": "no"}),
-        (
-            "Conv1DTranspose",
-            {"filters": 4, "kernel_size": 3, "strides": 2, "output_padding": 2},
-        ),
         ("DepthwiseConv1D", {"kernel_size": 3, "depth_multiplier": 0}),
         ("SeparableConv1D", {"filters": 0, "kernel_size": 3}),
         ("MaxPooling1D", {"pool_size": 0}),
         ("Cropping1D", {"cropping": (1, 2, 3)}),
         ("Cropping1D", {"cropping": -1}),
         ("ZeroPadding1D", {"padding": -1}),
-        ("UpSampling1D", {"size": 0}),
-        ("GroupNormalization", {"groups": 0}),
     ],
     ids=str,
 )
@@ -575,6 +585,35 @@ def test_windows_that_keras_refuses_when_it_is_too_late(
     layer = getattr(layers, f"Masked{name}Pooling1D")
     with pytest.raises(ValueError, match=r"Received: .*(strides=0|causal)"):
         layer(2, **config)
+
+
+@pytest.mark.parametrize(
+    "name, config",
+    [
+        (
+            "Conv1DTranspose",
+            {"filters": 4, "kernel_size": 3, "strides": 2, "output_padding": 2},
+        ),
+        ("GroupNormalization", {"groups": 0}),
+        ("GroupNormalization", {"groups": -2}),
+        ("UpSampling1D", {"size": 0}),
+        ("UpSampling1D", {"size": 2.7}),
+    ],
+    ids=str,
+)
+def test_what_an_older_keras_takes(name: str, config: dict) -> None:
+    with pytest.raises((ValueError, TypeError), match=r"Received|got"):
+        getattr(layers, f"Masked{name}")(**config)
+
+
+def test_axes_do_not_depend_on_the_configuration() -> None:
+    keras.config.set_image_data_format("channels_first")
+    try:
+        layer = layers.MaskedConv1D(2, 3)
+        assert layer(X).shape == (2, 3, 2)
+        assert layers.MaskedMaxPooling1D(2)(X).shape == (2, 2, 3)
+    finally:
+        keras.config.set_image_data_format("channels_last")
 
 
 def test_cropping_everything() -> None:

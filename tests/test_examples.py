@@ -37,6 +37,7 @@ def test_japanese_vowels(
     assert (tmp_path / "drift.png").read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.long
 def test_dilated_tcn(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     example = load("dilated_tcn")
     results = example.run()
@@ -53,6 +54,7 @@ def test_dilated_tcn(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert "left, holding NaN" in table
 
 
+@pytest.mark.long
 def test_speech_encoder(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     example = load("speech_encoder")
     results = example.run()
@@ -69,6 +71,7 @@ def test_speech_encoder(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert example.SHIFTED in table
 
 
+@pytest.mark.long
 def test_missing_values(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     example = load("missing_values")
     results = example.run(epochs=25)

@@ -21,8 +21,8 @@ class AttentionPooling1D(MaskAware):
 
     Each head scores every step, `scores = activation(x W + b) V`, and averages
     the steps by the softmax of its scores over the real ones (Lin et al. 2017,
-    "A structured self-attentive sentence embedding"). Without `hidden_dim`,
-    `scores = x V`.
+    "A structured self-attentive sentence embedding", here with a bias).
+    Without `hidden_dim`, `scores = x V`.
 
     Args:
         num_heads: Number of averages. Defaults to 1.
@@ -31,7 +31,7 @@ class AttentionPooling1D(MaskAware):
         kernel_initializer: Initializer of `W` and `V`. Defaults to
             `"glorot_uniform"`.
         bias_initializer: Initializer of `b`. Defaults to `"zeros"`.
-        kernel_regularizer: Regularizer of `W` and `V`.
+        kernel_regularizer: Regularizer of `W` and `V`. Defaults to none.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -51,7 +51,7 @@ class AttentionPooling1D(MaskAware):
     Returns:
         Tensor of shape `(batch, num_heads * features)`, of the compute dtype;
         with `return_attention_scores` also the weights, `(batch, num_heads,
-        steps)`, which sum to 1 over the real steps.
+        steps)`, which sum to 1 over the real steps of a row that has any.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
@@ -118,13 +118,13 @@ class AttentionPooling1D(MaskAware):
         return_attention_scores: bool = False,
     ) -> Any:
         mask = self.read_mask(inputs, mask)
-        x = apply_mask(inputs, mask)
+        x = ops.cast(apply_mask(inputs, mask), self.compute_dtype)
         # `@`, since `ops.matmul` makes float32 of float64 on torch.
         scored = x
         if self.hidden_dim is not None:
-            hidden = x @ ops.cast(self.hidden_kernel, x.dtype)
+            hidden = x @ ops.convert_to_tensor(self.hidden_kernel)
             scored = self.activation(hidden + self.hidden_bias)
-        scores = wide(scored @ ops.cast(self.score_kernel, scored.dtype))
+        scores = wide(scored @ ops.convert_to_tensor(self.score_kernel))
         weights = ops.transpose(masked_softmax(scores, mask), (0, 2, 1))
         # A sum over many steps: not in half precision.
         pooled = weights @ wide(x)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_masking._keras import is_dense
 from keras_masking.errors import describe
@@ -60,25 +61,29 @@ def check_integer(
     return int(value)
 
 
-def check_number(who: str, name: str, value: Any) -> float:
-    """`value` as a float, if it is a number."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
+def check_number(
+    who: str, name: str, value: Any, finite: bool = False
+) -> float:
+    """`value` as a float, if it is a number, and finite if it has to be."""
+    number = isinstance(value, (int, float, np.number, np.ndarray))
+    if number and np.ndim(value) == 0:
+        number = not finite or np.isfinite(value)
+    if not number or np.ndim(value):
         raise ValueError(
             describe(
                 who,
-                f"`{name}` must be a number.",
+                f"`{name}` must be a {'finite ' if finite else ''}number.",
                 "Pass a Python float: 0.0 say.",
                 **{name: repr(value)},
             )
-        ) from None
+        )
+    return float(value)
 
 
 def check_data_format(who: str, data_format: str | None) -> str:
     """Refuses the axis order in which a mask has no meaning."""
-    if data_format is None:
-        data_format = keras.config.image_data_format()
+    if data_format is None:  # whatever Keras is configured to: for images
+        data_format = "channels_last"
     if data_format != "channels_last":
         raise ValueError(
             describe(

@@ -113,7 +113,7 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
         dilation_rate: Distance of neighbouring steps of a window. Defaults to
-            1; cannot go together with strides.
+            1. Older versions of Keras refuse it together with strides.
         **kwargs: The other arguments of `keras.layers.DepthwiseConv1D`:
             `activation`, `use_bias`, initializers, regularizers and
             constraints; and those of a base layer, such as `name`.
@@ -200,7 +200,7 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
         dilation_rate: Distance of neighbouring steps of a window. Defaults to
-            1; cannot go together with strides.
+            1. Older versions of Keras refuse it together with strides.
         depth_multiplier: Number of depthwise outputs for each feature.
             Defaults to 1.
         **kwargs: The other arguments of `keras.layers.SeparableConv1D`:

@@ -32,7 +32,8 @@ class TemporalConcatenate(Merger):
             differ.
         mask: List with a mask for each of them, boolean, `(batch, steps)`,
             True at real steps, or None. Defaults to the masks that the inputs
-            carry. An input without one is all real.
+            carry; None in the list stands for that one. An input without any
+            is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
@@ -79,7 +80,10 @@ class TemporalConcatenate(Merger):
     ) -> keras.KerasTensor:
         self.read_mask(inputs, mask)
         shape = self.compute_output_shape([x.shape for x in inputs])
-        dtype = keras.backend.result_type(*[x.dtype for x in inputs])
+        dtypes = {x.dtype for x in inputs}
+        # One alone as it is: `result_type` makes float32 of float64.
+        alone = len(dtypes) == 1
+        dtype = dtypes.pop() if alone else keras.backend.result_type(*dtypes)
         return keras.KerasTensor(shape, dtype=dtype)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:

@@ -42,7 +42,8 @@ class NaNMask(MaskAware):
         Padding values: stay in their step; NaN is filled there too.
 
     Returns:
-        Tensor of the shape of `inputs`, of the compute dtype. With
+        Tensor of the shape of `inputs`, of the compute dtype (integers, which
+        are never missing, as they are). With
         `return_indicator` a second one, 1 where a value was missing, else 0;
         it carries the same mask.
 
@@ -70,7 +71,9 @@ class NaNMask(MaskAware):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.fill_value = check_number(self.who, "fill_value", fill_value)
+        self.fill_value = check_number(
+            self.who, "fill_value", fill_value, finite=True
+        )
         if missing not in ("all", "any"):
             raise ValueError(
                 describe(

@@ -10,9 +10,12 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import StepMixer
+from keras_masking.layers.checks import check_integer
 from keras_masking.ops import apply_mask
 from keras_masking.ops import masked_moments
+from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
+from keras_masking.ops.masks import any_real
 
 
 @export
@@ -81,6 +84,8 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         **kwargs: Any,
     ) -> None:
         super().__init__(groups, axis, epsilon, center, scale, **kwargs)
+        if groups != -1:
+            check_integer(self.who, "groups", groups, 1)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
 
     def build(self, input_shape: Shape) -> None:
@@ -116,6 +121,9 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         mean, variance = masked_moments(
             grouped, mask, steps_and_features, keepdims=True
         )
+        if mask is not None:  # with `epsilon=0` an empty row divides by 0
+            some = ops.reshape(any_real(mask), (-1, *[1] * len(shape)))
+            variance = ops.where(some, variance, scalar(1, variance))
         y = (grouped - mean) * ops.rsqrt(variance + self.epsilon)
         y = ops.reshape(y, shape)
         if self.scale:

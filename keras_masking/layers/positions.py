@@ -13,6 +13,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
+from keras_masking.layers.checks import check_number
 from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
 from keras_masking.ops import step_index
@@ -180,6 +181,7 @@ class MaskedSinePositionEncoding(Positions):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `max_wavelength` is not positive.
 
     Example:
 
@@ -191,7 +193,18 @@ class MaskedSinePositionEncoding(Positions):
 
     def __init__(self, max_wavelength: float = 10000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_wavelength = max_wavelength
+        self.max_wavelength = check_number(
+            self.who, "max_wavelength", max_wavelength, finite=True
+        )
+        if self.max_wavelength <= 0:
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`max_wavelength` must be positive.",
+                    "Leave it at 10000.",
+                    max_wavelength=max_wavelength,
+                )
+            )
 
     def vectors(self, index: Tensor, features: int) -> Tensor:
         feature = np.arange(features)

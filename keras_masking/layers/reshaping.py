@@ -27,7 +27,8 @@ class TemporalSplit(KeepsDtype):
 
     It cuts the columns of the padded array, as its name says in the guide: cut
     into sections, a row's steps fall into other pieces when the batch is
-    padded more. Cut at indices, they do so only with padding on the left.
+    padded more. Cut at indices from the front, they do so only with padding
+    on the left; at indices from the end, with padding on the right.
 
     Args:
         indices_or_sections: Number of pieces, of which the first ones have one
@@ -91,8 +92,19 @@ class TemporalSplit(KeepsDtype):
         return {**super().get_config(), "indices_or_sections": self._pieces}
 
 
+class Reordered(KeepsDtype):
+    """A layer whose output has the same steps in another order."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+
 @export
-class TemporalReverse(KeepsDtype):
+class TemporalReverse(Reordered):
     """Reverses the real steps of each row, and leaves the padding in place.
 
     What a backward RNN needs: the last real step comes to where the first one
@@ -128,20 +140,13 @@ class TemporalReverse(KeepsDtype):
     [3.0, 2.0, 1.0, 0.0]
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2)
-
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
         return fresh(reverse_steps(inputs, mask), inputs)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
-
 
 @export
-class CompactSteps(KeepsDtype):
+class CompactSteps(Reordered):
     """Moves the real steps of each row to its front, and the mask with them.
 
     Holes and padding on the left become padding on the right, which is the
@@ -177,16 +182,9 @@ class CompactSteps(KeepsDtype):
     [1.0, 2.0, 0.0, 0.0]
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2)
-
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         y, _ = compact_steps(inputs, self.read_mask(inputs, mask))
         return fresh(y, inputs)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         return compact_mask(mask)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape

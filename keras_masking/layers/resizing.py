@@ -11,6 +11,7 @@ from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import fresh
 from keras_masking.layers.checks import check_data_format
+from keras_masking.layers.checks import check_integer
 
 
 class Resized(KeepsDtype):
@@ -180,6 +181,7 @@ class MaskedUpSampling1D(Resized, keras.layers.UpSampling1D):
 
     def __init__(self, size: int = 2, **kwargs: Any) -> None:
         super().__init__(size, **kwargs)
+        check_integer(self.who, "size", size, 1)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         return ops.repeat(mask, self.size, axis=1)

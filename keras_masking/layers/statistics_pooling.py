@@ -69,6 +69,14 @@ class StatisticsPooling1D(GlobalPooling):
 
     reduction = staticmethod(mean_and_std)
 
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, mask: Tensor | None = None
+    ) -> keras.KerasTensor:
+        # Keras' symbolic concatenation makes float32 of float64.
+        dtype = ops.masked_mean(inputs).dtype
+        shape = self.compute_output_shape(inputs.shape)
+        return keras.KerasTensor(shape, dtype=dtype)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         *rest, features = super().compute_output_shape(input_shape)
         return (*rest, None if features is None else 2 * features)

@@ -9,6 +9,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import StepMixer
 from keras_masking.layers.checks import check_data_format
+from keras_masking.layers.checks import check_integer
 from keras_masking.ops import transposed_window_mask
 
 
@@ -41,9 +42,10 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
     Mask behavior:
         Reads: `(batch, steps)`. A padding step adds nothing.
         Emits: `(batch, output steps)`.
-        Windows: with `"same"` each step of the mask stands `strides` times;
-            with `"valid"` each run of real steps is longer by `max(span + 1 -
-            strides, 0)`, `span = (kernel_size - 1) * dilation_rate`.
+        Windows: a run of real steps makes as many as it makes alone. Without
+            `output_padding`: with `"same"`, `strides` for each of its steps;
+            with `"valid"`, `max(span + 1 - strides, 0)` more, where `span =
+            (kernel_size - 1) * dilation_rate`.
         Empty row: zeros.
         Padding values: reach neither the output nor the gradient, NaN
             included. The output is 0 at padding steps.
@@ -95,6 +97,10 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
             **kwargs,
         )
         self.data_format = check_data_format(self.who, data_format)
+        if output_padding is not None:  # Keras 3.12 takes any, and forgets it
+            (extra,) = self.output_padding
+            limit = self.strides[0] - 1
+            check_integer(self.who, "output_padding", extra, 0, limit)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         extra = self.output_padding
@@ -111,3 +117,6 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
         batch, steps, filters = super().compute_output_shape(input_shape)
         # Keras' formula goes below 0 for a sequence of no steps.
         return (batch, None if steps is None else max(steps, 0), filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "output_padding": self.output_padding}

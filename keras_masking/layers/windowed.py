@@ -57,6 +57,8 @@ class Convolution(Windowed):
         _, strides, padding, _ = self.window
         if padding == "same" and strides > 1:
             missing = -keras.ops.shape(inputs)[1] % strides
+            if isinstance(missing, int) and missing == 0:
+                return super().mix(inputs, mask)
             inputs = keras.ops.pad(inputs, ((0, 0), (0, missing), (0, 0)))
             if mask is not None:
                 mask = keras.ops.pad(mask, ((0, 0), (0, missing)))

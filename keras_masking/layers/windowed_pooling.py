@@ -36,6 +36,7 @@ class WindowedPooling(Windowed):
         )
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        inputs = keras.ops.cast(inputs, self.compute_dtype)
         return self.reduction(inputs, mask, *self.window[:3])
 
 

@@ -37,10 +37,12 @@ def fill_empty(
 
 def count_real(mask: Tensor, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     axes = [axis] if isinstance(axis, int) else list(axis)
+    lacking = [ops.shape(x)[a] for a in axes if mask.shape[a] == 1]
+    if None in lacking:  # symbolic, and of unknown size: the shape counts
+        mask, lacking = ops.broadcast_to(mask, x.shape), []
     count = ops.sum(ops.cast(mask, "int32"), axis=axis, keepdims=keepdims)
-    for size, ones in ((ops.shape(x)[a], mask.shape[a] == 1) for a in axes):
-        if ones:  # an axis that the mask does not have
-            count = count * size
+    for size in lacking:  # axes that the mask does not have
+        count = count * size
     return ops.maximum(count, 1)
 
 

@@ -217,9 +217,9 @@ def masked_position_mean(
     real = apply_mask(wide(x), mask)
     if mask is None:
         mask = all_real(x)
-    place = step_index(mask) + 1
+    # As floats: the integers' sum overflows from 65536 steps on.
+    place = ops.cast(step_index(mask) + 1, dtype_name(real))
     total = masked_sum(place, mask, 1, keepdims=True)
-    place, total = (ops.cast(n, dtype_name(real)) for n in (place, total))
     share = place / ops.maximum(total, 1)
     for _ in range(len(x.shape) - 2):
         share, mask = (ops.expand_dims(y, -1) for y in (share, mask))

@@ -73,3 +73,11 @@ def test_learns_which_step_counts() -> None:
     model.compile(keras.optimizers.Adam(0.1), "mse")
     model.fit([x, mask], y, epochs=15, batch_size=64, verbose=0)
     assert model.evaluate([x, mask], y, verbose=0) < 0.1
+
+
+def test_integers_are_scored_as_floats() -> None:
+    ids = np.arange(20).reshape(1, 5, 4)
+    pool = layers.AttentionPooling1D(
+        kernel_initializer=keras.initializers.Constant(0.05)
+    )
+    assert_close(pool(ids), to_numpy(pool(ids.astype("float32"))))

@@ -214,3 +214,29 @@ def test_trains_compiled_and_not() -> None:
         losses = history.history["loss"]
         assert losses[2] < losses[0]
         assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.MaskedConv1DTranspose(
+            2, 1, strides=3, output_padding=1, name="a"
+        ),
+        layers.MaskedGlobalAveragePooling1D(weighting="sqrtn", name="b"),
+        layers.AttentionPooling1D(2, 3, "relu", name="c"),
+        layers.MaskedSinePositionEncoding(7.0, name="d"),
+        layers.NaNMask(2.0, "any", True, name="e"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_config_holds_every_argument(layer: keras.layers.Layer) -> None:
+    """On Keras 3.12 too, whose own layers forget one."""
+    clone = type(layer).from_config(layer.get_config())
+    clone.build(X.shape)
+    layer.build(X.shape)
+    clone.set_weights(layer.get_weights())
+    for y, z in zip(
+        keras.tree.flatten(clone(POISONED, mask=MASK)),
+        keras.tree.flatten(layer(POISONED, mask=MASK)),
+    ):
+        np.testing.assert_array_equal(to_numpy(y), to_numpy(z))

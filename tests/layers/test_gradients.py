@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_masking import layers
 from tests.cases import CASES
 from tests.cases import ONE_OF_EACH
 from tests.cases import WEIGHTED
@@ -16,6 +17,11 @@ from tests.helpers import assert_close
 from tests.helpers import finite_differences
 from tests.helpers import gradient
 from tests.helpers import poisoned
+
+KINDS = {
+    "mixed": np.stack([MASKS[k][1] for k in ("left", "right", "holes")]),
+    "empty": MASKS["empty"],
+}
 
 
 def upstream(shape: tuple[int, ...]) -> np.ndarray:
@@ -30,10 +36,10 @@ def loss(case: Case, y: Any, real: np.ndarray | None, w: np.ndarray) -> Any:
     return ops.sum(ops.multiply(y, w))
 
 
-@pytest.mark.parametrize("kind", ["right", "left", "holes", "empty"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_equal_finite_differences_of_the_oracle(case: Case, kind: str) -> None:
-    layer, mask = case.make(), MASKS[kind]
+    layer, mask = case.make(), KINDS[kind]
     expected, real = case.expected(X, mask)
     w = upstream(expected.shape)
     wanted = finite_differences(
@@ -96,3 +102,23 @@ def test_weights_meet_no_padding(case: Case) -> None:
     if case.name.startswith(("conv", "depthwise", "separable", "transposed")):
         # The bias is added once for each real output step.
         assert_close(clean[-1], (w * real[..., None]).sum(axis=(0, 1)))
+
+
+def test_an_empty_row_without_epsilon_leaves_the_weights_their_gradient() -> (
+    None
+):
+    layer = layers.MaskedGroupNormalization(1, epsilon=0.0)
+    layer.build(X.shape)
+    ones = np.ones(4, "float32")
+
+    def loss(gamma: Any, beta: Any) -> Any:
+        y, _ = layer.stateless_call([gamma, beta], [], X, mask=MASKS["empty"])
+        return ops.sum(y)
+
+    for grad in gradient(loss, ones, 0 * ones):
+        assert np.isfinite(grad).all()
+
+
+def test_positions_beyond_what_int32_can_sum() -> None:
+    pool = layers.MaskedGlobalAveragePooling1D(weighting="position")
+    assert_close(pool(np.ones((1, 80000, 1), "float32")), [[1.0]])

@@ -184,6 +184,10 @@ def test_double_precision(case: Case) -> None:
         plain = keras.layers.Conv1D(2, 2, dtype="float64")(x)
         dtype = keras.backend.standardize_dtype(plain.dtype)
     assert values.dtype == dtype
+    symbol = case.outputs(
+        case.make(dtype="float64")(keras.Input((7, 4), dtype="float64"))
+    )
+    assert symbol.dtype == "float64"
     if real is not None:
         values = np.where(real[..., None], values, 0)
     assert_close(values, expected, dtype)
