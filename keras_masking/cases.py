@@ -90,6 +90,12 @@ MASK_CASES = [
     _case("MaskedCropping1D((1, 2))", "transforms", columns=True, reason=CROPS),
     _case("TemporalReverse()", "passes"),
     _case("TemporalConcatenate()", "merges", inputs=[X, X[:, :5]]),
+    _case("MaskedAdd()", "merges", inputs=[X, X[::-1]]),
+    _case("MaskedMultiply()", "merges", inputs=[X, X[::-1]]),
+    _case("MaskedConcatenate()", "merges", inputs=[X, X[::-1]]),
+    _case("MaskedConcatenate(1)", "merges", inputs=[X, X[:, :5]]),
+    _case("ApplyMask()", "passes"),
+    _case("DropMask()", "drops"),
     *(
         _case(f"MaskedGroupNormalization({groups})", "passes")
         for groups in (1, 2, -1)

@@ -231,6 +231,7 @@ CASES = [
     Case("softmax", layers.TemporalSoftmax, oracle.softmax),
     Case("activation", layers.MyActivation, relu, zeroes=False),
     Case("attach", layers.AttachMask, passing, zeroes=False),
+    Case("apply", layers.ApplyMask, passing),
     Case(
         "split",
         layers.TemporalSplit,

@@ -12,6 +12,7 @@ import pytest
 from keras_masking import errors
 from keras_masking import layers
 from keras_masking import ops
+from keras_masking.layers.base import Merger
 from tests.helpers import BACKEND
 
 X = np.zeros((2, 5, 3), "float32")
@@ -73,18 +74,19 @@ def raises(call: Callable[[], Any], message: str) -> pytest.ExceptionInfo:
 
 
 LAYERS = [getattr(layers, name) for name in layers.__all__]
+MERGERS = [layer for layer in LAYERS if issubclass(layer, Merger)]
 OF_FEATURES = [layer for layer in LAYERS if layer is not layers.CustomEmbedding]
 
 
 def inputs_of(layer: type) -> Any:
     x = np.zeros((2, 5), "int32") if layer is layers.CustomEmbedding else X
-    if layer is layers.TemporalConcatenate:
+    if layer in MERGERS:
         return [x, x]
     return [x, np.array([1, 2])] if layer is layers.LengthMask else x
 
 
 def mask_of_first(layer: type, mask: Any) -> Any:
-    return [mask, None] if layer is layers.TemporalConcatenate else mask
+    return [mask, None] if layer in MERGERS else mask
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -123,7 +125,7 @@ def test_symbolic_masks_are_checked(layer: type) -> None:
     x = keras.Input((5, 3))
     inputs = [x, keras.Input((), dtype="int32")]
     inputs = inputs if layer is layers.LengthMask else x
-    if layer is layers.TemporalConcatenate:
+    if layer in MERGERS:
         inputs = [x, x]
     who = f"In layer 'mine' (of type {layer.__name__}): "
     wrong = keras.Input((4,), dtype="bool")
@@ -152,7 +154,7 @@ def test_a_carried_mask_is_checked() -> None:
         if layer is layers.LengthMask:
             continue
         with pytest.raises(errors.MaskShapeError, match=r"mask.shape=\(2, 5\)"):
-            make(layer)([x] if layer is layers.TemporalConcatenate else x)
+            make(layer)([x, x] if layer in MERGERS else x)
 
 
 @pytest.mark.parametrize(
@@ -440,7 +442,7 @@ def not_dense() -> list:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_ragged_and_sparse(layer: type) -> None:
     for x in not_dense():
-        inputs = [x] if layer is layers.TemporalConcatenate else x
+        inputs = [x, x] if layer in MERGERS else x
         raises(
             lambda inputs=inputs: make(layer)(inputs),
             f"In layer 'mine' (of type {layer.__name__}): `inputs` must be a "

@@ -32,10 +32,15 @@ from keras_masking.layers.global_pooling import (
 from keras_masking.layers.joining import (
     TemporalConcatenate as TemporalConcatenate,
 )
+from keras_masking.layers.merging import MaskedAdd as MaskedAdd
+from keras_masking.layers.merging import MaskedConcatenate as MaskedConcatenate
+from keras_masking.layers.merging import MaskedMultiply as MaskedMultiply
 from keras_masking.layers.missing_values import NaNMask as NaNMask
 from keras_masking.layers.normalization import (
     MaskedGroupNormalization as MaskedGroupNormalization,
 )
+from keras_masking.layers.passing import ApplyMask as ApplyMask
+from keras_masking.layers.passing import DropMask as DropMask
 from keras_masking.layers.passing import MyActivation as MyActivation
 from keras_masking.layers.positions import (
     MaskedPositionEmbedding as MaskedPositionEmbedding,
@@ -70,15 +75,19 @@ from keras_masking.layers.windowed_pooling import (
 )
 
 __all__ = [
+    "ApplyMask",
     "AttachMask",
     "AttentionPooling1D",
     "CompactSteps",
     "CustomEmbedding",
+    "DropMask",
     "FirstStep",
     "GetMask",
     "LastStep",
     "LengthMask",
+    "MaskedAdd",
     "MaskedAveragePooling1D",
+    "MaskedConcatenate",
     "MaskedConv1D",
     "MaskedConv1DTranspose",
     "MaskedCropping1D",
@@ -89,6 +98,7 @@ __all__ = [
     "MaskedGlobalSumPooling1D",
     "MaskedGroupNormalization",
     "MaskedMaxPooling1D",
+    "MaskedMultiply",
     "MaskedPositionEmbedding",
     "MaskedSeparableConv1D",
     "MaskedSinePositionEncoding",

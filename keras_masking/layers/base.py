@@ -123,6 +123,17 @@ class Merger(MaskAware):
         """The mask that the output carries; at least one input has one."""
         raise NotImplementedError
 
+    def compute_output_spec(
+        self, inputs: list[keras.KerasTensor], mask: Any = None
+    ) -> keras.KerasTensor:
+        self.read_mask(inputs, mask)
+        shape = self.compute_output_shape([x.shape for x in inputs])
+        dtypes = {x.dtype for x in inputs}
+        # One alone as it is: `result_type` makes float32 of float64.
+        alone = len(dtypes) == 1
+        dtype = dtypes.pop() if alone else keras.backend.result_type(*dtypes)
+        return keras.KerasTensor(shape, dtype=dtype)
+
 
 class StepMixer(MaskAware):
     """Makes a Keras layer that mixes steps obey the mask.

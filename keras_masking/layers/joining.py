@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import keras
-
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -74,17 +72,6 @@ class TemporalConcatenate(Merger):
         self, inputs: list[Tensor], masks: list[Tensor | None]
     ) -> Tensor:
         return compact_mask(join_masks(list(zip(inputs, masks))))
-
-    def compute_output_spec(
-        self, inputs: list[keras.KerasTensor], mask: Any = None
-    ) -> keras.KerasTensor:
-        self.read_mask(inputs, mask)
-        shape = self.compute_output_shape([x.shape for x in inputs])
-        dtypes = {x.dtype for x in inputs}
-        # One alone as it is: `result_type` makes float32 of float64.
-        alone = len(dtypes) == 1
-        dtype = dtypes.pop() if alone else keras.backend.result_type(*dtypes)
-        return keras.KerasTensor(shape, dtype=dtype)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         check_joinable(self.who, input_shape)

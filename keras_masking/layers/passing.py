@@ -9,8 +9,11 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import fresh
+from keras_masking.layers.checks import check_number
+from keras_masking.ops import apply_mask
 
 
 @export
@@ -86,3 +89,107 @@ class MyActivation(MaskAware):
     def get_config(self) -> dict[str, Any]:
         activation = keras.activations.serialize(self.activation)
         return {**super().get_config(), "activation": activation}
+
+
+@export
+class ApplyMask(KeepsDtype):
+    """Writes a value at padding steps, and passes the mask on.
+
+    What comes behind and does not look at the mask meets that value, and no
+    NaN. It selects and never multiplies.
+
+    Args:
+        fill: The value at padding steps. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask nothing changes.
+        Emits: the mask it reads.
+        Empty row: `fill`.
+        Padding values: reach neither the output nor the gradient, NaN
+            included.
+
+    Returns:
+        Tensor of the shape of `inputs`.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `fill` is not a number.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [np.nan]]])
+    >>> mask = np.array([[True, False]])
+    >>> y = keras_masking.layers.ApplyMask(-1.0)(x, mask=mask)
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [1.0, -1.0]
+    """
+
+    def __init__(self, fill: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fill = check_number(self.who, "fill", fill)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        mask = self.read_mask(inputs, mask)
+        return fresh(apply_mask(inputs, mask, self.fill), inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "fill": self.fill}
+
+
+@export
+class DropMask(KeepsDtype):
+    """Hands a tensor on without its mask: what follows takes all as real.
+
+    In front of a layer that takes the mask for something else, or whose
+    warning about a lost mask is known. Values stay as they are; write zeros at
+    padding steps with `ApplyMask` first.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: not needed.
+        Emits: none.
+        Empty row: stays as it is.
+        Padding values: stay in their step.
+
+    Returns:
+        A copy of `inputs` that carries no mask.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+
+    Example:
+
+    >>> x = keras.layers.Masking()(np.array([[[1.0], [0.0]]]))
+    >>> y = keras_masking.layers.DropMask()(x)
+    >>> keras.ops.convert_to_numpy(keras_masking.layers.GetMask()(y)).tolist()
+    [[True, True]]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        return keras.ops.copy(inputs)
+
+    def output_mask(self, mask: Tensor) -> None:
+        return None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape

@@ -1,0 +1,218 @@
+"""Layers that merge several sequences step by step."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import Merger
+from keras_masking.layers.base import fresh
+from keras_masking.ops import apply_mask
+from keras_masking.ops.order import join_masks
+
+
+class Merging(Merger):
+    """A Keras merging layer whose inputs' padding is its neutral element."""
+
+    neutral = 0.0
+
+    def __init__(
+        self, merge: Callable[..., keras.layers.Layer], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.merge = merge(dtype=self.dtype_policy)
+
+    def build(self, input_shape: list[Shape]) -> None:
+        self.merge.build(input_shape)
+
+    def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
+        masks = self.read_mask(inputs, mask) or [None] * len(inputs)
+        # Each of these is new or has no mask: Keras' layer sees none to OR.
+        real = [apply_mask(x, m, self.neutral) for x, m in zip(inputs, masks)]
+        return fresh(self.merge(real), real[0])
+
+    def merge_masks(
+        self, inputs: list[Tensor], masks: list[Tensor | None]
+    ) -> Tensor:
+        first, *others = [m for m in masks if m is not None]
+        for other in others:
+            first = ops.logical_and(first, other)
+        return first
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        return tuple(self.merge.compute_output_shape(input_shape))
+
+
+@export
+class MaskedAdd(Merging):
+    """Adds sequences step by step: a residual connection that keeps its mask.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: List of tensors of shape `(batch, steps, ...)`.
+        mask: List with a mask for each of them, boolean, `(batch, steps)`,
+            True at real steps, or None. Defaults to the masks that the inputs
+            carry; None in the list stands for that one. An input without any
+            is all real.
+
+    Mask behavior:
+        Reads: `(batch, steps)` for each input.
+        Emits: `(batch, steps)`: True where every masked input is real. None if
+            no input has a mask.
+        Empty row: the sum of its real steps, all of which are padding.
+        Padding values: count as 0, NaN included.
+
+    Keras layer:
+        Drops in for: `keras.layers.Add`: without a mask, the same numbers.
+        Differs: Keras drops the mask, with no warning, when one input has none,
+            and calls a step real when one input is, so that the padding of
+            another enters.
+
+    Returns:
+        Tensor of the shape that the inputs broadcast to.
+
+    Raises:
+        MaskShapeError: If a mask is not `(batch, steps)`.
+        ValueError: If `inputs` is not a list.
+
+    Example:
+
+    >>> x, y = np.array([[[1.0], [2.0]]]), np.array([[[10.0], [np.nan]]])
+    >>> mask = np.array([[True, False]])
+    >>> z = keras_masking.layers.MaskedAdd()([x, y], mask=[None, mask])
+    >>> keras.ops.convert_to_numpy(z).ravel().tolist()
+    [11.0, 2.0]
+    >>> keras.ops.convert_to_numpy(keras_masking.layers.GetMask()(z)).tolist()
+    [[True, False]]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keras.layers.Add, **kwargs)
+
+
+@export
+class MaskedMultiply(Merging):
+    """Multiplies sequences step by step, and keeps their mask.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: List of tensors of shape `(batch, steps, ...)`.
+        mask: List with a mask for each of them, boolean, `(batch, steps)`,
+            True at real steps, or None. Defaults to the masks that the inputs
+            carry; None in the list stands for that one. An input without any
+            is all real.
+
+    Mask behavior:
+        Reads: `(batch, steps)` for each input.
+        Emits: `(batch, steps)`: True where every masked input is real. None if
+            no input has a mask.
+        Empty row: the product of its real steps, all of which are padding.
+        Padding values: count as 1, NaN included.
+
+    Keras layer:
+        Drops in for: `keras.layers.Multiply`: without a mask, the same numbers.
+        Differs: Keras drops the mask, with no warning, when one input has none,
+            and calls a step real when one input is.
+
+    Returns:
+        Tensor of the shape that the inputs broadcast to.
+
+    Raises:
+        MaskShapeError: If a mask is not `(batch, steps)`.
+        ValueError: If `inputs` is not a list.
+
+    Example:
+
+    >>> x, y = np.array([[[3.0], [2.0]]]), np.array([[[10.0], [np.nan]]])
+    >>> mask = np.array([[True, False]])
+    >>> z = keras_masking.layers.MaskedMultiply()([x, y], mask=[None, mask])
+    >>> keras.ops.convert_to_numpy(z).ravel().tolist()
+    [30.0, 2.0]
+    """
+
+    neutral = 1.0
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keras.layers.Multiply, **kwargs)
+
+
+@export
+class MaskedConcatenate(Merging):
+    """Joins sequences along their features, or one behind the other.
+
+    Args:
+        axis: The axis to join along: that of the features, -1, or of the
+            steps, 1. Along the steps columns follow one another, padding and
+            all; `TemporalConcatenate` packs the real steps. Defaults to -1.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: List of tensors of shape `(batch, steps, ...)`.
+        mask: List with a mask for each of them, boolean, `(batch, steps)`,
+            True at real steps, or None. Defaults to the masks that the inputs
+            carry; None in the list stands for that one. An input without any
+            is all real.
+
+    Mask behavior:
+        Reads: `(batch, steps)` for each input.
+        Emits: `(batch, steps)`: along the features True where every masked
+            input is real; along the steps one mask behind the other. None if
+            no input has a mask.
+        Empty row: the features of its real steps, all of which are padding.
+        Padding values: count as 0, NaN included.
+
+    Keras layer:
+        Drops in for: `keras.layers.Concatenate`: without a mask, the same
+            numbers.
+        Differs: Keras calls every step real when one input has no mask, and a
+            step real when one input is, so that the padding of another enters.
+            `axis` must be that of the features or of the steps.
+
+    Returns:
+        Tensor of the inputs side by side.
+
+    Raises:
+        MaskShapeError: If a mask is not `(batch, steps)`.
+        ValueError: If `inputs` is not a list, or `axis` is that of the batch.
+
+    Example:
+
+    >>> x, y = np.array([[[3.0], [2.0]]]), np.array([[[10.0], [np.nan]]])
+    >>> mask = np.array([[True, False]])
+    >>> z = keras_masking.layers.MaskedConcatenate()([x, y], mask=[None, mask])
+    >>> keras.ops.convert_to_numpy(z).tolist()
+    [[[3.0, 10.0], [2.0, 0.0]]]
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(partial(keras.layers.Concatenate, axis), **kwargs)
+        if axis == 0:
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`axis` must be that of the features or of the steps.",
+                    "Pass -1 or 1.",
+                    axis=axis,
+                )
+            )
+        self.axis = axis
+
+    def merge_masks(
+        self, inputs: list[Tensor], masks: list[Tensor | None]
+    ) -> Tensor:
+        if self.axis in (1, 1 - len(inputs[0].shape)):
+            return join_masks(list(zip(inputs, masks)))
+        return super().merge_masks(inputs, masks)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis}
