@@ -18,6 +18,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     return importlib.import_module
 
 
+@pytest.mark.long
 def test_japanese_vowels(
     load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
