@@ -1,5 +1,6 @@
 """What several tests need: sample masks, tolerances, gradients, compiling."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,13 @@ def sample(steps: int = 7, features: int = 4, seed: int = 0) -> np.ndarray:
     x[0, 1] = 0.0
     x[2] = -np.abs(x[2]) - 0.1
     return x.astype("float32")
+
+
+def quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Calls what loses a mask, without Keras' warning of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*destroy the mask")
+        return call(*args, **kwargs)
 
 
 def poisoned(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:

@@ -4,7 +4,6 @@ Each of the second kind pins what Keras gives. If one of these fails on a newer
 Keras, Keras has changed, perhaps for the better: look, then say so in the docs.
 """
 
-import warnings
 from typing import Any
 
 import keras
@@ -16,6 +15,7 @@ from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import mask_of
 from tests.helpers import poisoned
+from tests.helpers import quietly
 from tests.helpers import sample
 from tests.helpers import to_numpy
 
@@ -169,9 +169,7 @@ def test_the_one_exception_strided_same_of_any_length() -> None:
 
 
 def keras_call(layer: keras.layers.Layer, x: Any, mask: np.ndarray) -> Any:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*destroy the mask")
-        return layer(layers.AttachMask()(x, mask=mask))
+    return quietly(layer, layers.AttachMask()(x, mask=mask))
 
 
 def test_softmax_cannot_take_the_mask_of_a_sequence() -> None:

@@ -7,7 +7,6 @@ the docs.
 """
 
 import warnings
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,19 +18,13 @@ from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import mask_of
 from tests.helpers import poisoned
+from tests.helpers import quietly
 from tests.helpers import sample
 from tests.helpers import to_numpy
 
 IDS = np.array([[1, 2, 3, 4, 5]])
 PADDED = np.pad(IDS, ((0, 0), (0, 4)))
 X, MASK = sample(), MASKS["right"]
-
-
-def quietly(call: Any, *args: Any, **kwargs: Any) -> Any:
-    """Keras warns that the mask is lost, and loses it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*destroy the mask")
-        return call(*args, **kwargs)
 
 
 def drift(layer: keras.layers.Layer, pool: keras.layers.Layer) -> float:

@@ -65,10 +65,9 @@ def check_number(
     who: str, name: str, value: Any, finite: bool = False
 ) -> float:
     """`value` as a float, if it is a number, and finite if it has to be."""
-    number = isinstance(value, (int, float, np.number, np.ndarray))
-    if number and np.ndim(value) == 0:
-        number = not finite or np.isfinite(value)
-    if not number or np.ndim(value):
+    kinds = (int, float, np.number, np.ndarray)
+    number = isinstance(value, kinds) and np.ndim(value) == 0
+    if not number or (finite and not np.isfinite(value)):
         raise ValueError(
             describe(
                 who,

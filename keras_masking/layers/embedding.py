@@ -13,8 +13,10 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
+from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import narrowed
 from keras_masking.ops.dtypes import saturated
+from keras_masking.ops.dtypes import wide
 
 
 @export
@@ -130,7 +132,7 @@ class CustomEmbedding(MaskAware):
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         ids = self._comparable(inputs)
         inside = ops.logical_and(ids >= 0, ids < self.input_dim)
-        if "float" in keras.backend.standardize_dtype(ids.dtype):
+        if is_float(ids):
             inside = ops.logical_and(inside, ops.equal(ids, ops.floor(ids)))
         real = self._not_padding(ids)
         self._refuse(ids, ops.logical_and(real, ops.logical_not(inside)))
@@ -157,12 +159,7 @@ class CustomEmbedding(MaskAware):
 
     def _comparable(self, inputs: Tensor) -> Tensor:
         # Padding ids and `input_dim` may not fit into the ids' own dtype.
-        dtype = keras.backend.standardize_dtype(inputs.dtype)
-        if dtype.startswith(("bool", "int", "uint")):
-            return saturated(inputs)
-        return (
-            ops.cast(inputs, "float32") if dtype.endswith("float16") else inputs
-        )
+        return wide(inputs) if is_float(inputs) else saturated(inputs)
 
     def _not_padding(self, ids: Tensor) -> Tensor:
         real = ops.ones_like(ids, dtype="bool")

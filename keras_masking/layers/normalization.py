@@ -67,7 +67,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
 
     Example:
 
-    >>> norm = keras_masking.layers.MaskedGroupNormalization(1, epsilon=0.0)
+    >>> norm = keras_masking.layers.MaskedGroupNormalization(1, epsilon=1e-9)
     >>> x = np.array([[[1.0], [3.0], [99.0]]])
     >>> y = norm(x, mask=np.array([[True, True, False]]))
     >>> keras.ops.convert_to_numpy(y).ravel().tolist()
@@ -121,7 +121,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         mean, variance = masked_moments(
             grouped, mask, steps_and_features, keepdims=True
         )
-        if mask is not None:  # with `epsilon=0` an empty row divides by 0
+        if mask is not None:  # a tiny `epsilon` would leave an empty row 0 / 0
             some = ops.reshape(any_real(mask), (-1, *[1] * len(shape)))
             variance = ops.where(some, variance, scalar(1, variance))
         y = (grouped - mean) * ops.rsqrt(variance + self.epsilon)

@@ -7,18 +7,18 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.global_pooling import GlobalPooling
+from keras_masking.ops.statistics import mean_and_std
 
 
-def mean_and_std(
+def side_by_side(
     x: Tensor,
     mask: Tensor | None = None,
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    """Both, one behind the other along the features."""
-    mean = ops.masked_mean(x, mask, 1, keepdims, empty_value)
-    std = ops.masked_std(x, mask, 1, keepdims, empty_value)
-    return keras.ops.concatenate([mean, std], axis=-1)
+    """Mean and deviation, one behind the other along the features."""
+    both = mean_and_std(x, mask, 1, keepdims, empty_value)
+    return keras.ops.concatenate(both, axis=-1)
 
 
 @export
@@ -67,7 +67,7 @@ class StatisticsPooling1D(GlobalPooling):
     [[3.0, 2.0]]
     """
 
-    reduction = staticmethod(mean_and_std)
+    reduction = staticmethod(side_by_side)
 
     def compute_output_spec(
         self, inputs: keras.KerasTensor, mask: Tensor | None = None

@@ -12,6 +12,7 @@ from keras_masking.ops.masks import apply_mask
 from keras_masking.ops.masks import mask_to_lengths
 from keras_masking.ops.masks import step_index
 from keras_masking.ops.reading import read_steps
+from keras_masking.ops.steps import gather_steps
 
 
 def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -40,7 +41,7 @@ def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
     last = mask_to_lengths(mask)[:, None] - 1
     opposite = ops.maximum(last - step_index(mask), 0)
     index = ops.take_along_axis(_real_first(mask), opposite, axis=1)
-    return apply_mask(_gather(x, index), mask)
+    return apply_mask(_reordered(x, index), mask)
 
 
 def compact_steps(
@@ -71,7 +72,7 @@ def compact_steps(
     if mask is None:
         return x, all_real(x)
     front = compact_mask(mask)
-    return apply_mask(_gather(x, _real_first(mask)), front), front
+    return apply_mask(_reordered(x, _real_first(mask)), front), front
 
 
 def compact_mask(mask: Tensor) -> Tensor:
@@ -153,23 +154,14 @@ def check_joinable(who: str, shapes: Sequence[Shape]) -> None:
 
 def _real_first(mask: Tensor) -> Tensor:
     """For each row the columns of its real steps, then the others."""
-    columns = step_index(all_real(mask))
-    behind = ops.cast(mask_to_lengths(all_real(mask)), columns.dtype)[:, None]
+    everywhere = all_real(mask)
+    columns, steps = step_index(everywhere), mask_to_lengths(everywhere)
     # Distinct numbers, so that it is all one whether the sort is stable.
-    return ops.argsort(ops.where(mask, columns, columns + behind), axis=1)
+    behind = columns + steps[:, None]
+    return ops.argsort(ops.where(mask, columns, behind), axis=1)
 
 
-def _gather(x: Tensor, index: Tensor) -> Tensor:
-    """`x[row, index[row]]` for each row.
-
-    One flat gather: rows and steps become one axis, which is many times faster
-    on TensorFlow than `take_along_axis`.
-    """
+def _reordered(x: Tensor, index: Tensor) -> Tensor:
     if 0 in x.shape:
         return x
-    sizes = ops.shape(x)
-    steps = mask_to_lengths(all_real(x))
-    first = (ops.cumsum(steps) - steps)[:, None]
-    flat = ops.reshape(first + ops.cast(index, "int32"), (-1,))
-    taken = ops.take(ops.reshape(x, (-1, *sizes[2:])), flat, axis=0)
-    return ops.reshape(taken, sizes)
+    return ops.reshape(gather_steps(x, index), ops.shape(x))

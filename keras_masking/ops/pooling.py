@@ -157,9 +157,9 @@ def _read(
     strides: int,
     padding: str,
 ) -> tuple[Tensor, Tensor | None]:
-    who_ = f"`{who}`"
+    name = f"`{who}`"
     check_window(
-        who_,
+        name,
         padding,
         ("valid", "same"),
         window_size=window_size,
@@ -169,13 +169,13 @@ def _read(
     if len(x.shape) != 3:
         raise ValueError(
             describe(
-                who_,
+                name,
                 "`x` must have shape (batch, steps, features).",
                 "Bring it there with `keras.ops.reshape`.",
                 **{"x.shape": tuple(x.shape)},
             )
         )
-    check_long_enough(who_, x.shape[1], window_size, padding)
+    check_long_enough(name, x.shape[1], window_size, padding)
     return as_float(x), mask
 
 

@@ -159,10 +159,14 @@ def read_expanded(
     if mask is None and 0 in x.shape:
         # Of no steps none is real, and Keras has no maximum of nothing.
         mask = ops.ones_like(x, dtype="bool")
-    if mask is not None:
-        for _ in range(len(x.shape) - len(mask.shape)):
-            mask = ops.expand_dims(mask, -1)
-    return x, mask
+    return x, None if mask is None else expanded(mask, len(x.shape))
+
+
+def expanded(mask: Tensor, ndim: int) -> Tensor:
+    """`mask` with axes of size 1 on the right, up to `ndim` axes."""
+    for _ in range(ndim - len(mask.shape)):
+        mask = ops.expand_dims(mask, -1)
+    return mask
 
 
 def read_reduced(

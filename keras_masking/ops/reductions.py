@@ -197,13 +197,13 @@ def _extreme(
     reduce = ops.max if largest else ops.min
     if mask is None:
         return reduce(x, axis=axis, keepdims=keepdims)
-    wide = ops.cast(x, "uint8") if dtype_name(x) == "bool" else x
+    numbers = ops.cast(x, "uint8") if dtype_name(x) == "bool" else x
     if is_float(x):
         worst = -np.inf if largest else np.inf
     else:
-        limits = np.iinfo(dtype_name(wide))
+        limits = np.iinfo(dtype_name(numbers))
         worst = limits.min if largest else limits.max
-    real = ops.where(mask, wide, scalar(worst, wide))
+    real = ops.where(mask, numbers, scalar(worst, numbers))
     if 0 in x.shape:  # Keras has no maximum of nothing; all rows are empty
         reduce = ops.sum
     result = reduce(real, axis=axis, keepdims=keepdims)

@@ -14,6 +14,7 @@ from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import all_real
 from keras_masking.ops.masks import apply_mask
 from keras_masking.ops.masks import step_index
+from keras_masking.ops.reading import expanded
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.reductions import count_real
@@ -52,13 +53,40 @@ def masked_moments(
     >>> [float(moment[0]) for moment in moments]
     [2.0, 1.0]
     """
-    x, mask, axis = read_reduced("masked_moments", x, mask, axis)
+    return _filled("masked_moments", x, mask, axis, keepdims, empty_value)
+
+
+def mean_and_std(
+    x: Tensor,
+    mask: Tensor | None = None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+    who: str = "mean_and_std",
+) -> tuple[Tensor, Tensor]:
+    """As `masked_mean` and `masked_std`, the mean taken once."""
+    return _filled(who, x, mask, axis, keepdims, empty_value, root=True)
+
+
+def _filled(
+    who: str,
+    x: Tensor,
+    mask: Tensor | None,
+    axis: Axis,
+    keepdims: bool,
+    empty_value: float,
+    root: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Mean, and variance or its root, with what empty rows give."""
+    x, mask, axis = read_reduced(who, x, mask, axis)
     x = as_float(x)
-    mean, variance = (
-        fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
-        for y in _moments(wide(x), mask, axis, keepdims)
-    )
-    return mean, variance
+    mean, spread = _moments(wide(x), mask, axis, keepdims)
+    if root:
+        some = spread > 0
+        safe = ops.where(some, spread, scalar(1, spread))
+        spread = ops.where(some, ops.sqrt(safe), spread)
+    how = mask, axis, keepdims, empty_value, dtype_name(x)
+    return fill_empty(mean, *how), fill_empty(spread, *how)
 
 
 def _moments(
@@ -100,10 +128,8 @@ def masked_variance(
     >>> keras.ops.convert_to_numpy(y)
     array([1.], dtype=float32)
     """
-    x, mask, axis = read_reduced("masked_variance", x, mask, axis)
-    x = as_float(x)
-    _, y = _moments(wide(x), mask, axis, keepdims)
-    return fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
+    how = axis, keepdims, empty_value
+    return _filled("masked_variance", x, mask, *how)[1]
 
 
 def masked_std(
@@ -135,13 +161,8 @@ def masked_std(
     >>> keras.ops.convert_to_numpy(keras_masking.ops.masked_std(x, mask))
     array([2., 0.], dtype=float32)
     """
-    x, mask, axis = read_reduced("masked_std", x, mask, axis)
-    x = as_float(x)
-    _, variance = _moments(wide(x), mask, axis, keepdims)
-    some = variance > 0
-    root = ops.sqrt(ops.where(some, variance, scalar(1, variance)))
-    root = ops.where(some, root, variance)
-    return fill_empty(root, mask, axis, keepdims, empty_value, dtype_name(x))
+    how = axis, keepdims, empty_value
+    return mean_and_std(x, mask, *how, who="masked_std")[1]
 
 
 def masked_sqrtn(
@@ -220,8 +241,7 @@ def masked_position_mean(
     # As floats: the integers' sum overflows from 65536 steps on.
     place = ops.cast(step_index(mask) + 1, dtype_name(real))
     total = masked_sum(place, mask, 1, keepdims=True)
-    share = place / ops.maximum(total, 1)
-    for _ in range(len(x.shape) - 2):
-        share, mask = (ops.expand_dims(y, -1) for y in (share, mask))
+    share = expanded(place / ops.maximum(total, 1), len(x.shape))
+    mask = expanded(mask, len(x.shape))
     y = ops.sum(real * share, axis=1, keepdims=keepdims)
     return fill_empty(y, mask, 1, keepdims, empty_value, dtype_name(x))

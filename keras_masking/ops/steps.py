@@ -128,23 +128,34 @@ def _select(
                 **{"mask.shape": tuple(mask.shape)},
             )
         )
-    # One flat gather: rows and steps become one axis, which is many times
-    # faster on TensorFlow than `take_along_axis`. A row starts where the steps
-    # of the rows before it end, in a formula that holds for unknown sizes too.
     mask = ops.moveaxis(mask, axis, given - 1)
     moved = ops.moveaxis(x, axis, given - 1)
     sizes = ops.shape(moved)
     rows, rest = sizes[: given - 1], sizes[given:]
-    ones = ops.ones_like(first_of_features(moved, given), dtype="int32")
-    steps = ops.reshape(ops.sum(ones, axis=-1), (-1,))
-    found = ops.reshape(ops.cast(where.find(mask), "int32"), (-1,))
-    # A graph cannot check the sizes of a mask: stay in the row at least.
-    picked = ops.cumsum(steps) - steps + ops.minimum(found, steps - 1)
-    step = ops.take(ops.reshape(moved, (-1, *rest)), picked, axis=0)
+    step = gather_steps(moved, ops.reshape(where.find(mask), (-1, 1)), given)
     real = ops.reshape(any_real(mask, -1), (-1, *[1] * len(rest)))
     step = ops.where(real, step, scalar(empty_value, step))
     step = ops.reshape(step, ((-1, *rows[1:]) if rows else ()) + rest)
     return ops.expand_dims(step, axis) if keepdims else step
+
+
+def gather_steps(x: Tensor, index: Tensor, ndim: int = 2) -> Tensor:
+    """`x[row, index[row]]` for each row, one behind the other.
+
+    The first `ndim` axes of `x` are those of its rows and its steps; `index`
+    is `(rows, any number)`. One flat gather: rows and steps become one axis,
+    which is many times faster on TensorFlow than `take_along_axis`. A row
+    starts where the steps of the rows before it end, in a formula that holds
+    for unknown sizes too.
+    """
+    ones = ops.ones_like(first_of_features(x, ndim), dtype="int32")
+    steps = ops.reshape(ops.sum(ones, axis=-1), (-1, 1))
+    first = ops.cumsum(steps, axis=0) - steps
+    # A graph cannot check the sizes of a mask: stay in the row at least.
+    inside = ops.minimum(ops.cast(index, "int32"), steps - 1)
+    rest = ops.shape(x)[ndim:]
+    flat = ops.reshape(first + inside, (-1,))
+    return ops.take(ops.reshape(x, (-1, *rest)), flat, axis=0)
 
 
 def _one_axis(who: str, axis: Any) -> int:
