@@ -58,6 +58,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "MaskedConv1DTranspose": {"filters": 4, "kernel_size": 3},
     "MaskedDepthwiseConv1D": {"kernel_size": 3},
     "MaskedGroupNormalization": {"groups": 1},
+    "MaskedGroupQueryAttention": {
+        "head_dim": 2,
+        "num_query_heads": 2,
+        "num_key_value_heads": 1,
+    },
+    "MaskedMultiHeadAttention": {"num_heads": 2, "key_dim": 2},
     "MaskedPositionEmbedding": {"sequence_length": 9},
     "MaskedSeparableConv1D": {"filters": 4, "kernel_size": 3},
 }
@@ -73,7 +79,12 @@ def raises(call: Callable[[], Any], message: str) -> pytest.ExceptionInfo:
     return info
 
 
-LAYERS = [getattr(layers, name) for name in layers.__all__]
+ATTEND = (layers.MaskedMultiHeadAttention, layers.MaskedGroupQueryAttention)
+LAYERS = [
+    layer
+    for layer in (getattr(layers, name) for name in layers.__all__)
+    if layer not in ATTEND  # their masks have other names
+]
 MERGERS = [layer for layer in LAYERS if issubclass(layer, Merger)]
 OF_FEATURES = [layer for layer in LAYERS if layer is not layers.CustomEmbedding]
 
@@ -137,6 +148,51 @@ def test_symbolic_masks_are_checked(layer: type) -> None:
     words = keras.Input((5,), dtype="string")
     with pytest.raises(errors.MaskDtypeError, match="dtype=string"):
         make(layer)(inputs, mask=mask_of_first(layer, words))
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("which", ["query", "value", "key"])
+@pytest.mark.parametrize("layer", ATTEND)
+def test_masks_of_attention(layer: type, which: str, kind: str) -> None:
+    shape, fix = SHAPES[kind]
+    how = {f"{which}_mask": np.ones(shape, bool)}
+    info = raises(
+        lambda: make(layer)(X, X, X, **how),
+        f"In layer 'mine' (of type {layer.__name__}): {RULE} Received: "
+        f"mask.shape={shape}, inputs.shape={X.shape}. {fix}",
+    )
+    assert info.type is errors.MaskShapeError
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 5), (3, 5, 5), (2, 1, 5, 5)])
+@pytest.mark.parametrize("layer", ATTEND)
+def test_attention_masks(layer: type, shape: tuple[int, ...]) -> None:
+    info = raises(
+        lambda: make(layer)(X, X, attention_mask=np.ones(shape, bool)),
+        f"In layer 'mine' (of type {layer.__name__}): `attention_mask` must "
+        "have shape (batch, target, source), or one that broadcasts to it. "
+        f"Received: attention_mask.shape={shape}, query.shape={X.shape}, "
+        f"value.shape={X.shape}. Its axes are the rows, the steps of `query` "
+        "and those of `value`. One for each head is not supported.",
+    )
+    assert info.type is errors.MaskShapeError
+    with pytest.raises(errors.MaskDtypeError, match=r"attention_mask\.dtype"):
+        make(layer)(X, X, attention_mask=np.full((5, 5), "a"))
+    for fits in ((5, 5), (1, 5, 5), (2, 1, 5), (2, 5, 1)):
+        make(layer)(X, X, attention_mask=np.ones(fits, bool))
+
+
+def test_attention_over_more_axes_takes_no_masks() -> None:
+    layer = make(layers.MaskedMultiHeadAttention)
+    x = np.zeros((2, 5, 4, 3), "float32")
+    assert layer(x, x).shape == x.shape
+    raises(
+        lambda: layer(x, x, query_mask=np.ones((2, 5), bool)),
+        "In layer 'mine' (of type MaskedMultiHeadAttention): Inputs with "
+        "masks must be (batch, steps, features). Received: "
+        "shapes=[(2, 5, 4, 3), (2, 5, 4, 3)]. Bring them there with "
+        "`keras.ops.reshape`.",
+    )
 
 
 def test_a_carried_mask_is_checked() -> None:
