@@ -53,7 +53,7 @@ class MaskedMetric(keras.metrics.Metric):
         Empty row: adds nothing.
         Padding values: change nothing, NaN included.
 
-    Keras layer:
+    Keras metric:
         Drops in for: the metric it wraps.
         Differs: predictions of three axes and more become
             `(batch * steps, ...)`, with a weight for each step, which is what

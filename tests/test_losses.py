@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -11,7 +12,8 @@ import pytest
 from keras import ops
 
 from keras_masking import layers
-from keras_masking import losses
+from keras_masking.losses import MaskedLoss
+from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import POISON
 from tests.helpers import assert_close
@@ -114,7 +116,7 @@ def spoiled(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
 @pytest.mark.parametrize("name", LOSSES)
 def test_mean_over_real_steps(name: str) -> None:
     y_true, y_pred, loss, theirs = LOSSES[name]
-    ours = losses.MaskedLoss(theirs)
+    ours = MaskedLoss(theirs)
     for mask in MASKS.values():
         for value in (0.0, np.nan):
             seen = ours(
@@ -126,7 +128,7 @@ def test_mean_over_real_steps(name: str) -> None:
 
 @pytest.mark.parametrize("reduction", [*MEANS, "sum", "none", None])
 def test_reductions_and_weights(reduction: str | None) -> None:
-    ours = losses.MaskedLoss("mse", reduction=reduction)
+    ours = MaskedLoss("mse", reduction=reduction)
     for given in (None, WEIGHTS, WEIGHTS[:, :1], WEIGHTS[:, 0], 2.0):
         weights = None
         if given is not None:
@@ -156,7 +158,7 @@ def test_keras_number_where_padding_is_finite(
 ) -> None:
     for name in ("MeanSquaredError", "Huber", "LogCosh", "CosineSimilarity"):
         theirs = getattr(keras.losses, name)(reduction=reduction)
-        ours = losses.MaskedLoss(theirs)
+        ours = MaskedLoss(theirs)
         y_pred = ops.convert_to_tensor(SCORES)
         if masked:
             y_pred = layers.AttachMask()(y_pred, mask=MASK)
@@ -171,12 +173,12 @@ def test_without_steps_it_is_the_inner_loss() -> None:
     y_true, y_pred = TARGETS[:, 0], SCORES[:, 0]
     for weights in (None, WEIGHTS[:, 0]):
         assert_close(
-            losses.MaskedLoss("mse")(y_true, y_pred, weights),
+            MaskedLoss("mse")(y_true, y_pred, weights),
             to_numpy(keras.losses.MeanSquaredError()(y_true, y_pred, weights)),
         )
     dice = keras.losses.Dice()
     assert_close(
-        losses.MaskedLoss(dice)(ONE_HOT, CHANCES),
+        MaskedLoss(dice)(ONE_HOT, CHANCES),
         to_numpy(dice(ONE_HOT, CHANCES)),
     )
 
@@ -184,7 +186,7 @@ def test_without_steps_it_is_the_inner_loss() -> None:
 @pytest.mark.parametrize("name", ["mse", "classes", "logits"])
 def test_gradients(name: str) -> None:
     y_true, y_pred, loss, theirs = LOSSES[name]
-    ours = losses.MaskedLoss(theirs)
+    ours = MaskedLoss(theirs)
     wanted = finite_differences(
         lambda p: mean(loss, y_true, p, MASK, WEIGHTS),
         y_pred,
@@ -204,7 +206,7 @@ def test_gradients(name: str) -> None:
 def test_nothing_real() -> None:
     nothing = MASKS["nothing"]
     for reduction in (*MEANS, "sum"):
-        ours = losses.MaskedLoss("mse", reduction=reduction)
+        ours = MaskedLoss("mse", reduction=reduction)
         nan = np.full_like(SCORES, np.nan)
         (grad,) = gradient(
             lambda p, ours=ours: ours(p, p, WEIGHTS, mask=nothing), nan
@@ -215,7 +217,7 @@ def test_nothing_real() -> None:
 
 @pytest.mark.parametrize("value", POISON.values(), ids=POISON)
 def test_more_padding_on_both_sides(value: float) -> None:
-    ours = losses.MaskedLoss("mae")
+    ours = MaskedLoss("mae")
     wide = ((0, 0), (2, 3), (0, 0))
     seen = ours(
         np.pad(TARGETS, wide, constant_values=value),
@@ -232,19 +234,22 @@ def test_a_number_for_each_step(name: str) -> None:
     loss = binary if name.startswith("b") else squared
     y_true, y_pred = ONE_HOT[..., :1], CHANCES[..., :1]
     wanted = mean(loss, y_true, y_pred, MASK, WEIGHTS)
-    ours = losses.MaskedLoss(name)
+    ours = MaskedLoss(name)
     for t, p in (
         (y_true, y_pred),
         (y_true[..., 0], y_pred),
         (y_true, y_pred[..., 0]),
+        (y_true[..., 0], y_pred[..., 0]),
+        (y_true.tolist(), y_pred.tolist()),
     ):
         assert_close(ours(t, p, WEIGHTS, mask=MASK), wanted)
+        assert_close(ours(t, p, WEIGHTS, mask=MASK.tolist()), wanted)
 
 
 def test_masks_and_losses_of_other_ranks() -> None:
     shape = (3, 7, 2, 4)
     y_true, y_pred = np.random.default_rng(5).normal(size=(2, *shape))
-    ours = losses.MaskedLoss("mse")
+    ours = MaskedLoss("mse")
     each = [
         [squared(t, p) for t, p in zip(y_true[b][s], y_pred[b][s])]
         for b in range(3)
@@ -264,15 +269,15 @@ def test_ignored_classes_are_padding_too() -> None:
     theirs = keras.losses.SparseCategoricalCrossentropy(ignore_class=2)
     wanted = mean(of_class, CLASSES, CHANCES, MASK & (CLASSES != 2))
     y_true = np.where(MASK, CLASSES, 99)
-    assert_close(losses.MaskedLoss(theirs)(y_true, CHANCES, mask=MASK), wanted)
+    assert_close(MaskedLoss(theirs)(y_true, CHANCES, mask=MASK), wanted)
     everywhere = mean(of_class, CLASSES, CHANCES, CLASSES != 2)
-    assert_close(losses.MaskedLoss(theirs)(CLASSES, CHANCES), everywhere)
+    assert_close(MaskedLoss(theirs)(CLASSES, CHANCES), everywhere)
 
 
 def test_the_caller_keeps_what_it_passed() -> None:
     given = [ops.convert_to_tensor(x) for x in (TARGETS, SCORES, WEIGHTS)]
     before = [to_numpy(x).copy() for x in given]
-    ours = losses.MaskedLoss("mse")
+    ours = MaskedLoss("mse")
     first, *others = (float(ours(*given, mask=MASK)) for _ in range(3))
     assert others == [first, first]
     for x, was in zip(given, before):
@@ -285,24 +290,42 @@ def test_half_precision_adds_up_in_float32(dtype: str) -> None:
     steps = ops.full((1, 5000, 1), 4.0, dtype=dtype)
     mask = np.ones((1, 5000), bool)
     theirs = keras.losses.MeanSquaredError(dtype=dtype)
-    seen = losses.MaskedLoss(theirs)(ops.zeros_like(steps), steps, mask=mask)
+    seen = MaskedLoss(theirs)(ops.zeros_like(steps), steps, mask=mask)
     assert keras.backend.standardize_dtype(seen.dtype) == dtype
     assert float(seen) == 16
 
 
 def test_the_explicit_mask_wins() -> None:
     y_pred = layers.AttachMask()(SCORES, mask=MASKS["right"])
-    seen = losses.MaskedLoss("mse")(TARGETS, y_pred, mask=MASK)
+    seen = MaskedLoss("mse")(TARGETS, y_pred, mask=MASK)
     assert_close(seen, mean(squared, TARGETS, SCORES, MASK))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow alone")
+@pytest.mark.parametrize("reduction", [*MEANS, "sum"])
+def test_a_replica_gives_its_share(
+    reduction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A strategy adds up what its replicas give: means must be smaller."""
+    import tensorflow as tf
+
+    how = (TARGETS, layers.AttachMask()(SCORES, mask=MASK))
+    theirs = keras.losses.MeanSquaredError(reduction=reduction)
+    alone = float(MaskedLoss(theirs)(*how))
+    two = SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: two)
+    seen = MaskedLoss(theirs)(*how)
+    assert_close(seen, alone if reduction == "sum" else alone / 2)
+    assert_close(seen, to_numpy(theirs(*how)))
 
 
 def test_names_and_reductions_are_those_of_the_loss() -> None:
     summed = keras.losses.MeanSquaredError(reduction="sum", name="mine")
-    ours = losses.MaskedLoss(summed)
+    ours = MaskedLoss(summed)
     assert (ours.name, ours.reduction) == ("mine", "sum")
-    ours = losses.MaskedLoss(summed, reduction="mean", name="yours")
+    ours = MaskedLoss(summed, reduction="mean", name="yours")
     assert (ours.name, ours.reduction) == ("yours", "mean")
-    assert losses.MaskedLoss("mse").name == "mean_squared_error"
+    assert MaskedLoss("mse").name == "mean_squared_error"
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -316,14 +339,14 @@ def fourth_power(y_true: Any, y_pred: Any) -> Any:
         "mae",
         fourth_power,
         keras.losses.BinaryCrossentropy(True, reduction="sum"),
-        losses.MaskedLoss("mse"),
+        MaskedLoss("mse"),
     ],
     ids=["name", "function", "Loss", "nested"],
 )
 def test_config(loss: Any) -> None:
-    ours = losses.MaskedLoss(loss)
+    ours = MaskedLoss(loss)
     again = keras.losses.deserialize(keras.losses.serialize(ours))
-    assert isinstance(again, losses.MaskedLoss)
+    assert isinstance(again, MaskedLoss)
     assert again.get_config() == ours.get_config()
     how = (TARGETS, SCORES, WEIGHTS, MASK)
     assert float(again(*how)) == float(ours(*how))
@@ -344,8 +367,8 @@ def tagger(jit: bool = True) -> keras.Model:
     model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
     model.compile(
         keras.optimizers.SGD(0.1),
-        {"one": losses.MaskedLoss("mse"), "two": losses.MaskedLoss("mae")},
-        jit_compile=jit and keras.backend.backend() != "torch",
+        {"one": MaskedLoss("mse"), "two": MaskedLoss("mae")},
+        jit_compile=jit and BACKEND != "torch",
     )
     return model
 
@@ -379,7 +402,7 @@ WHO = "In loss 'mine' (of type MaskedLoss): "
 
 def refused(loss: Any, y_true: Any = TARGETS, **kwargs: Any) -> str:
     """The message with which a call is refused."""
-    ours = losses.MaskedLoss(loss, name="mine")
+    ours = MaskedLoss(loss, name="mine")
     with pytest.raises(ValueError, match="Received") as error:
         ours(y_true, SCORES, **{"mask": MASK, **kwargs})
     return str(error.value)
@@ -425,17 +448,17 @@ def test_weights_and_masks_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize("loss", [None, "no such", 3])
 def test_what_is_no_loss_is_refused(loss: Any) -> None:
     with pytest.raises(ValueError) as error:
-        losses.MaskedLoss(loss)
+        MaskedLoss(loss)
     assert str(error.value) == (
         "In MaskedLoss: `loss` must be a Keras loss or a function. Received: "
         f"loss={loss!r}. Its names are those of `keras.losses`, 'mse' say."
     )
     with pytest.raises(ValueError, match="Received: reduction=most"):
-        losses.MaskedLoss("mse", reduction="most")
+        MaskedLoss("mse", reduction="most")
 
 
 def test_compiled() -> None:
-    ours = losses.MaskedLoss("mse")
+    ours = MaskedLoss("mse")
     run = compiled(lambda t, p, w, m: ours(t, p, w, m))
     given = (poisoned(TARGETS, MASK, np.nan), SCORES, WEIGHTS, MASK)
     seen = run(*(ops.convert_to_tensor(x) for x in given))
