@@ -285,7 +285,10 @@ def tagger(weighted: bool = False) -> keras.Model:
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
     wanted = {
-        "one": [metrics.MaskedMetric("Precision", name="precision")],
+        "one": [
+            metrics.MaskedMetric("precision"),
+            metrics.MaskedMetric(K.F1Score(threshold=0.5), name="f1"),
+        ],
         "two": [
             metrics.MaskedMetric("RootMeanSquaredError", name="rmse"),
             metrics.LossPerStep("mse"),
@@ -302,9 +305,11 @@ def tagger(weighted: bool = False) -> keras.Model:
 
 def wanted_of(model: keras.Model) -> dict[str, float]:
     predicted = {n: to_numpy(p) for n, p in model(IDS).items()}
+    one = steps(LABELS, predicted["one"], REAL)
     two = root_mean_square(steps(GOALS, predicted["two"], REAL))
     return {
-        "one_precision": precision(steps(LABELS, predicted["one"], REAL)),
+        "one_precision": precision(one),
+        "one_f1": [2 / (1 / precision(one) + 1 / recall(one))],
         "two_rmse": two,
         "two_loss_per_step": two**2,
     }
