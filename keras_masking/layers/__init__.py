@@ -32,6 +32,7 @@ from keras_masking.layers.global_pooling import (
 from keras_masking.layers.joining import (
     TemporalConcatenate as TemporalConcatenate,
 )
+from keras_masking.layers.keeping import KeepMask as KeepMask
 from keras_masking.layers.merging import MaskedAdd as MaskedAdd
 from keras_masking.layers.merging import MaskedConcatenate as MaskedConcatenate
 from keras_masking.layers.merging import MaskedMultiply as MaskedMultiply
@@ -83,6 +84,7 @@ __all__ = [
     "DropMask",
     "FirstStep",
     "GetMask",
+    "KeepMask",
     "LastStep",
     "LengthMask",
     "MaskedAdd",
