@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 from keras.src.backend.common import masking
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from keras_masking._types import Tensor
 
@@ -18,6 +19,14 @@ def get_mask(x: Tensor) -> Tensor | None:
 def set_mask(x: Tensor, mask: Tensor) -> None:
     """Makes `x` carry `mask`."""
     masking.set_keras_mask(x, mask)
+
+
+def is_rehearsal() -> bool:
+    """Whether Keras runs a `call` with stand-ins, to learn its shapes.
+
+    They carry none of the masks that the tensors will have.
+    """
+    return bool(in_symbolic_scope())
 
 
 def is_dense(x: Tensor) -> bool:

@@ -17,6 +17,7 @@ GAPS = X.copy()
 GAPS[0, 1], GAPS[1, 2, 0], GAPS[2, 3:] = np.nan, np.nan, np.nan
 COLUMNS = "cuts columns of the padded array, as its Keras namesake does"
 CROPS = "crops columns of the padded array, as its Keras namesake does"
+ASSERTS = "says whether a mask arrives, so it has nothing to say without one"
 COUNTED = "lengths count the first columns, so its padding is on the right"
 
 
@@ -96,6 +97,7 @@ MASK_CASES = [
     _case("MaskedConcatenate(1)", "merges", inputs=[X, X[:, :5]]),
     _case("ApplyMask()", "passes"),
     _case("DropMask()", "drops"),
+    _case("RequireMask()", "passes", requires_mask=True, reason=ASSERTS),
     *(
         _case(f"MaskedGroupNormalization({groups})", "passes")
         for groups in (1, 2, -1)

@@ -43,6 +43,7 @@ from keras_masking.layers.normalization import (
 from keras_masking.layers.passing import ApplyMask as ApplyMask
 from keras_masking.layers.passing import DropMask as DropMask
 from keras_masking.layers.passing import MyActivation as MyActivation
+from keras_masking.layers.passing import RequireMask as RequireMask
 from keras_masking.layers.positions import (
     MaskedPositionEmbedding as MaskedPositionEmbedding,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "MaskedZeroPadding1D",
     "MyActivation",
     "NaNMask",
+    "RequireMask",
     "StatisticsPooling1D",
     "TemporalConcatenate",
     "TemporalReverse",
