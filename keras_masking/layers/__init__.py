@@ -66,6 +66,9 @@ from keras_masking.layers.statistics_pooling import (
 )
 from keras_masking.layers.step_selection import FirstStep as FirstStep
 from keras_masking.layers.step_selection import LastStep as LastStep
+from keras_masking.layers.time_distributed import (
+    MaskedTimeDistributed as MaskedTimeDistributed,
+)
 from keras_masking.layers.transposed_convolution import (
     MaskedConv1DTranspose as MaskedConv1DTranspose,
 )
@@ -105,6 +108,7 @@ __all__ = [
     "MaskedPositionEmbedding",
     "MaskedSeparableConv1D",
     "MaskedSinePositionEncoding",
+    "MaskedTimeDistributed",
     "MaskedUpSampling1D",
     "MaskedZeroPadding1D",
     "MyActivation",

@@ -58,7 +58,13 @@ class MaskAware(keras.layers.Layer):
         """The mask to obey: the explicit one, else the one carried."""
         if mask is None:  # a caller that bypasses `__call__`
             mask = get_mask(inputs)
-        return None if mask is None else check_mask(mask, inputs, self.who)
+        if mask is None:
+            return None
+        return check_mask(mask, inputs, self.who, self.mask_ndim(inputs, mask))
+
+    def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
+        """How many of the inputs' axes a mask has."""
+        return 2
 
     def read_masks(
         self, inputs: Sequence[Tensor], mask: Any

@@ -3,13 +3,13 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import real_in_all
 from keras_masking.layers.wrapping import Wrapping
+from keras_masking.layers.wrapping import zeros
 from keras_masking.ops import apply_mask
 from keras_masking.ops.masks import any_real
 
@@ -100,11 +100,7 @@ class KeepMask(Wrapping):
     ) -> Any:
         mask = self.read_mask(inputs, mask)
         if any(0 in x.shape for x in keras.tree.flatten(inputs)):
-            # Of nothing comes nothing; Keras' loops fail.
-            specs = self.compute_output_spec(inputs, mask, initial_state)
-            return keras.tree.map_structure(
-                lambda y: ops.zeros(y.shape, y.dtype), specs
-            )
+            return zeros(self.compute_output_spec(inputs, mask, initial_state))
         if isinstance(mask, list):
             inputs = [apply_mask(x, m) for x, m in zip(inputs, mask)]
         else:
