@@ -103,7 +103,7 @@ class KeepMask(Wrapping):
             return zeros(self.compute_output_spec(inputs, mask, initial_state))
         if isinstance(mask, list):
             inputs = [apply_mask(x, m) for x, m in zip(inputs, mask)]
-        else:
+        elif mask is not None:
             inputs = apply_mask(inputs, mask)
         outputs = self.tell(
             inputs, mask, initial_state=initial_state, training=training
