@@ -53,6 +53,7 @@ DTYPES = {
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "CustomEmbedding": {"input_dim": 4, "output_dim": 3},
+    "KeepMask": {"layer": keras.layers.Dense(2)},
     "MaskedAveragePooling1D": {"pool_size": 2},
     "MaskedConv1D": {"filters": 4, "kernel_size": 3},
     "MaskedConv1DTranspose": {"filters": 4, "kernel_size": 3},
@@ -66,6 +67,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "MaskedMultiHeadAttention": {"num_heads": 2, "key_dim": 2},
     "MaskedPositionEmbedding": {"sequence_length": 9},
     "MaskedSeparableConv1D": {"filters": 4, "kernel_size": 3},
+    "MaskedTimeDistributed": {"layer": keras.layers.Dense(2)},
 }
 
 
@@ -404,6 +406,26 @@ MESSAGES = {
         "with a mask for each input. Received: mask=ndarray, inputs=2. Pass "
         "None for an input without one.",
     ),
+    "no layer": (
+        lambda: layers.KeepMask(7, name="mine"),
+        "In `KeepMask`: `layer` must be a Keras layer. Received: layer=7. "
+        "Pass a layer that is made: `keras.layers.LSTM(8)` say.",
+    ),
+    "no mask": (
+        lambda: layers.RequireMask(name="mine")(X),
+        "In layer 'mine' (of type RequireMask): the inputs must carry a mask. "
+        "Received: mask=None, inputs.shape=(2, 5, 3). The layers before it "
+        "make none, or one of them loses it: an operation such as `x * 2` "
+        "does. `KeepMask` keeps it, `AttachMask` puts it on.",
+    ),
+    "no segments": (
+        lambda: layers.MaskedTimeDistributed(
+            keras.layers.Dense(2), name="mine"
+        )(X[0]),
+        "In layer 'mine' (of type MaskedTimeDistributed): `inputs` must have "
+        "shape (batch, segments, ...). Received: inputs.shape=(5, 3). Without "
+        "segments call the layer inside by itself.",
+    ),
     "channels_first": (
         lambda: layers.MaskedConv1D(
             4, 3, data_format="channels_first", name="mine"
@@ -580,6 +602,61 @@ def test_pieces_that_are_none(pieces: Any) -> None:
 def test_arguments_that_are_none(call: Callable[[], Any], rule: str) -> None:
     with pytest.raises(ValueError, match=re.escape(rule)):
         call()
+
+
+OTHER_STEPS = (
+    "In layer 'mine' (of type KeepMask): the layer inside must keep the axes "
+    "(batch, steps, ...). Received: layer={}, inputs.shape={}, "
+    "outputs.shape={}. Convolution, pooling, cropping and splitting change the "
+    "mask as well: use `MaskedConv1D`, `MaskedMaxPooling1D` and the others of "
+    "`keras_masking.layers`, without `KeepMask`."
+)
+
+
+@pytest.mark.parametrize(
+    "inner, rest",
+    [
+        (keras.layers.Conv1D(2, 3, name="it"), (3, 2)),
+        (keras.layers.MaxPooling1D(2, name="it"), (2, 3)),
+        (keras.layers.GlobalAveragePooling1D(name="it"), (3,)),
+        (keras.layers.Flatten(name="it"), (15,)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_layers_that_do_not_keep_the_steps(
+    inner: keras.layers.Layer, rest: tuple
+) -> None:
+    told = f"{type(inner).__name__} 'it'"
+    for x in (X, keras.Input((5, 3))):
+        shapes = tuple(x.shape), (x.shape[0], *rest)
+        raises(
+            lambda x=x: layers.KeepMask(inner, name="mine")(x),
+            OTHER_STEPS.format(told, *shapes),
+        )
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_unrolled_backwards(both: bool) -> None:
+    how = {"return_sequences": True, "unroll": True}
+    inner = keras.layers.LSTM(2, go_backwards=not both, name="it", **how)
+    if both:
+        inner = keras.layers.Bidirectional(inner, name="it")
+    layer = layers.KeepMask(inner, name="mine")
+    assert layer(X).shape[:2] == X.shape[:2]
+    x = keras.Input((5, 3))
+    mask = keras.Input((5,), dtype="bool")
+    for call in (
+        lambda: layer(X, mask=np.ones((2, 5), bool)),
+        lambda: layer(x, mask=mask),
+    ):
+        raises(
+            call,
+            "In layer 'mine' (of type KeepMask): Keras has no right numbers "
+            "for a masked sequence that is unrolled backwards. Received: "
+            f"layer={type(inner).__name__} 'it', unroll=True, "
+            "go_backwards=True. Pass `unroll=False`: the layer computes the "
+            "same.",
+        )
 
 
 LONG = (
