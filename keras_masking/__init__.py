@@ -6,15 +6,18 @@ Nothing here imports Keras. The modules are loaded at first use; importing
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["contract", "errors", "layers", "losses", "metrics", "ops"]
+_MODULES = ["contract", "errors", "layers", "losses", "metrics", "ops"]
+__all__ = [*_MODULES, "convert"]
 
 
-def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
         return import_module(f"{__name__}.{name}")
+    if name == "convert":
+        return import_module(f"{__name__}.conversion").convert
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

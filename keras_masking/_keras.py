@@ -1,10 +1,14 @@
 """The one place that reads what Keras keeps private."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
+from keras import tree
 from keras.src.backend.common import masking
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
+from keras.src.models.functional import Functional
 
 from keras_masking._types import Tensor
 
@@ -28,6 +32,25 @@ def scale_loss(loss: Tensor) -> Tensor:
     Elsewhere `loss` as it is.
     """
     return scale_loss_for_distribution(loss)
+
+
+def is_functional(model: Any) -> bool:
+    """Whether `model` was made of symbolic tensors."""
+    return isinstance(model, Functional)
+
+
+def masks_were_carried(layer: Any) -> bool:
+    """Whether `mask` in the graph's calls of `layer` is what inputs carried.
+
+    Up to Keras 3.15 a graph holds that as if somebody had passed it.
+    """
+    for node in layer._inbound_nodes:
+        args, kwargs = node.arguments.args, node.arguments.kwargs
+        passed = [m for m in tree.flatten(kwargs.get("mask")) if m is not None]
+        carried = [get_mask(x) for x in tree.flatten(args[:1])]
+        if any(all(m is not c for c in carried) for m in passed):
+            return False
+    return True
 
 
 def is_rehearsal() -> bool:
