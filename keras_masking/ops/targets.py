@@ -38,11 +38,8 @@ def read_targets(
         mask = check_mask(mask, y_pred, who, ndim=ndim)
         if ndim == len(y_pred.shape):
             y_pred = ops.expand_dims(y_pred, -1)
-    lacking = len(y_pred.shape) - len(y_true.shape)
-    if lacking == 1 and y_pred.shape[-1] == 1:
+    if len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
         y_true = ops.expand_dims(y_true, -1)
-    elif lacking == -1 and y_true.shape[-1] == 1:
-        y_pred = ops.expand_dims(y_pred, -1)
     if mask is not None and not fits(mask, y_true):
         raise MaskShapeError(
             describe(
