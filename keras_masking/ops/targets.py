@@ -10,6 +10,12 @@ from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
 
+NO_STEPS = (
+    "If the loss compares whole sequences, as CTC and Dice do, end the model with "
+    "`keras_masking.layers.DropMask()` and tell it the lengths yourself."
+)
+
+
 def fits(mask: Tensor, x: Tensor) -> bool:
     """Whether the first axes of `x` are those of `mask`, as far as known."""
     expected, shape = tuple(mask.shape), tuple(x.shape)
@@ -54,12 +60,6 @@ def read_targets(
             )
         )
     return y_true, y_pred, mask
-
-
-NO_STEPS = (
-    "If it compares whole sequences, as CTC and Dice do, end the model with "
-    "`keras_masking.layers.DropMask()` and tell it the lengths yourself."
-)
 
 
 def read_weights(who: str, weights: Tensor, x: Tensor) -> Tensor:
