@@ -9,10 +9,9 @@ from keras_masking.errors import describe
 from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
-
 NO_STEPS = (
-    "If the loss compares whole sequences, as CTC and Dice do, end the model with "
-    "`keras_masking.layers.DropMask()` and tell it the lengths yourself."
+    "If the loss compares whole sequences, as CTC and Dice do, end the model "
+    "with `keras_masking.layers.DropMask()` and tell it the lengths yourself."
 )
 
 
