@@ -129,13 +129,15 @@ def test_mean_over_real_steps(name: str) -> None:
 @pytest.mark.parametrize("reduction", [*MEANS, "sum", "none", None])
 def test_reductions_and_weights(reduction: str | None) -> None:
     ours = MaskedLoss("mse", reduction=reduction)
-    for given in (None, WEIGHTS, WEIGHTS[:, :1], WEIGHTS[:, 0], 2.0):
-        weights = None
-        if given is not None:
-            column = (
-                np.reshape(given, (-1, 1)) if np.ndim(given) == 1 else given
-            )
-            weights = np.broadcast_to(column, (3, 7))
+    of_rows = WEIGHTS[:, :1].repeat(7, axis=1)
+    for given, weights in (
+        (None, None),
+        (WEIGHTS, WEIGHTS),
+        (WEIGHTS[..., None], WEIGHTS),
+        (WEIGHTS[:, :1], of_rows),
+        (WEIGHTS[:, 0], of_rows),
+        (2.0, np.full((3, 7), 2.0)),
+    ):
         seen = ours(TARGETS, SCORES, given, mask=MASK)
         if reduction in (None, "none"):
             wanted = np.zeros((3, 7))
@@ -170,12 +172,17 @@ def test_keras_number_where_padding_is_finite(
 
 
 def test_without_steps_it_is_the_inner_loss() -> None:
-    y_true, y_pred = TARGETS[:, 0], SCORES[:, 0]
-    for weights in (None, WEIGHTS[:, 0]):
-        assert_close(
-            MaskedLoss("mse")(y_true, y_pred, weights),
-            to_numpy(keras.losses.MeanSquaredError()(y_true, y_pred, weights)),
-        )
+    theirs = keras.losses.MeanSquaredError()
+    columns = TARGETS[:, 0, :1], SCORES[:, 0, :1]
+    for y_true, y_pred in (
+        (TARGETS[:, 0], SCORES[:, 0]),
+        (columns[0][:, 0], columns[1]),
+    ):
+        for weights in (None, WEIGHTS[:, 0]):
+            assert_close(
+                MaskedLoss("mse")(y_true, y_pred, weights),
+                to_numpy(theirs(y_true, y_pred, weights)),
+            )
     dice = keras.losses.Dice()
     assert_close(
         MaskedLoss(dice)(ONE_HOT, CHANCES),

@@ -103,6 +103,11 @@ def mean_iou(real: list) -> float:
     return sum(each) / 4
 
 
+def cross_entropy(real: list) -> float:
+    total = sum(-w * math.log(p[t.argmax()] / sum(p)) for t, p, w in real)
+    return total / sum(w for _, _, w in real)
+
+
 def correlation(real: list) -> float:
     """Over the features of each step."""
     total = 0.0
@@ -163,6 +168,12 @@ METRICS: dict[str, tuple] = {
         CLASSES,
         CHANCES,
         accuracy,
+    ),
+    "CategoricalCrossentropy": (
+        K.CategoricalCrossentropy,
+        ONE_HOT,
+        CHANCES,
+        cross_entropy,
     ),
     "a function": (
         lambda: keras.metrics.mean_squared_error,

@@ -9,6 +9,11 @@ from keras_masking.errors import describe
 from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
+NO_STEPS = (
+    "If the loss compares whole sequences, as CTC and Dice do, end the model "
+    "with `keras_masking.layers.DropMask()` and tell it the lengths yourself."
+)
+
 
 def fits(mask: Tensor, x: Tensor) -> bool:
     """Whether the first axes of `x` are those of `mask`, as far as known."""
@@ -38,11 +43,8 @@ def read_targets(
         mask = check_mask(mask, y_pred, who, ndim=ndim)
         if ndim == len(y_pred.shape):
             y_pred = ops.expand_dims(y_pred, -1)
-    lacking = len(y_pred.shape) - len(y_true.shape)
-    if lacking == 1 and y_pred.shape[-1] == 1:
+    if len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
         y_true = ops.expand_dims(y_true, -1)
-    elif lacking == -1 and y_true.shape[-1] == 1:
-        y_pred = ops.expand_dims(y_pred, -1)
     if mask is not None and not fits(mask, y_true):
         raise MaskShapeError(
             describe(
@@ -57,12 +59,6 @@ def read_targets(
             )
         )
     return y_true, y_pred, mask
-
-
-NO_STEPS = (
-    "If it compares whole sequences, as CTC and Dice do, end the model with "
-    "`keras_masking.layers.DropMask()` and tell it the lengths yourself."
-)
 
 
 def read_weights(who: str, weights: Tensor, x: Tensor) -> Tensor:
