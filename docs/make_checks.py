@@ -15,6 +15,11 @@ Made by `python docs/make_checks.py` from the docstrings of the checks.
 real outputs wrong. *Advised* is the rest. *Information* never fails a report.
 A check is *blocked* when one that it builds on did not pass, and *n/a*, with
 the reason, when it has nothing to say of a layer: neither counts as passed.
+
+A `Case` may declare, with a `reason`, what a layer cannot keep by its meaning:
+`columns=True`, it speaks of columns of the padded array, makes the checks of
+lengths n/a; `requires_mask=True`, it raises without a mask, those that call it
+without one. A layer that then works without fails `runs-without-mask`.
 """
 
 

@@ -300,6 +300,12 @@ class Bench:
         whole, rest = divmod(grown, MORE[-1])
         return None if rest else whole
 
+    def plain(self, batch: Batch) -> Batch:
+        """The batch without padding: no mask, or all True if there must be."""
+        if self.case.requires_mask:
+            return batches.with_masks(batch, "full")
+        return batches.without_masks(batch)
+
     def masked(self, kind: str) -> Batch:
         return batches.with_masks(self.batch, kind)
 

@@ -39,8 +39,8 @@ class KeepMask(Wrapping):
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
-        inputs: Tensor of shape `(batch, steps, ...)`, or a list of them if the
-            layer takes a list.
+        inputs: Tensor of shape `(batch, steps, ...)`, or a list of them, of
+            the same steps, if the layer merges a list.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps; of
             a list a list, None for an input without. Defaults to the mask that
             `inputs` carries, if any.

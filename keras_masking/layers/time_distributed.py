@@ -199,6 +199,7 @@ class MaskedTimeDistributed(Wrapping):
         training: bool | None = None,
     ) -> Any:
         rows = keras.KerasTensor(self._folded(inputs.shape), dtype=inputs.dtype)
+        self._check_unrolled(self.read_mask(inputs, mask))
         return keras.tree.map_structure(
             lambda y: UnfoldSegments().compute_output_spec(y, inputs),
             self.layer.compute_output_spec(rows),

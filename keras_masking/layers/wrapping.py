@@ -97,10 +97,16 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             for x, m in pairs:
                 if m is not None:
                     set_mask(x, m)
-        names = {layer.name for layer in (self.layer, *self.directions)}
-        told = "|".join(re.escape(name) for name in sorted(names))
+        # Keras would warn that the mask is lost; it is put on the output here.
+        deaf = {
+            re.escape(layer.name)
+            for layer in (self.layer, *self.directions)
+            if not layer.supports_masking
+        }
+        if not deaf:  # no need to touch the filters, which slows warnings down
+            return self.layer(inputs, **given)
+        told = "|".join(sorted(deaf))
         with warnings.catch_warnings():
-            # The mask is not lost: it is put on the output here.
             warnings.filterwarnings(
                 "ignore", rf"Layer '({told})' .*destroy the mask"
             )

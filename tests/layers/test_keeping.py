@@ -258,6 +258,44 @@ def test_a_stack_does_not_see_padding(tmp_path: Path) -> None:
     assert_close(loaded.predict(rows, verbose=0), [wanted] * 3)
 
 
+def test_states_from_an_encoder_to_a_decoder(tmp_path: Path) -> None:
+    """In a Functional model; padding of neither moves the answer."""
+    ids = [keras.Input((None,), dtype="int32") for _ in range(2)]
+    embed = keras.layers.Embedding(10, 4, mask_zero=True)
+    encoder = layers.KeepMask(keras.layers.GRU(3, return_state=True))
+    decoder = layers.KeepMask(keras.layers.GRU(3))
+    _, state = encoder(embed(ids[0]))
+    model = keras.Model(ids, decoder(embed(ids[1]), initial_state=state))
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    table, *weights = model.get_weights()
+    _, states = recurrent.run("GRU", table[[3, 1, 4]].tolist(), weights[:3])
+    wanted = recurrent.run("GRU", table[[1, 5]].tolist(), weights[3:], states)[
+        0
+    ][-1]
+    model.save(tmp_path / "model.keras")
+    for made in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        for first, second in (
+            ([3, 1, 4], [1, 5]),
+            ([0, 3, 0, 1, 4], [1, 0, 5, 0, 0]),
+        ):
+            rows = [np.array([first]), np.array([second])]
+            assert_close(made.predict(rows, verbose=0), [wanted])
+
+
+def test_a_model_inside() -> None:
+    """Keras would warn that a model in a model destroys the mask."""
+    x = keras.Input((None, 4))
+    dense = keras.layers.Dense(
+        2, kernel_initializer="ones", bias_initializer="ones"
+    )
+    layer = layers.KeepMask(keras.Model(x, dense(keras.layers.ReLU()(x))))
+    y = layer(layers.AttachMask()(poisoned(X, HOLES, np.nan), mask=HOLES))
+    sums = np.maximum(X, 0).sum(axis=-1, keepdims=True) + 1
+    assert_close(y, np.where(HOLES[..., None], sums, 0).repeat(2, -1))
+    np.testing.assert_array_equal(mask_of(y), HOLES)
+
+
 def test_weight_gradients_of_rows_alone() -> None:
     """Under NaN padding; those of Keras are NaN."""
     layer = layers.KeepMask(rnn("GRU", return_sequences=True))

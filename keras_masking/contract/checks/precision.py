@@ -130,7 +130,7 @@ def _judge(
     if all(error <= allowed for _, error in errors):
         return True
     # What rounding the inputs does without a mask is not its fault.
-    plain = batches.without_masks(batch)
+    plain = bench.plain(batch)
     unmasked = half.run(plain)
     if not is_finite(unmasked):
         return False

@@ -122,6 +122,14 @@ class ShapesNothing(Layer):
         return mask[:, :]
 
 
+@breaks("runs-without-mask", requires_mask=True, reason="its author thought so")
+class InsistsOnNothing(Layer):
+    """Is declared to require a mask, and does not."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        return zeroed(inputs, mask)
+
+
 @breaks("declares-support", also=("no-destroy-warning",))
 class NeverDeclares(keras.layers.Layer):
     """Takes a mask and says nothing about it."""
