@@ -94,6 +94,24 @@ MASK_CASES = [
     _case("MaskedMultiply()", "merges", inputs=[X, X[::-1]]),
     _case("MaskedConcatenate()", "merges", inputs=[X, X[::-1]]),
     _case("MaskedConcatenate(1)", "merges", inputs=[X, X[:, :5]]),
+    *(
+        _case(call, "passes", inputs=inputs)
+        for call in (
+            "MaskedMultiHeadAttention(2, 3)",
+            "MaskedMultiHeadAttention(2, 3, dropout=0.3)",
+            "MaskedGroupQueryAttention(3, 2, 1)",
+        )
+        for inputs in ((X, X[::-1]), (X, X[:, :5]))
+    ),
+    *(
+        _case(call, "passes", inputs=inputs)
+        for call in (
+            "MaskedAttention(use_scale=True)",
+            "MaskedAttention(score_mode='concat')",
+            "MaskedAdditiveAttention()",
+        )
+        for inputs in ([X, X[::-1]], [X, X[:, :5]])
+    ),
     _case("ApplyMask()", "passes"),
     _case("DropMask()", "drops"),
     *(

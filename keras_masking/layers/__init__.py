@@ -3,6 +3,10 @@
 Importing this module registers them for `keras.saving.load_model`.
 """
 
+from keras_masking.layers.attention import (
+    MaskedAdditiveAttention as MaskedAdditiveAttention,
+)
+from keras_masking.layers.attention import MaskedAttention as MaskedAttention
 from keras_masking.layers.attention_pooling import (
     AttentionPooling1D as AttentionPooling1D,
 )
@@ -36,6 +40,12 @@ from keras_masking.layers.merging import MaskedAdd as MaskedAdd
 from keras_masking.layers.merging import MaskedConcatenate as MaskedConcatenate
 from keras_masking.layers.merging import MaskedMultiply as MaskedMultiply
 from keras_masking.layers.missing_values import NaNMask as NaNMask
+from keras_masking.layers.multi_head_attention import (
+    MaskedGroupQueryAttention as MaskedGroupQueryAttention,
+)
+from keras_masking.layers.multi_head_attention import (
+    MaskedMultiHeadAttention as MaskedMultiHeadAttention,
+)
 from keras_masking.layers.normalization import (
     MaskedGroupNormalization as MaskedGroupNormalization,
 )
@@ -86,6 +96,8 @@ __all__ = [
     "LastStep",
     "LengthMask",
     "MaskedAdd",
+    "MaskedAdditiveAttention",
+    "MaskedAttention",
     "MaskedAveragePooling1D",
     "MaskedConcatenate",
     "MaskedConv1D",
@@ -97,7 +109,9 @@ __all__ = [
     "MaskedGlobalMinPooling1D",
     "MaskedGlobalSumPooling1D",
     "MaskedGroupNormalization",
+    "MaskedGroupQueryAttention",
     "MaskedMaxPooling1D",
+    "MaskedMultiHeadAttention",
     "MaskedMultiply",
     "MaskedPositionEmbedding",
     "MaskedSeparableConv1D",

@@ -37,24 +37,7 @@ def check_mask(
             number.
         MaskShapeError: If its shape is not `inputs.shape[:ndim]`.
     """
-    if isinstance(mask, (list, tuple)):
-        mask = _array(mask, who)
-    dtype = dtype_name(mask)
-    dense = is_dense(mask)
-    if not dtype.startswith(NUMBERS) or not dense:
-        raise MaskDtypeError(
-            describe(
-                who,
-                "`mask` must be boolean, True where a step is real.",
-                "Make it boolean, for example with "
-                "`mask = keras.ops.not_equal(ids, 0)`.",
-                **{"mask.dtype": dtype if dense else type(mask).__name__},
-            )
-        )
-    if isinstance(mask, np.ndarray):
-        mask, dtype = mask != 0, "bool"
-    elif not hasattr(mask, "shape"):
-        mask = ops.convert_to_tensor(mask)
+    mask = _as_booleans(who, "mask", "where a step is real", mask)
     shape, expected = tuple(mask.shape), tuple(inputs.shape)[:ndim]
     if len(shape) != ndim or any(
         None not in pair and pair[0] != pair[1] for pair in zip(shape, expected)
@@ -68,6 +51,55 @@ def check_mask(
                 **{"mask.shape": shape, "inputs.shape": tuple(inputs.shape)},
             )
         )
+    return mask
+
+
+def check_attention_mask(
+    mask: Tensor, query: Tensor, value: Tensor, who: str
+) -> Tensor:
+    """`mask` as booleans `(batch or 1, target or 1, source or 1)`."""
+    name = "attention_mask"
+    mask = _as_booleans(who, name, "where a query may see a key", mask)
+    shape = tuple(mask.shape)
+    expected = (query.shape[0], query.shape[1], value.shape[1])
+    if len(shape) not in (2, 3) or any(
+        None not in pair and pair[0] not in (1, pair[1])
+        for pair in zip(shape[::-1], expected[::-1])
+    ):
+        raise MaskShapeError(
+            describe(
+                who,
+                "`attention_mask` must have shape (batch, target, source), or "
+                "one that broadcasts to it.",
+                "Its axes are the rows, the steps of `query` and those of "
+                "`value`. One for each head is not supported.",
+                **{
+                    "attention_mask.shape": shape,
+                    "query.shape": tuple(query.shape),
+                    "value.shape": tuple(value.shape),
+                },
+            )
+        )
+    return mask if len(shape) == 3 else mask[None]
+
+
+def _as_booleans(who: str, name: str, when: str, mask: Any) -> Tensor:
+    if isinstance(mask, (list, tuple)):
+        mask = _array(mask, who)
+    dtype = dtype_name(mask)
+    dense = is_dense(mask)
+    if not dtype.startswith(NUMBERS) or not dense:
+        raise MaskDtypeError(
+            describe(
+                who,
+                f"`{name}` must be boolean, True {when}.",
+                f"Make it boolean, for example with "
+                f"`{name} = keras.ops.not_equal(ids, 0)`.",
+                **{f"{name}.dtype": dtype if dense else type(mask).__name__},
+            )
+        )
+    if isinstance(mask, np.ndarray):
+        mask, dtype = mask != 0, "bool"
     if not isinstance(mask, keras.KerasTensor):
         mask = ops.convert_to_tensor(mask)
     return mask if dtype == "bool" else ops.cast(mask, "bool")

@@ -1,0 +1,250 @@
+"""What the attention layers share: masks in, real steps alone, mask out."""
+
+from typing import Any
+
+import keras
+
+from keras_masking._keras import set_mask
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import Merger
+from keras_masking.layers.checks import check_inputs
+from keras_masking.ops.attention import attend_real
+from keras_masking.ops.reading import check_attention_mask
+
+
+class Attending(MaskAware):
+    """Makes a Keras attention layer obey masks.
+
+    Inputs are `[query, value]` or `[query, value, key]`, with a mask or None
+    for each. A subclass says what shape comes out, and how the Keras layer is
+    called with an attention mask instead of masks.
+    """
+
+    heads: int | None = None  # None: the scores have no axis of heads
+    sliding_window: int | None = None
+
+    def attend(
+        self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
+    ) -> Any:
+        """Calls the Keras layer."""
+        raise NotImplementedError
+
+    def answer_shape(self, shapes: list[Shape]) -> Shape:
+        """The shape of the outputs."""
+        raise NotImplementedError
+
+    def answer(
+        self,
+        inputs: list[Tensor],
+        masks: list[Tensor | None],
+        attention_mask: Tensor | None = None,
+        use_causal_mask: bool = False,
+        **how: Any,
+    ) -> Any:
+        """The outputs; the first of them carries the mask of the query."""
+        if 0 in (*inputs[0].shape[:2], inputs[1].shape[1]):
+            # Of nothing comes nothing; some backends fail.
+            outputs = keras.tree.map_structure(
+                lambda y: keras.ops.zeros(y.shape, dtype=y.dtype),
+                self.answer_spec(inputs, masks, **how),
+            )
+            return self._carrying(outputs, masks[0])
+
+        def attend(inputs: list[Tensor], allowed: Tensor | None) -> Any:
+            # The causal mask is a part of the one that is allowed.
+            causal = use_causal_mask and allowed is None
+            return self.attend(inputs, allowed, use_causal_mask=causal, **how)
+
+        outputs = attend_real(
+            attend,
+            inputs,
+            masks,
+            attention_mask,
+            use_causal_mask,
+            self.sliding_window,
+        )
+        return self._carrying(outputs, masks[0])
+
+    def answer_spec(
+        self,
+        inputs: list[Tensor],
+        masks: list[Tensor | None],
+        return_attention_scores: bool = False,
+        **how: Any,
+    ) -> Any:
+        """What `answer` gives, symbolically."""
+        shapes = [tuple(x.shape) for x in inputs]
+        dtype = self.compute_dtype
+        outputs = keras.KerasTensor(self.answer_shape(shapes), dtype=dtype)
+        if return_attention_scores:
+            heads = () if self.heads is None else (self.heads,)
+            shape = (shapes[0][0], *heads, shapes[0][1], shapes[1][1])
+            outputs = outputs, keras.KerasTensor(shape, dtype=dtype)
+        return self._carrying(outputs, masks[0])
+
+    def _carrying(self, outputs: Any, mask: Tensor | None) -> Any:
+        # Keras would not know an explicit mask of the query.
+        if mask is not None:
+            set_mask(keras.tree.flatten(outputs)[0], mask)
+        return outputs
+
+    def check_ranks(self, inputs: list[Tensor]) -> None:
+        """Refuses masks of anything but `(batch, steps, features)`."""
+        if any(len(x.shape) != 3 for x in inputs):
+            raise ValueError(
+                describe(
+                    self.who,
+                    "Inputs with masks must be (batch, steps, features).",
+                    "Bring them there with `keras.ops.reshape`.",
+                    shapes=[tuple(x.shape) for x in inputs],
+                )
+            )
+
+
+class AttendingArguments(Attending):
+    """One that is called as `layer(query, value, key)`."""
+
+    def __call__(  # type: ignore[override]
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        value_mask: Tensor | None = None,
+        key_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        inputs = self._given(query, value, key)
+        check_inputs(self.who, inputs)
+        # Here and not in `call`: Keras would convert these first.
+        masks = self._read(inputs, (query_mask, value_mask, key_mask), False)
+        for name, mask in zip(("query", "value", "key"), masks):
+            if mask is not None:
+                kwargs[f"{name}_mask"] = mask
+        if attention_mask is not None:
+            kwargs["attention_mask"] = check_attention_mask(
+                attention_mask, query, value, self.who
+            )
+        inputs = [self._cast(x) for x in inputs]
+        return super(MaskAware, self).__call__(*inputs, **kwargs)
+
+    def _given(self, *inputs: Tensor | None) -> list[Tensor]:
+        return [x for x in inputs if x is not None]
+
+    def _read(
+        self,
+        inputs: list[Tensor],
+        masks: tuple[Tensor | None, ...],
+        carried: bool = True,
+    ) -> list[Tensor | None]:
+        owners = [*inputs, inputs[1]][:3]  # without a key the values are it
+        read = [
+            None
+            if mask is None and (not carried or i == len(inputs))
+            else self.read_mask(x, mask)
+            for i, (x, mask) in enumerate(zip(owners, masks))
+        ]
+        if any(mask is not None for mask in read):
+            self.check_ranks(inputs)
+        return read
+
+    def call(
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        value_mask: Tensor | None = None,
+        key_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        inputs = self._given(query, value, key)
+        return self.answer(
+            inputs,
+            self._read(inputs, (query_mask, value_mask, key_mask)),
+            attention_mask,
+            use_causal_mask,
+            return_attention_scores=return_attention_scores,
+            training=training,
+        )
+
+    def attend(
+        self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
+    ) -> Any:
+        return super(MaskAware, self).call(
+            *inputs, attention_mask=attention_mask, **how
+        )
+
+    def answer_shape(self, shapes: list[Shape]) -> Shape:
+        return tuple(self.compute_output_shape(*shapes))
+
+    def compute_output_spec(
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        value_mask: Tensor | None = None,
+        key_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        **how: Any,
+    ) -> Any:
+        inputs = self._given(query, value, key)
+        masks = self._read(inputs, (query_mask, value_mask, key_mask))
+        return self.answer_spec(inputs, masks, **how)
+
+
+class AttendingList(Attending, Merger):
+    """One that is called as `layer([query, value, key])`."""
+
+    def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
+        if isinstance(mask, (list, tuple)) and len(mask) == 2 < len(inputs):
+            mask = [*mask, None]  # Keras lets the key's mask be left out
+        masks = super().read_mask(inputs, mask)
+        if masks is not None:
+            self.check_ranks(inputs)
+        return masks
+
+    def merge_masks(
+        self, inputs: list[Tensor], masks: list[Tensor | None]
+    ) -> Tensor | None:
+        return masks[0]
+
+    def call(
+        self,
+        inputs: list[Tensor],
+        mask: Any = None,
+        training: bool = False,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        return self.answer(
+            inputs,
+            self.read_mask(inputs, mask) or [None] * len(inputs),
+            use_causal_mask=use_causal_mask,
+            return_attention_scores=return_attention_scores,
+            training=training,
+        )
+
+    def attend(
+        self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
+    ) -> Any:
+        # Keras takes a mask of the values for each query as well.
+        mask = None if attention_mask is None else [None, attention_mask]
+        return super(Merger, self).call(inputs, mask=mask, **how)
+
+    def answer_shape(self, shapes: list[Shape]) -> Shape:
+        return (*shapes[0][:-1], shapes[1][-1])
+
+    def compute_output_spec(
+        self, inputs: list[Tensor], mask: Any = None, **how: Any
+    ) -> Any:
+        masks = self.read_mask(inputs, mask) or [None] * len(inputs)
+        return self.answer_spec(inputs, masks, **how)

@@ -1,0 +1,148 @@
+"""Attention of one head, without projections."""
+
+from typing import Any
+
+import keras
+
+from keras_masking._export import export
+from keras_masking.layers.attending import AttendingList
+
+
+@export
+class MaskedAttention(AttendingList, keras.layers.Attention):
+    """Dot-product attention over real steps: Luong's.
+
+    Formula: Luong et al., "Effective Approaches to Attention-based Neural
+    Machine Translation" (2015), section 3.1.
+
+    Args:
+        use_scale: Whether to multiply the scores by a learned number. Defaults
+            to False.
+        score_mode: How query and key are compared: `"dot"`, their product, or
+            `"concat"`, the sum of the tanh of their sum. Defaults to `"dot"`.
+        dropout: Share of the scores to drop in training. Defaults to 0.
+        seed: Seed of the dropout.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: `[query, value]` or `[query, value, key]`: tensors of shape
+            `(batch, target, features)`, and `(batch, source, features)` for
+            value and key.
+        mask: List with a mask for each of them, boolean, `(batch, steps)`,
+            True at real steps, or None. Defaults to the masks that the inputs
+            carry; None in the list stands for that one. A step of the source
+            is real where both its value and its key are.
+        training: Whether to apply dropout.
+        return_attention_scores: Whether to return the scores too. Defaults to
+            False.
+        use_causal_mask: Whether a query sees no later column. Defaults to
+            False.
+
+    Mask behavior:
+        Reads: `(batch, steps)` for `query`, `value` and `key`.
+        Emits: `(batch, target)`: the mask of `query`.
+        Empty row: 0. A query that may see no key gives 0 too, and scores of 0.
+        Padding values: reach neither real outputs nor gradients, NaN included.
+            Outputs and scores of padding queries are 0.
+
+    Keras layer:
+        Drops in for: `keras.layers.Attention`: the same weights, and
+            without a mask the same numbers.
+        Differs: in Keras a NaN at padding spreads, a query that may see no key
+            answers with a mean of padding, or NaN in float16 on PyTorch, and
+            the mask of `key` is not looked at.
+
+    Returns:
+        Tensor of shape `(batch, target, features of value)`. With
+        `return_attention_scores`, also the scores, `(batch, target, source)`.
+
+    Raises:
+        MaskShapeError: If a mask is not `(batch, steps)`.
+        ValueError: If `inputs` is not a list, or an input with a mask is not
+            of rank 3.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [np.nan]]])
+    >>> mask = np.array([[True, True, False]])
+    >>> layer = keras_masking.layers.MaskedAttention()
+    >>> y = layer([0 * x[:, :1], x], mask=[None, mask])
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[[1.5]]]
+    """
+
+    def __init__(
+        self,
+        use_scale: bool = False,
+        score_mode: str = "dot",
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(use_scale, score_mode, dropout, seed, **kwargs)
+
+
+@export
+class MaskedAdditiveAttention(AttendingList, keras.layers.AdditiveAttention):
+    """Additive attention over real steps: Bahdanau's.
+
+    Formula: Bahdanau et al., "Neural Machine Translation by Jointly Learning
+    to Align and Translate" (2015), appendix A.1.2.
+
+    Args:
+        use_scale: Whether to weigh the features by learned numbers. Defaults
+            to True.
+        dropout: Share of the scores to drop in training. Defaults to 0.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: `[query, value]` or `[query, value, key]`: tensors of shape
+            `(batch, target, features)`, and `(batch, source, features)` for
+            value and key.
+        mask: List with a mask for each of them, boolean, `(batch, steps)`,
+            True at real steps, or None. Defaults to the masks that the inputs
+            carry; None in the list stands for that one. A step of the source
+            is real where both its value and its key are.
+        training: Whether to apply dropout.
+        return_attention_scores: Whether to return the scores too. Defaults to
+            False.
+        use_causal_mask: Whether a query sees no later column. Defaults to
+            False.
+
+    Mask behavior:
+        Reads: `(batch, steps)` for `query`, `value` and `key`.
+        Emits: `(batch, target)`: the mask of `query`.
+        Empty row: 0. A query that may see no key gives 0 too, and scores of 0.
+        Padding values: reach neither real outputs nor gradients, NaN included.
+            Outputs and scores of padding queries are 0.
+
+    Keras layer:
+        Drops in for: `keras.layers.AdditiveAttention`: the same weights, and
+            without a mask the same numbers.
+        Differs: in Keras a NaN at padding spreads, a query that may see no key
+            answers with a mean of padding, or NaN in float16 on PyTorch, and
+            the mask of `key` is not looked at.
+
+    Returns:
+        Tensor of shape `(batch, target, features of value)`. With
+        `return_attention_scores`, also the scores, `(batch, target, source)`.
+
+    Raises:
+        MaskShapeError: If a mask is not `(batch, steps)`.
+        ValueError: If `inputs` is not a list, or an input with a mask is not
+            of rank 3.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [np.nan]]])
+    >>> mask = np.array([[True, True, False]])
+    >>> layer = keras_masking.layers.MaskedAdditiveAttention(use_scale=False)
+    >>> y = layer([0 * x[:, :1], x], mask=[None, mask])
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[[1.5]]]
+    """
+
+    def __init__(
+        self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(use_scale, dropout, **kwargs)
