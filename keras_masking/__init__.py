@@ -1,15 +1,15 @@
 """Masking for Keras 3: the same output with more padding.
 
-Nothing here imports Keras. `keras_masking.ops` and `keras_masking.layers`
-are loaded at first use; importing `keras_masking.layers` registers the
-layers, so that `keras.saving.load_model` knows them.
+Nothing here imports Keras. The modules are loaded at first use; importing
+`keras_masking.layers`, `losses` or `metrics` registers what is in them, so that
+`keras.saving.load_model` knows it.
 """
 
 from importlib import import_module
 from types import ModuleType
 
 __version__ = "0.1.0"
-__all__ = ["contract", "errors", "layers", "ops"]
+__all__ = ["contract", "errors", "layers", "losses", "metrics", "ops"]
 
 
 def __getattr__(name: str) -> ModuleType:

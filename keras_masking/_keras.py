@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 from keras.src.backend.common import masking
+from keras.src.losses.loss import scale_loss_for_distribution
 
 from keras_masking._types import Tensor
 
@@ -18,6 +19,14 @@ def get_mask(x: Tensor) -> Tensor | None:
 def set_mask(x: Tensor, mask: Tensor) -> None:
     """Makes `x` carry `mask`."""
     masking.set_keras_mask(x, mask)
+
+
+def scale_loss(loss: Tensor) -> Tensor:
+    """A mean's share where a `tf.distribute` strategy adds those of replicas.
+
+    Elsewhere `loss` as it is.
+    """
+    return scale_loss_for_distribution(loss)
 
 
 def is_dense(x: Tensor) -> bool:

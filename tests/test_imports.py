@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "_keras": {"_types"},
     "ops": {"_types", "_keras", "_export", "errors", "ops"},
     "layers": {"_types", "_keras", "_export", "errors", "ops", "layers"},
+    "losses": {"_types", "_keras", "_export", "errors", "ops"},
+    "metrics": {"_types", "_export", "errors", "ops", "losses"},
     "probes": {"_types", "_keras", "ops", "errors"},
     "contract": {"__version__", "_keras", "_types", "probes", "contract"},
     "pytest_plugin": {"contract"},
@@ -130,11 +132,14 @@ def test_lazy_names() -> None:
 
 def test_public_names_are_exported_under_their_public_path() -> None:
     from keras_masking import layers
+    from keras_masking import losses
+    from keras_masking import metrics
     from keras_masking import ops
 
-    for module in (layers, ops):
+    for module in (layers, losses, metrics, ops):
         assert sorted(module.__all__) == module.__all__
         for name in module.__all__:
             assert getattr(module, name).__name__ == name
-    for name in layers.__all__:
-        assert getattr(layers, name).__module__ == "keras_masking.layers"
+    for module in (layers, losses, metrics):
+        for name in module.__all__:
+            assert getattr(module, name).__module__ == module.__name__

@@ -1,0 +1,196 @@
+"""Losses that count real steps alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._keras import get_mask
+from keras_masking._keras import scale_loss
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.ops import apply_mask
+from keras_masking.ops.dtypes import wide
+from keras_masking.ops.reading import expanded
+from keras_masking.ops.targets import NO_STEPS
+from keras_masking.ops.targets import fits
+from keras_masking.ops.targets import read_targets
+from keras_masking.ops.targets import read_weights
+
+__all__ = ["MaskedLoss"]
+
+
+@export
+class MaskedLoss(keras.losses.Loss):
+    """A loss over the real steps, whatever stands at the padding.
+
+    Keras' own losses obey the mask of `y_pred` too, and give the same number
+    as long as all padding is finite. This one is for what they do not do:
+    targets or predictions that are NaN at padding steps, where Keras
+    multiplies by 0; a weight for each sequence; targets of shape
+    `(batch, steps)` for predictions of shape `(batch, steps, 1)`.
+
+    Args:
+        loss: The loss of a step: name of a Keras loss, `keras.losses.Loss`, or
+            function of `y_true` and `y_pred`.
+        reduction: `"sum_over_batch_size"` or `"mean"`: the sum of the weighted
+            losses of all real steps, divided by the number of real steps in
+            the batch. `"mean_with_sample_weight"`: divided by the sum of their
+            weights. `"sum"`: not divided. None or `"none"`: the weighted loss
+            of each step, 0 at padding steps. Defaults to `"auto"`: that of
+            `loss`, which is the mean for a name or a function.
+        name: Name of the loss. Defaults to that of `loss`.
+
+    Call arguments:
+        y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` if they are
+            classes or single numbers.
+        y_pred: Predictions, `(batch, steps, ...)`.
+        sample_weight: `(batch,)`, a weight for each sequence, or
+            `(batch, steps)`, one for each step. Defaults to 1.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `y_pred` carries, if any. One on `y_true`
+            is not read.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, or one of more axes of `y_pred`. Without a mask
+            every step is real, and the loss is that of `loss`.
+        Emits: none.
+        Empty row: adds nothing. A batch without any real step has the loss 0,
+            and gradients of 0.
+        Padding values: reach neither the loss nor a gradient, NaN included.
+            The gradient at padding steps is exactly 0.
+
+    Keras layer:
+        Drops in for: the loss it wraps.
+        Differs: Keras takes a weight of shape `(batch,)` for one along the
+            steps, or fails. float16 accumulates in float32.
+
+    Returns:
+        A number, or a tensor of shape `(batch, steps)` where nothing is
+        reduced.
+
+    Raises:
+        MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` the mask.
+        ValueError: If `loss` gives no number for each step, as CTC and Dice.
+
+    Example:
+
+    >>> y_true = np.array([[[1.0], [2.0], [np.nan]]])
+    >>> y_pred = np.array([[[1.0], [4.0], [5.0]]])
+    >>> loss = keras_masking.losses.MaskedLoss("mse")
+    >>> float(loss(y_true, y_pred, mask=np.array([[True, True, False]])))
+    2.0
+    """
+
+    def __init__(
+        self,
+        loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
+        reduction: str | None = "auto",
+        name: str | None = None,
+    ) -> None:
+        inner = _read_loss(loss)
+        if reduction == "auto":
+            reduction = getattr(inner, "reduction", "sum_over_batch_size")
+        if name is None:
+            name = getattr(inner, "name", getattr(inner, "__name__", None))
+        dtype = getattr(inner, "dtype", None)
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.loss = inner
+
+    @property
+    def who(self) -> str:
+        """How a message names this loss."""
+        return f"loss '{self.name}' (of type {type(self).__name__})"
+
+    def __call__(
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        sample_weight: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        losses, counts = self.weigh(y_true, y_pred, sample_weight, mask)
+        if self.reduction in (None, "none"):
+            return ops.cast(losses, self.dtype)
+        total = ops.sum(losses)
+        if self.reduction != "sum":
+            total = scale_loss(ops.divide_no_nan(total, ops.sum(counts)))
+        return ops.cast(total, self.dtype)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        inner = self.loss
+        return getattr(inner, "call", inner)(y_true, y_pred)
+
+    def weigh(
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        sample_weight: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The weighted losses, and what each of them counts in a mean.
+
+        Both are 0 at padding steps, and float32 at least.
+        """
+        y_true, y_pred, mask = read_targets(self.who, y_true, y_pred, mask)
+        # The loss of padding must be finite where it can, its gradient too: a
+        # prediction of 0 is not, divided by the sum of its classes.
+        y_true = ops.cast(apply_mask(y_true, mask), self.dtype)
+        y_pred = ops.cast(apply_mask(y_pred, mask, 1.0), self.dtype)
+        losses = ops.convert_to_tensor(self.call(y_true, y_pred))
+        mask = self._join(mask, losses)
+        losses = wide(losses)
+        counts = ops.ones_like(losses)
+        if sample_weight is not None:
+            weights = read_weights(self.who, sample_weight, losses)
+            weights = ops.cast(weights, losses.dtype)
+            losses = losses * weights
+            if self.reduction == "mean_with_sample_weight":
+                counts = weights
+        return apply_mask(losses, mask), apply_mask(counts, mask)
+
+    def _join(self, mask: Tensor | None, losses: Tensor) -> Tensor | None:
+        """`mask` and that of the loss itself, which `ignore_class` makes."""
+        own = get_mask(losses)
+        if mask is None:
+            return own
+        if not fits(mask, losses):
+            raise ValueError(
+                describe(
+                    self.who,
+                    "the loss must give a number for each step.",
+                    "Give `y_pred` an axis of features behind its steps: "
+                    f"(batch, steps, 1) say. {NO_STEPS}",
+                    **{
+                        "y_pred's mask": tuple(mask.shape),
+                        "losses": tuple(losses.shape),
+                    },
+                )
+            )
+        if own is None:
+            return mask
+        return ops.logical_and(expanded(mask, len(own.shape)), own)
+
+    def get_config(self) -> dict[str, Any]:
+        loss = keras.losses.serialize(self.loss)
+        return {**super().get_config(), "loss": loss}
+
+
+def _read_loss(loss: Any) -> Any:
+    """The Keras loss or the function that `loss` stands for."""
+    try:
+        found = keras.losses.get(loss)
+    except ValueError:
+        found = None
+    if found is None:
+        raise ValueError(
+            describe(
+                "MaskedLoss",
+                "`loss` must be a Keras loss or a function.",
+                "Its names are those of `keras.losses`, 'mse' say.",
+                loss=repr(loss),
+            )
+        )
+    return found
