@@ -9,11 +9,14 @@ and once of ours, from the same initial weights.
 
 The plain one does what it can: its layer of positions lets the mask through,
 and attention, addition, normalization and pooling all take one. But
-`MultiHeadAttention` deletes the mask of the tensor it is called with. The first
-block attends to real steps only, the second to padding too. And positions
-counted by column move with padding on the left.
+`MultiHeadAttention` deletes the mask of the tensor it is called with: the first
+block attends to real steps only, the second to padding as well, in training
+too. (Handed the mask as `attention_mask`, the second keeps its word with
+padding on the right.) Positions counted by column move with padding on the
+left, and NaN in the padding spreads.
 
-Ours count the real steps, and leave the mask where it is.
+Ours leave the mask where it is, count the real steps, and never look at what
+stands at the others.
 """
 
 import argparse
