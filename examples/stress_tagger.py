@@ -18,9 +18,9 @@ It is easy to tag: more of it makes both figures better, and the tagger no bit.
 Our layers only, with the loss and the metric of Keras: the mask arrives, and
 the loss obeys it. What is reported is a mean over batches all the same, in
 which a step weighs more in a batch of short words. `Precision` looks at no mask
-and counts what stands at padding as a tag. What stands there is chance: one
-seed makes it "no stress", and the precision too good; another "primary", and
-the precision is a disgrace.
+and counts what stands at padding as a tag. What stands there is chance: by one
+seed it is "no stress", and the precision too good; by another it is "primary",
+and the precision far too bad.
 
 Ours altogether, with `MaskedLoss`, `MaskedMetric` and `LossPerStep`: what is
 true of words alone is reported of every batch.
