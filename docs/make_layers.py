@@ -93,5 +93,16 @@ def page() -> str:
 """
 
 
+def readme(text: str) -> str:
+    """`text`, that of the README, with its table made anew."""
+    before, rest = text.split("<!-- table", 1)
+    mark, shown = rest.split("-->\n", 1)
+    _, after = shown.split("<!-- end -->", 1)
+    return f"{before}<!-- table{mark}-->\n{overview()}\n<!-- end -->{after}"
+
+
 if __name__ == "__main__":
-    Path(__file__).with_name("layers.md").write_text(page())
+    here = Path(__file__)
+    here.with_name("layers.md").write_text(page())
+    front = here.parents[1] / "README.md"
+    front.write_text(readme(front.read_text()))

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 from keras.src.backend.common import masking
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
 
 from keras_masking._types import Tensor
@@ -27,6 +28,14 @@ def scale_loss(loss: Tensor) -> Tensor:
     Elsewhere `loss` as it is.
     """
     return scale_loss_for_distribution(loss)
+
+
+def is_rehearsal() -> bool:
+    """Whether Keras runs a `call` with stand-ins, to learn its shapes.
+
+    They carry none of the masks that the tensors will have.
+    """
+    return bool(in_symbolic_scope())
 
 
 def is_dense(x: Tensor) -> bool:

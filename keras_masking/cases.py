@@ -1,10 +1,13 @@
 """Our layers as cases of the contract: what `keras-masking check` checks."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 
+from keras_masking import layers
 from keras_masking.contract import Case
 from keras_masking.contract.targets import resolve
 
@@ -13,16 +16,36 @@ IDS = np.array(
     [[3, 1, 4, 1, 5, 2], [2, 6, 5, 3, 0, 0], [5, 0, 0, 0, 0, 0]], "int32"
 )
 LENGTHS = np.array([6, 4, 1], "int32")
+SEGMENTS = np.stack([X, X[:, ::-1]], axis=2)
 GAPS = X.copy()
 GAPS[0, 1], GAPS[1, 2, 0], GAPS[2, 3:] = np.nan, np.nan, np.nan
 COLUMNS = "cuts columns of the padded array, as its Keras namesake does"
 CROPS = "crops columns of the padded array, as its Keras namesake does"
+ASSERTS = "says whether a mask arrives, so it has nothing to say without one"
 COUNTED = "lengths count the first columns, so its padding is on the right"
 
 
 def _case(call: str, role: str, **options: Any) -> Case:
     (case,) = resolve(f"keras_masking.layers:{call}")
     return replace(case, role=role, **options)
+
+
+def _around(
+    call: str, make: Callable[[], keras.layers.Layer], role: str, **options: Any
+) -> Case:
+    """A layer around another one: no call of literals."""
+    script = f"import keras\nfrom keras_masking import layers\nlambda: {call}"
+    return Case(make, name=call, role=role, script=script, **options)
+
+
+def _rnn(kind: str, role: str = "passes", **config: Any) -> Case:
+    """`KeepMask` around a recurrent layer of Keras."""
+    arguments = "".join(f", {k}={v!r}" for k, v in config.items())
+    return _around(
+        f"layers.KeepMask(keras.layers.{kind}(3{arguments}))",
+        lambda: layers.KeepMask(getattr(keras.layers, kind)(3, **config)),
+        role,
+    )
 
 
 MASK_CASES = [
@@ -114,6 +137,7 @@ MASK_CASES = [
     ),
     _case("ApplyMask()", "passes"),
     _case("DropMask()", "drops"),
+    _case("RequireMask()", "passes", requires_mask=True, reason=ASSERTS),
     *(
         _case(f"MaskedGroupNormalization({groups})", "passes")
         for groups in (1, 2, -1)
@@ -128,4 +152,40 @@ MASK_CASES = [
     _case("NaNMask()", "generates", inputs=GAPS),
     _case("NaNMask(return_indicator=True)", "generates", inputs=GAPS),
     _case("NaNMask(missing='any')", "generates", inputs=GAPS),
+    _rnn("LSTM", return_sequences=True),
+    _rnn("LSTM", "reduces"),
+    _rnn("GRU", return_sequences=True, go_backwards=True),
+    _rnn("SimpleRNN", return_sequences=True, return_state=True),
+    _around(
+        "layers.KeepMask(keras.layers.Bidirectional("
+        "keras.layers.GRU(3, return_sequences=True)))",
+        lambda: layers.KeepMask(
+            keras.layers.Bidirectional(
+                keras.layers.GRU(3, return_sequences=True)
+            )
+        ),
+        "passes",
+    ),
+    _around(
+        "layers.KeepMask(keras.layers.RMSNormalization())",
+        lambda: layers.KeepMask(keras.layers.RMSNormalization()),
+        "passes",
+    ),
+    _around(
+        "layers.KeepMask(keras.layers.Add())",
+        lambda: layers.KeepMask(keras.layers.Add()),
+        "merges",
+        inputs=[X, X[::-1]],
+    ),
+    _around(
+        "layers.MaskedTimeDistributed(keras.layers.Dense(3))",
+        lambda: layers.MaskedTimeDistributed(keras.layers.Dense(3)),
+        "passes",
+    ),
+    _around(
+        "layers.MaskedTimeDistributed(keras.layers.SimpleRNN(3))",
+        lambda: layers.MaskedTimeDistributed(keras.layers.SimpleRNN(3)),
+        "passes",
+        inputs=SEGMENTS,
+    ),
 ]

@@ -62,10 +62,11 @@ class MaskedLoss(keras.losses.Loss):
         Padding values: reach neither the loss nor a gradient, NaN included.
             The gradient at padding steps is exactly 0.
 
-    Keras layer:
+    Keras loss:
         Drops in for: the loss it wraps.
-        Differs: Keras takes a weight of shape `(batch,)` for one along the
-            steps, or fails. float16 accumulates in float32.
+        Differs: Keras takes weights of shape `(batch,)` for some along the
+            steps, or fails, and changes the caller's on PyTorch. float16
+            accumulates in float32.
 
     Returns:
         A number, or a tensor of shape `(batch, steps)` where nothing is
@@ -161,8 +162,7 @@ class MaskedLoss(keras.losses.Loss):
                 describe(
                     self.who,
                     "the loss must give a number for each step.",
-                    "Give `y_pred` an axis of features behind its steps: "
-                    f"(batch, steps, 1) say. {NO_STEPS}",
+                    NO_STEPS,
                     **{
                         "y_pred's mask": tuple(mask.shape),
                         "losses": tuple(losses.shape),

@@ -53,7 +53,7 @@ class MaskedMetric(keras.metrics.Metric):
         Empty row: adds nothing.
         Padding values: change nothing, NaN included.
 
-    Keras layer:
+    Keras metric:
         Drops in for: the metric it wraps.
         Differs: predictions of three axes and more become
             `(batch * steps, ...)`, with a weight for each step, which is what
@@ -84,7 +84,9 @@ class MaskedMetric(keras.metrics.Metric):
         name: str | None = None,
     ) -> None:
         inner = _read_metric(metric)
-        super().__init__(name=name or inner.name, dtype=inner.dtype)
+        if name is None:  # as Keras names what it is given by name
+            name = metric if isinstance(metric, str) else inner.name
+        super().__init__(name=name, dtype=inner.dtype)
         self.metric = inner
         if hasattr(inner, "_direction"):  # whether callbacks want more or less
             self._direction = inner._direction
@@ -105,10 +107,9 @@ class MaskedMetric(keras.metrics.Metric):
         if mask is None and len(y_pred.shape) > 2:
             mask = all_real(y_pred)
         if mask is not None:
-            weights = ops.ones_like(mask, dtype=self.dtype)
+            weights = ops.cast(mask, self.dtype)
             if sample_weight is not None:
-                weights = read_weights(self.who, sample_weight, mask)
-                weights = ops.cast(weights, self.dtype)
+                weights = read_weights(self.who, sample_weight, weights)
             mask = ops.logical_and(mask, ops.not_equal(weights, 0))
             y_true = _samples(apply_mask(y_true, mask), mask)
             y_pred = _samples(apply_mask(y_pred, mask, 1.0), mask)
@@ -228,7 +229,9 @@ def _read_metric(metric: Any) -> keras.metrics.Metric:
         found = keras.metrics.get(metric)
     except ValueError:
         found = None
-    if inspect.isfunction(found) and metric not in ("accuracy", "acc"):
+    if isinstance(metric, str) and metric.lower() in ("accuracy", "acc"):
+        found = None  # which one, `compile` sees from the shapes
+    elif inspect.isfunction(found):
         found = keras.metrics.MeanMetricWrapper(found, name=found.__name__)
     if not isinstance(found, keras.metrics.Metric):
         raise ValueError(

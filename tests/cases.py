@@ -148,6 +148,20 @@ def transposed(name: str, kernel_size: int = 3, **config: Any) -> Case:
     )
 
 
+def around(name: str, layer: type) -> Case:
+    """A wrapper; what is in it computes in float64 on every backend."""
+
+    def make(**kwargs: Any) -> keras.layers.Layer:
+        made = layer(keras.layers.Rescaling(2.0, 1.0, **kwargs), **kwargs)
+        made.build((None, None, FEATURES))
+        return made
+
+    def row(steps: list, mask: list) -> list:
+        return passing([[2 * v + 1 for v in step] for step in steps], mask)
+
+    return Case(name, make, row)
+
+
 def window(name: str, size: int, strides: int, padding: str) -> Case:
     layer, function = {
         "average": (layers.MaskedAveragePooling1D, statistics.fmean),
@@ -331,6 +345,8 @@ CASES = [
         partial(layers.MaskedSinePositionEncoding, 100.0),
         lambda steps, mask: oracle.numbered(steps, mask, sine),
     ),
+    around("keep", layers.KeepMask),
+    around("time-distributed", layers.MaskedTimeDistributed),
 ]
 WEIGHTED = [case for case in CASES if case.make().weights]
 # Each layer once, and whatever has strides, whose formulas know no length.

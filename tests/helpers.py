@@ -70,6 +70,11 @@ def poisoned(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
     return np.where(mask[..., None], x, np.float32(value)).astype(x.dtype)
 
 
+def real_rows(x: np.ndarray, mask: np.ndarray) -> list:
+    """The real steps of each row, as lists."""
+    return [row[real].tolist() for row, real in zip(x, mask)]
+
+
 def assert_close(
     actual: Any,
     expected: Any,

@@ -9,6 +9,8 @@ import keras
 import pytest
 
 from keras_masking import layers
+from keras_masking import losses
+from keras_masking import metrics
 from keras_masking import ops
 
 ROOT = Path(__file__).parents[1]
@@ -35,11 +37,27 @@ def test_a_layer_says_everything(name: str) -> None:
     if not hasattr(layer, "window") and name != "MaskedConv1DTranspose":
         columns.remove("Windows")
     assert list(entries(name, "Mask behavior")) == columns
+    assert_says_how_to_make_it(layer)
+
+
+@pytest.mark.parametrize(
+    "public",
+    [getattr(m, name) for m in (losses, metrics) for name in m.__all__],
+)
+def test_a_loss_or_metric_says_everything(public: type) -> None:
+    found = sections(public.__doc__)
+    assert [s for s in found if s in SECTIONS] == SECTIONS
+    assert_says_how_to_make_it(public)
+
+
+def assert_says_how_to_make_it(public: type) -> None:
+    """There is an example, and all arguments are explained."""
+    found = sections(public.__doc__)
     assert ">>> " in found["Example"]
     arguments = set(
         re.findall(r"^    (\*{0,2}\w+): ", found["Args"], flags=re.M)
     )
-    signature = inspect.signature(layer.__init__).parameters.values()
+    signature = inspect.signature(public.__init__).parameters.values()
     assert arguments == {
         ("**" if p.kind is p.VAR_KEYWORD else "") + p.name
         for p in signature
@@ -80,10 +98,7 @@ def test_the_page_of_layers() -> None:
 
 def test_the_readme_has_the_table() -> None:
     readme = (ROOT / "README.md").read_text()
-    _, rest = readme.split("<!-- table", 1)
-    shown = rest.split("-->\n", 1)[1].split("<!-- end -->")[0].strip()
-    table = MADE["overview"]()
-    assert shown == table, f"put this into README.md:\n{table}"
+    assert readme == MADE["readme"](readme), "run `python docs/make_layers.py`"
 
 
 def test_the_readme_names_what_is_there() -> None:

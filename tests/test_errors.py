@@ -53,13 +53,21 @@ DTYPES = {
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "CustomEmbedding": {"input_dim": 4, "output_dim": 3},
+    "KeepMask": {"layer": keras.layers.Dense(2)},
     "MaskedAveragePooling1D": {"pool_size": 2},
     "MaskedConv1D": {"filters": 4, "kernel_size": 3},
     "MaskedConv1DTranspose": {"filters": 4, "kernel_size": 3},
     "MaskedDepthwiseConv1D": {"kernel_size": 3},
     "MaskedGroupNormalization": {"groups": 1},
+    "MaskedGroupQueryAttention": {
+        "head_dim": 2,
+        "num_query_heads": 2,
+        "num_key_value_heads": 1,
+    },
+    "MaskedMultiHeadAttention": {"num_heads": 2, "key_dim": 2},
     "MaskedPositionEmbedding": {"sequence_length": 9},
     "MaskedSeparableConv1D": {"filters": 4, "kernel_size": 3},
+    "MaskedTimeDistributed": {"layer": keras.layers.Dense(2)},
 }
 
 
@@ -73,7 +81,12 @@ def raises(call: Callable[[], Any], message: str) -> pytest.ExceptionInfo:
     return info
 
 
-LAYERS = [getattr(layers, name) for name in layers.__all__]
+ATTEND = (layers.MaskedMultiHeadAttention, layers.MaskedGroupQueryAttention)
+LAYERS = [
+    layer
+    for layer in (getattr(layers, name) for name in layers.__all__)
+    if layer not in ATTEND  # their masks have other names
+]
 MERGERS = [layer for layer in LAYERS if issubclass(layer, Merger)]
 OF_FEATURES = [layer for layer in LAYERS if layer is not layers.CustomEmbedding]
 
@@ -137,6 +150,51 @@ def test_symbolic_masks_are_checked(layer: type) -> None:
     words = keras.Input((5,), dtype="string")
     with pytest.raises(errors.MaskDtypeError, match="dtype=string"):
         make(layer)(inputs, mask=mask_of_first(layer, words))
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("which", ["query", "value", "key"])
+@pytest.mark.parametrize("layer", ATTEND)
+def test_masks_of_attention(layer: type, which: str, kind: str) -> None:
+    shape, fix = SHAPES[kind]
+    how = {f"{which}_mask": np.ones(shape, bool)}
+    info = raises(
+        lambda: make(layer)(X, X, X, **how),
+        f"In layer 'mine' (of type {layer.__name__}): {RULE} Received: "
+        f"mask.shape={shape}, inputs.shape={X.shape}. {fix}",
+    )
+    assert info.type is errors.MaskShapeError
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 5), (3, 5, 5), (2, 1, 5, 5)])
+@pytest.mark.parametrize("layer", ATTEND)
+def test_attention_masks(layer: type, shape: tuple[int, ...]) -> None:
+    info = raises(
+        lambda: make(layer)(X, X, attention_mask=np.ones(shape, bool)),
+        f"In layer 'mine' (of type {layer.__name__}): `attention_mask` must "
+        "have shape (batch, target, source), or one that broadcasts to it. "
+        f"Received: attention_mask.shape={shape}, query.shape={X.shape}, "
+        f"value.shape={X.shape}. Its axes are the rows, the steps of `query` "
+        "and those of `value`. One for each head is not supported.",
+    )
+    assert info.type is errors.MaskShapeError
+    with pytest.raises(errors.MaskDtypeError, match=r"attention_mask\.dtype"):
+        make(layer)(X, X, attention_mask=np.full((5, 5), "a"))
+    for fits in ((5, 5), (1, 5, 5), (2, 1, 5), (2, 5, 1)):
+        make(layer)(X, X, attention_mask=np.ones(fits, bool))
+
+
+def test_attention_over_more_axes_takes_no_masks() -> None:
+    layer = make(layers.MaskedMultiHeadAttention)
+    x = np.zeros((2, 5, 4, 3), "float32")
+    assert layer(x, x).shape == x.shape
+    raises(
+        lambda: layer(x, x, query_mask=np.ones((2, 5), bool)),
+        "In layer 'mine' (of type MaskedMultiHeadAttention): Inputs with "
+        "masks must be (batch, steps, features). Received: "
+        "shapes=[(2, 5, 4, 3), (2, 5, 4, 3)]. Bring them there with "
+        "`keras.ops.reshape`.",
+    )
 
 
 def test_a_carried_mask_is_checked() -> None:
@@ -348,6 +406,26 @@ MESSAGES = {
         "with a mask for each input. Received: mask=ndarray, inputs=2. Pass "
         "None for an input without one.",
     ),
+    "no layer": (
+        lambda: layers.KeepMask(7, name="mine"),
+        "In `KeepMask`: `layer` must be a Keras layer. Received: layer=7. "
+        "Pass a layer that is made: `keras.layers.LSTM(8)` say.",
+    ),
+    "no mask": (
+        lambda: layers.RequireMask(name="mine")(X),
+        "In layer 'mine' (of type RequireMask): the inputs must carry a mask. "
+        "Received: mask=None, inputs.shape=(2, 5, 3). The layers before it "
+        "make none, or one of them loses it: an operation such as `x * 2` "
+        "does. `KeepMask` keeps it, `AttachMask` puts it on.",
+    ),
+    "no segments": (
+        lambda: layers.MaskedTimeDistributed(
+            keras.layers.Dense(2), name="mine"
+        )(X[0]),
+        "In layer 'mine' (of type MaskedTimeDistributed): `inputs` must have "
+        "shape (batch, segments, ...). Received: inputs.shape=(5, 3). Without "
+        "segments call the layer inside by itself.",
+    ),
     "channels_first": (
         lambda: layers.MaskedConv1D(
             4, 3, data_format="channels_first", name="mine"
@@ -524,6 +602,61 @@ def test_pieces_that_are_none(pieces: Any) -> None:
 def test_arguments_that_are_none(call: Callable[[], Any], rule: str) -> None:
     with pytest.raises(ValueError, match=re.escape(rule)):
         call()
+
+
+OTHER_STEPS = (
+    "In layer 'mine' (of type KeepMask): the layer inside must keep the axes "
+    "(batch, steps, ...). Received: layer={}, inputs.shape={}, "
+    "outputs.shape={}. Convolution, pooling, cropping and splitting change the "
+    "mask as well: use `MaskedConv1D`, `MaskedMaxPooling1D` and the others of "
+    "`keras_masking.layers`, without `KeepMask`."
+)
+
+
+@pytest.mark.parametrize(
+    "inner, rest",
+    [
+        (keras.layers.Conv1D(2, 3, name="it"), (3, 2)),
+        (keras.layers.MaxPooling1D(2, name="it"), (2, 3)),
+        (keras.layers.GlobalAveragePooling1D(name="it"), (3,)),
+        (keras.layers.Flatten(name="it"), (15,)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_layers_that_do_not_keep_the_steps(
+    inner: keras.layers.Layer, rest: tuple
+) -> None:
+    told = f"{type(inner).__name__} 'it'"
+    for x in (X, keras.Input((5, 3))):
+        shapes = tuple(x.shape), (x.shape[0], *rest)
+        raises(
+            lambda x=x: layers.KeepMask(inner, name="mine")(x),
+            OTHER_STEPS.format(told, *shapes),
+        )
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_unrolled_backwards(both: bool) -> None:
+    how = {"return_sequences": True, "unroll": True}
+    inner = keras.layers.LSTM(2, go_backwards=not both, name="it", **how)
+    if both:
+        inner = keras.layers.Bidirectional(inner, name="it")
+    layer = layers.KeepMask(inner, name="mine")
+    assert layer(X).shape[:2] == X.shape[:2]
+    x = keras.Input((5, 3))
+    mask = keras.Input((5,), dtype="bool")
+    for call in (
+        lambda: layer(X, mask=np.ones((2, 5), bool)),
+        lambda: layer(x, mask=mask),
+    ):
+        raises(
+            call,
+            "In layer 'mine' (of type KeepMask): Keras has no right numbers "
+            "for a masked sequence that is unrolled backwards. Received: "
+            f"layer={type(inner).__name__} 'it', unroll=True, "
+            "go_backwards=True. Pass `unroll=False`: the layer computes the "
+            "same.",
+        )
 
 
 LONG = (

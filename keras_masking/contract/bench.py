@@ -206,6 +206,8 @@ class Bench:
 
     def run(self, batch: Batch, **how: Any) -> probes.Seen:
         """As `call` on the layer under test, its state put back first."""
+        if self.case.requires_mask and batch.mask is None:
+            raise NotApplicable("requires a mask: " + self.case.reason)
         key = (batch.key(), tuple(sorted(how.items())))
         if key not in self._memory:
             self.restore()

@@ -36,7 +36,9 @@ class Case:
             they are, a row for each sequence.
         columns: Whether the layer speaks of columns of the padded array, as
             cropping does, so that more padding moves what is real.
-        reason: Why `columns`.
+        requires_mask: Whether the layer raises without a mask, as one that
+            asserts that there is one. What calls it without is then n/a.
+        reason: Why `columns` or `requires_mask`.
         expected_failures: Check ids that may fail, each with its reason.
         script: A line of Python that makes the layer, for the scripts that
             reproduce a failure.
@@ -48,6 +50,7 @@ class Case:
     inputs: Any = None
     call_kwargs: Mapping[str, Any] = field(default_factory=dict)
     columns: bool = False
+    requires_mask: bool = False
     reason: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     script: str = ""
@@ -62,6 +65,11 @@ class Case:
             raise TargetError(
                 "`columns=True` needs a `reason`: which columns the layer "
                 "speaks of."
+            )
+        if self.requires_mask and not self.reason:
+            raise TargetError(
+                "`requires_mask=True` needs a `reason`: why the layer is of "
+                "no use without a mask."
             )
         if not self.name:
             object.__setattr__(self, "name", _name(self.layer))

@@ -14,6 +14,10 @@ from keras_masking.contract.case import Case
 def script(case: Case, bench: Bench, check: str) -> str:
     """Python that runs as printed, if the layer can be imported."""
     imports, make = _maker(case, bench)
+    names = "check_layer"
+    if case.requires_mask and (not case.script or make.startswith("lambda")):
+        make = f"Case({make}, requires_mask=True, reason={case.reason!r})"
+        names = "Case, check_layer"
     options = [f'only=["{check}"]']
     if case.role is not None:
         options.append(f'role="{case.role}"')
@@ -36,7 +40,7 @@ def script(case: Case, bench: Bench, check: str) -> str:
         [
             "import numpy as np",
             *imports,
-            "from keras_masking.contract import check_layer",
+            f"from keras_masking.contract import {names}",
             "",
             "report = check_layer(",
             f"    {make},",

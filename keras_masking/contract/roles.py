@@ -22,6 +22,8 @@ def infer_role(bench: Bench) -> str:
 
 def _makes_a_mask(bench: Bench) -> bool:
     """Whether a mask comes out where none goes in, and says something."""
+    if bench.case.requires_mask:
+        return False
     for batch in (bench.batch, *(batches.fill(bench.batch, v) for v in (0, 1))):
         try:
             seen = bench.run(batches.without_masks(batch))

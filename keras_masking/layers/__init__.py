@@ -36,6 +36,7 @@ from keras_masking.layers.global_pooling import (
 from keras_masking.layers.joining import (
     TemporalConcatenate as TemporalConcatenate,
 )
+from keras_masking.layers.keeping import KeepMask as KeepMask
 from keras_masking.layers.merging import MaskedAdd as MaskedAdd
 from keras_masking.layers.merging import MaskedConcatenate as MaskedConcatenate
 from keras_masking.layers.merging import MaskedMultiply as MaskedMultiply
@@ -52,6 +53,7 @@ from keras_masking.layers.normalization import (
 from keras_masking.layers.passing import ApplyMask as ApplyMask
 from keras_masking.layers.passing import DropMask as DropMask
 from keras_masking.layers.passing import MyActivation as MyActivation
+from keras_masking.layers.passing import RequireMask as RequireMask
 from keras_masking.layers.positions import (
     MaskedPositionEmbedding as MaskedPositionEmbedding,
 )
@@ -74,6 +76,9 @@ from keras_masking.layers.statistics_pooling import (
 )
 from keras_masking.layers.step_selection import FirstStep as FirstStep
 from keras_masking.layers.step_selection import LastStep as LastStep
+from keras_masking.layers.time_distributed import (
+    MaskedTimeDistributed as MaskedTimeDistributed,
+)
 from keras_masking.layers.transposed_convolution import (
     MaskedConv1DTranspose as MaskedConv1DTranspose,
 )
@@ -93,6 +98,7 @@ __all__ = [
     "DropMask",
     "FirstStep",
     "GetMask",
+    "KeepMask",
     "LastStep",
     "LengthMask",
     "MaskedAdd",
@@ -116,10 +122,12 @@ __all__ = [
     "MaskedPositionEmbedding",
     "MaskedSeparableConv1D",
     "MaskedSinePositionEncoding",
+    "MaskedTimeDistributed",
     "MaskedUpSampling1D",
     "MaskedZeroPadding1D",
     "MyActivation",
     "NaNMask",
+    "RequireMask",
     "StatisticsPooling1D",
     "TemporalConcatenate",
     "TemporalReverse",

@@ -11,6 +11,7 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import Merger
 from keras_masking.layers.checks import check_inputs
+from keras_masking.ops import masked_softmax
 from keras_masking.ops.attention import attend_real
 from keras_masking.ops.reading import check_attention_mask
 
@@ -181,6 +182,17 @@ class AttendingArguments(Attending):
         return super(MaskAware, self).call(
             *inputs, attention_mask=attention_mask, **how
         )
+
+    def _masked_softmax(
+        self, scores: Tensor, attention_mask: Tensor | None = None
+    ) -> Tensor:
+        # Keras writes -30000 for a hidden key in float16, which may still be
+        # the largest.
+        if attention_mask is None or len(scores.shape) != 4:
+            return super()._masked_softmax(scores, attention_mask)
+        shape = keras.ops.shape(scores)
+        mask = keras.ops.broadcast_to(attention_mask[:, None], shape)
+        return masked_softmax(scores, mask, axis=-1)
 
     def answer_shape(self, shapes: list[Shape]) -> Shape:
         return tuple(self.compute_output_shape(*shapes))

@@ -1,5 +1,6 @@
 """What all layers share: how a mask gets in, is checked, and gets out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -57,7 +58,32 @@ class MaskAware(keras.layers.Layer):
         """The mask to obey: the explicit one, else the one carried."""
         if mask is None:  # a caller that bypasses `__call__`
             mask = get_mask(inputs)
-        return None if mask is None else check_mask(mask, inputs, self.who)
+        if mask is None:
+            return None
+        return check_mask(mask, inputs, self.who, self.mask_ndim(inputs, mask))
+
+    def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
+        """How many of the inputs' axes a mask has."""
+        return 2
+
+    def read_masks(
+        self, inputs: Sequence[Tensor], mask: Any
+    ) -> list[Tensor | None] | None:
+        """The masks to obey, one for each input; None if there is none."""
+        given = [None] * len(inputs) if mask is None else mask
+        if not isinstance(given, (list, tuple)) or len(given) != len(inputs):
+            raise MaskShapeError(
+                describe(
+                    self.who,
+                    "`mask` must be a list with a mask for each input.",
+                    "Pass None for an input without one.",
+                    mask=type(given).__name__,
+                    inputs=len(inputs),
+                )
+            )
+        read = MaskAware.read_mask
+        masks = [read(self, x, m) for x, m in zip(inputs, given)]
+        return None if all(m is None for m in masks) else masks
 
     def output_mask(self, mask: Tensor) -> Any:
         """The mask that the outputs carry."""
@@ -97,21 +123,7 @@ class Merger(MaskAware):
         return super().__call__(inputs, mask, **kwargs)
 
     def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
-        """The masks to obey, one for each input; None if there is none."""
-        given = [None] * len(inputs) if mask is None else mask
-        if not isinstance(given, (list, tuple)) or len(given) != len(inputs):
-            raise MaskShapeError(
-                describe(
-                    self.who,
-                    "`mask` must be a list with a mask for each input.",
-                    "Pass None for an input without one.",
-                    mask=type(given).__name__,
-                    inputs=len(inputs),
-                )
-            )
-        read = super().read_mask
-        masks = [read(x, m) for x, m in zip(inputs, given)]
-        return None if all(m is None for m in masks) else masks
+        return self.read_masks(inputs, mask)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         masks = self.read_mask(inputs, mask)
@@ -155,6 +167,14 @@ class StepMixer(MaskAware):
         if mask is None:
             return outputs
         return apply_mask(outputs, self.output_mask(mask))
+
+
+def real_in_all(masks: Any) -> Tensor:
+    """Where every masked input is real; `masks` holds one at least."""
+    first, *others = [m for m in keras.tree.flatten(masks) if m is not None]
+    for other in others:
+        first = keras.ops.logical_and(first, other)
+    return first
 
 
 def fresh(outputs: Tensor, inputs: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_masking._export import export
 from keras_masking._types import Shape
@@ -13,6 +12,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import Merger
 from keras_masking.layers.base import fresh
+from keras_masking.layers.base import real_in_all
 from keras_masking.ops import apply_mask
 from keras_masking.ops.order import join_masks
 
@@ -40,10 +40,7 @@ class Merging(Merger):
     def merge_masks(
         self, inputs: list[Tensor], masks: list[Tensor | None]
     ) -> Tensor:
-        first, *others = [m for m in masks if m is not None]
-        for other in others:
-            first = ops.logical_and(first, other)
-        return first
+        return real_in_all(masks)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         return tuple(self.merge.compute_output_shape(input_shape))

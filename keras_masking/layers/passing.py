@@ -6,8 +6,10 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
+from keras_masking._keras import is_rehearsal
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
+from keras_masking.errors import MaskError
 from keras_masking.errors import describe
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
@@ -190,6 +192,65 @@ class DropMask(KeepsDtype):
 
     def output_mask(self, mask: Tensor) -> None:
         return None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+
+@export
+class RequireMask(KeepsDtype):
+    """Hands a tensor and its mask on, and raises when there is none.
+
+    An assertion in a model: here a mask must arrive. It is checked when the
+    model runs, compiled or not, and not when it is built: a symbolic tensor
+    may lack a mask that the tensor at run time has, behind a nested model say.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries.
+
+    Mask behavior:
+        Reads: `(batch, steps)`. Without a mask it raises.
+        Emits: the mask it reads.
+        Empty row: stays as it is.
+        Padding values: stay in their step.
+
+    Returns:
+        A copy of `inputs`.
+
+    Raises:
+        MaskError: If there is no mask.
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+
+    Example:
+
+    >>> x = keras.layers.Masking()(np.array([[[1.0], [0.0]]]))
+    >>> y = keras_masking.layers.RequireMask()(x)
+    >>> keras.ops.convert_to_numpy(keras_masking.layers.GetMask()(y)).tolist()
+    [[True, False]]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        if self.read_mask(inputs, mask) is None and not is_rehearsal():
+            raise MaskError(
+                describe(
+                    self.who,
+                    "the inputs must carry a mask.",
+                    "The layers before it make none, or one of them loses it: "
+                    "an operation such as `x * 2` does. `KeepMask` keeps it, "
+                    "`AttachMask` puts it on.",
+                    mask=None,
+                    **{"inputs.shape": tuple(inputs.shape)},
+                )
+            )
+        return keras.ops.copy(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -8,9 +8,11 @@ from typing import Any
 from keras import ops
 
 from keras_masking._types import Tensor
+from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.masks import apply_mask
 from keras_masking.ops.reading import expanded
+from keras_masking.ops.steps import first_step
 
 
 def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
@@ -31,8 +33,8 @@ def attend_real(
     """Runs `attend` on real steps: padding neither asks nor is looked at.
 
     Args:
-        attend: Function of inputs and of an attention mask or None. It gives
-            outputs `(batch, target, ...)`, or those and scores
+        attend: Function of `[query, value, key]` and of an attention mask or
+            None. It gives outputs `(batch, target, ...)`, or those and scores
             `(batch, heads, target, source)` or `(batch, target, source)`.
         inputs: Query, value, and key if that is not the value.
         masks: A mask of each, or None; that of a key counts without one too.
@@ -59,8 +61,9 @@ def attend_real(
         # A row of the softmax without any key would be 0 / 0.
         allowed = ops.logical_or(allowed, ops.logical_not(sees)[..., None])
     query = apply_mask(query, answered)
-    source = [apply_mask(x, real_source) for x in source]
-    outputs = attend([query, *source], allowed)
+    value = apply_mask(source[0], real_source)
+    key = _keys(source[-1], real_source)
+    outputs = attend([query, value, key], allowed)
     if allowed is not None:
         answered = both(answered, sees)
     if answered is None:
@@ -71,6 +74,15 @@ def attend_real(
     heads = len(scores.shape) == 4
     asked = answered[:, None] if heads else answered
     return _where(answered, output), _where(asked, scores)
+
+
+def _keys(key: Tensor, real: Tensor | None) -> Tensor:
+    """Keys, those of padding harmless."""
+    if real is None or dtype_name(key) != "float16":
+        return apply_mask(key, real)
+    # On PyTorch Keras adds -45856 to the score of a hidden key, which may
+    # still be the largest then. A score that a real key has too never is.
+    return ops.where(real[..., None], key, first_step(key, real, keepdims=True))
 
 
 def _where(mask: Tensor, x: Tensor) -> Tensor:

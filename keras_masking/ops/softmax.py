@@ -85,7 +85,9 @@ def masked_softmax(
     if mask is not None:
         real = ops.where(mask, real, _no_step(mask, axis, real))
     if isinstance(axis, int) and x.shape[axis] == 1:
-        axis = (axis,)  # Keras warns of an int: one step alone is no mistake
+        # Keras warns of an int, though one step alone is no mistake, and fails
+        # on a negative axis in a tuple.
+        axis = (axis % len(x.shape),)
     weights = ops.softmax(real, axis=axis)
     if mask is not None:
         weights = ops.where(mask, weights, scalar(0, weights))

@@ -24,18 +24,20 @@ def read_targets(
     """Targets and predictions of one rank, and the mask to obey.
 
     The mask is the explicit one, else the one that `y_pred` carries, of
-    whatever rank. Tensors without the axis of size 1 that the other one has at
-    its end get it: a function that averages over the features must not meet
-    the steps there.
+    whatever rank. A number for each step gets an axis of features: a loss that
+    averages over its last axis must not meet the steps there.
     """
     if mask is None:
         mask = get_mask(y_pred)
+    y_true = ops.convert_to_tensor(y_true)
+    y_pred = ops.convert_to_tensor(y_pred)
+    ndim = 2
     if mask is not None:
-        mask = check_mask(mask, y_pred, who, ndim=max(len(mask.shape), 1))
-    y_true, y_pred = (
-        ops.convert_to_tensor(y_true),
-        ops.convert_to_tensor(y_pred),
-    )
+        if hasattr(mask, "shape"):
+            ndim = min(len(mask.shape), len(y_pred.shape))
+        mask = check_mask(mask, y_pred, who, ndim=ndim)
+        if ndim == len(y_pred.shape):
+            y_pred = ops.expand_dims(y_pred, -1)
     lacking = len(y_pred.shape) - len(y_true.shape)
     if lacking == 1 and y_pred.shape[-1] == 1:
         y_true = ops.expand_dims(y_true, -1)

@@ -168,6 +168,7 @@ def raises() -> None:
         (lambda: check_layer(Blind, level="high"), "`level` must be one of"),
         (lambda: check_layer(Blind, role="pools"), "`role` must be one of"),
         (lambda: Case(Blind, columns=True), "needs a `reason`"),
+        (lambda: Case(Blind, requires_mask=True), "needs a `reason`"),
         (
             lambda: check_layer(Blind, inputs=np.zeros(3)),
             "`inputs` must hold a sequence (batch, steps, ...)",
@@ -199,3 +200,55 @@ def test_inputs_of_every_form() -> None:
         only=only,
     )
     attention.raise_for_failures()
+
+
+class Insists(keras.layers.Layer):
+    """Raises without a mask; with one it lets padding through if `leaks`."""
+
+    def __init__(self, leaks: bool) -> None:
+        super().__init__()
+        self.supports_masking = True
+        self.leaks = leaks
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            raise ValueError("no mask")
+        given = inputs if self.leaks else layers.ApplyMask()(inputs, mask=mask)
+        return inputs + keras.ops.max(given, axis=1, keepdims=True) * 0.5
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
+WITHOUT = ["runs-without-mask", "no-mask-in-none-out", "all-true-is-no-op"]
+
+
+@pytest.mark.parametrize("leaks", [False, True])
+def test_a_layer_that_requires_a_mask(leaks: bool) -> None:
+    """What runs it without is n/a, and never a pass; the rest judges it."""
+    only = [*WITHOUT, "pad-value", "repeatable", "large-values"]
+    case = Case(lambda: Insists(leaks), requires_mask=True, reason="it asserts")
+    report = check_layer(case, only=only)
+    status = {r.check: r for r in report}
+    for name in WITHOUT:
+        assert status[name].status == "n/a"
+        assert status[name].reason == "requires a mask: it asserts"
+    assert status["repeatable"].status == "pass"
+    for name in ("pad-value", "large-values"):
+        assert status[name].status == ("fail" if leaks else "pass")
+    undeclared = check_layer(lambda: Insists(leaks), only=WITHOUT[:1])
+    assert [r.status for r in undeclared] == ["fail"]
+
+
+def test_a_layer_that_is_said_to_require_a_mask_and_does_not() -> None:
+    case = Case(layers.ApplyMask, requires_mask=True, reason="so I thought")
+    report = check_layer(case, only=["runs-without-mask"])
+    (failure,) = report.failures
+    assert "but a call without a mask works" in failure.seen
+    run = subprocess.run(
+        [sys.executable, "-c", failure.script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "FAIL runs-without-mask" in run.stdout

@@ -10,6 +10,7 @@ import pytest
 from keras import ops
 
 from keras_masking import layers
+from keras_masking.errors import MaskError
 from tests.helpers import MASKS
 from tests.helpers import POISON
 from tests.helpers import assert_close
@@ -185,3 +186,40 @@ def test_apply_and_drop() -> None:
         assert layer(plain) is not plain
         ids = np.arange(21).reshape(3, 7)
         assert "int" in keras.backend.standardize_dtype(layer(ids).dtype)
+
+
+class Outer(keras.layers.Layer):
+    """Keras runs its `call` with stand-ins, to learn its shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.supports_masking = True
+        self.inner = layers.RequireMask()
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(inputs)
+
+
+@pytest.mark.parametrize("make", [layers.RequireMask, Outer])
+def test_a_mask_is_required_when_the_model_runs(make: Any) -> None:
+    layer, x = make(), layers.AttachMask()(X, mask=ONE)
+    y = layer(x)
+    np.testing.assert_array_equal(to_numpy(y), X)
+    assert y is not x
+    with pytest.raises(MaskError, match="must carry a mask"):
+        layer(X)
+    given, mask = keras.Input((None, 4)), keras.Input((None,), dtype="bool")
+    masked = layer(layers.AttachMask()(given, mask=mask))
+    model = keras.Model([given, mask], masked)
+    got = model.predict([X, ONE], verbose=0)
+    np.testing.assert_array_equal(got, X)
+    plain = keras.Model(given, layer(given))
+    with pytest.raises(MaskError, match="must carry a mask"):
+        plain.predict(X, verbose=0)
+
+
+def test_a_required_mask_goes_on() -> None:
+    x = ops.convert_to_tensor(X)
+    y = layers.RequireMask()(x, mask=ONE)
+    np.testing.assert_array_equal(mask_of(y), ONE)
+    assert mask_of(x) is None

@@ -148,6 +148,12 @@ def test_softmax(kind: str) -> None:
         assert np.all(to_numpy(weights)[~mask] == 0)
 
 
+def test_softmax_over_one_step_counted_from_the_end() -> None:
+    x, mask = np.full((2, 1), 9.0, "float32"), np.array([[True], [False]])
+    weights = to_numpy(ops.masked_softmax(x, mask, axis=-1))
+    np.testing.assert_array_equal(weights, [[1.0], [0.0]])
+
+
 def test_softmax_over_several_axes() -> None:
     mask = MASKS["empty"]
     weights = to_numpy(ops.masked_softmax(X, mask, axis=(1, 2)))

@@ -40,7 +40,8 @@ def check_runs_without_mask(bench: Bench) -> None:
     Why: a mask is optional in Keras: `mask=None` means that all steps are
         real. A layer that insists cannot be put into half of all models.
     Cause: `call` or `compute_mask` uses `mask` without asking for `None`, or
-        the parameter has no default.
+        the parameter has no default. Or the layer is declared
+        `requires_mask=True` and needs none.
     Wrong:
         def call(self, inputs, mask): return ops.where(mask[..., None], ...)
     Right:
@@ -48,7 +49,17 @@ def check_runs_without_mask(bench: Bench) -> None:
             if mask is None:
                 return inputs
     """
-    bench.run(batches.without_masks(bench.batch))
+    plain = batches.without_masks(bench.batch)
+    if bench.case.requires_mask:
+        try:
+            bench.call(bench.layer, plain)
+        except CallFailed:
+            pass  # as declared
+        else:
+            raise Breach(
+                "declared `requires_mask=True`, but a call without a mask works"
+            )
+    bench.run(plain)
 
 
 @check("required")

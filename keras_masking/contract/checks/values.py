@@ -165,7 +165,7 @@ def check_large_values(bench: Bench) -> None:
     plain = batches.without_masks(batch)
     try:
         unmasked = bench.run(plain)
-    except CallFailed:
+    except (CallFailed, NotApplicable):
         unmasked = bench.run(batches.with_masks(batch, "full"))
     if not is_finite(unmasked):
         raise NotApplicable("without padding the outputs are not finite either")
@@ -208,7 +208,9 @@ def check_partial_masks(bench: Bench) -> None:
     """
     _needs_masks(bench)
     masks = bench.batch.masks
-    several = isinstance(bench.structure, tuple)
+    # Of several arguments, Keras hands on the mask of the first; a layer of a
+    # list that declares to pass its mask on, that of a query, does so too.
+    first = isinstance(bench.structure, tuple) or bench.role == "passes"
     for keep in range(len(masks)):
         if masks[keep] is None:
             continue
@@ -219,8 +221,7 @@ def check_partial_masks(bench: Bench) -> None:
             had is not None and now is None
             for had, now in zip(bench.base.masks, seen.masks)
         )
-        # Of several arguments, Keras hands on the mask of the first.
-        if lost and not (several and keep):
+        if lost and not (first and keep):
             raise Breach(
                 f"with a mask on input {keep} alone, the output has none"
             )

@@ -1,0 +1,168 @@
+"""A layer around any other that keeps the steps: the mask stays, too."""
+
+from typing import Any
+
+import keras
+
+from keras_masking._export import export
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import real_in_all
+from keras_masking.layers.wrapping import Wrapping
+from keras_masking.layers.wrapping import zeros
+from keras_masking.ops import apply_mask
+from keras_masking.ops.masks import any_real
+
+FIX = (
+    "Convolution, pooling, cropping and splitting change the mask as well: "
+    "use `MaskedConv1D`, `MaskedMaxPooling1D` and the others of "
+    "`keras_masking.layers`, without `KeepMask`."
+)
+
+
+@export
+class KeepMask(Wrapping):
+    """Wraps a layer that keeps the steps, and keeps their mask.
+
+    For Keras' recurrent layers, `RMSNormalization`, `EinsumDense`, `Lambda`
+    and any other layer that loses the mask or stumbles over padding. The layer
+    inside gets zeros at padding steps, and the mask, if it takes one.
+
+    A layer that mixes steps and looks at no mask meets these zeros: that is
+    right for a convolution and wrong for a maximum. TensorFlow's cuDNN takes
+    right padding and no empty row: else pass `use_cudnn=False` to the
+    recurrent layer.
+
+    Args:
+        layer: The layer. It keeps the axes `(batch, steps, ...)`, or is a
+            recurrent one with `return_sequences=False`.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`, or a list of them if the
+            layer takes a list.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps; of
+            a list a list, None for an input without. Defaults to the mask that
+            `inputs` carries, if any.
+        initial_state: The first states of a recurrent layer.
+        training: Whether the layer trains; handed on if it asks.
+
+    Mask behavior:
+        Reads: `(batch, steps)`; of a list one for each input.
+        Emits: the mask it reads, reversed if the layer goes backwards; of a
+            list True where every masked input is real. None if the steps are
+            gone. States carry none.
+        Empty row: 0.
+        Padding values: reach neither the output nor a gradient, NaN included.
+            The output is 0 at padding steps.
+
+    Returns:
+        What the layer returns. The first output is the sequence (the first two
+        of a `Bidirectional` with `merge_mode=None`); others stay as they are.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `layer` is no layer, or it changes the step axis, or it
+            is a masked recurrent layer that goes backwards and is unrolled,
+            which Keras computes wrongly.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [np.nan]]])
+    >>> mask = np.array([[True, False]])
+    >>> double = keras.layers.Lambda(lambda x: 2 * x)
+    >>> y = keras_masking.layers.KeepMask(double)(x, mask=mask)
+    >>> keras.ops.convert_to_numpy(y).ravel().tolist()
+    [2.0, 0.0]
+    >>> keras.ops.convert_to_numpy(keras_masking.layers.GetMask()(y)).tolist()
+    [[True, False]]
+    """
+
+    def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+
+    @property
+    def sequences(self) -> int:
+        """How many of the outputs are not states."""
+        return 2 if getattr(self.layer, "merge_mode", "") is None else 1
+
+    def read_mask(self, inputs: Any, mask: Any) -> Any:
+        if isinstance(inputs, (list, tuple)):
+            return self.read_masks(inputs, mask)
+        return super().read_mask(inputs, mask)
+
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        initial_state: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        mask = self.read_mask(inputs, mask)
+        if any(0 in x.shape for x in keras.tree.flatten(inputs)):
+            return zeros(self.compute_output_spec(inputs, mask, initial_state))
+        if isinstance(mask, list):
+            inputs = [apply_mask(x, m) for x, m in zip(inputs, mask)]
+        elif mask is not None:
+            inputs = apply_mask(inputs, mask)
+        outputs = self.tell(
+            inputs, mask, initial_state=initial_state, training=training
+        )
+        self._check_steps(inputs, outputs)
+        if mask is None:
+            return outputs
+        real = self._output_mask(mask)
+        if real is None:  # no steps, but rows, some of which may be empty
+            real = any_real(real_in_all(mask))
+        flat = keras.tree.flatten(outputs)
+        for i in range(self.sequences):
+            flat[i] = apply_mask(flat[i], real)
+        return keras.tree.pack_sequence_as(outputs, flat)
+
+    def _output_mask(self, mask: Any) -> Tensor | None:
+        return self.sequence_mask(real_in_all(mask))
+
+    def output_mask(self, mask: Any) -> Any:
+        masks = [self._output_mask(mask)] * self.sequences
+        return masks if len(masks) > 1 else masks[0]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.layer.compute_output_shape(input_shape)
+
+    def compute_output_spec(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        initial_state: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        self._check_unrolled(self.read_mask(inputs, mask))
+        states = (
+            {} if initial_state is None else {"initial_state": initial_state}
+        )
+        outputs = self.layer.compute_output_spec(inputs, **states)
+        self._check_steps(inputs, outputs)
+        return outputs
+
+    def _check_steps(self, inputs: Any, outputs: Any) -> None:
+        """Refuses a layer whose outputs have other steps than its inputs."""
+        if not getattr(self.layer, "return_sequences", True):
+            return
+        given = tuple(keras.tree.flatten(inputs)[0].shape)
+        for y in keras.tree.flatten(outputs)[: self.sequences]:
+            pair = (*given[1:2], *y.shape[1:2])
+            kept = len(y.shape) >= min(len(given), 3)
+            if not kept or (None not in pair and pair[0] != pair[1]):
+                raise ValueError(
+                    describe(
+                        self.who,
+                        "the layer inside must keep the axes (batch, steps, "
+                        "...).",
+                        FIX,
+                        **{
+                            "layer": self.told,
+                            "inputs.shape": given,
+                            "outputs.shape": tuple(y.shape),
+                        },
+                    )
+                )

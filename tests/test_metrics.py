@@ -1,0 +1,463 @@
+"""`MaskedMetric` and `LossPerStep` against plain loops over the real steps."""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_masking import layers
+from keras_masking import losses
+from keras_masking import metrics
+from tests.helpers import BACKEND
+from tests.helpers import MASKS
+from tests.helpers import assert_close
+from tests.helpers import sample
+from tests.helpers import to_numpy
+
+# Keras' own IoU says so.
+pytestmark = pytest.mark.filterwarnings("ignore:Explicitly requested dtype")
+MASK = MASKS["holes"]
+RNG = np.random.default_rng(0)
+# No two features of a step are equal, so that one of them is the largest.
+SCORES, VALUES = RNG.normal(size=(2, 3, 7, 4)).astype("float32")
+CHANCES = np.exp(SCORES) / np.exp(SCORES).sum(axis=-1, keepdims=True)
+CLASSES = RNG.integers(0, 4, size=(3, 7))
+ONE_HOT = np.eye(4, dtype="float32")[CLASSES]
+TRUE = RNG.integers(0, 2, size=(3, 7, 1)).astype("float32")
+CHANCE = RNG.uniform(size=(3, 7, 1)).astype("float32")
+WEIGHTS = RNG.uniform(0.5, 2, (3, 7)).astype("float32")
+
+
+def steps(y_true: Any, y_pred: Any, mask: Any, weights: Any = None) -> list:
+    """Target, prediction and weight of every real step, in float64."""
+    return [
+        (
+            np.asarray(y_true[b][t], "float64"),
+            np.asarray(y_pred[b][t], "float64"),
+            1.0 if weights is None else float(weights[b][t]),
+        )
+        for b in range(len(mask))
+        for t in range(len(mask[b]))
+        if mask[b][t]
+    ]
+
+
+def counts(real: list) -> tuple[float, float, float, float]:
+    """Weighted true and false positives, false and true negatives."""
+    tp = fp = fn = tn = 0.0
+    for t, p, w in real:
+        if p[0] > 0.5:
+            tp, fp = (tp + w, fp) if t[0] else (tp, fp + w)
+        else:
+            fn, tn = (fn + w, tn) if t[0] else (fn, tn + w)
+    return tp, fp, fn, tn
+
+
+def precision(real: list) -> float:
+    tp, fp, _, _ = counts(real)
+    return tp / (tp + fp)
+
+
+def recall(real: list) -> float:
+    tp, _, fn, _ = counts(real)
+    return tp / (tp + fn)
+
+
+def root_mean_square(real: list) -> float:
+    total = sum(w * sum((t - p) ** 2) / len(t) for t, p, w in real)
+    return math.sqrt(total / sum(w for _, _, w in real))
+
+
+def accuracy(real: list) -> float:
+    hit = sum(w for t, p, w in real if t == p.argmax())
+    return hit / sum(w for _, _, w in real)
+
+
+def f1(real: list) -> list[float]:
+    """Of each class; the class predicted is the likeliest."""
+    scores = []
+    for c in range(4):
+        tp = sum(w for t, p, w in real if t[c] and p.argmax() == c)
+        guessed = sum(w for _, p, w in real if p.argmax() == c)
+        there = sum(w for t, _, w in real if t[c])
+        scores.append(2 * tp / (guessed + there))
+    return scores
+
+
+def binary_iou(real: list) -> float:
+    tp, fp, fn, tn = counts(real)
+    return (tp / (tp + fp + fn) + tn / (tn + fp + fn)) / 2
+
+
+def mean_iou(real: list) -> float:
+    each = []
+    for c in range(4):
+        both = sum(w for t, p, w in real if t == c == p.argmax())
+        any_ = sum(w for t, p, w in real if c in (t, p.argmax()))
+        each.append(both / any_)
+    return sum(each) / 4
+
+
+def correlation(real: list) -> float:
+    """Over the features of each step."""
+    total = 0.0
+    for t, p, w in real:
+        a, b = t - sum(t) / len(t), p - sum(p) / len(p)
+        total += w * sum(a * b) / math.sqrt(sum(a * a) * sum(b * b))
+    return total / sum(w for _, _, w in real)
+
+
+def area(real: list) -> float:
+    """Under the ROC curve of three thresholds, by trapezoids."""
+    points = []
+    for threshold in (-1.0, 0.25, 0.5, 0.75, 2.0):
+        tp, fp, fn, tn = counts(
+            [(t, p - threshold + 0.5, w) for t, p, w in real]
+        )
+        points.append((fp / (fp + tn), tp / (tp + fn)))
+    return sum(
+        (x1 - x2) * (y1 + y2) / 2 for (x1, y1), (x2, y2) in pairwise(points)
+    )
+
+
+K = keras.metrics
+# Metric, targets, predictions, and the oracle.
+METRICS: dict[str, tuple] = {
+    "Precision": (lambda: "precision", TRUE, CHANCE, precision),
+    "Recall": (K.Recall, TRUE, CHANCE, recall),
+    "AUC": (lambda: K.AUC(thresholds=[0.25, 0.5, 0.75]), TRUE, CHANCE, area),
+    "TruePositives": (K.TruePositives, TRUE, CHANCE, lambda r: counts(r)[0]),
+    "FalseNegatives": (K.FalseNegatives, TRUE, CHANCE, lambda r: counts(r)[2]),
+    "BinaryIoU": (
+        lambda: K.BinaryIoU(dtype="float32"),
+        TRUE,
+        CHANCE,
+        binary_iou,
+    ),
+    "RootMeanSquaredError": (
+        K.RootMeanSquaredError,
+        VALUES,
+        SCORES,
+        root_mean_square,
+    ),
+    "PearsonCorrelation": (
+        K.PearsonCorrelation,
+        VALUES,
+        SCORES,
+        correlation,
+    ),
+    "F1Score": (K.F1Score, ONE_HOT, CHANCES, f1),
+    "MeanIoU": (
+        lambda: K.MeanIoU(4, dtype="float32", sparse_y_pred=False),
+        CLASSES,
+        CHANCES,
+        mean_iou,
+    ),
+    "SparseCategoricalAccuracy": (
+        K.SparseCategoricalAccuracy,
+        CLASSES,
+        CHANCES,
+        accuracy,
+    ),
+    "a function": (
+        lambda: keras.metrics.mean_squared_error,
+        VALUES,
+        SCORES,
+        lambda real: root_mean_square(real) ** 2,
+    ),
+}
+
+
+def spoiled(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
+    """`x` with `value` at padding steps, or a class that is none."""
+    real = mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
+    return np.where(real, x, -1 if x.dtype.kind == "i" else np.float32(value))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_real_steps_alone_count(name: str) -> None:
+    make, y_true, y_pred, oracle = METRICS[name]
+    ours = metrics.MaskedMetric(make())
+    for mask in (MASK, MASKS["left"], np.ones_like(MASK)):
+        for weights in (None, WEIGHTS):
+            wanted = oracle(steps(y_true, y_pred, mask, weights))
+            for value in (0.0, np.nan):
+                ours.reset_state()
+                for b in range(3):  # in batches of one
+                    row = slice(b, b + 1)
+                    ours.update_state(
+                        spoiled(y_true, mask, value)[row],
+                        layers.AttachMask()(
+                            spoiled(y_pred, mask, value)[row], mask=mask[row]
+                        ),
+                        None if weights is None else weights[row],
+                    )
+                assert_close(ours.result(), wanted)
+
+
+def test_one_batch_or_several_whatever_the_padding() -> None:
+    ours = metrics.MaskedMetric("Precision")
+    wanted = precision(steps(TRUE, CHANCE, MASK, WEIGHTS))
+    wide = ((0, 0), (2, 3), (0, 0))
+    ours.update_state(
+        np.pad(TRUE, wide, constant_values=1),
+        np.pad(CHANCE, wide, constant_values=np.nan),
+        np.pad(WEIGHTS, wide[:2], constant_values=np.nan),
+        mask=np.pad(MASK, wide[:2]),
+    )
+    assert_close(ours.result(), wanted)
+
+
+def test_weights_of_sequences() -> None:
+    ours = metrics.MaskedMetric("Recall")
+    wanted = recall(steps(TRUE, CHANCE, MASK, WEIGHTS[:, :1].repeat(7, 1)))
+    for weights in (WEIGHTS[:, 0], WEIGHTS[:, :1]):
+        ours.reset_state()
+        ours.update_state(TRUE, CHANCE, weights, mask=MASK)
+        assert_close(ours.result(), wanted)
+
+
+@pytest.mark.parametrize("masked", [True, False], ids=["mask", "no mask"])
+def test_a_step_without_weight_is_padding(masked: bool) -> None:
+    mask = np.ones_like(MASK) if masked else None
+    for name in ("RootMeanSquaredError", "PearsonCorrelation", "F1Score"):
+        make, y_true, y_pred, oracle = METRICS[name]
+        ours = metrics.MaskedMetric(make())
+        ours.update_state(
+            spoiled(y_true, MASK, np.nan),
+            spoiled(y_pred, MASK, np.nan),
+            MASK.astype("float32"),
+            mask=mask,
+        )
+        assert_close(ours.result(), oracle(steps(y_true, y_pred, MASK)))
+
+
+@pytest.mark.parametrize("name", sorted({*METRICS} - {"PearsonCorrelation"}))
+def test_a_batch_without_real_steps_changes_nothing(name: str) -> None:
+    make, y_true, y_pred, oracle = METRICS[name]
+    ours = metrics.MaskedMetric(make())
+    ours.update_state(y_true, y_pred, mask=MASK)
+    nan = (spoiled(x, MASK & False, np.nan) for x in (y_true, y_pred))
+    ours.update_state(*nan, mask=MASK & False)
+    assert_close(ours.result(), oracle(steps(y_true, y_pred, MASK)))
+
+
+def test_without_a_mask_it_is_the_inner_metric() -> None:
+    for y_true, y_pred, weights in (
+        (TRUE, CHANCE, WEIGHTS),
+        (TRUE[:, 0], CHANCE[:, 0], WEIGHTS[:, 0]),
+        (TRUE[:, 0], CHANCE[:, 0], None),
+    ):
+        ours, theirs = metrics.MaskedMetric("AUC"), keras.metrics.AUC()
+        for metric in (ours, theirs):
+            metric.update_state(y_true, y_pred, weights)
+        assert_close(ours.result(), to_numpy(theirs.result()))
+
+
+def test_the_caller_keeps_what_it_passed() -> None:
+    given = [ops.convert_to_tensor(x) for x in (TRUE, CHANCE, WEIGHTS)]
+    before = [to_numpy(x).copy() for x in given]
+    metrics.MaskedMetric("AUC").update_state(*given, mask=MASK)
+    for x, was in zip(given, before):
+        np.testing.assert_array_equal(to_numpy(x), was)
+
+
+IDS = np.array([[1, 2, 3, 0, 0], [4, 0, 0, 0, 0], [2, 1, 0, 0, 0]])
+REAL = IDS != 0
+LABELS = np.where(REAL, RNG.integers(0, 2, IDS.shape), -1)[..., None]
+GOALS = np.where(REAL[..., None], sample(5, 2)[:, :5], np.nan)
+
+
+def tagger(weighted: bool = False) -> keras.Model:
+    """Two outputs, each with metrics; training leaves the weights alone."""
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(5, 3, mask_zero=True)(ids)
+    outputs = {
+        "one": keras.layers.Dense(1, "sigmoid", name="one")(x),
+        "two": keras.layers.Dense(2, name="two")(x),
+    }
+    model = keras.Model(ids, outputs)
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    wanted = {
+        "one": [
+            metrics.MaskedMetric("precision"),
+            metrics.MaskedMetric(K.F1Score(threshold=0.5), name="f1"),
+        ],
+        "two": [
+            metrics.MaskedMetric("RootMeanSquaredError", name="rmse"),
+            metrics.LossPerStep("mse"),
+        ],
+    }
+    model.compile(
+        keras.optimizers.SGD(0.0),
+        {"one": losses.MaskedLoss("mse"), "two": losses.MaskedLoss("mse")},
+        **{"weighted_metrics" if weighted else "metrics": wanted},
+        jit_compile=BACKEND != "torch",
+    )
+    return model
+
+
+def wanted_of(model: keras.Model) -> dict[str, float]:
+    predicted = {n: to_numpy(p) for n, p in model(IDS).items()}
+    one = steps(LABELS, predicted["one"], REAL)
+    two = root_mean_square(steps(GOALS, predicted["two"], REAL))
+    return {
+        "one_precision": precision(one),
+        "one_f1": [2 / (1 / precision(one) + 1 / recall(one))],
+        "two_rmse": two,
+        "two_loss_per_step": two**2,
+    }
+
+
+def test_compile_evaluate_save_load(tmp_path: Path) -> None:
+    model = tagger()
+    goals = {"one": LABELS, "two": GOALS}
+    path = tmp_path / "model.keras"
+    model.save(path)
+    for size, which in (
+        (1, model),
+        (3, model),
+        (3, keras.saving.load_model(path)),
+    ):
+        seen = which.evaluate(IDS, goals, size, verbose=0, return_dict=True)
+        for name, wanted in wanted_of(model).items():
+            assert_close(seen[name], wanted)
+
+
+def test_fit() -> None:
+    """JAX' trainer loses the mask, so it is the weights there, too."""
+    model = tagger(weighted=True)
+    goals = {"one": LABELS, "two": GOALS}
+    weights = {n: REAL.astype("float32") for n in goals}
+    history = model.fit(
+        IDS,
+        goals,
+        verbose=0,
+        sample_weight=weights,
+        validation_data=(IDS, goals, weights),
+    ).history
+    for name, wanted in wanted_of(model).items():
+        assert_close(history[f"val_{name}"][0], wanted)
+        if BACKEND != "jax" or name != "two_loss_per_step":
+            assert_close(history[name][0], wanted)
+
+
+def test_stateless() -> None:
+    ours = metrics.MaskedMetric(keras.metrics.Recall())
+    state = ours.stateless_reset_state()
+    state = ours.stateless_update_state(state, TRUE, CHANCE, mask=MASK)
+    wanted = recall(steps(TRUE, CHANCE, MASK))
+    assert_close(ours.stateless_result(state), wanted)
+    assert float(ours.result()) == 0
+
+
+def test_names_and_directions() -> None:
+    for _ in range(2):  # Keras numbers the names of metrics
+        assert metrics.MaskedMetric("precision").name == "precision"
+    ours = metrics.MaskedMetric(keras.metrics.AUC(name="mine"))
+    assert ours.name == "mine"
+    assert metrics.MaskedMetric("AUC", name="yours").name == "yours"
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[ours, metrics.LossPerStep("mse")])
+    model.evaluate(np.ones((2, 2)), np.ones((2, 1)), verbose=0)
+    for name, best in (("mine", 1), ("loss_per_step", 0)):
+        callback = keras.callbacks.EarlyStopping(f"val_{name}")
+        callback.set_model(model)
+        callback.on_train_begin()
+        for epoch, value in enumerate((0.1, 0.9)):
+            callback.on_epoch_end(epoch, {f"val_{name}": value})
+        assert callback.best_epoch == best
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "reduction", ["mean", "mean_with_sample_weight", "sum"]
+)
+def test_loss_per_step(weighted: bool, reduction: str) -> None:
+    loss = keras.losses.MeanSquaredError(reduction=reduction)
+    ours = metrics.LossPerStep(loss)
+    goals, weights = VALUES, WEIGHTS if weighted else None
+    real = steps(goals, SCORES, MASK, weights)
+    total = sum(w * sum((t - p) ** 2) / len(t) for t, p, w in real)
+    by_weight = reduction == "mean_with_sample_weight"
+    wanted = total / sum(w if by_weight else 1 for _, _, w in real)
+    for batches in ([[0, 1, 2]], [[0], [1, 2]]):
+        ours.reset_state()
+        assert float(ours.result()) == 0
+        for rows in batches:
+            ours.update_state(
+                spoiled(goals, MASK, np.nan)[rows],
+                layers.AttachMask()(SCORES[rows], mask=MASK[rows]),
+                None if weights is None else weights[rows],
+            )
+        assert_close(ours.result(), wanted)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.MaskedMetric(keras.metrics.AUC(num_thresholds=7, name="mine")),
+        metrics.MaskedMetric("mse"),
+        metrics.MaskedMetric(keras.metrics.F1Score(threshold=0.5), name="f"),
+        metrics.LossPerStep(keras.losses.LogCosh(), name="mine"),
+    ],
+    ids=lambda metric: metric.name,
+)
+def test_config(metric: keras.metrics.Metric) -> None:
+    again = keras.metrics.deserialize(keras.metrics.serialize(metric))
+    assert type(again) is type(metric)
+    assert again.get_config() == metric.get_config()
+    for each in (metric, again):
+        each.update_state(ONE_HOT, CHANCES, WEIGHTS, mask=MASK)
+    np.testing.assert_array_equal(
+        to_numpy(again.result()), to_numpy(metric.result())
+    )
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [None, "no such", "accuracy", 3, keras.losses.MeanSquaredError()],
+)
+def test_what_is_no_metric_is_refused(metric: Any) -> None:
+    with pytest.raises(ValueError) as error:
+        metrics.MaskedMetric(metric)
+    assert str(error.value) == (
+        "In MaskedMetric: `metric` must be a Keras metric or a function. "
+        f"Received: metric={metric!r}. For an accuracy name one, "
+        "'SparseCategoricalAccuracy' say; for a loss take `LossPerStep`."
+    )
+
+
+class Unweighted(keras.metrics.Metric):
+    def update_state(self, y_true: Any, y_pred: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("metric", [Unweighted(), keras.metrics.Mean()])
+def test_metrics_that_cannot_leave_steps_out_are_refused(
+    metric: keras.metrics.Metric,
+) -> None:
+    with pytest.raises(ValueError) as error:
+        metrics.MaskedMetric(metric)
+    assert str(error.value).startswith(
+        "In MaskedMetric: `metric.update_state` must take `y_true`, `y_pred` "
+        "and `sample_weight`: padding steps get the weight 0. Received: "
+        f"metric={type(metric).__name__}, update_state=("
+    )
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    ours = metrics.MaskedMetric("AUC", name="mine")
+    who = r"^In metric 'mine' \(of type MaskedMetric\): "
+    with pytest.raises(ValueError, match=who + "`sample_weight` must be"):
+        ours.update_state(TRUE, CHANCE, np.ones(7), mask=MASK)
+    with pytest.raises(ValueError, match=who + "`y_true` must have the batch"):
+        ours.update_state(TRUE[:, :6], CHANCE, mask=MASK)
+    with pytest.raises(ValueError, match=who + "`mask` must have shape"):
+        ours.update_state(TRUE, CHANCE, mask=MASK[:, :6])
