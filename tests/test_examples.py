@@ -94,6 +94,54 @@ def test_missing_values(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"Error {ours[example.ERROR]:.2f} ppm" in words
 
 
+@pytest.mark.long
+def test_transformer(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("transformer")
+    results = example.run()
+    plain, ours = results["plain Keras"], results["keras_masking"]
+    assert ours["accuracy"] >= 0.96
+    assert max(ours["drift"].values()) < 1e-5
+    # Right padding is enough: the second block attends to it.
+    assert plain["drift"]["right"] > 0.3
+    assert plain["drift"]["left"] > 0.3
+    example.show(results, example.Console())
+    table = capsys.readouterr().out
+    assert f"{ours['accuracy']:.3f}" in table
+    assert "left, holding NaN" in table
+
+
+@pytest.mark.long
+def test_stress_tagger(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("stress_tagger")
+    results = example.run()
+    plain, mixed = results["plain Keras"], results["our layers only"]
+    ours = results["keras_masking"]
+    assert ours["words all right"] > 0.7
+    assert max(ours["drift"].values()) < 1e-5
+    assert min(plain["drift"].values()) > 0.3
+    for figure in ("precision", "loss"):
+        truth = ours[f"{figure}, words alone"]
+        reported = [
+            ours[f"{figure}, {batch}"]
+            for batch in (*example.PADDINGS, "batches of 16", "one batch")
+        ]
+        assert max(abs(value - truth) for value in reported) < 1e-5
+    # More padding, better figures.
+    assert plain["precision, right"] > plain["precision, words alone"] + 0.02
+    assert plain["precision, right, 20 more"] > plain["precision, right"] + 0.01
+    assert plain["loss, right, 20 more"] < 0.6 * plain["loss, right"]
+    # With a mask, too, if the metric does not look at it.
+    precision = mixed["precision, right"]
+    assert abs(precision - mixed["precision, words alone"]) > 0.02
+    assert abs(precision - mixed["precision, right, 20 more"]) > 0.01
+    # And the mean over batches depends on what is in a batch.
+    assert mixed["loss, one batch"] - mixed["loss, batches of 16"] > 0.005
+    example.show(results, example.Console())
+    table = capsys.readouterr().out
+    assert f"{ours['precision, words alone']:.3f}" in table
+    assert "batches of 16" in table
+
+
 def test_guide(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     guide = load("guide")
     guide.main()
