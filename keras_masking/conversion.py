@@ -130,13 +130,13 @@ def convert(model: keras.Model) -> tuple[keras.Model, ConversionReport]:
     >>> model = keras.Sequential([
     ...     keras.Input((None,)),
     ...     keras.layers.Embedding(9, 4, mask_zero=True),
-    ...     keras.layers.Conv1D(3, 3, name="conv"),
-    ...     keras.layers.GlobalMaxPooling1D(name="pool"),
+    ...     keras.layers.GroupNormalization(2, name="norm"),
+    ...     keras.layers.GlobalAveragePooling1D(name="pool"),
     ... ])
     >>> ours, report = keras_masking.convert(model)
     >>> print(report)
-    replaced  conv: Conv1D -> MaskedConv1D
-    replaced  pool: GlobalMaxPooling1D -> MaskedGlobalMaxPooling1D
+    replaced  norm: GroupNormalization -> MaskedGroupNormalization
+    replaced  pool: GlobalAveragePooling1D -> MaskedGlobalAveragePooling1D
     2 replaced, 0 left
     """
     reached: set[int] = set()
