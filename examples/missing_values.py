@@ -22,7 +22,6 @@ The record is smooth, so a line fills its gaps well: do not expect the mask to
 win in error. What it wins is that only what was measured has a say.
 """
 
-import argparse
 from typing import Any
 
 import keras
@@ -33,6 +32,7 @@ from side_by_side import DATA
 from side_by_side import OURS
 from side_by_side import Report
 from side_by_side import alone
+from side_by_side import arguments
 from side_by_side import change
 from side_by_side import pad
 from side_by_side import show
@@ -210,12 +210,9 @@ def conclude(results: dict[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     """Runs the example from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    given = arguments(__doc__, epochs=40)
     console = Console()
-    results = run(arguments.epochs, arguments.seed, console)
+    results = run(given.epochs, given.seed, console)
     show(results, console, "Gaps filled, or masked")
     console.print(conclude(results))
 

@@ -9,8 +9,10 @@ is not alone, without any padding, but in a padded batch. A model that obeys its
 mask has none.
 """
 
+import argparse
 import warnings
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +70,34 @@ def pad(
     batch = np.zeros((*mask.shape, sequences[0].shape[1]), "float32") + fill
     batch[mask] = np.concatenate(sequences)
     return [batch.astype("float32"), mask]
+
+
+def both_sides(
+    zeros: np.ndarray, extras: Iterable[int]
+) -> dict[str, dict[str, Any]]:
+    """Kinds of padding, right and left: the arguments of `pad`.
+
+    `zeros` is what a padding step of zeros becomes when all is standardized.
+    """
+    result: dict[str, dict[str, Any]] = {}
+    for padding, words in (("post", "right"), ("pre", "left")):
+        for extra in extras:
+            name = f"{words}, {extra} more" if extra else words
+            result[name] = {"padding": padding, "extra": extra}
+        for what, fill in (
+            ("then standardized", zeros),
+            ("holding NaN", np.nan),
+        ):
+            result[f"{words}, {what}"] = {"padding": padding, "fill": fill}
+    return result
+
+
+def arguments(description: str, epochs: int = 30) -> argparse.Namespace:
+    """What the command line says: `epochs` and `seed`."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
 
 
 def alone(model: keras.Model, sequences: list) -> np.ndarray:

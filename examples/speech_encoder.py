@@ -21,13 +21,13 @@ a recording changes nothing if it is a multiple of the total stride, here 4;
 moved by one step, the windows hold other steps. The last row shows it.
 """
 
-import argparse
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 from rich.console import Console
+from side_by_side import arguments
 from side_by_side import compare
 from side_by_side import load
 from side_by_side import show
@@ -94,12 +94,8 @@ def run(
 
 def main() -> None:
     """Runs the example from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    console = Console()
-    results = run(arguments.epochs, arguments.seed, console)
+    given, console = arguments(__doc__), Console()
+    results = run(given.epochs, given.seed, console)
     show(results, console)
 
 

@@ -26,7 +26,6 @@ Ours altogether, with `MaskedLoss`, `MaskedMetric` and `LossPerStep`: what is
 true of words alone is reported of every batch.
 """
 
-import argparse
 import itertools
 from typing import Any
 
@@ -38,6 +37,7 @@ from side_by_side import DATA
 from side_by_side import OURS
 from side_by_side import PLAIN
 from side_by_side import Report
+from side_by_side import arguments
 from side_by_side import change
 from side_by_side import lost_masks
 from side_by_side import show
@@ -197,12 +197,9 @@ def run(
 
 def main() -> None:
     """Runs the example from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    given = arguments(__doc__, epochs=8)
     console = Console()
-    results = run(arguments.epochs, arguments.seed, console)
+    results = run(given.epochs, given.seed, console)
     show(results, console, "Stress of words")
 
 

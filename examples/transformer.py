@@ -19,13 +19,14 @@ Ours leave the mask where it is, count the real steps, and never look at what
 stands at the others.
 """
 
-import argparse
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 from rich.console import Console
+from side_by_side import arguments
+from side_by_side import both_sides
 from side_by_side import compare
 from side_by_side import load
 from side_by_side import show
@@ -92,37 +93,18 @@ def build(masked: bool) -> keras.Model:
     return keras.Model([inputs, mask], outputs)
 
 
-def paddings(zeros: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Kinds of padding: the arguments of `pad`."""
-    result = {}
-    for padding, words in (("post", "right"), ("pre", "left")):
-        for extra in (0, 20):
-            name = f"{words}, {extra} more" if extra else words
-            result[name] = {"padding": padding, "extra": extra}
-        result[f"{words}, then standardized"] = {
-            "padding": padding,
-            "fill": zeros,
-        }
-        result[f"{words}, holding NaN"] = {"padding": padding, "fill": np.nan}
-    return result
-
-
 def run(
     epochs: int = 30, seed: int = 0, console: Console | None = None
 ) -> dict[str, dict[str, Any]]:
     """Trains and measures both; for each, `accuracy` and `drift`."""
     *_, zeros = load()
-    return compare(build, paddings(zeros), epochs, seed, console)
+    return compare(build, both_sides(zeros, (0, 20)), epochs, seed, console)
 
 
 def main() -> None:
     """Runs the example from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    console = Console()
-    results = run(arguments.epochs, arguments.seed, console)
+    given, console = arguments(__doc__), Console()
+    results = run(given.epochs, given.seed, console)
     show(results, console)
 
 
