@@ -153,7 +153,7 @@ MASK_CASES = [
     _case("NaNMask(return_indicator=True)", "generates", inputs=GAPS),
     _case("NaNMask(missing='any')", "generates", inputs=GAPS),
     _rnn("LSTM", return_sequences=True),
-    _rnn("LSTM", "reduces"),
+    _rnn("GRU", "reduces"),
     _rnn("GRU", return_sequences=True, go_backwards=True),
     _rnn("SimpleRNN", return_sequences=True, return_state=True),
     _around(
