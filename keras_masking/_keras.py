@@ -39,18 +39,22 @@ def is_functional(model: Any) -> bool:
     return isinstance(model, Functional)
 
 
-def masks_were_carried(layer: Any) -> bool:
-    """Whether `mask` in the graph's calls of `layer` is what inputs carried.
+def graph_calls(model: Any) -> list[Any]:
+    """The calls in the graph of a Functional model, in an order to run them."""
+    depths = sorted(model._nodes_by_depth, reverse=True)
+    nodes = [node for d in depths for node in model._nodes_by_depth[d]]
+    return [node for node in nodes if node.operation and not node.is_input]
+
+
+def mask_was_carried(node: Any) -> bool:
+    """Whether the `mask` of a call in a graph is what its inputs carried.
 
     Up to Keras 3.15 a graph holds that as if somebody had passed it.
     """
-    for node in layer._inbound_nodes:
-        args, kwargs = node.arguments.args, node.arguments.kwargs
-        passed = [m for m in tree.flatten(kwargs.get("mask")) if m is not None]
-        carried = [get_mask(x) for x in tree.flatten(args[:1])]
-        if any(all(m is not c for c in carried) for m in passed):
-            return False
-    return True
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    passed = [m for m in tree.flatten(kwargs["mask"]) if m is not None]
+    carried = [get_mask(x) for x in tree.flatten(args[:1])]
+    return all(any(m is c for c in carried) for m in passed)
 
 
 def is_rehearsal() -> bool:

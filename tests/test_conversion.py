@@ -11,6 +11,7 @@ from keras import layers as theirs
 import keras_masking
 from keras_masking import conversion
 from keras_masking import layers
+from keras_masking.conversion.counterparts import counterpart
 from tests.helpers import assert_close
 from tests.helpers import quietly
 
@@ -196,14 +197,12 @@ def test_attention_over_an_encoder(name: str) -> None:
 
 def test_a_softmax_over_classes_and_one_over_steps() -> None:
     class Softer(theirs.Softmax):
-        """Takes no mask, so that Keras' model can be built at all."""
+        """Somebody's own."""
 
     for axis, ours in ((-1, "MyActivation"), (1, "TemporalSoftmax")):
-        maker = conversion._Conversion(set())
-        layer = theirs.Softmax(axis, name="soft")
-        made = maker.for_layer(layer, [3])
+        made = counterpart(theirs.Softmax(axis, name="soft"), 3)
         assert type(made).__name__ == ours and made.name == "soft"
-        assert maker.for_layer(Softer(axis), [3]) is None
+        assert counterpart(Softer(axis), 3) is None
 
 
 def test_what_is_left() -> None:

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "layers": {"_types", "_keras", "_export", "errors", "ops", "layers"},
     "losses": {"_types", "_keras", "_export", "errors", "ops"},
     "metrics": {"_types", "_export", "errors", "ops", "losses"},
-    "conversion": {"_keras", "_types", "errors", "layers"},
+    "conversion": {"_keras", "errors", "layers", "conversion"},
     "probes": {"_types", "_keras", "ops", "errors"},
     "contract": {"__version__", "_keras", "_types", "probes", "contract"},
     "pytest_plugin": {"contract"},

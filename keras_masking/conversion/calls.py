@@ -1,0 +1,59 @@
+"""How layers are called, and what is among the arguments."""
+
+import inspect
+from typing import Any
+
+import keras
+
+from keras_masking import layers
+from keras_masking._keras import is_functional
+
+
+def is_model(layer: Any) -> bool:
+    """Whether it is a model that can be looked into."""
+    return isinstance(layer, keras.Sequential) or is_functional(layer)
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def tensors_in(arguments: Any) -> list[Any]:
+    flat = keras.tree.flatten(arguments)
+    return [x for x in flat if isinstance(x, keras.KerasTensor)]
+
+
+def is_mask(name: str) -> bool:
+    return name == "mask" or (
+        name.endswith("_mask") and name != "attention_mask"
+    )
+
+
+def told(layer: Any, args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether a mask is among the arguments, by name or by place."""
+    named = dict(zip(parameters(layer.call), args)) | kwargs
+    return any(is_mask(k) and v is not None for k, v in named.items())
+
+
+def is_deaf(layer: Any) -> bool:
+    """Whether it neither asks for a mask nor hands one on."""
+    if not isinstance(layer, keras.layers.Layer):
+        return True
+    asks = any(is_mask(name) for name in parameters(layer.call))
+    return not asks and not layer.supports_masking
+
+
+def call_like(
+    layer: Any, new: Any, args: Any, kwargs: dict[str, Any], given: list[Any]
+) -> Any:
+    """Calls `new` as `layer` was called."""
+    if isinstance(new, keras.layers.Layer) and not isinstance(
+        layer, keras.layers.Layer
+    ):
+        return new(given)  # of `x + y`
+    if isinstance(new, layers.KeepMask) and new is not layer:
+        # Its arguments after the first stand in another order than an RNN's.
+        named = dict(zip(parameters(layer.call)[1:], args[1:])) | kwargs
+        kwargs = {k: v for k, v in named.items() if v is not None}
+        args = args[:1]
+    return new(*args, **kwargs)

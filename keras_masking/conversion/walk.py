@@ -1,0 +1,232 @@
+"""One walk through a model, in which its layers are made anew."""
+
+from typing import Any
+
+import keras
+
+from keras_masking import layers
+from keras_masking._keras import get_mask
+from keras_masking._keras import graph_calls
+from keras_masking._keras import mask_was_carried
+from keras_masking.conversion.calls import call_like
+from keras_masking.conversion.calls import is_deaf
+from keras_masking.conversion.calls import is_model
+from keras_masking.conversion.calls import parameters
+from keras_masking.conversion.calls import tensors_in
+from keras_masking.conversion.calls import told
+from keras_masking.conversion.counterparts import base_config
+from keras_masking.conversion.counterparts import breach
+from keras_masking.conversion.counterparts import counterpart
+from keras_masking.conversion.counterparts import operation_counterpart
+from keras_masking.conversion.report import ConversionReport
+from keras_masking.errors import describe
+from keras_masking.layers.base import MaskAware
+
+LOST = "it loses the mask; put `KeepMask` around it if it keeps the steps"
+LOST_BY_OPERATION = (
+    "an operation between layers loses the mask; use a layer, for example "
+    "`KeepMask(keras.layers.Lambda(...))`"
+)
+METHODS_LOST = "a subclass comes back without its own methods"
+
+
+def sentence(error: BaseException) -> str:
+    """The first line of what went wrong, without Keras' words around it."""
+    return str(error.__context__ or error).strip().splitlines()[0]
+
+
+class Walk:
+    """One walk through a model, and those in it.
+
+    A layer that is called several times may meet a mask, or be refused one,
+    after it was made: then another one is made that knows.
+    """
+
+    def __init__(self, reached: set[int], refused: dict[int, str]) -> None:
+        self.report = ConversionReport()
+        self.reached = reached  # ids of layers that a mask reaches
+        self.refused = refused  # ids of layers that ours cannot stand for
+        self.again = False
+        self.made: dict[int, tuple[Any, Any]] = {}  # the old one, the new
+        self.perhaps: list[Any] = []  # tensors that carry a mask when run
+        self.said: set[int] = set()
+
+    def model(self, model: Any, everywhere: bool = False) -> keras.Model:
+        """A new model; `everywhere` if its inputs carry masks when it runs.
+
+        A graph in a graph does not know of those.
+        """
+        if not is_model(model) or not model.built:
+            raise ValueError(
+                describe(
+                    "`convert`",
+                    "`model` must be a Functional or Sequential model that is "
+                    "built.",
+                    "Put layers of `keras_masking.layers` into the code of a "
+                    "subclassed model; give a Sequential one a `keras.Input`.",
+                    model=type(model).__name__,
+                )
+            )
+        sequential = isinstance(model, keras.Sequential)
+        inputs = keras.tree.map_structure(
+            lambda x: keras.Input(
+                batch_shape=x.shape, dtype=x.dtype, name=x.name
+            ),
+            model.inputs if sequential else model.input,
+        )
+        flat = keras.tree.flatten(inputs)
+        if everywhere:
+            self.perhaps += flat
+        if sequential:
+            if type(model) is not keras.Sequential:
+                self.leave(model, METHODS_LOST)
+            new, x = [flat[0]], flat[0]
+            for layer in model.layers:
+                x = self.call(layer, (x,), {})
+                new.append(self.made[id(layer)][1])
+            return keras.Sequential(new, name=model.name)
+        tensors = {id(x): y for x, y in zip(model.inputs, flat)}
+        for node in graph_calls(model):
+            if all(id(x) in tensors for x in node.input_tensors):
+                args, kwargs = node.arguments.fill_in(tensors)
+                if "mask" in kwargs and mask_was_carried(node):
+                    # Keras wrote the mask of the old graph into the call.
+                    del kwargs["mask"]
+                outputs = self.call(node.operation, args, kwargs)
+                pairs = zip(node.outputs, keras.tree.flatten(outputs))
+                tensors |= {id(x): y for x, y in pairs}
+        outputs = keras.tree.map_structure(
+            lambda x: tensors[id(x)], model.output
+        )
+        kind = type(model)
+        if parameters(kind.__init__)[1:3] != ["inputs", "outputs"]:
+            self.leave(model, METHODS_LOST)
+            kind = keras.Model
+        return kind(inputs, outputs, name=model.name)
+
+    def call(self, layer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Calls what stands for `layer`; it is made at the first call."""
+        key, given = id(layer), tensors_in((args, kwargs))
+        masked = told(layer, args, kwargs) or any(
+            get_mask(x) is not None for x in given
+        )
+        unseen = any(x is y for x in given for y in self.perhaps)
+        if (masked or unseen) and key not in self.reached:
+            self.reached.add(key)
+            self.again |= key in self.made
+        if key not in self.made:
+            self.made[key] = layer, self.stand_in(layer, given)
+        new = self.made[key][1]
+        try:
+            outputs = call_like(layer, new, args, kwargs, given)
+        except (TypeError, ValueError) as error:
+            if type(new) is type(layer):
+                raise
+            self.refused[key] = sentence(error)
+            self.again = True
+            new = self.clone(layer)
+            self.made[key] = layer, new
+            outputs = new(*args, **kwargs)
+        self.follow(layer, new, given, outputs, masked, unseen)
+        return outputs
+
+    def follow(
+        self,
+        layer: Any,
+        new: Any,
+        given: list[Any],
+        outputs: Any,
+        masked: bool,
+        unseen: bool,
+    ) -> None:
+        """Sees where the mask goes from here, and says where it ends."""
+        flat = keras.tree.flatten(outputs)
+        bare = [y for y in flat if get_mask(y) is None]
+        if getattr(layer, "mask_zero", False):
+            self.perhaps += bare  # some make theirs when they run
+        makes_mask = all(y.dtype == "bool" for y in flat)
+        if not (masked or unseen) or makes_mask or isinstance(layer, MaskAware):
+            return
+        rank = max(len(x.shape) for x in given)
+        kept = [y for y in bare if len(y.shape) >= rank]
+        if is_model(layer):
+            self.perhaps += kept
+        elif new is layer or type(new) is type(layer):
+            lost = masked and kept and len(bare) == len(flat)
+            if lost or is_deaf(layer):
+                operation = not isinstance(layer, keras.layers.Layer)
+                self.leave(layer, LOST_BY_OPERATION if operation else LOST)
+            elif unseen:
+                self.perhaps += kept
+        elif unseen:
+            self.perhaps += kept
+
+    def stand_in(self, layer: Any, given: list[Any]) -> Any:
+        """What takes the place of `layer`."""
+        key = id(layer)
+        if is_model(layer):
+            return self.model(layer, key in self.reached)
+        new = None
+        if key in self.refused:
+            self.leave(layer, self.refused[key])
+        elif key in self.reached:
+            new = self.ours(layer, given)
+        if new is None:
+            return self.clone(layer)
+        kind, ours = type(layer).__name__, type(new).__name__
+        if isinstance(new, layers.KeepMask):
+            ours = f"KeepMask({kind})"
+        self.report.replaced.append((layer.name, kind, ours))
+        return new
+
+    def ours(self, layer: Any, given: list[Any]) -> Any:
+        """The layer of ours for one that a mask reaches, None if it stays."""
+        if not isinstance(layer, keras.layers.Layer):
+            return operation_counterpart(layer, given)
+        if type(layer) is keras.layers.TimeDistributed:
+            inside = self.inside(layer.layer, given[0])
+            return layers.MaskedTimeDistributed(inside, **base_config(layer))
+        rank = len(given[0].shape)
+        try:
+            new = counterpart(layer, rank)
+        except (TypeError, ValueError) as error:
+            self.leave(layer, sentence(error))
+            return None
+        if new is None and (why := breach(layer, rank)):
+            self.leave(layer, why)
+        return new
+
+    def inside(self, layer: Any, segments: Any) -> Any:
+        """What takes the place of the layer in a `TimeDistributed`."""
+        mask, shape = get_mask(segments), segments.shape
+        if mask is not None and len(mask.shape) == 2:
+            return self.clone(layer)  # no mask of the steps in a segment
+        self.reached.add(id(layer))
+        rows = keras.KerasTensor((None, *shape[2:]), dtype=segments.dtype)
+        new = self.stand_in(layer, [rows])
+        same = type(new) is type(layer) and not is_model(layer)
+        if same and is_deaf(layer):
+            self.leave(layer, LOST)
+        return new
+
+    def clone(self, layer: Any) -> Any:
+        """Another one of its kind."""
+        try:
+            return type(layer).from_config(layer.get_config())
+        except Exception as error:
+            if not getattr(layer, "weights", None):
+                return layer  # one without weights may be in both models
+            raise ValueError(
+                describe(
+                    "`convert`",
+                    "a layer with weights must be made anew from its config.",
+                    "Give it a `get_config` that its `from_config` takes.",
+                    layer=layer.name,
+                    error=sentence(error),
+                )
+            ) from error
+
+    def leave(self, layer: Any, why: str) -> None:
+        if id(layer) not in self.said:
+            self.said.add(id(layer))
+            self.report.left.append((layer.name, type(layer).__name__, why))
