@@ -12,8 +12,12 @@ import keras_masking
 from keras_masking import conversion
 from keras_masking import layers
 from keras_masking.conversion.counterparts import counterpart
+from keras_masking.conversion.walk import LOST_BY_OPERATION
 from tests.helpers import assert_close
-from tests.helpers import quietly
+from tests.helpers import to_numpy
+
+# What Keras' models lose is the subject.
+pytestmark = pytest.mark.filterwarnings("ignore:.*destroy the mask")
 
 IDS = np.array([[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]])
 PADDED = np.pad(IDS, ((0, 0), (0, 4)))
@@ -29,11 +33,11 @@ def graph(body: Any) -> keras.Model:
     """Token ids in, `body` of their vectors out."""
     ids = keras.Input((None,), dtype="int32")
     embedding = theirs.Embedding(9, 4, mask_zero=True, name="tokens")
-    return weighted(quietly(lambda: keras.Model(ids, body(embedding(ids)))))
+    return weighted(keras.Model(ids, body(embedding(ids))))
 
 
 def predict(model: keras.Model, ids: np.ndarray) -> np.ndarray:
-    return quietly(model.predict, ids, verbose=0)
+    return model.predict(ids, verbose=0)
 
 
 def check(model: keras.Model) -> conversion.ConversionReport:
@@ -80,8 +84,7 @@ def test_a_post_norm_transformer(tmp_path: Path) -> None:
 
 
 def test_a_convolutional_classifier() -> None:
-    model = quietly(
-        keras.Sequential,
+    model = keras.Sequential(
         [
             keras.Input((None,), dtype="int32"),
             theirs.Embedding(9, 4, mask_zero=True),
@@ -126,9 +129,7 @@ def test_a_layer_whose_first_call_has_no_mask() -> None:
     plain = theirs.Embedding(9, 4)(ids)
     masked = theirs.Embedding(9, 4, mask_zero=True)(ids)
     shared, pool = theirs.Conv1D(3, 3, padding="same"), layers.LastStep()
-    model = quietly(
-        lambda: keras.Model(ids, [pool(shared(plain)), pool(shared(masked))])
-    )
+    model = keras.Model(ids, [pool(shared(plain)), pool(shared(masked))])
     made, report = keras_masking.convert(weighted(model))
     assert replaced(report) == ["MaskedConv1D"]
     for old, new in zip(predict(model, IDS), predict(made, IDS)):
@@ -222,7 +223,7 @@ def test_what_is_left() -> None:
             x[:, 1:],
         ]
 
-    model = quietly(lambda: keras.Model(ids, outputs()))
+    model = keras.Model(ids, outputs())
     _, report = keras_masking.convert(model)
     left = {name: why for name, _, why in report.left}
     assert "go over the steps" in left["over_steps"]
@@ -265,3 +266,212 @@ def test_what_cannot_be_converted() -> None:
         ) as info:
             keras_masking.convert(model)
         assert f"Received: model={type(model).__name__}." in str(info.value)
+
+
+def tell(body: Any) -> tuple[keras.Model, keras.Model, dict[str, str]]:
+    """A model, its clone, and why layers were left, by their name."""
+    model = graph(body)
+    made, report = keras_masking.convert(model)
+    assert_close(predict(made, IDS), predict(model, IDS))
+    return model, made, {name: why for name, _, why in report.left}
+
+
+def average(x: Any) -> Any:
+    return theirs.GlobalAveragePooling1D()(x)
+
+
+def test_what_reduces_the_steps_without_a_look_at_the_mask() -> None:
+    class Last(theirs.Layer):
+        def call(self, x: Any) -> Any:
+            return x[:, -1]
+
+    for body in (
+        lambda x: keras.ops.mean(x, axis=1),
+        lambda x: x[:, -1],
+        Last(name="own"),
+    ):
+        (why,) = tell(body)[2].values()
+        assert "loses the mask" in why
+
+
+def test_what_loses_the_mask_in_a_model_in_a_model() -> None:
+    z = keras.Input((6, 4))
+    y = theirs.LayerNormalization(axis=1, name="flat")(z) * 2.0
+    inner = keras.Model(z, y)
+    ids = keras.Input((6,), dtype="int32")
+    x = theirs.Embedding(9, 4, mask_zero=True)(ids)
+    model = keras.Model(ids, inner(x))
+    _, report = keras_masking.convert(model)
+    (_, kind, steps), (_, _, operation) = report.left
+    assert kind == "LayerNormalization" and "go over the steps" in steps
+    assert "an operation between layers" in operation
+
+    # Layers of one name in two of them.
+    ends = theirs.Flatten(name="flat"), theirs.UnitNormalization(1, name="flat")
+    models = [keras.Model(z, end(z)) for end in ends]
+    model = keras.Model(ids, [inner(x) for inner in models])
+    _, report = keras_masking.convert(model)
+    kinds = {kind for _, kind, _ in report.left}
+    assert kinds == {"Flatten", "UnitNormalization"}
+
+
+def test_a_model_in_time_distributed() -> None:
+    inner = keras.Sequential(
+        [
+            keras.Input((None, 4)),
+            theirs.Conv1D(3, 3, padding="same"),
+            theirs.GlobalMaxPooling1D(),
+        ],
+    )
+    ids = keras.Input((2, None), dtype="int32")
+    x = theirs.Embedding(9, 4, mask_zero=True)(ids)
+    x = theirs.TimeDistributed(inner)(x)
+    model = weighted(keras.Model(ids, average(x)))
+    made, report = keras_masking.convert(model)
+    assert set(replaced(report)) == {
+        "MaskedConv1D",
+        "MaskedGlobalMaxPooling1D",
+        "MaskedTimeDistributed",
+        "MaskedGlobalAveragePooling1D",
+    }
+    assert not report.left
+    segments = np.stack([IDS, IDS[::-1]], axis=1)
+    padded = np.pad(segments, ((0, 0), (0, 0), (0, 3)))
+    embedded = model.layers[1](segments)  # and Keras' own model fails
+    rows = [inner(keras.ops.convert_to_tensor(embedded[:, i])) for i in (0, 1)]
+    wanted = np.mean([to_numpy(row) for row in rows], axis=0)
+    assert_close(predict(made, segments), wanted)
+    assert_close(predict(made, padded), wanted)
+
+
+@pytest.mark.parametrize("place", ["by name", "by place"])
+@pytest.mark.parametrize("kind", ["LSTM", "MultiHeadAttention"])
+def test_explicit_masks_reach_a_layer_too(kind: str, place: str) -> None:
+    ids = keras.Input((None,), dtype="int32")
+    x, mask = theirs.Embedding(9, 4)(ids), keras.ops.not_equal(ids, 0)
+    if kind == "LSTM":
+        layer = theirs.LSTM(4, return_sequences=True)
+        y = layer(x, mask=mask) if place == "by name" else layer(x, None, mask)
+    else:
+        layer = theirs.MultiHeadAttention(2, 3)
+        y = layer(x, x, query_mask=mask, value_mask=mask)
+    y = layers.MaskedGlobalAveragePooling1D()(y, mask=mask)
+    model = weighted(keras.Model(ids, y))
+    made, report = keras_masking.convert(model)
+    assert len(report.replaced) == 1
+    assert_close(predict(made, IDS), predict(model, IDS))
+    assert_close(predict(made, PADDED), predict(model, IDS))
+
+
+def test_one_call_with_an_explicit_mask_and_one_without() -> None:
+    ids = keras.Input((None,), dtype="int32")
+    others = keras.Input((None,), dtype="int32")
+    embed = theirs.Embedding(9, 4, mask_zero=True)
+    x, y = embed(ids), embed(others)
+    lstm = theirs.LSTM(3)
+    merged = lstm(theirs.Add()([x, y]))
+    told = lstm(x, mask=keras.ops.not_equal(others, 0))
+    model = weighted(keras.Model([ids, others], [merged, told]))
+    made, report = keras_masking.convert(model)
+    assert set(replaced(report)) == {"MaskedAdd", "KeepMask(LSTM)"}
+    short, long = np.array([[1, 2, 3]]), np.array([[4, 5, 6, 7, 8]])
+    alone = model.predict([short, long[:, :3]], verbose=0)
+    padded = np.pad(short, ((0, 0), (0, 2)))
+    cut = np.where(padded > 0, long, 0)
+    for got, wanted in zip(made.predict([padded, cut], verbose=0), alone):
+        assert_close(got, wanted)
+    # Real where both are: Keras' `or` is not left behind in the graph.
+    assert_close(made.predict([padded, long], verbose=0)[0], alone[0])
+
+
+def test_an_initial_state_by_place() -> None:
+    def body(x: Any) -> Any:
+        state = theirs.Dense(4)(x[:, 0])
+        return average(theirs.GRU(4, return_sequences=True)(x, state))
+
+    _, made, left = tell(body)
+    assert list(left.values()) == [LOST_BY_OPERATION]  # `x[:, 0]`
+    assert_close(predict(made, PADDED), predict(made, IDS))
+
+
+def test_a_mask_that_is_made_when_the_model_runs() -> None:
+    if not hasattr(theirs, "ReversibleEmbedding"):
+        pytest.skip("this Keras has no ReversibleEmbedding")
+    ids = keras.Input((None,), dtype="int32")
+    x = theirs.ReversibleEmbedding(9, 4, mask_zero=True)(ids)
+    y = average(theirs.Conv1D(3, 3, padding="same")(x))
+    made, report = keras_masking.convert(weighted(keras.Model(ids, y)))
+    assert len(report.replaced) == 2 and not report.left
+    assert_close(predict(made, PADDED), predict(made, IDS))
+
+
+def test_no_false_alarms() -> None:
+    def body(x: Any) -> Any:
+        return average(theirs.Concatenate(axis=1)([x, x]))
+
+    assert not tell(body)[2]
+
+
+def test_what_ours_refuse_stays() -> None:
+    ids = keras.Input((2, 6), dtype="int32")
+    x = theirs.Embedding(9, 4, mask_zero=True)(ids)
+    y = theirs.Add(name="four_axes")([x, x])
+    _, report = keras_masking.convert(keras.Model(ids, y))
+    assert "must have shape (batch, steps)" in report.left[0][2]
+    assert not report.replaced
+
+    def unrolled(x: Any) -> Any:
+        how = {"unroll": True, "go_backwards": True}
+        return theirs.GRU(3, name="unrolled", **how)(x)
+
+    ids = keras.Input((6,), dtype="int32")
+    x = theirs.Embedding(9, 4, mask_zero=True)(ids)
+    model = weighted(keras.Model(ids, unrolled(x)))
+    made, report = keras_masking.convert(model)
+    assert "unroll" in report.left[0][2] and not report.replaced
+    for old, new in zip(model.get_weights(), made.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_lambdas_and_functions_as_loss() -> None:
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+    model = graph(
+        lambda x: average(theirs.Lambda(lambda x: 2 * x, name="double")(x))
+    )
+    model.compile("adam", loss)
+    made, report = keras_masking.convert(model)
+    left = {name: why for name, _, why in report.left}
+    assert "put `KeepMask` around it" in left["double"]
+    assert "not compiled anew" in left[model.name]
+    assert_close(predict(made, IDS), predict(model, IDS))
+
+
+def test_names_and_dtypes_are_carried_over() -> None:
+    x = keras.Input((None, 4), name="steps", dtype="float16")
+    masked = theirs.Masking(dtype="float16")(x)
+    model = keras.Model(x, masked + masked)
+    made, report = keras_masking.convert(model)
+    assert replaced(report) == ["MaskedAdd"]
+    assert made.input.name == "steps"
+    assert made.output_names == model.output_names
+    assert made.layers[-1].compute_dtype == "float16"
+    values = np.random.default_rng(0).normal(size=(2, 3, 4))
+    values = values.astype("float16")
+    np.testing.assert_array_equal(predict(made, values), values + values)
+    sequential = keras.Sequential([keras.Input((3,), name="three")])
+    sequential.add(theirs.Dense(2))
+    made, _ = keras_masking.convert(sequential)
+    assert made.inputs[0].name == "three"
+
+
+def test_what_was_learned_besides_weights() -> None:
+    steps = np.random.default_rng(0).normal(3.0, 2.0, size=(9, 5, 4))
+    normalization = theirs.Normalization()
+    normalization.adapt(steps)
+    x = keras.Input((None, 4))
+    y = average(theirs.Masking()(normalization(x)))
+    model = keras.Model(x, y)
+    made, _ = keras_masking.convert(model)
+    assert_close(predict(made, steps), predict(model, steps))

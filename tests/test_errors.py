@@ -166,7 +166,7 @@ def test_masks_of_attention(layer: type, which: str, kind: str) -> None:
     assert info.type is errors.MaskShapeError
 
 
-@pytest.mark.parametrize("shape", [(5,), (4, 5), (3, 5, 5), (2, 1, 5, 5)])
+@pytest.mark.parametrize("shape", [(5,), (4, 5), (3, 5, 5)])
 @pytest.mark.parametrize("layer", ATTEND)
 def test_attention_masks(layer: type, shape: tuple[int, ...]) -> None:
     info = raises(
@@ -175,13 +175,17 @@ def test_attention_masks(layer: type, shape: tuple[int, ...]) -> None:
         "have shape (batch, target, source), or one that broadcasts to it. "
         f"Received: attention_mask.shape={shape}, query.shape={X.shape}, "
         f"value.shape={X.shape}. Its axes are the rows, the steps of `query` "
-        "and those of `value`. One for each head is not supported.",
+        "and those of `value`. One for each head works without other masks "
+        "only.",
     )
     assert info.type is errors.MaskShapeError
     with pytest.raises(errors.MaskDtypeError, match=r"attention_mask\.dtype"):
         make(layer)(X, X, attention_mask=np.full((5, 5), "a"))
-    for fits in ((5, 5), (1, 5, 5), (2, 1, 5), (2, 5, 1)):
+    for fits in ((5, 5), (1, 5, 5), (2, 1, 5), (2, 5, 1), (2, 1, 5, 5)):
         make(layer)(X, X, attention_mask=np.ones(fits, bool))
+    how = {"attention_mask": np.ones((2, 2, 5, 5), bool)}
+    with pytest.raises(errors.MaskShapeError, match="works without other"):
+        make(layer)(X, X, value_mask=np.ones((2, 5), bool), **how)
 
 
 def test_attention_over_more_axes_takes_no_masks() -> None:

@@ -142,6 +142,7 @@ def test_stress_tagger(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert "batches of 16" in table
 
 
+@pytest.mark.long
 def test_guide(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     guide = load("guide")
     guide.main()

@@ -3,6 +3,8 @@
 import tempfile
 from typing import Any
 
+import keras
+
 from keras_masking.conversion.calls import is_model
 from keras_masking.conversion.counterparts import is_of_keras
 
@@ -17,7 +19,10 @@ def carry(old: Any, new: Any) -> None:
         if own and hasattr(old, "adapt"):  # it computes more of its weights
             store: dict[str, Any] = {}
             old.save_own_variables(store)
-            new.load_own_variables(store)
+            # As arrays: JAX would give both models one buffer, and free it.
+            new.load_own_variables(
+                {k: keras.ops.convert_to_numpy(v) for k, v in store.items()}
+            )
         if hasattr(old, "save_assets"):  # a vocabulary
             with tempfile.TemporaryDirectory() as folder:
                 old.save_assets(folder)

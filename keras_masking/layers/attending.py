@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -127,11 +128,22 @@ class AttendingArguments(Attending):
             if mask is not None:
                 kwargs[f"{name}_mask"] = mask
         if attention_mask is not None:
-            kwargs["attention_mask"] = check_attention_mask(
-                attention_mask, query, value, self.who
-            )
+            masks += [get_mask(x) for x in inputs]
+            if not self._is_for_keras(inputs, masks, attention_mask):
+                attention_mask = check_attention_mask(
+                    attention_mask, query, value, self.who
+                )
+            kwargs["attention_mask"] = attention_mask
         inputs = [self._cast(x) for x in inputs]
         return super(MaskAware, self).__call__(*inputs, **kwargs)
+
+    def _is_for_keras(
+        self, inputs: list[Tensor], masks: list[Any], attention_mask: Any
+    ) -> bool:
+        """Whether it is one for each head, or for more axes, and no masks."""
+        axes = len(getattr(attention_mask, "shape", ()))
+        more = axes > 3 or any(len(x.shape) != 3 for x in inputs)
+        return more and all(mask is None for mask in masks)
 
     def _given(self, *inputs: Tensor | None) -> list[Tensor]:
         return [x for x in inputs if x is not None]
@@ -167,14 +179,17 @@ class AttendingArguments(Attending):
         use_causal_mask: bool = False,
     ) -> Any:
         inputs = self._given(query, value, key)
-        return self.answer(
-            inputs,
-            self._read(inputs, (query_mask, value_mask, key_mask)),
-            attention_mask,
-            use_causal_mask,
-            return_attention_scores=return_attention_scores,
-            training=training,
-        )
+        masks = self._read(inputs, (query_mask, value_mask, key_mask))
+        causal = use_causal_mask
+        how = {
+            "return_attention_scores": return_attention_scores,
+            "training": training,
+        }
+        if self._is_for_keras(inputs, masks, attention_mask):
+            return self.attend(
+                inputs, attention_mask, use_causal_mask=causal, **how
+            )
+        return self.answer(inputs, masks, attention_mask, causal, **how)
 
     def attend(
         self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
@@ -188,10 +203,12 @@ class AttendingArguments(Attending):
     ) -> Tensor:
         # Keras writes -30000 for a hidden key in float16, which may still be
         # the largest.
-        if attention_mask is None or len(scores.shape) != 4:
+        ranks = len(scores.shape), len(getattr(attention_mask, "shape", ()))
+        if ranks != (4, 3):
             return super()._masked_softmax(scores, attention_mask)
         shape = keras.ops.shape(scores)
-        mask = keras.ops.broadcast_to(attention_mask[:, None], shape)
+        mask = keras.ops.expand_dims(attention_mask, 1)
+        mask = keras.ops.broadcast_to(mask, shape)
         return masked_softmax(scores, mask, axis=-1)
 
     def answer_shape(self, shapes: list[Shape]) -> Shape:

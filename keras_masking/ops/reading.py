@@ -72,7 +72,7 @@ def check_attention_mask(
                 "`attention_mask` must have shape (batch, target, source), or "
                 "one that broadcasts to it.",
                 "Its axes are the rows, the steps of `query` and those of "
-                "`value`. One for each head is not supported.",
+                "`value`. One for each head works without other masks only.",
                 **{
                     "attention_mask.shape": shape,
                     "query.shape": tuple(query.shape),
