@@ -40,21 +40,35 @@ def is_functional(model: Any) -> bool:
 
 
 def graph_calls(model: Any) -> list[Any]:
-    """The calls in the graph of a Functional model, in an order to run them."""
-    depths = sorted(model._nodes_by_depth, reverse=True)
-    nodes = [node for d in depths for node in model._nodes_by_depth[d]]
-    return [node for node in nodes if node.operation and not node.is_input]
+    """The calls in a Functional model's graph, in an order to run them.
+
+    Without those that make nothing but masks that Keras wrote into the graph.
+    """
+    needed = {id(x) for x in model.outputs}
+    calls = []
+    for depth in sorted(model._nodes_by_depth):  # from the outputs on
+        for node in model._nodes_by_depth[depth]:
+            asked = any(id(y) in needed for y in node.outputs)
+            if asked and node.operation and not node.is_input:
+                masks = tree.flatten(carried_mask(node))
+                inputs = node.input_tensors
+                needed |= {
+                    id(x) for x in inputs if all(x is not m for m in masks)
+                }
+                calls.append(node)
+    return calls[::-1]
 
 
-def mask_was_carried(node: Any) -> bool:
-    """Whether the `mask` of a call in a graph is what its inputs carried.
+def carried_mask(node: Any) -> Any:
+    """The `mask` of a call in a graph, if it is what the inputs carried.
 
     Up to Keras 3.15 a graph holds that as if somebody had passed it.
     """
     args, kwargs = node.arguments.args, node.arguments.kwargs
-    passed = [m for m in tree.flatten(kwargs["mask"]) if m is not None]
+    passed = [m for m in tree.flatten(kwargs.get("mask")) if m is not None]
     carried = [get_mask(x) for x in tree.flatten(args[:1])]
-    return all(any(m is c for c in carried) for m in passed)
+    known = all(any(m is c for c in carried) for m in passed)
+    return kwargs.get("mask") if known else None
 
 
 def is_rehearsal() -> bool:

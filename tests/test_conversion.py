@@ -412,6 +412,18 @@ def test_no_false_alarms() -> None:
     assert not tell(body)[2]
 
 
+def test_what_makes_a_mask_is_no_operation_between_layers() -> None:
+    def body(x: Any) -> Any:
+        x = layers.TemporalConcatenate()([x, x])
+        return theirs.LSTM(3)(x)
+
+    model = graph(body)
+    made, report = keras_masking.convert(model)
+    assert replaced(report) == ["KeepMask(LSTM)"] and not report.left
+    _, again = keras_masking.convert(made)
+    assert not again.replaced and not again.left
+
+
 def test_what_ours_refuse_stays() -> None:
     ids = keras.Input((2, 6), dtype="int32")
     x = theirs.Embedding(9, 4, mask_zero=True)(ids)

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 
 from keras_masking import layers
+from keras_masking._keras import carried_mask
 from keras_masking._keras import get_mask
 from keras_masking._keras import graph_calls
-from keras_masking._keras import mask_was_carried
 from keras_masking.conversion.calls import call_like
 from keras_masking.conversion.calls import is_deaf
 from keras_masking.conversion.calls import is_model
@@ -87,14 +87,12 @@ class Walk:
             return keras.Sequential(new, name=model.name)
         tensors = {id(x): y for x, y in zip(model.inputs, flat)}
         for node in graph_calls(model):
-            if all(id(x) in tensors for x in node.input_tensors):
-                args, kwargs = node.arguments.fill_in(tensors)
-                if "mask" in kwargs and mask_was_carried(node):
-                    # Keras wrote the mask of the old graph into the call.
-                    del kwargs["mask"]
-                outputs = self.call(node.operation, args, kwargs)
-                pairs = zip(node.outputs, keras.tree.flatten(outputs))
-                tensors |= {id(x): y for x, y in pairs}
+            args, kwargs = node.arguments.fill_in(tensors)
+            if carried_mask(node) is not None:
+                del kwargs["mask"]  # that of the old graph
+            outputs = self.call(node.operation, args, kwargs)
+            pairs = zip(node.outputs, keras.tree.flatten(outputs))
+            tensors |= {id(x): y for x, y in pairs}
         outputs = keras.tree.map_structure(
             lambda x: tensors[id(x)], model.output
         )
@@ -149,16 +147,12 @@ class Walk:
             return
         rank = max(len(x.shape) for x in given)
         kept = [y for y in bare if len(y.shape) >= rank]
-        if is_model(layer):
-            self.perhaps += kept
-        elif new is layer or type(new) is type(layer):
-            lost = masked and kept and len(bare) == len(flat)
-            if lost or is_deaf(layer):
-                operation = not isinstance(layer, keras.layers.Layer)
-                self.leave(layer, LOST_BY_OPERATION if operation else LOST)
-            elif unseen:
-                self.perhaps += kept
-        elif unseen:
+        stays = type(new) is type(layer) and not is_model(layer)
+        lost = masked and kept and len(bare) == len(flat)
+        if stays and (lost or is_deaf(layer)):
+            operation = not isinstance(layer, keras.layers.Layer)
+            self.leave(layer, LOST_BY_OPERATION if operation else LOST)
+        elif unseen or is_model(layer):
             self.perhaps += kept
 
     def stand_in(self, layer: Any, given: list[Any]) -> Any:
