@@ -49,7 +49,7 @@ def test_padding_values_change_nothing(case: Case, poison: str) -> None:
         check(case, X, mask, layer(x, mask=mask))
 
 
-@pytest.mark.parametrize("extra", [1, 2, 3, 40])
+@pytest.mark.parametrize("extra", [3, 40])
 @pytest.mark.parametrize("case", BY_LENGTH, ids=str)
 def test_more_padding_changes_nothing(case: Case, extra: int) -> None:
     layer, mask = case.make(), MASKS["right"]
