@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 from keras import tree
+from keras.layers import InputLayer
 from keras.src.backend.common import masking
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
@@ -35,8 +36,9 @@ def scale_loss(loss: Tensor) -> Tensor:
 
 
 def is_functional(model: Any) -> bool:
-    """Whether `model` was made of symbolic tensors."""
-    return isinstance(model, Functional)
+    """Whether `model` was made of symbolic tensors, and runs as they say."""
+    own = type(model).call is not Functional.call
+    return isinstance(model, Functional) and not own
 
 
 def graph_calls(model: Any) -> list[Any]:
@@ -83,6 +85,9 @@ def is_dense(x: Tensor) -> bool:
     """Whether `x` is an ordinary tensor: neither ragged nor sparse."""
     if type(x).__name__ in _SPARSE_TYPES:
         return False
+    history = getattr(x, "_keras_history", None)
+    if history is not None and not isinstance(history.operation, InputLayer):
+        return True  # Keras says of `x * 2.0` that it is sparse
     return not any(getattr(x, flag, False) is True for flag in _SPARSE_FLAGS)
 
 

@@ -487,3 +487,75 @@ def test_what_was_learned_besides_weights() -> None:
     model = keras.Model(x, y)
     made, _ = keras_masking.convert(model)
     assert_close(predict(made, steps), predict(model, steps))
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional", "in segments"])
+def test_a_mask_that_is_born_in_a_model_in_a_model(kind: str) -> None:
+    ids = keras.Input((None,), dtype="int32")
+    embedding = theirs.Embedding(9, 4, mask_zero=True)
+    if kind == "functional":
+        inner = keras.Model(ids, theirs.Dense(4)(embedding(ids)))
+    else:
+        inner = keras.Sequential([ids, embedding, theirs.Dense(4)])
+    if kind == "in segments":
+        for layer in (theirs.Conv1D(3, 3), theirs.GlobalMaxPooling1D()):
+            inner.add(layer)
+        segments = keras.Input((2, None), dtype="int32")
+        y = theirs.Flatten()(theirs.TimeDistributed(inner)(segments))
+        model = weighted(keras.Model(segments, y))
+        short, long = (np.stack([x, x[::-1]], 1) for x in (IDS, PADDED))
+    else:
+        y = theirs.Conv1D(3, 3, padding="same")(inner(ids))
+        model = weighted(keras.Model(ids, theirs.GlobalMaxPooling1D()(y)))
+        short, long = IDS, PADDED
+    made, report = keras_masking.convert(model)
+    assert replaced(report) == ["MaskedConv1D", "MaskedGlobalMaxPooling1D"]
+    assert not report.left
+    assert_close(predict(made, short), predict(model, short))
+    assert_close(predict(made, long), predict(model, short))
+
+
+def test_a_lambda_that_takes_the_steps_away() -> None:
+    last = theirs.Lambda(lambda x: x[:, -1], name="last")
+    assert list(tell(last)[2]) == ["last"]
+
+
+def test_attention_of_more_axes_in_a_model_in_a_model() -> None:
+    z = keras.Input((6, 4))
+    visible = keras.Input((2, 6, 6), dtype="bool")
+    attention = theirs.MultiHeadAttention(2, 3, name="heads")
+    inner = keras.Model([z, visible], attention(z, z, attention_mask=visible))
+    ids = keras.Input((6,), dtype="int32")
+    x = theirs.Embedding(9, 4, mask_zero=True)(ids)
+    model = weighted(keras.Model([ids, visible], inner([x, visible])))
+    made, report = keras_masking.convert(model)
+    assert [name for name, _, _ in report.left] == ["heads"]
+    data = [IDS, np.random.default_rng(0).random((2, 2, 6, 6)) < 0.8]
+    assert_close(predict(made, data), predict(model, data))
+
+
+def test_a_scaled_sequence() -> None:
+    """Keras takes a tensor times a number for a sparse one."""
+    ids = keras.Input((None,), dtype="int32")
+    x = theirs.Embedding(9, 4)(ids) * 2.0
+    mask = keras.ops.not_equal(ids, 0)
+    y = theirs.LSTM(4, return_sequences=True)(sequences=x, mask=mask)
+    y = layers.MaskedGlobalAveragePooling1D()(y, mask=mask)
+    model = weighted(keras.Model(ids, y))
+    made, report = keras_masking.convert(model)
+    assert replaced(report) == ["KeepMask(LSTM)"] and not report.left
+    assert_close(predict(made, PADDED), predict(model, IDS))
+
+
+def test_a_subclass_that_computes_something_else_is_not_looked_into() -> None:
+    class Twice(keras.Sequential):
+        def call(self, inputs: Any, training: Any = None) -> Any:
+            return 2 * super().call(inputs, training=training)
+
+    twice = Twice([keras.Input((None, 4)), theirs.Conv1D(4, 3)], name="twice")
+    model = graph(lambda x: average(twice(x)))
+    made, report = keras_masking.convert(model)
+    assert [name for name, _, _ in report.left] == ["twice"]
+    assert_close(predict(made, IDS), predict(model, IDS))
+    with pytest.raises(ValueError, match="must be a Functional or Sequential"):
+        keras_masking.convert(twice)

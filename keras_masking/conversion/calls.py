@@ -11,7 +11,9 @@ from keras_masking._keras import is_functional
 
 def is_model(layer: Any) -> bool:
     """Whether it is a model that can be looked into."""
-    return isinstance(layer, keras.Sequential) or is_functional(layer)
+    sequential = isinstance(layer, keras.Sequential)
+    own = type(layer).call is not keras.Sequential.call
+    return (sequential and not own) or is_functional(layer)
 
 
 def parameters(function: Any) -> list[str]:
@@ -39,7 +41,9 @@ def is_deaf(layer: Any) -> bool:
     """Whether it neither asks for a mask nor hands one on."""
     if not isinstance(layer, keras.layers.Layer):
         return True
-    asks = any(is_mask(name) for name in parameters(layer.call))
+    inner = isinstance(layer, keras.layers.Lambda)
+    called = layer.function if inner else layer.call
+    asks = any(is_mask(name) for name in parameters(called))
     return not asks and not layer.supports_masking
 
 
@@ -53,7 +57,8 @@ def call_like(
         return new(given)  # of `x + y`
     if isinstance(new, layers.KeepMask) and new is not layer:
         # Its arguments after the first stand in another order than an RNN's.
-        named = dict(zip(parameters(layer.call)[1:], args[1:])) | kwargs
+        named = dict(zip(parameters(layer.call), args)) | kwargs
+        first = parameters(layer.call)[0]
+        args = (named.pop(first),)
         kwargs = {k: v for k, v in named.items() if v is not None}
-        args = args[:1]
     return new(*args, **kwargs)

@@ -27,6 +27,7 @@ LOST_BY_OPERATION = (
     "an operation between layers loses the mask; use a layer, for example "
     "`KeepMask(keras.layers.Lambda(...))`"
 )
+MORE_AXES = "it attends over more axes, or has a mask for each head"
 METHODS_LOST = "a subclass comes back without its own methods"
 
 
@@ -49,6 +50,7 @@ class Walk:
         self.again = False
         self.made: dict[int, tuple[Any, Any]] = {}  # the old one, the new
         self.perhaps: list[Any] = []  # tensors that carry a mask when run
+        self.ends: dict[int, list[bool]] = {}  # of a model, which outputs do
         self.said: set[int] = set()
 
     def model(self, model: Any, everywhere: bool = False) -> keras.Model:
@@ -84,7 +86,9 @@ class Walk:
             for layer in model.layers:
                 x = self.call(layer, (x,), {})
                 new.append(self.made[id(layer)][1])
-            return keras.Sequential(new, name=model.name)
+            made = keras.Sequential(new, name=model.name)
+            self.ends[id(made)] = [self.may_carry(x)]
+            return made
         tensors = {id(x): y for x, y in zip(model.inputs, flat)}
         for node in graph_calls(model):
             args, kwargs = node.arguments.fill_in(tensors)
@@ -100,7 +104,10 @@ class Walk:
         if parameters(kind.__init__)[1:3] != ["inputs", "outputs"]:
             self.leave(model, METHODS_LOST)
             kind = keras.Model
-        return kind(inputs, outputs, name=model.name)
+        made = kind(inputs, outputs, name=model.name)
+        ends = keras.tree.flatten(outputs)
+        self.ends[id(made)] = [self.may_carry(x) for x in ends]
+        return made
 
     def call(self, layer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Calls what stands for `layer`; it is made at the first call."""
@@ -108,7 +115,7 @@ class Walk:
         masked = told(layer, args, kwargs) or any(
             get_mask(x) is not None for x in given
         )
-        unseen = any(x is y for x in given for y in self.perhaps)
+        unseen = any(self.is_unseen(x) for x in given)
         if (masked or unseen) and key not in self.reached:
             self.reached.add(key)
             self.again |= key in self.made
@@ -128,6 +135,14 @@ class Walk:
         self.follow(layer, new, given, outputs, masked, unseen)
         return outputs
 
+    def is_unseen(self, x: Any) -> bool:
+        """Whether `x` may carry a mask that the graph does not know."""
+        return any(x is y for y in self.perhaps)
+
+    def may_carry(self, x: Any) -> bool:
+        """Whether `x` carries a mask when the model runs, as far as known."""
+        return get_mask(x) is not None or self.is_unseen(x)
+
     def follow(
         self,
         layer: Any,
@@ -140,6 +155,10 @@ class Walk:
         """Sees where the mask goes from here, and says where it ends."""
         flat = keras.tree.flatten(outputs)
         bare = [y for y in flat if get_mask(y) is None]
+        if is_model(layer):
+            ends = zip(flat, self.ends[id(new)], strict=True)
+            self.perhaps += [y for y, carries in ends if carries]
+            return
         if getattr(layer, "mask_zero", False):
             self.perhaps += bare  # some make theirs when they run
         makes_mask = all(y.dtype == "bool" for y in flat)
@@ -147,22 +166,23 @@ class Walk:
             return
         rank = max(len(x.shape) for x in given)
         kept = [y for y in bare if len(y.shape) >= rank]
-        stays = type(new) is type(layer) and not is_model(layer)
+        stays = type(new) is type(layer)
         lost = masked and kept and len(bare) == len(flat)
         if stays and (lost or is_deaf(layer)):
             operation = not isinstance(layer, keras.layers.Layer)
             self.leave(layer, LOST_BY_OPERATION if operation else LOST)
-        elif unseen or is_model(layer):
+        elif unseen:
             self.perhaps += kept
 
     def stand_in(self, layer: Any, given: list[Any]) -> Any:
         """What takes the place of `layer`."""
-        key = id(layer)
-        if is_model(layer):
-            return self.model(layer, key in self.reached)
-        new = None
+        key, new = id(layer), None
         if key in self.refused:
             self.leave(layer, self.refused[key])
+        elif is_model(layer):
+            return self.model(layer, key in self.reached)
+        elif type(layer) is keras.layers.TimeDistributed:
+            return self.segments(layer, given[0])
         elif key in self.reached:
             new = self.ours(layer, given)
         if new is None:
@@ -177,10 +197,13 @@ class Walk:
         """The layer of ours for one that a mask reaches, None if it stays."""
         if not isinstance(layer, keras.layers.Layer):
             return operation_counterpart(layer, given)
-        if type(layer) is keras.layers.TimeDistributed:
-            inside = self.inside(layer.layer, given[0])
-            return layers.MaskedTimeDistributed(inside, **base_config(layer))
         rank = len(given[0].shape)
+        if (
+            hasattr(layer, "_masked_softmax")
+            and max(len(x.shape) for x in given) > 3
+        ):
+            self.leave(layer, MORE_AXES)
+            return None
         try:
             new = counterpart(layer, rank)
         except (TypeError, ValueError) as error:
@@ -190,18 +213,27 @@ class Walk:
             self.leave(layer, why)
         return new
 
-    def inside(self, layer: Any, segments: Any) -> Any:
-        """What takes the place of the layer in a `TimeDistributed`."""
-        mask, shape = get_mask(segments), segments.shape
-        if mask is not None and len(mask.shape) == 2:
-            return self.clone(layer)  # no mask of the steps in a segment
-        self.reached.add(id(layer))
-        rows = keras.KerasTensor((None, *shape[2:]), dtype=segments.dtype)
-        new = self.stand_in(layer, [rows])
-        same = type(new) is type(layer) and not is_model(layer)
-        if same and is_deaf(layer):
-            self.leave(layer, LOST)
-        return new
+    def segments(self, layer: Any, given: Any) -> Any:
+        """What takes the place of a `TimeDistributed`."""
+        inner, mask = layer.layer, get_mask(given)
+        reached = id(layer) in self.reached
+        # A mask of segments alone says nothing of the steps in them.
+        steps = reached and (mask is None or len(mask.shape) > 2)
+        if steps:
+            self.reached.add(id(inner))
+        rows = keras.KerasTensor((None, *given.shape[2:]), dtype=given.dtype)
+        looks = steps or is_model(inner)
+        new = self.stand_in(inner, [rows]) if looks else self.clone(inner)
+        stays = type(new) is type(inner) and not is_model(inner)
+        if steps and stays and is_deaf(inner):
+            self.leave(inner, LOST)
+        base = base_config(layer)
+        if not reached:
+            return type(layer)(new, **base)
+        self.report.replaced.append(
+            (layer.name, "TimeDistributed", "MaskedTimeDistributed")
+        )
+        return layers.MaskedTimeDistributed(new, **base)
 
     def clone(self, layer: Any) -> Any:
         """Another one of its kind."""
