@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 from keras import tree
+from keras import version
 from keras.layers import InputLayer
 from keras.src.backend.common import masking
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
@@ -13,6 +14,8 @@ from keras.src.models.functional import Functional
 
 from keras_masking._types import Tensor
 
+# Since 3.14 a layer keeps the masks of the inputs that it casts.
+KEEPS_MASKS_OF_CASTS = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_masking._keras import KEEPS_MASKS_OF_CASTS
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
@@ -40,9 +41,10 @@ class MaskAware(keras.layers.Layer):
         return super().__call__(inputs, **kwargs)
 
     def _cast(self, x: Any) -> Any:
-        # Keras 3.12 casts inputs to half precision and loses their mask.
+        # Up to 3.13 Keras casts inputs to half precision and loses their mask.
+        # Later it does not, and a cast of ours would stand in the graph.
         mask = get_mask(x)
-        if mask is None:
+        if mask is None or KEEPS_MASKS_OF_CASTS:
             return x
         x = self.dtype_policy.convert_input(x, self.autocast, self.input_dtype)
         if get_mask(x) is None:

@@ -222,3 +222,21 @@ def test_what_becomes_of_integers(
         got = keras.backend.standardize_dtype(output.dtype)
         assert symbol.dtype == got == wanted
         assert symbol.shape[1:] == tuple(output.shape[1:])
+
+
+def test_the_last_layers_of_a_model_in_another_dtype() -> None:
+    ids = keras.Input((None,), dtype="int32")
+    x = layers.CustomEmbedding(9, 3, mask_zero=True, dtype="float16")(ids)
+    x = layers.MaskedConv1D(2, 3, padding="same", dtype="float16")(x)
+    y = layers.MaskedGlobalMaxPooling1D(dtype="float32")(x)
+    z = layers.MaskedMultiHeadAttention(1, 2, dtype="float32")(x, x)
+    z = layers.MaskedGlobalAveragePooling1D(dtype="float32")(z)
+    model = keras.Model(ids, [y, z])
+    rng = np.random.default_rng(3)
+    weights = [rng.normal(size=w.shape) for w in model.get_weights()]
+    model.set_weights([-np.abs(weights[0]), np.abs(weights[1]), *weights[2:]])
+    short = model.predict(np.array([[1, 2]]), verbose=0)
+    long = model.predict(np.array([[1, 2, 0, 0, 0]]), verbose=0)
+    for a, b in zip(short, long):
+        assert_close(b, a, "float16")
+    assert short[0].max() < 0  # so that a maximum with padding would be 0
