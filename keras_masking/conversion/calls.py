@@ -55,7 +55,7 @@ def call_like(
         layer, keras.layers.Layer
     ):
         return new(given)  # of `x + y`
-    if isinstance(new, layers.KeepMask) and new is not layer:
+    if isinstance(new, layers.KeepMask):
         # Its arguments after the first stand in another order than an RNN's.
         named = dict(zip(parameters(layer.call), args)) | kwargs
         first = parameters(layer.call)[0]

@@ -182,7 +182,7 @@ class Walk:
         elif is_model(layer):
             return self.model(layer, key in self.reached)
         elif type(layer) is keras.layers.TimeDistributed:
-            return self.segments(layer, given[0])
+            new = self.segments(layer, given[0])
         elif key in self.reached:
             new = self.ours(layer, given)
         if new is None:
@@ -190,7 +190,8 @@ class Walk:
         kind, ours = type(layer).__name__, type(new).__name__
         if isinstance(new, layers.KeepMask):
             ours = f"KeepMask({kind})"
-        self.report.replaced.append((layer.name, kind, ours))
+        if ours != kind:
+            self.report.replaced.append((layer.name, kind, ours))
         return new
 
     def ours(self, layer: Any, given: list[Any]) -> Any:
@@ -227,13 +228,8 @@ class Walk:
         stays = type(new) is type(inner) and not is_model(inner)
         if steps and stays and is_deaf(inner):
             self.leave(inner, LOST)
-        base = base_config(layer)
-        if not reached:
-            return type(layer)(new, **base)
-        self.report.replaced.append(
-            (layer.name, "TimeDistributed", "MaskedTimeDistributed")
-        )
-        return layers.MaskedTimeDistributed(new, **base)
+        kind = layers.MaskedTimeDistributed if reached else type(layer)
+        return kind(new, **base_config(layer))
 
     def clone(self, layer: Any) -> Any:
         """Another one of its kind."""

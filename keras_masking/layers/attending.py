@@ -11,6 +11,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import Merger
+from keras_masking.layers.base import zeros
 from keras_masking.layers.checks import check_inputs
 from keras_masking.ops import masked_softmax
 from keras_masking.ops.attention import attend_real
@@ -48,11 +49,7 @@ class Attending(MaskAware):
     ) -> Any:
         """The outputs; the first of them carries the mask of the query."""
         if 0 in (*inputs[0].shape[:2], inputs[1].shape[1]):
-            # Of nothing comes nothing; some backends fail.
-            outputs = keras.tree.map_structure(
-                lambda y: keras.ops.zeros(y.shape, dtype=y.dtype),
-                self.answer_spec(inputs, masks, **how),
-            )
+            outputs = zeros(self.answer_spec(inputs, masks, **how))
             return self._carrying(outputs, masks[0])
 
         def attend(inputs: list[Tensor], allowed: Tensor | None) -> Any:
@@ -222,7 +219,6 @@ class AttendingArguments(Attending):
         query_mask: Tensor | None = None,
         value_mask: Tensor | None = None,
         key_mask: Tensor | None = None,
-        attention_mask: Tensor | None = None,
         **how: Any,
     ) -> Any:
         inputs = self._given(query, value, key)
@@ -256,7 +252,7 @@ class AttendingList(Attending, Merger):
     ) -> Any:
         return self.answer(
             inputs,
-            self.read_mask(inputs, mask) or [None] * len(inputs),
+            self.mask_of_each(inputs, mask),
             use_causal_mask=use_causal_mask,
             return_attention_scores=return_attention_scores,
             training=training,
@@ -275,5 +271,5 @@ class AttendingList(Attending, Merger):
     def compute_output_spec(
         self, inputs: list[Tensor], mask: Any = None, **how: Any
     ) -> Any:
-        masks = self.read_mask(inputs, mask) or [None] * len(inputs)
+        masks = self.mask_of_each(inputs, mask)
         return self.answer_spec(inputs, masks, **how)

@@ -127,6 +127,10 @@ class Merger(MaskAware):
     def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
         return self.read_masks(inputs, mask)
 
+    def mask_of_each(self, inputs: Any, mask: Any) -> list[Tensor | None]:
+        """As `read_mask`; a None for each input if there is no mask."""
+        return self.read_mask(inputs, mask) or [None] * len(inputs)
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         masks = self.read_mask(inputs, mask)
         return None if masks is None else self.merge_masks(inputs, masks)
@@ -171,12 +175,11 @@ class StepMixer(MaskAware):
         return apply_mask(outputs, self.output_mask(mask))
 
 
-def real_in_all(masks: Any) -> Tensor:
-    """Where every masked input is real; `masks` holds one at least."""
-    first, *others = [m for m in keras.tree.flatten(masks) if m is not None]
-    for other in others:
-        first = keras.ops.logical_and(first, other)
-    return first
+def zeros(specs: Any) -> Any:
+    """What comes of no rows or no steps, where Keras or a backend fails."""
+    return keras.tree.map_structure(
+        lambda y: keras.ops.zeros(y.shape, y.dtype), specs
+    )
 
 
 def fresh(outputs: Tensor, inputs: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ import keras
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import real_in_all
+from keras_masking.layers.base import zeros
 from keras_masking.layers.wrapping import Wrapping
-from keras_masking.layers.wrapping import zeros
 from keras_masking.ops import apply_mask
 from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import real_in_all
 
 FIX = (
     "Convolution, pooling, cropping and splitting change the mask as well: "

@@ -12,8 +12,8 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import Merger
 from keras_masking.layers.base import fresh
-from keras_masking.layers.base import real_in_all
 from keras_masking.ops import apply_mask
+from keras_masking.ops.masks import real_in_all
 from keras_masking.ops.order import join_masks
 
 
@@ -32,7 +32,7 @@ class Merging(Merger):
         self.merge.build(input_shape)
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
-        masks = self.read_mask(inputs, mask) or [None] * len(inputs)
+        masks = self.mask_of_each(inputs, mask)
         # Each of these is new or has no mask: Keras' layer sees none to OR.
         real = [apply_mask(x, m, self.neutral) for x, m in zip(inputs, masks)]
         return fresh(self.merge(real), real[0])

@@ -9,8 +9,8 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.layers.base import zeros
 from keras_masking.layers.wrapping import Wrapping
-from keras_masking.layers.wrapping import zeros
 from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
 from keras_masking.ops.masks import any_real

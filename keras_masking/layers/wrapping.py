@@ -127,10 +127,3 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
                         go_backwards=True,
                     )
                 )
-
-
-def zeros(specs: Any) -> Any:
-    """What comes of no rows or no steps, where Keras' loops fail."""
-    return keras.tree.map_structure(
-        lambda y: ops.zeros(y.shape, y.dtype), specs
-    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 from keras import ops
@@ -11,15 +10,9 @@ from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.masks import apply_mask
+from keras_masking.ops.masks import real_in_all
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.steps import first_step
-
-
-def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    """The steps that two masks agree on; None where all are real."""
-    if one is None or other is None:
-        return other if one is None else one
-    return ops.logical_and(one, other)
 
 
 def attend_real(
@@ -50,13 +43,14 @@ def attend_real(
     """
     query, *source = inputs
     answered, *real = masks
-    real_source = reduce(both, real)
+    real_source = real_in_all(real)
     allowed = attention_mask
     if real_source is not None:
-        allowed = both(allowed, real_source[:, None])
+        allowed = real_in_all([allowed, real_source[:, None]])
     if allowed is not None:
         sizes = ops.shape(query)[1], ops.shape(source[0])[1]
-        allowed = both(allowed, _band(*sizes, causal, sliding_window))
+        band = _band(*sizes, causal, sliding_window)
+        allowed = real_in_all([allowed, band])
         sees = ops.any(allowed, axis=-1)
         # A row of the softmax without any key would be 0 / 0.
         allowed = ops.logical_or(allowed, ops.logical_not(sees)[..., None])
@@ -65,7 +59,7 @@ def attend_real(
     key = _keys(source[-1], real_source)
     outputs = attend([query, value, key], allowed)
     if allowed is not None:
-        answered = both(answered, sees)
+        answered = real_in_all([answered, sees])
     if answered is None:
         return outputs
     if not isinstance(outputs, (list, tuple)):
@@ -98,4 +92,4 @@ def _band(
     rows = ops.arange(targets, dtype="int32")[None, :, None]
     behind = rows - ops.arange(sources, dtype="int32")
     band = None if width is None else ops.abs(behind) < width
-    return both(band, behind >= 0 if causal else None)
+    return real_in_all([band, behind >= 0 if causal else None])

@@ -1,7 +1,11 @@
 """Masks: made from lengths, counted, applied."""
 
+from functools import reduce
+from typing import Any
+
 import numpy as np
 from keras import ops
+from keras import tree
 
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
@@ -162,6 +166,15 @@ def apply_mask(
     """
     x, mask = read_expanded("apply_mask", x, mask)
     return x if mask is None else ops.where(mask, x, scalar(fill, x))
+
+
+def real_in_all(masks: Any) -> Tensor | None:
+    """Where each of `masks` is True, a None among them everywhere.
+
+    None if there is none but None.
+    """
+    given = [m for m in tree.flatten(masks) if m is not None]
+    return reduce(ops.logical_and, given) if given else None
 
 
 def any_real(mask: Tensor, axis: Axis = 1, keepdims: bool = False) -> Tensor:
