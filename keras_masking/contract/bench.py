@@ -211,10 +211,16 @@ class Bench:
         key = (batch.key(), tuple(sorted(how.items())))
         if key not in self._memory:
             self.restore()
-            if how.get("training"):
+            training = how.get("training")
+            before = self.layer.get_weights() if training else None
+            if training:
                 # What has no seed of its own draws from the global ones.
                 keras.utils.set_random_seed(self.seed)
             self._memory[key] = self.call(self.layer, batch, **how)
+            if before is not None:
+                # In training a layer may write its weights, as
+                # SpectralNormalization does.
+                self.layer.set_weights(before)
         return self._memory[key]
 
     @cached_property

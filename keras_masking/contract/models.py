@@ -4,6 +4,7 @@ Written with what Keras makes public: two small layers, one that attaches a
 mask and one that shows it.
 """
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +62,25 @@ class Show(keras.layers.Layer):
     def compute_output_spec(self, inputs: Any, mask: Any = None) -> Any:
         shape = (*inputs.shape[:1], 1) if mask is None else mask.shape
         return keras.KerasTensor(shape, dtype="int32")
+
+
+class OneVector(keras.layers.Layer):
+    """Makes one vector of all that a step holds, and hands the mask on."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        if len(inputs.shape) <= 3:
+            return ops.copy(inputs)
+        shape = ops.shape(inputs)
+        return ops.reshape(inputs, (*shape[:2], math.prod(inputs.shape[2:])))
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        if len(shape) <= 3:
+            return tuple(shape)
+        return (*shape[:2], math.prod(shape[2:]))
 
 
 class Inside(keras.layers.Layer):

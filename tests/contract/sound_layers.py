@@ -334,3 +334,35 @@ class ScaledRows(Pool):
     ) -> Any:
         pooled = masked.masked_mean(inputs, inputs_mask)
         return pooled * ops.cast(scale, pooled.dtype)[:, None]
+
+
+@sound()
+class WritesItsWeight(Layer):
+    """In training it writes a weight that it trains: a spectral norm does."""
+
+    def build(self, shape: Any) -> None:
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if training:
+            self.scale.assign(self.scale * 0.5)
+        return inputs * self.scale
+
+
+@sound()
+class OfSixSteps(Layer):
+    """Made for one number of steps, and refuses any other."""
+
+    def call(self, inputs: Any) -> Any:
+        if inputs.shape[1:] != (6, 4):
+            raise ValueError("six steps of four features are needed")
+        return inputs * 2.0
+
+
+STRANGE.append(
+    Case(
+        lambda: layers.Dense(3),
+        name="Dense-of-segments",
+        inputs=np.stack([X, Y], axis=2),
+    )
+)

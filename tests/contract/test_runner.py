@@ -252,3 +252,31 @@ def test_a_layer_that_is_said_to_require_a_mask_and_does_not() -> None:
         check=True,
     )
     assert "FAIL runs-without-mask" in run.stdout
+
+
+class FromTheLeft(keras.layers.Layer):
+    """Masks the id 0, and counts positions from the first column."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, ids: Any) -> Any:
+        place = keras.ops.cumsum(keras.ops.ones_like(ids), axis=1)
+        both = keras.ops.stack([ids, place], axis=-1)
+        return keras.ops.cast(both, self.compute_dtype)
+
+    def compute_mask(self, ids: Any, mask: Any = None) -> Any:
+        mine = keras.ops.not_equal(ids, 0)
+        return mine if mask is None else keras.ops.logical_and(mine, mask)
+
+
+def test_the_smallest_inputs_show_the_role() -> None:
+    ids = np.array([[3, 1, 4, 1], [2, 6, 0, 0], [5, 0, 0, 0]], "int32")
+    case = Case(FromTheLeft, inputs=ids)
+    report = check_layer(case, only=["pad-length"])
+    assert report.role == "generates"
+    (failure,) = report.failures
+    # (1, 2) has no id that is 0.
+    assert failure.smallest != "inputs (1, 2)"
+    assert "on the left" in failure.seen

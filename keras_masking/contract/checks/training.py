@@ -9,6 +9,7 @@ from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import floating
 from keras_masking.contract.models import Masked
+from keras_masking.contract.models import OneVector
 from keras_masking.contract.models import model_of
 from keras_masking.contract.models import one_program
 from keras_masking.contract.registry import check
@@ -32,7 +33,8 @@ def check_trains(bench: Bench) -> None:
     if not layer.trainable_weights:
         raise NotApplicable("the layer has no weights to train")
     masked = Masked(bench, layer)
-    outputs = [masked.symbolic[i] for i in used]
+    # Of more than three axes the loss of a step has more than its mask.
+    outputs = [OneVector()(masked.symbolic[i]) for i in used]
     model = keras.Model(masked.model.inputs, outputs)
     model.compile(
         optimizer="sgd",
@@ -40,7 +42,9 @@ def check_trains(bench: Bench) -> None:
         jit_compile=one_program(),
     )
     batch = bench.masked("empty") if bench.batch.rows > 1 else bench.batch
-    targets = [np.zeros(bench.base.outputs[i].shape, "float32") for i in used]
+    shapes = [OneVector().compute_output_shape(y.shape) for y in outputs]
+    rows = batch.rows
+    targets = [np.zeros((rows, *shape[1:]), "float32") for shape in shapes]
     try:
         model.train_on_batch(masked._inputs(batch), targets)
     except Exception as error:
