@@ -49,6 +49,14 @@ KERAS = [
         },
     ),
     Case(lambda: layers.TimeDistributed(layers.Dense(3))),
+    # Its symbolic output is of no known number of steps.
+    Case(
+        lambda: layers.EinsumDense("bsf,fg->bsg", (None, 3)),
+        expected_failures={
+            "mask-kept": "drops the mask in Keras",
+            "no-destroy-warning": "and Keras says so",
+        },
+    ),
 ]
 # They take seconds to compile, on JAX for every new shape.
 SLOW = [

@@ -42,9 +42,9 @@ def check_trains(bench: Bench) -> None:
         jit_compile=one_program(),
     )
     batch = bench.masked("empty") if bench.batch.rows > 1 else bench.batch
-    shapes = [OneVector().compute_output_shape(y.shape) for y in outputs]
-    rows = batch.rows
-    targets = [np.zeros((rows, *shape[1:]), "float32") for shape in shapes]
+    shape = OneVector().compute_output_shape
+    shapes = [shape(bench.base.outputs[i].shape) for i in used]
+    targets = [np.zeros(shape, "float32") for shape in shapes]
     try:
         model.train_on_batch(masked._inputs(batch), targets)
     except Exception as error:
