@@ -1,20 +1,31 @@
 """The reports of all backends as a table, as texts, and as files."""
 
 import json
+import re
+import shlex
+from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from keras_masking import __version__
 from keras_masking.contract.report import BAD
+from keras_masking.contract.report import RAN
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 
 Reports = Mapping[str, list[Report]]
 
+SCHEMA = 1  # of the JSON file
 SLOWEST = 5
 OK, BREACH, KIT_ERROR, NOTHING = 0, 1, 3, 5
+
+
+class NoReport(Exception):
+    """A file is no JSON report of the kit."""
 
 
 def exit_code(reports: Reports) -> int:
@@ -28,30 +39,52 @@ def exit_code(reports: Reports) -> int:
     return OK
 
 
+def rows(reports: Reports) -> Iterator[tuple[str, dict[str, Report]]]:
+    """Each layer with its report on each backend, two of one name apart."""
+    layers: dict[tuple[str, int], dict[str, Report]] = {}
+    for backend, those in reports.items():
+        seen: Counter[str] = Counter()
+        for report in those:
+            seen[report.layer] += 1
+            key = (report.layer, seen[report.layer])
+            layers.setdefault(key, {})[backend] = report
+    for (name, _), by in layers.items():
+        yield name, by
+
+
 def matrix(reports: Reports) -> list[list[str]]:
     """Rows of a layer, its role, and a word for each backend."""
-    layers: dict[str, dict[str, Report]] = {}
-    for backend, those in reports.items():
-        for report in those:
-            layers.setdefault(report.layer, {})[backend] = report
-    rows = []
-    for layer, by in layers.items():
-        roles = {r.role: r.inferred for r in by.values() if r.role != "unknown"}
-        role = ", ".join(
-            f"{name} (inferred)" if inferred else name
-            for name, inferred in roles.items()
-        )
-        cells = [_cell(by[b]) if b in by else "-" for b in reports]
-        rows.append([layer, role, *cells])
-    return rows
+    return [
+        [
+            layer,
+            role(by.values()),
+            *[outcome(by[b]) if b in by else "-" for b in reports],
+        ]
+        for layer, by in rows(reports)
+    ]
 
 
-def _cell(report: Report) -> str:
+def role(those: Iterable[Report]) -> str:
+    """The role of one layer, in a word, as its backends found it."""
+    roles = {r.role: r.inferred for r in those if r.role != "unknown"}
+    return ", ".join(
+        f"{name} (inferred)" if inferred else name
+        for name, inferred in roles.items()
+    )
+
+
+def outcome(report: Report) -> str:
     if any(r.status == "kit-error" for r in report):
         return "KIT-ERROR"
+    ends = Counter(r.status for r in report if r.status in RAN)
     if report.failures:
-        return f"FAIL {len(report.failures)} of {report.ran}"
-    return f"pass {report.ran}" if report.ran else "nothing ran"
+        known = f", xfail {ends['xfail']}" if ends["xfail"] else ""
+        return f"FAIL {len(report.failures)} of {report.ran}{known}"
+    told = [
+        f"{'information' if status in BAD else status} {number}"
+        for status, number in ends.items()
+    ]
+    return ", ".join(told) or "nothing ran"
 
 
 def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
@@ -59,14 +92,16 @@ def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
 
     The numbers in the text are the first backend's.
     """
-    found: dict[tuple[str, str, str], tuple[list[str], Result]] = {}
-    for backend, those in reports.items():
-        for result in (r for report in those for r in report):
-            if result.status not in BAD:
-                continue
-            key = (result.layer, result.check, result.status)
-            found.setdefault(key, ([], result))[0].append(backend)
-    return list(found.values())
+    told = []
+    for _, by in rows(reports):
+        found: dict[tuple[str, str], tuple[list[str], Result]] = {}
+        for backend, report in by.items():
+            for result in report:
+                if result.status in BAD:
+                    key = (result.check, result.status)
+                    found.setdefault(key, ([], result))[0].append(backend)
+        told += found.values()
+    return told
 
 
 def slowest(reports: Reports) -> list[tuple[float, str]]:
@@ -89,54 +124,167 @@ def last_line(reports: Reports) -> str:
     return "checks that ran: " + ", ".join(told)
 
 
+def command(targets: Iterable[str]) -> str:
+    return f"keras-masking check {shlex.join(targets)}"
+
+
 def write(path: Path, reports: Reports, targets: Iterable[str]) -> None:
     """The file that the suffix asks for."""
     text = WRITERS[path.suffix](reports, list(targets))
     path.write_text(text, encoding="utf-8")
 
 
+def read(path: Path) -> dict[str, list[Report]]:
+    """The reports that a JSON file holds, by backend.
+
+    Raises:
+        NoReport: If the file is none that `as_json` wrote.
+    """
+    return _load(path)[0]
+
+
+def join(paths: Iterable[Path]) -> tuple[dict[str, list[Report]], list[str]]:
+    """The reports of several JSON files as one, and what was checked."""
+    reports: dict[str, list[Report]] = {}
+    targets: list[str] = []
+    for path in paths:
+        more, names = _load(path)
+        for backend, those in more.items():
+            reports.setdefault(backend, []).extend(those)
+        targets += [name for name in names if name not in targets]
+    return reports, targets
+
+
+def _load(path: Path) -> tuple[dict[str, list[Report]], list[str]]:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {data['schema']}, not {SCHEMA}")
+        reports: dict[str, list[Report]] = {b: [] for b in data["backends"]}
+        for told in data["reports"]:
+            reports[told["backend"]].append(Report.from_dict(told))
+        return reports, list(data["targets"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise NoReport(
+            f"{path} is no JSON report of keras-masking "
+            f"({type(error).__name__}: {error}). Make one with `keras-masking "
+            "check --report r.json`."
+        ) from error
+
+
 def as_json(reports: Reports, targets: list[str]) -> str:
     data: dict[str, Any] = {
+        "schema": SCHEMA,
         "keras_masking": __version__,
         "targets": targets,
+        "backends": list(reports),
         "exit_code": exit_code(reports),
         "reports": [report.to_dict() for report in _every(reports)],
     }
     return json.dumps(data, indent=1) + "\n"
 
 
+def as_html(reports: Reports, targets: list[str]) -> str:
+    # Its templates come with a library that `--help` need not wait for.
+    from keras_masking.contract import page
+
+    return page.as_html(reports, targets)
+
+
 def as_markdown(reports: Reports, targets: list[str]) -> str:
+    """For a summary of CI: counts, a table, and each failure folded."""
     head = ["layer", "role", *reports]
     lines = [
         "# Mask contract",
         "",
-        f"`keras-masking check {' '.join(targets)}`, "
-        f"keras-masking {__version__}",
+        last_line(reports),
         "",
         _row(head),
         _row(["---"] * len(head)),
-        *map(_row, matrix(reports)),
-        "",
-        last_line(reports),
+        *(_row(map(_words, row)) for row in matrix(reports)),
         "",
     ]
     for backends, result in breaches(reports):
+        name = f"{result.layer}: {result.check} ({', '.join(backends)})"
         lines += [
-            f"## {result.layer}: {result.check} ({', '.join(backends)})",
+            f"<details><summary>{_words(name)}</summary>",
             "",
-            "````text",
-            str(result),
-            "````",
+            *_fenced(str(result), "text"),
+            "",
+            "</details>",
             "",
         ]
-    return "\n".join(lines)
+    made = f"{command(targets)}\n# keras-masking {__version__}"
+    return "\n".join([*lines, *_fenced(made, "sh"), ""])
 
 
-WRITERS = {".json": as_json, ".md": as_markdown}
+def as_badge(reports: Reports) -> str:
+    """What shields.io draws a badge of: its `endpoint` schema."""
+    message, color = _badge(reports)
+    data = {
+        "schemaVersion": 1,
+        "label": "mask contract",
+        "message": message,
+        "color": color,
+    }
+    return json.dumps(data) + "\n"
+
+
+def _badge(reports: Reports) -> tuple[str, str]:
+    layers = [list(by.values()) for _, by in rows(reports)]
+    idle = sum(not all(report.ran for report in layer) for layer in layers)
+    broken = [
+        backend
+        for backend, those in reports.items()
+        if any(r.status == "kit-error" for report in those for r in report)
+    ]
+    if broken:
+        return f"the kit failed on {', '.join(broken)}", "orange"
+    failed, passed = {}, {}
+    for backend, those in reports.items():
+        ran = sum(report.ran for report in those)
+        bad = sum(len(report.failures) for report in those)
+        good = sum(r.status == "pass" for report in those for r in report)
+        if bad:
+            failed[backend] = f"{bad} of {ran} checks fail"
+        # What neither passes nor fails is a known breach, or information.
+        passed[backend] = f"{good}{f' of {ran}' * (good < ran)} checks pass"
+    if failed:
+        return _on(failed), "red"
+    if not any(report.ran for report in _every(reports)):
+        return "nothing ran", "lightgrey"
+    if idle:
+        return f"nothing ran on {idle} of {len(layers)} layers", "lightgrey"
+    known = any(" of " in told for told in passed.values())
+    return _on(passed), "yellow" if known else "brightgreen"
+
+
+def _on(told: Mapping[str, str]) -> str:
+    """Each text once, with its backends."""
+    texts: dict[str, list[str]] = {}
+    for backend, text in told.items():
+        texts.setdefault(text, []).append(backend)
+    return "; ".join(f"{text} on {', '.join(b)}" for text, b in texts.items())
+
+
+WRITERS = {".json": as_json, ".md": as_markdown, ".html": as_html}
+
+
+def _words(text: str) -> str:
+    """Text that Markdown and HTML take as no more than that."""
+    plain = escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", plain)
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
+    return f"| {' | '.join(cells)} |"
+
+
+def _fenced(text: str, language: str) -> list[str]:
+    """A block of code that no backticks in it can end."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{language}", text, fence]
 
 
 def _every(reports: Reports) -> list[Report]:
