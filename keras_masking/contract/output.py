@@ -92,7 +92,7 @@ def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
 
     The numbers in the text are the first backend's.
     """
-    told = []
+    told: list[tuple[list[str], Result]] = []
     for _, by in rows(reports):
         found: dict[tuple[str, str], tuple[list[str], Result]] = {}
         for backend, report in by.items():
@@ -122,6 +122,36 @@ def last_line(reports: Reports) -> str:
         bad = sum(len(report.failures) for report in those)
         told.append(f"{backend} {ran} ({bad} failed)")
     return "checks that ran: " + ", ".join(told)
+
+
+def verdict(reports: Reports) -> tuple[str, str]:
+    """A status and a sentence: what to know first."""
+    layers = [list(by.values()) for _, by in rows(reports)]
+    every = f"{len(layers)} layer{'s' * (len(layers) != 1)}"
+
+    def count(status: str) -> int:
+        return sum(
+            any(r.status == status for report in layer for r in report)
+            for layer in layers
+        )
+
+    known = count("xfail")
+    match exit_code(reports):
+        case _ if not layers:
+            return "blocked", "No layer was checked."
+        case 0:
+            but = f", but known ones in {known}" * bool(known)
+            return "xfail" if known else "pass", f"No breach in {every}{but}."
+        case 1:
+            bad = sum(any(r.failures for r in layer) for layer in layers)
+            but = f", known ones in {known}" * bool(known)
+            return "fail", f"Breaches in {bad} of {every}{but}."
+        case 3:
+            failed = count("kit-error")
+            return "kit-error", f"The kit failed on {failed} of {every}."
+        case _:
+            idle = sum(not all(r.ran for r in layer) for layer in layers)
+            return "blocked", f"No check ran on {idle} of {every}."
 
 
 def command(targets: Iterable[str]) -> str:
@@ -197,6 +227,8 @@ def as_markdown(reports: Reports, targets: list[str]) -> str:
     lines = [
         "# Mask contract",
         "",
+        verdict(reports)[1],
+        "",
         last_line(reports),
         "",
         _row(head),
@@ -216,55 +248,6 @@ def as_markdown(reports: Reports, targets: list[str]) -> str:
         ]
     made = f"{command(targets)}\n# keras-masking {__version__}"
     return "\n".join([*lines, *_fenced(made, "sh"), ""])
-
-
-def as_badge(reports: Reports) -> str:
-    """What shields.io draws a badge of: its `endpoint` schema."""
-    message, color = _badge(reports)
-    data = {
-        "schemaVersion": 1,
-        "label": "mask contract",
-        "message": message,
-        "color": color,
-    }
-    return json.dumps(data) + "\n"
-
-
-def _badge(reports: Reports) -> tuple[str, str]:
-    layers = [list(by.values()) for _, by in rows(reports)]
-    idle = sum(not all(report.ran for report in layer) for layer in layers)
-    broken = [
-        backend
-        for backend, those in reports.items()
-        if any(r.status == "kit-error" for report in those for r in report)
-    ]
-    if broken:
-        return f"the kit failed on {', '.join(broken)}", "orange"
-    failed, passed = {}, {}
-    for backend, those in reports.items():
-        ran = sum(report.ran for report in those)
-        bad = sum(len(report.failures) for report in those)
-        good = sum(r.status == "pass" for report in those for r in report)
-        if bad:
-            failed[backend] = f"{bad} of {ran} checks fail"
-        # What neither passes nor fails is a known breach, or information.
-        passed[backend] = f"{good}{f' of {ran}' * (good < ran)} checks pass"
-    if failed:
-        return _on(failed), "red"
-    if not any(report.ran for report in _every(reports)):
-        return "nothing ran", "lightgrey"
-    if idle:
-        return f"nothing ran on {idle} of {len(layers)} layers", "lightgrey"
-    known = any(" of " in told for told in passed.values())
-    return _on(passed), "yellow" if known else "brightgreen"
-
-
-def _on(told: Mapping[str, str]) -> str:
-    """Each text once, with its backends."""
-    texts: dict[str, list[str]] = {}
-    for backend, text in told.items():
-        texts.setdefault(text, []).append(backend)
-    return "; ".join(f"{text} on {', '.join(b)}" for text, b in texts.items())
 
 
 WRITERS = {".json": as_json, ".md": as_markdown, ".html": as_html}

@@ -25,19 +25,11 @@ from keras_masking.contract.report import STATUSES
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 
-# What a status looks like and is called: never a colour alone.
-SYMBOLS = {
-    "pass": "✓",
-    "fail": "✕",
-    "xfail": "~",
-    "xpass": "↑",
-    "n/a": "·",
-    "blocked": "‖",
-    "kit-error": "!",
-}
+# What a status says, beside its sign and its name.
 MEANINGS = {
+    "pass": "the layer keeps the rule",
     "fail": "the layer breaks the rule",
-    "xfail": "a known breach, with its reason",
+    "xfail": "the layer breaks the rule, as is known",
     "xpass": "expected to fail, but it passes",
     "n/a": "the rule says nothing of this layer",
     "blocked": "a check that it builds on did not pass",
@@ -67,9 +59,12 @@ class Group:
 
     status: str
     backends: str
-    level: str
     reasons: list[Variant]
     parts: dict[str, list[Variant]]
+
+    @property
+    def breach(self) -> bool:
+        return self.status in ("fail", "xfail")
 
 
 @dataclass
@@ -141,7 +136,7 @@ def as_html(
         intro=intro,
         command=command or output.command(targets),
         versions=_versions(reports),
-        verdict=_verdict(reports),
+        verdict=output.verdict(reports),
         last_line=output.last_line(reports),
         backends=list(reports),
         rules=list(rules.values()),
@@ -150,7 +145,6 @@ def as_html(
         levels=_ordered({r.level for r in results}, LEVELS),
         counts=_counts(results),
         total=len(results),
-        symbols=SYMBOLS,
         meanings=MEANINGS,
         slug=slug,
         script=Markup(script),  # ours, without a word of a layer
@@ -263,7 +257,6 @@ def _group(status: str, rule: Rule, on: Mapping[str, Result]) -> Group:
     return Group(
         status,
         ", ".join(on),
-        next(iter(on.values())).level,
         _merged([(backend, r.reason) for backend, r in on.items()]),
         {part: _merged(variants) for part, variants in said.items()},
     )
@@ -277,29 +270,6 @@ def _merged(said: Iterable[tuple[str, str]]) -> list[Variant]:
     if len(texts) == 1:
         return [("", text) for text in texts if text]
     return [(", ".join(on), text) for text, on in texts.items() if text]
-
-
-def _verdict(reports: output.Reports) -> tuple[str, str]:
-    """A status and a sentence: what to know first."""
-    rows = [list(by.values()) for _, by in output.rows(reports)]
-    layers = f"{len(rows)} layer{'s' * (len(rows) != 1)}"
-    code = output.exit_code(reports)
-    if code == output.NOTHING:
-        idle = sum(not all(r.ran for r in row) for row in rows)
-        return "blocked", f"No check ran on {idle} of {layers}."
-    known = sum(
-        any(result.status == "xfail" for report in row for result in report)
-        for row in rows
-    )
-    also = f" Known breaches: in {known} of {layers}." if known else ""
-    if code == output.KIT_ERROR:
-        return "kit-error", f"The kit failed on some of {layers}.{also}"
-    bad = sum(any(report.failures for report in row) for row in rows)
-    if bad:
-        return "fail", f"{bad} of {layers} break the contract.{also}"
-    if known:
-        return "xfail", f"No breach that was not known.{also}"
-    return "pass", f"{layers}: every check that ran passes."
 
 
 def _versions(reports: output.Reports) -> list[str]:

@@ -10,13 +10,13 @@
   // A mark is named by the value of its outcome's box, and found by its class.
   const boxes = all("[name=status]");
   const kinds = new Map(boxes.map((box) =>
-    [find(".mark", box.parentNode).className, box.value]));
+    [find("b", box.parentNode).className, box.value]));
   const rows = all("#matrix tbody tr").map((row) => ({
     row,
     name: find(".name", row).textContent.toLowerCase(),
     roles: row.dataset.roles.split(" "),
     cells: all("td", row).map((cell) => {
-      const marks = all(".mark", cell);
+      const marks = all("b", cell);
       const alike = marks.length === 1;
       return {
         cell,
@@ -60,9 +60,9 @@
           hits += here.length;
         }
         cell.classList.toggle("miss", !hit);
-        // On a phone what passes, or does not apply, is told if asked for.
+        // On a phone what is no breach is told if asked for.
         cell.classList.toggle("quiet", !hit || (!wanted.size &&
-          here.every((status) => status === "pass" || status === "n/a")));
+          here.every((status) => ["pass", "n/a", "blocked"].includes(status))));
         if (marks.length > 1) {
           marks.forEach((mark, i) => {
             mark.hidden = Boolean(backend) && backends[i] !== backend;
