@@ -185,7 +185,7 @@ def test_report(typed: Any, folder: Path) -> None:
     text = (folder / "all.html").read_text()
     assert text == output.as_html(reports(), ["a:Pool(2)"])
     badge = json.loads((folder / "b.json").read_text())
-    assert badge["message"].endswith("3 of 8 checks fail on torch")
+    assert badge["message"].endswith("3 of 7 checks fail on torch")
 
 
 def test_checks(typed: Any) -> None:

@@ -101,6 +101,7 @@
   }
 
   form.addEventListener("input", filter);
+  form.addEventListener("change", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(filter));
 
@@ -140,6 +141,8 @@
 
   // What the address names is open: a cell, or a check.
 
+  let opener; // what has the focus again afterwards
+
   function open() {
     const id = decodeURIComponent(location.hash.slice(1));
     const cell = links.get(location.hash.slice(1));
@@ -161,8 +164,10 @@
       for (const link of all("a.likely", body)) {
         link.replaceWith(...copies(find(".likely", rule) ?? rule, 0));
       }
-      rove(cell.link);
+      opener = cell.link;
+      rove(opener);
     } else {
+      opener = heads.map((head) => find("a", head)).find((a) => a.hash === location.hash);
       body.replaceChildren(...copies(rule));
     }
     for (const code of all("pre", body)) code.append(copier(code));
@@ -197,8 +202,7 @@
 
   dialog.addEventListener("close", () => {
     address(location.search.slice(1), "");
-    // Opened by its address, it goes back to its cell.
-    if (document.activeElement === document.body) current?.focus();
+    opener.focus();
   });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
