@@ -318,7 +318,6 @@ def test_no_field_becomes_an_element(word: str, field: str) -> None:
 # Of these no layer says a word, or they are made a word of letters.
 OURS = {
     "script_hash",
-    "script",
     "verdict[1]",
     "number",
     "slug(status)",
