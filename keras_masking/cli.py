@@ -4,6 +4,7 @@ Keras is never imported here: its backend is fixed at import, so what needs it
 runs in workers, and `--help` is there at once.
 """
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,8 @@ def check(
         reports = workers.run(
             job, backends, device=device, timeout=timeout, told=progress
         )
-    return _tell(reports, names, paths, badge)
+    typed = shlex.join(["keras-masking", *sys.argv[1:]])
+    return _tell(reports, names, typed, paths, badge)
 
 
 @cli.command()
@@ -177,19 +179,19 @@ def report(
 
     The exit codes are those of `check`.
     """
-    reports, targets = output.join(sources)
-    return _tell(reports, targets, paths, badge)
+    return _tell(*output.join(sources), paths, badge)
 
 
 def _tell(
     reports: output.Reports,
     targets: list[str],
+    typed: str,
     paths: tuple[Path, ...],
     badge: Path | None,
 ) -> int:
     """Writes the files, shows the table, and gives the exit code."""
     for path in paths:
-        output.write(path, reports, targets)
+        output.write(path, reports, targets, typed)
     if badge is not None:
         badge.write_text(as_badge(reports), encoding="utf-8")
     _show(reports)

@@ -155,12 +155,19 @@ def verdict(reports: Reports) -> tuple[str, str]:
 
 
 def command(targets: Iterable[str]) -> str:
+    """The command that checks the targets, without another option."""
     return f"keras-masking check {shlex.join(targets)}"
 
 
-def write(path: Path, reports: Reports, targets: Iterable[str]) -> None:
-    """The file that the suffix asks for."""
-    text = WRITERS[path.suffix](reports, list(targets))
+def write(
+    path: Path,
+    reports: Reports,
+    targets: Iterable[str],
+    typed: str | None = None,
+) -> None:
+    """The file that the suffix asks for; `typed` is what made the reports."""
+    targets = list(targets)
+    text = WRITERS[path.suffix](reports, targets, typed or command(targets))
     path.write_text(text, encoding="utf-8")
 
 
@@ -173,19 +180,23 @@ def read(path: Path) -> dict[str, list[Report]]:
     return _load(path)[0]
 
 
-def join(paths: Iterable[Path]) -> tuple[dict[str, list[Report]], list[str]]:
-    """The reports of several JSON files as one, and what was checked."""
+def join(
+    paths: Iterable[Path],
+) -> tuple[dict[str, list[Report]], list[str], str]:
+    """The reports of several JSON files as one, what was checked, and how."""
     reports: dict[str, list[Report]] = {}
     targets: list[str] = []
+    commands: list[str] = []
     for path in paths:
-        more, names = _load(path)
+        more, names, typed = _load(path)
         for backend, those in more.items():
             reports.setdefault(backend, []).extend(those)
         targets += [name for name in names if name not in targets]
-    return reports, targets
+        commands += [typed] if typed not in commands else []
+    return reports, targets, "\n".join(commands)
 
 
-def _load(path: Path) -> tuple[dict[str, list[Report]], list[str]]:
+def _load(path: Path) -> tuple[dict[str, list[Report]], list[str], str]:
     try:
         data = json.loads(path.read_text("utf-8"))
         if data["schema"] != SCHEMA:
@@ -193,7 +204,7 @@ def _load(path: Path) -> tuple[dict[str, list[Report]], list[str]]:
         reports: dict[str, list[Report]] = {b: [] for b in data["backends"]}
         for told in data["reports"]:
             reports[told["backend"]].append(Report.from_dict(told))
-        return reports, list(data["targets"])
+        return reports, list(data["targets"]), str(data["command"])
     except (ValueError, TypeError, KeyError) as error:
         raise NoReport(
             f"{path} is no JSON report of keras-masking "
@@ -202,11 +213,12 @@ def _load(path: Path) -> tuple[dict[str, list[Report]], list[str]]:
         ) from error
 
 
-def as_json(reports: Reports, targets: list[str]) -> str:
+def as_json(reports: Reports, targets: list[str], typed: str) -> str:
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "keras_masking": __version__,
         "targets": targets,
+        "command": typed,
         "backends": list(reports),
         "exit_code": exit_code(reports),
         "reports": [report.to_dict() for report in _every(reports)],
@@ -214,14 +226,14 @@ def as_json(reports: Reports, targets: list[str]) -> str:
     return json.dumps(data, indent=1) + "\n"
 
 
-def as_html(reports: Reports, targets: list[str]) -> str:
+def as_html(reports: Reports, targets: list[str], typed: str) -> str:
     # Its templates come with a library that `--help` need not wait for.
     from keras_masking.contract import page
 
-    return page.as_html(reports, targets)
+    return page.as_html(reports, targets, command=typed)
 
 
-def as_markdown(reports: Reports, targets: list[str]) -> str:
+def as_markdown(reports: Reports, targets: list[str], typed: str) -> str:
     """For a summary of CI: counts, a table, and each failure folded."""
     head = ["layer", "role", *reports]
     lines = [
@@ -246,7 +258,7 @@ def as_markdown(reports: Reports, targets: list[str]) -> str:
             "</details>",
             "",
         ]
-    made = f"{command(targets)}\n# keras-masking {__version__}"
+    made = f"{typed}\n# keras-masking {__version__}"
     return "\n".join([*lines, *_fenced(made, "sh"), ""])
 
 

@@ -34,6 +34,7 @@ MEANINGS = {
     "blocked": "a check that it builds on did not pass",
     "kit-error": "the kit, or its worker, failed",
 }
+WORST = ("kit-error", "fail", "xpass", "xfail")
 PARTS = ("seen", "where", "likely", "repro")
 
 # A text, and the backends it is of; no backends where it is that of all.
@@ -208,7 +209,7 @@ def _told(by: Mapping[str, Report]) -> str:
             for r in report
             if r.status not in ("pass", "n/a", "blocked")
         )
-        told = ", ".join(f"{n} {status}" for status, n in counts.items())
+        told = ", ".join(f"{counts[s]} {s}" for s in _ordered(counts, WORST))
         ends.append((backend, told or "none fail"))
     texts = _merged(ends)
     if ran == [0]:
@@ -233,6 +234,8 @@ def _cell(
     else:
         told = [f"{s} on {', '.join(on)}" for s, on in by_status.items()]
         text = "; ".join(told)
+    if rule.level == "information" and "fail" in by_status:
+        text += " (for information)"
     groups = [
         _group(status, rule, on)
         for status, on in by_status.items()

@@ -72,6 +72,8 @@ def test_check(typed: Any, folder: Path) -> None:
     data = json.loads((folder / "out.json").read_text())
     assert data["exit_code"] == 1
     assert data["targets"] == [GROUP, known]
+    assert data["command"].startswith(f"keras-masking check '{GROUP}'")
+    assert "--expected-failures known.toml" in data["command"]
     first, second = (Report.from_dict(report) for report in data["reports"])
     assert [r.check for r in first.failures] == ["pad-value"]
     assert second.ok
@@ -183,7 +185,8 @@ def test_report(typed: Any, folder: Path) -> None:
     assert code == 1
     assert out.splitlines()[-1] == output.last_line(reports())
     text = (folder / "all.html").read_text()
-    assert text == output.as_html(reports(), ["a:Pool(2)"])
+    targets = ["a:Pool(2)"]
+    assert text == output.as_html(reports(), targets, output.command(targets))
     badge = json.loads((folder / "b.json").read_text())
     assert badge["message"].endswith("3 of 7 checks fail on torch")
 

@@ -128,15 +128,17 @@ def test_verdict(status: str, verdict: tuple[str, str]) -> None:
 def test_json_is_read_back(tmp_path: Path) -> None:
     output.write(tmp_path / "r.json", reports(), ["a:B"])
     assert output.read(tmp_path / "r.json") == reports()
-    assert output.join([tmp_path / "r.json"]) == (reports(), ["a:B"])
+    told = (reports(), ["a:B"], "keras-masking check a:B")
+    assert output.join([tmp_path / "r.json"]) == told
 
 
 def test_reports_are_joined(tmp_path: Path) -> None:
     paths = []
     for backend, those in reports().items():
         paths.append(tmp_path / f"{backend}.json")
-        output.write(paths[-1], {backend: those}, ["a:B"])
-    assert output.join(paths) == (reports(), ["a:B"])
+        output.write(paths[-1], {backend: those}, ["a:B"], f"run {backend}")
+    commands = "run jax\nrun torch\nrun tensorflow"
+    assert output.join(paths) == (reports(), ["a:B"], commands)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_what_is_no_report(tmp_path: Path, text: str) -> None:
 
 
 def test_markdown_is_short_first() -> None:
-    text = output.as_markdown(reports(), ["a:Pool(2)"])
+    text = output.as_markdown(reports(), ["a:Pool(2)"], "run me")
     head, *folded = text.split("<details>")
     assert "Breaches in 2 of 4 layers, known ones in 1." in head
     assert "checks that ran: jax 8 (2 failed)" in head
@@ -166,13 +168,13 @@ def test_markdown_is_short_first() -> None:
     )
     assert summaries[1] == "<summary>Pool(2): empty-row (torch)"
     assert str(reports()["jax"][1].results[0]) in text
-    assert "keras-masking check 'a:Pool(2)'" in text
+    assert "```sh\nrun me\n# keras-masking 0" in text
 
 
 def test_markdown_of_a_hostile_name() -> None:
     name = "a|b `c` <img src=x> *d* [e](f)\n# g"
     those = {"jax": [report(failing("pad-value", script="````"), layer=name)]}
-    text = output.as_markdown(those, [name])
+    text = output.as_markdown(those, [name], output.command([name]))
     safe = r"a\|b \`c\` &lt;img src=x&gt; \*d\* \[e\](f) # g"
     assert f"| {safe} | passes (inferred) |" in text
     assert f"<summary>{safe}: pad-value (jax)</summary>" in text
