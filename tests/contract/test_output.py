@@ -246,6 +246,25 @@ def test_the_page_tells_everything() -> None:
         assert word in told, word
 
 
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [
+        (["pass", "n/a"], "1 pass"),
+        (["pass", "xfail", "fail"], "1 fail, 1 xfail, of 3 that ran"),
+        (["n/a"], "nothing ran"),
+        (["kit-error"], "1 kit-error, of 0 that ran"),
+    ],
+)
+def test_the_page_counts_for_a_layer(statuses: list[str], told: str) -> None:
+    those = report(*(result(f"check-{s}", s) for s in statuses))
+    text = page.as_html({"jax": [those]}, [])
+    assert f"passes (inferred): {told}</span>" in text
+
+
+def test_a_page_of_nothing() -> None:
+    assert "No layer was checked." in page.as_html({}, [])
+
+
 def test_a_text_of_several_backends_stands_once() -> None:
     text = page.as_html(reports(), [])
     assert text.count("print(&#34;empty-row&#34;)") == 1
