@@ -34,24 +34,25 @@ def _badge(reports: output.Reports) -> tuple[str, str]:
         bad = sum(len(report.failures) for report in those)
         good = sum(r.status == "pass" for report in those for r in report)
         if bad:
-            failed[backend] = f"{bad} of {ran} checks fail"
+            failed[backend] = f"{bad} of {ran}"
         # What neither passes nor fails is a known breach, or information.
         if ran:
-            of = f" of {ran}" if good < ran else ""
-            passed[backend] = f"{good}{of} checks pass"
+            passed[backend] = f"{good} of {ran}" if good < ran else f"{good}"
     if failed:
-        return _on(failed), "red"
+        return _on(failed, "fail"), "red"
     if not passed:
         return "nothing ran", "lightgrey"
     if idle:
         return f"nothing ran on {idle} of {len(layers)} layers", "lightgrey"
-    known = any(" of " in told for told in passed.values())
-    return _on(passed), "yellow" if known else "brightgreen"
+    known = any("of" in told for told in passed.values())
+    return _on(passed, "pass"), "yellow" if known else "brightgreen"
 
 
-def _on(told: Mapping[str, str]) -> str:
-    """Each text once, with its backends."""
+def _on(counts: Mapping[str, str], do: str) -> str:
+    """Each count once, with its backends."""
     texts: dict[str, list[str]] = {}
-    for backend, text in told.items():
-        texts.setdefault(text, []).append(backend)
-    return "; ".join(f"{text} on {', '.join(b)}" for text, b in texts.items())
+    for backend, count in counts.items():
+        texts.setdefault(count, []).append(backend)
+    first, *rest = [(text, ", ".join(on)) for text, on in texts.items()]
+    told = [f"{first[0]} checks {do} on {first[1]}"]
+    return "; ".join(told + [f"{count} on {on}" for count, on in rest])

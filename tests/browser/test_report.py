@@ -39,11 +39,12 @@ HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
 def every_status() -> Report:
-    """One layer with each status, and a name that is long."""
+    """One layer with each status, a long name, and as many checks as ours."""
     return report(
         *(failing(f"check-{status}", status) for status in MEANINGS),
         failing("long", seen=f"value {'1234567890' * 20}"),
         result("advice", "fail", level="information"),
+        *(result(f"check-{number}", "pass") for number in range(40)),
         layer=f"Layer_{'of_a_long_name_' * 6}(units=2)",
     )
 

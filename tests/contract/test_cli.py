@@ -188,7 +188,7 @@ def test_report(typed: Any, folder: Path) -> None:
     targets = ["a:Pool(2)"]
     assert text == output.as_html(reports(), targets, output.command(targets))
     badge = json.loads((folder / "b.json").read_text())
-    assert badge["message"].endswith("3 of 7 checks fail on torch")
+    assert badge["message"].endswith("; 3 of 7 on torch")
 
 
 def test_checks(typed: Any) -> None:

@@ -192,11 +192,11 @@ def test_markdown_of_a_hostile_name() -> None:
     ("jax", "torch", "message", "color"),
     [
         ("pp", "pp", "2 checks pass on jax, torch", "brightgreen"),
-        ("pp", "p.", "2 checks pass on jax; 1 checks pass on torch",
+        ("pp", "p.", "2 checks pass on jax; 1 on torch",
          "brightgreen"),
         ("px", "px", "1 of 2 checks pass on jax, torch", "yellow"),
         ("pp", "pf", "1 of 2 checks fail on torch", "red"),
-        ("ff", "xf", "2 of 2 checks fail on jax; 1 of 2 checks fail on torch",
+        ("ff", "xf", "2 of 2 checks fail on jax; 1 of 2 on torch",
          "red"),
         ("..", "..", "nothing ran", "lightgrey"),
         ("", "", "nothing ran", "lightgrey"),
