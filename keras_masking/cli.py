@@ -4,6 +4,7 @@ Keras is never imported here: its backend is fixed at import, so what needs it
 runs in workers, and `--help` is there at once.
 """
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import click
 
 from keras_masking import __version__
+from keras_masking.contract import output
 from keras_masking.contract import workers
+from keras_masking.contract.badge import as_badge
 from keras_masking.contract.names import LEVELS
 from keras_masking.contract.names import ROLES
 from keras_masking.contract.options import choose_backends
-from keras_masking.contract.options import open_reports
 from keras_masking.contract.options import read_expected
+from keras_masking.contract.options import report_options
 from keras_masking.contract.options import require_a_backend
 from keras_masking.contract.options import split
 
@@ -30,7 +33,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted: the workers are ended.", err=True)
         code = INTERRUPTED
-    except (workers.Refused, OSError) as error:
+    except (workers.Refused, output.NoReport, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         code = 2
     except click.ClickException as error:
@@ -92,15 +95,7 @@ def cli() -> None:
     metavar="FILE",
     help="TOML: a table per layer, with a reason for each check id.",
 )
-@click.option(
-    "--report",
-    "paths",
-    type=click.Path(path_type=Path),
-    callback=open_reports,
-    multiple=True,
-    metavar="PATH",
-    help="Write a .json or .md file. May be given again.",
-)
+@report_options
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -119,6 +114,7 @@ def check(
     device: str,
     expected: dict[str, dict[str, str]],
     paths: tuple[Path, ...],
+    badge: Path | None,
     timeout: float,
     role: str | None,
     ids: int | None,
@@ -145,7 +141,6 @@ def check(
       5  no check ran on some layer
       130  interrupted
     """
-    from keras_masking.contract import output
     from keras_masking.contract.progress import Progress
 
     names = list(targets or [OUR_PACK])
@@ -160,16 +155,51 @@ def check(
         reports = workers.run(
             job, backends, device=device, timeout=timeout, told=progress
         )
+    typed = shlex.join(["keras-masking", *sys.argv[1:]])
+    return _tell(reports, names, typed, paths, badge)
+
+
+@cli.command()
+@click.argument(
+    "sources",
+    metavar="SOURCE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@report_options
+def report(
+    sources: tuple[Path, ...], paths: tuple[Path, ...], badge: Path | None
+) -> int:
+    """Tells again what JSON reports hold, joined into one.
+
+    \b
+    Such as the reports of jobs that ran one backend each:
+      keras-masking report jax.json torch.json --report all.html
+
+    The exit codes are those of `check`.
+    """
+    return _tell(*output.join(sources), paths, badge)
+
+
+def _tell(
+    reports: output.Reports,
+    targets: list[str],
+    typed: str,
+    paths: tuple[Path, ...],
+    badge: Path | None,
+) -> int:
+    """Writes the files, shows the table, and gives the exit code."""
     for path in paths:
-        output.write(path, reports, names)
+        output.write(path, reports, targets, typed)
+    if badge is not None:
+        badge.write_text(as_badge(reports), encoding="utf-8")
     _show(reports)
     return output.exit_code(reports)
 
 
-def _show(reports: Any) -> None:
+def _show(reports: output.Reports) -> None:
     from rich.table import Table
-
-    from keras_masking.contract import output
 
     table = Table("layer", "role", *reports)
     for row in output.matrix(reports):
@@ -222,22 +252,23 @@ def explain(id: str) -> None:
 @click.argument("target")
 @click.option(
     "--output",
+    "path",
     type=click.Path(path_type=Path),
     default=Path("test_masks.py"),
     show_default=True,
     help="The file to write; never an existing one.",
 )
-def init(target: str, output: Path) -> None:
+def init(target: str, path: Path) -> None:
     """Writes a pytest file that checks the layers of TARGET."""
     from keras_masking.contract.scaffold import test_file
 
-    if output.exists():
-        raise click.UsageError(f"{output} is there: it is not overwritten.")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"There is no directory {output.parent}.")
+    if path.exists():
+        raise click.UsageError(f"{path} is there: it is not overwritten.")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"There is no directory {path.parent}.")
     found = _told({"work": "find", "targets": [target]}, "found")
-    output.write_text(test_file(target, output, found), encoding="utf-8")
-    click.echo(f"Wrote {output}. Run it: pytest {output}")
+    path.write_text(test_file(target, path, found), encoding="utf-8")
+    click.echo(f"Wrote {path}. Run it: pytest {path}")
 
 
 def _told(job: dict[str, Any], kind: str) -> list[dict[str, Any]]:

@@ -37,8 +37,11 @@ def test_wheel(built: Path) -> None:
         (metadata,) = [n for n in names if n.endswith("METADATA")]
         fields = message_from_string(wheel.read(metadata).decode())
     sources = {
-        str(p.relative_to(ROOT)) for p in ROOT.glob("keras_masking/**/*.py")
+        str(p.relative_to(ROOT))
+        for kind in ("*.py", "templates/*")
+        for p in ROOT.glob(f"keras_masking/**/{kind}")
     }
+    assert "keras_masking/contract/templates/page.html" in sources
     packaged = {n for n in names if n.startswith("keras_masking/")}
     assert packaged == {*sources, "keras_masking/py.typed"}
     assert {n.split("/")[0] for n in names - packaged} == {
@@ -51,13 +54,14 @@ def test_wheel(built: Path) -> None:
     assert fields["Requires-Python"] == ">=3.11"
     requires = fields.get_all("Requires-Dist")
     required = {re.split(r"[^\w-]", r)[0] for r in requires if "extra" not in r}
-    assert required == {"click", "keras", "numpy", "rich"}
+    assert required == {"click", "jinja2", "keras", "numpy", "rich"}
     assert set(fields.get_all("Provides-Extra")) == {
         "tensorflow",
         "torch",
         "jax",
         "examples",
         "test",
+        "browser",
         "dev",
     }
     assert "padding" in fields.get_payload()

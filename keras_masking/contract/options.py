@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from keras_masking.contract.output import WRITERS
 from keras_masking.contract.processes import BACKENDS
 from keras_masking.contract.processes import installed
 
@@ -66,23 +67,59 @@ def read_expected(
     return tables
 
 
-def open_reports(
+def report_options(command: Any) -> Any:
+    """The files that a command writes of its reports."""
+    report = click.option(
+        "--report",
+        "paths",
+        type=click.Path(path_type=Path),
+        callback=_writable_reports,
+        multiple=True,
+        metavar="PATH",
+        help="Write a .html, .json or .md file. May be given again.",
+    )
+    badge = click.option(
+        "--badge",
+        type=click.Path(path_type=Path),
+        callback=_writable_badge,
+        metavar="PATH",
+        help="Write what the endpoint badge of shields.io reads.",
+    )
+    return report(badge(command))
+
+
+def _writable_reports(
     context: Any, parameter: Any, value: tuple[Path, ...]
 ) -> tuple[Path, ...]:
-    """Refuses before the run what could not be written after it."""
     for path in value:
-        if path.suffix not in (".json", ".md"):
-            raise click.BadParameter(f"{path} must end in .json or .md.")
-        try:
-            there = path.exists()
-            path.open("a").close()
-            if not there:
-                path.unlink()
-        except OSError as error:
+        if path.suffix not in WRITERS:
+            *most, last = sorted(WRITERS)
             raise click.BadParameter(
-                f"{path} cannot be written: {error.strerror}."
-            ) from error
+                f"{path} must end in {', '.join(most)} or {last}."
+            )
+        _require_writable(path)
     return value
+
+
+def _writable_badge(
+    context: Any, parameter: Any, value: Path | None
+) -> Path | None:
+    if value is not None:
+        _require_writable(value)
+    return value
+
+
+def _require_writable(path: Path) -> None:
+    """Refuses before the run what could not be written after it."""
+    try:
+        there = path.exists()
+        path.open("a").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise click.BadParameter(
+            f"{path} cannot be written: {error.strerror}."
+        ) from error
 
 
 def require_a_backend() -> None:

@@ -1,20 +1,31 @@
 """The reports of all backends as a table, as texts, and as files."""
 
 import json
+import re
+import shlex
+from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from keras_masking import __version__
 from keras_masking.contract.report import BAD
+from keras_masking.contract.report import RAN
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 
 Reports = Mapping[str, list[Report]]
 
+SCHEMA = 1  # of the JSON file
 SLOWEST = 5
 OK, BREACH, KIT_ERROR, NOTHING = 0, 1, 3, 5
+
+
+class NoReport(Exception):
+    """A file is no JSON report of the kit."""
 
 
 def exit_code(reports: Reports) -> int:
@@ -28,30 +39,52 @@ def exit_code(reports: Reports) -> int:
     return OK
 
 
+def rows(reports: Reports) -> Iterator[tuple[str, dict[str, Report]]]:
+    """Each layer with its report on each backend, two of one name apart."""
+    layers: dict[tuple[str, int], dict[str, Report]] = {}
+    for backend, those in reports.items():
+        seen: Counter[str] = Counter()
+        for report in those:
+            seen[report.layer] += 1
+            key = (report.layer, seen[report.layer])
+            layers.setdefault(key, {})[backend] = report
+    for (name, _), by in layers.items():
+        yield name, by
+
+
 def matrix(reports: Reports) -> list[list[str]]:
     """Rows of a layer, its role, and a word for each backend."""
-    layers: dict[str, dict[str, Report]] = {}
-    for backend, those in reports.items():
-        for report in those:
-            layers.setdefault(report.layer, {})[backend] = report
-    rows = []
-    for layer, by in layers.items():
-        roles = {r.role: r.inferred for r in by.values() if r.role != "unknown"}
-        role = ", ".join(
-            f"{name} (inferred)" if inferred else name
-            for name, inferred in roles.items()
-        )
-        cells = [_cell(by[b]) if b in by else "-" for b in reports]
-        rows.append([layer, role, *cells])
-    return rows
+    return [
+        [
+            layer,
+            role(by.values()),
+            *[outcome(by[b]) if b in by else "-" for b in reports],
+        ]
+        for layer, by in rows(reports)
+    ]
 
 
-def _cell(report: Report) -> str:
+def role(those: Iterable[Report]) -> str:
+    """The role of one layer, in a word, as its backends found it."""
+    roles = {r.role: r.inferred for r in those if r.role != "unknown"}
+    return ", ".join(
+        f"{name} (inferred)" if inferred else name
+        for name, inferred in roles.items()
+    )
+
+
+def outcome(report: Report) -> str:
     if any(r.status == "kit-error" for r in report):
         return "KIT-ERROR"
+    ends = Counter(r.status for r in report if r.status in RAN)
     if report.failures:
-        return f"FAIL {len(report.failures)} of {report.ran}"
-    return f"pass {report.ran}" if report.ran else "nothing ran"
+        known = f", xfail {ends['xfail']}" if ends["xfail"] else ""
+        return f"FAIL {len(report.failures)} of {report.ran}{known}"
+    told = [
+        f"{'information' if status in BAD else status} {number}"
+        for status, number in ends.items()
+    ]
+    return ", ".join(told) or "nothing ran"
 
 
 def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
@@ -59,14 +92,16 @@ def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
 
     The numbers in the text are the first backend's.
     """
-    found: dict[tuple[str, str, str], tuple[list[str], Result]] = {}
-    for backend, those in reports.items():
-        for result in (r for report in those for r in report):
-            if result.status not in BAD:
-                continue
-            key = (result.layer, result.check, result.status)
-            found.setdefault(key, ([], result))[0].append(backend)
-    return list(found.values())
+    told: list[tuple[list[str], Result]] = []
+    for _, by in rows(reports):
+        found: dict[tuple[str, str], tuple[list[str], Result]] = {}
+        for backend, report in by.items():
+            for result in report:
+                if result.status in BAD:
+                    key = (result.check, result.status)
+                    found.setdefault(key, ([], result))[0].append(backend)
+        told += found.values()
+    return told
 
 
 def slowest(reports: Reports) -> list[tuple[float, str]]:
@@ -89,54 +124,162 @@ def last_line(reports: Reports) -> str:
     return "checks that ran: " + ", ".join(told)
 
 
-def write(path: Path, reports: Reports, targets: Iterable[str]) -> None:
-    """The file that the suffix asks for."""
-    text = WRITERS[path.suffix](reports, list(targets))
+def verdict(reports: Reports) -> tuple[str, str]:
+    """A status and a sentence: what to know first."""
+    layers = [list(by.values()) for _, by in rows(reports)]
+    every = f"{len(layers)} layer{'s' * (len(layers) != 1)}"
+
+    def count(status: str) -> int:
+        return sum(
+            any(r.status == status for report in layer for r in report)
+            for layer in layers
+        )
+
+    known = count("xfail")
+    match exit_code(reports):
+        case _ if not layers:
+            return "blocked", "No layer was checked."
+        case 0:
+            but = f", but known ones in {known}" * bool(known)
+            return "xfail" if known else "pass", f"No breach in {every}{but}."
+        case 1:
+            bad = sum(any(r.failures for r in layer) for layer in layers)
+            but = f", known ones in {known}" * bool(known)
+            return "fail", f"Breaches in {bad} of {every}{but}."
+        case 3:
+            failed = count("kit-error")
+            return "kit-error", f"The kit failed on {failed} of {every}."
+        case _:
+            idle = sum(not all(r.ran for r in layer) for layer in layers)
+            return "blocked", f"No check ran on {idle} of {every}."
+
+
+def command(targets: Iterable[str]) -> str:
+    """The command that checks the targets, without another option."""
+    return f"keras-masking check {shlex.join(targets)}"
+
+
+def write(
+    path: Path,
+    reports: Reports,
+    targets: Iterable[str],
+    typed: str | None = None,
+) -> None:
+    """The file that the suffix asks for; `typed` is what made the reports."""
+    targets = list(targets)
+    text = WRITERS[path.suffix](reports, targets, typed or command(targets))
     path.write_text(text, encoding="utf-8")
 
 
-def as_json(reports: Reports, targets: list[str]) -> str:
+def read(path: Path) -> dict[str, list[Report]]:
+    """The reports that a JSON file holds, by backend.
+
+    Raises:
+        NoReport: If the file is none that `as_json` wrote.
+    """
+    return _load(path)[0]
+
+
+def join(
+    paths: Iterable[Path],
+) -> tuple[dict[str, list[Report]], list[str], str]:
+    """The reports of several JSON files as one, what was checked, and how."""
+    reports: dict[str, list[Report]] = {}
+    targets: list[str] = []
+    commands: list[str] = []
+    for path in paths:
+        more, names, typed = _load(path)
+        for backend, those in more.items():
+            reports.setdefault(backend, []).extend(those)
+        targets += [name for name in names if name not in targets]
+        commands += [typed] if typed not in commands else []
+    return reports, targets, "\n".join(commands)
+
+
+def _load(path: Path) -> tuple[dict[str, list[Report]], list[str], str]:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {data['schema']}, not {SCHEMA}")
+        reports: dict[str, list[Report]] = {b: [] for b in data["backends"]}
+        for told in data["reports"]:
+            reports[told["backend"]].append(Report.from_dict(told))
+        return reports, list(data["targets"]), str(data["command"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise NoReport(
+            f"{path} is no JSON report of keras-masking "
+            f"({type(error).__name__}: {error}). Make one with `keras-masking "
+            "check --report r.json`."
+        ) from error
+
+
+def as_json(reports: Reports, targets: list[str], typed: str) -> str:
     data: dict[str, Any] = {
+        "schema": SCHEMA,
         "keras_masking": __version__,
         "targets": targets,
+        "command": typed,
+        "backends": list(reports),
         "exit_code": exit_code(reports),
         "reports": [report.to_dict() for report in _every(reports)],
     }
     return json.dumps(data, indent=1) + "\n"
 
 
-def as_markdown(reports: Reports, targets: list[str]) -> str:
+def as_html(reports: Reports, targets: list[str], typed: str) -> str:
+    # Its templates come with a library that `--help` need not wait for.
+    from keras_masking.contract import page
+
+    return page.as_html(reports, targets, command=typed)
+
+
+def as_markdown(reports: Reports, targets: list[str], typed: str) -> str:
+    """For a summary of CI: counts, a table, and each failure folded."""
     head = ["layer", "role", *reports]
     lines = [
         "# Mask contract",
         "",
-        f"`keras-masking check {' '.join(targets)}`, "
-        f"keras-masking {__version__}",
-        "",
-        _row(head),
-        _row(["---"] * len(head)),
-        *map(_row, matrix(reports)),
+        verdict(reports)[1],
         "",
         last_line(reports),
         "",
+        _row(head),
+        _row(["---"] * len(head)),
+        *(_row(map(_words, row)) for row in matrix(reports)),
+        "",
     ]
     for backends, result in breaches(reports):
+        name = f"{result.layer}: {result.check} ({', '.join(backends)})"
         lines += [
-            f"## {result.layer}: {result.check} ({', '.join(backends)})",
+            f"<details><summary>{_words(name)}</summary>",
             "",
-            "````text",
-            str(result),
-            "````",
+            *_fenced(str(result), "text"),
+            "",
+            "</details>",
             "",
         ]
-    return "\n".join(lines)
+    made = f"{typed}\n# keras-masking {__version__}"
+    return "\n".join([*lines, *_fenced(made, "sh"), ""])
 
 
-WRITERS = {".json": as_json, ".md": as_markdown}
+WRITERS = {".json": as_json, ".md": as_markdown, ".html": as_html}
+
+
+def _words(text: str) -> str:
+    """Text that Markdown and HTML take as no more than that."""
+    plain = escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", plain)
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
+    return f"| {' | '.join(cells)} |"
+
+
+def _fenced(text: str, language: str) -> list[str]:
+    """A block of code that no backticks in it can end."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{language}", text, fence]
 
 
 def _every(reports: Reports) -> list[Report]:

@@ -16,7 +16,9 @@ from keras_masking.contract import processes
 from keras_masking.contract import registry
 from keras_masking.contract import workers
 from keras_masking.contract.report import Report
-from keras_masking.contract.report import Result
+from tests.contract.reports import report
+from tests.contract.reports import reports
+from tests.contract.reports import result
 from tests.contract.test_workers import answers
 
 pytestmark = pytest.mark.kit
@@ -60,22 +62,30 @@ def test_check(typed: Any, folder: Path) -> None:
     code, out, _ = typed(
         *check(GROUP, known, "--expected-failures", "known.toml"),
         *("--report", "out.json", "--report", "out.md"),
+        *("--report", "out.html", "--badge", "badge.json"),
     )
     assert code == 1
     assert "FAIL pad-value  GroupNormalization(groups=2)  (required)" in out
     assert "FAIL 1 of 2" in out
-    assert "pass 2" in out
+    assert "pass 1, xfail 1" in out
     assert out.splitlines()[-1] == f"checks that ran: {BACKEND} 4 (1 failed)"
     data = json.loads((folder / "out.json").read_text())
     assert data["exit_code"] == 1
     assert data["targets"] == [GROUP, known]
+    assert data["command"].startswith(f"keras-masking check '{GROUP}'")
+    assert "--expected-failures known.toml" in data["command"]
     first, second = (Report.from_dict(report) for report in data["reports"])
     assert [r.check for r in first.failures] == ["pad-value"]
     assert second.ok
     assert second.results[-1].reason == "no mask in Keras"
     text = (folder / "out.md").read_text()
     assert f"| layer | role | {BACKEND} |" in text
-    assert f"## GroupNormalization(groups=2): pad-value ({BACKEND})" in text
+    summary = f"GroupNormalization(groups=2): pad-value ({BACKEND})</summary>"
+    assert summary in text
+    text = (folder / "out.html").read_text()
+    assert 'href="#GroupNormalization-groups-2/pad-value"' in text
+    badge = json.loads((folder / "badge.json").read_text())
+    assert badge["message"] == f"1 of 4 checks fail on {BACKEND}"
     script = first.failures[0].script
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -95,8 +105,12 @@ def test_check(typed: Any, folder: Path) -> None:
         (["check", "--role", "eats"], "'eats' is not one of"),
         (["check", "--ids", "1"], "1 is not in the range"),
         (["check", "--timeout", "0"], "0.0 is not in the range"),
-        (["check", "--report", "out.pdf"], "must end in .json or .md"),
+        (["check", "--report", "out.pdf"], "must end in .html, .json or .md"),
         (["check", "--report", "no/out.md"], "out.md cannot be written: No"),
+        (["check", "--badge", "no/b.json"], "b.json cannot be written: No"),
+        (["report"], "Missing argument"),
+        (["report", "no.json"], "'no.json' does not exist"),
+        (["report", "bad.toml"], "bad.toml is no JSON report"),
         (["check", "--expected-failures", "no.toml"], "cannot be read"),
         (["check", "--expected-failures", "bad.toml"], "cannot be read"),
         (["check", "--expected-failures", "flat.toml"], "must be a table"),
@@ -136,21 +150,16 @@ def test_a_missing_backend(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "There is no backend." in err
 
 
-def report(*results: Result, backend: str = "jax") -> Report:
-    return Report("L", "passes", True, backend, {}, list(results))
-
-
-def result(status: str, **other: Any) -> Result:
-    return Result("L", "pad-value", "required", status, **other)
-
-
 def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our pack, on what is installed; the rest is named."""
     asked: dict[str, Any] = {}
 
     def run(job: Any, backends: list[str], **how: Any) -> Any:
         asked.update(job, backends=backends, **how)
-        return {b: [report(result("pass"), backend=b)] for b in backends}
+        return {
+            b: [report(result("pad-value", "pass"), backend=b)]
+            for b in backends
+        }
 
     monkeypatch.setattr(processes, "find_spec", lambda name: name != "jax")
     monkeypatch.setattr(workers, "run", run)
@@ -164,28 +173,22 @@ def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.splitlines()[-1] == last
 
 
-@pytest.mark.parametrize(
-    ("statuses", "code"),
-    [
-        (["pass", "n/a", "xfail"], 0),
-        (["pass", "fail"], 1),
-        (["xpass"], 1),
-        (["fail", "kit-error"], 3),
-        (["n/a", "blocked"], 5),
-        ([], 5),
-    ],
-)
-def test_exit_codes(statuses: list[str], code: int) -> None:
-    passes = [report(result("pass"))]
-    those = [report(*map(result, statuses))]
-    assert output.exit_code({"jax": passes, "torch": those}) == code
-    assert output.exit_code({}) == output.NOTHING
-
-
-def test_breaches_are_told_once_with_their_backends() -> None:
-    bad = result("fail", seen="seen")
-    reports = {b: [report(bad, backend=b)] for b in ("jax", "torch")}
-    assert output.breaches(reports) == [(["jax", "torch"], bad)]
+def test_report(typed: Any, folder: Path) -> None:
+    """Reports of several jobs, told as one that ran all backends is."""
+    names = []
+    for backend, those in reports().items():
+        names.append(f"{backend}.json")
+        output.write(folder / names[-1], {backend: those}, ["a:Pool(2)"])
+    code, out, _ = typed(
+        *("report", *names, "--report", "all.html", "--badge", "b.json")
+    )
+    assert code == 1
+    assert out.splitlines()[-1] == output.last_line(reports())
+    text = (folder / "all.html").read_text()
+    targets = ["a:Pool(2)"]
+    assert text == output.as_html(reports(), targets, output.command(targets))
+    badge = json.loads((folder / "b.json").read_text())
+    assert badge["message"].endswith("; 3 of 7 on torch")
 
 
 def test_checks(typed: Any) -> None:

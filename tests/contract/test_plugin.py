@@ -4,10 +4,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
+import keras
 import pytest
 
+from keras_masking.contract import all_checks
+
 pytestmark = pytest.mark.kit
+
+BACKEND = keras.backend.backend()
 
 TEST = """
 import keras
@@ -69,6 +75,36 @@ def test_an_expected_failure_is_an_xfail(tmp_path: Path) -> None:
                     " or pad-value-torch or pad-value-tensorflow")  # fmt: skip
     assert "1 xfailed" in out
     assert "1 layers: 1 pass, 1 xfail" in out
+
+
+def test_junit(tmp_path: Path) -> None:
+    """A case per layer and check, with what a reader of CI has to know."""
+    pytest_in(tmp_path, EXPECTED, "--junitxml", "junit.xml")
+    tree = ElementTree.parse(tmp_path / "junit.xml")
+    cases = {case.attrib["name"]: case for case in tree.iter("testcase")}
+    name = f"test_masks[GlobalMaxPooling1D-{{}}-{BACKEND}]"
+    assert set(cases) == {
+        name.format(check.id)
+        for check in all_checks().values()
+        if check.level != "information"
+    }
+    assert not list(cases[name.format("runs-with-mask")])
+    (failure,) = cases[name.format("empty-row")]
+    assert failure.tag == "failure"
+    assert "FAIL empty-row  GlobalMaxPooling1D  (required)" in failure.text
+    for part in ("1 rule   A row", "2 seen   an empty row", "3 where  row 0",
+                 "4 likely ", "5 repro  import numpy as np"):  # fmt: skip
+        assert f"E             {part}" in failure.text
+    told = {}
+    for check in ("pad-value", "nan-padding", "role-consistent"):
+        (skipped,) = cases[name.format(check)]
+        assert skipped.tag == "skipped"
+        told[check] = (skipped.attrib["type"], skipped.attrib["message"])
+    assert told == {
+        "pad-value": ("pytest.xfail", "Keras takes the maximum over padding"),
+        "nan-padding": ("pytest.skip", "blocked: pad-value did not pass"),
+        "role-consistent": ("pytest.skip", "n/a: no role is declared"),
+    }
 
 
 def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:

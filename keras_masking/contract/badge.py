@@ -1,0 +1,58 @@
+"""A badge that counts: never a bare percentage."""
+
+import json
+from collections.abc import Mapping
+
+from keras_masking.contract import output
+
+
+def as_badge(reports: output.Reports) -> str:
+    """What shields.io draws a badge of: its `endpoint` schema."""
+    message, color = _badge(reports)
+    data = {
+        "schemaVersion": 1,
+        "label": "mask contract",
+        "message": message,
+        "color": color,
+    }
+    return json.dumps(data) + "\n"
+
+
+def _badge(reports: output.Reports) -> tuple[str, str]:
+    layers = [list(by.values()) for _, by in output.rows(reports)]
+    idle = sum(not all(report.ran for report in layer) for layer in layers)
+    broken = [
+        backend
+        for backend, those in reports.items()
+        if any(r.status == "kit-error" for report in those for r in report)
+    ]
+    if broken:
+        return f"the kit failed on {', '.join(broken)}", "orange"
+    failed, passed = {}, {}
+    for backend, those in reports.items():
+        ran = sum(report.ran for report in those)
+        bad = sum(len(report.failures) for report in those)
+        good = sum(r.status == "pass" for report in those for r in report)
+        if bad:
+            failed[backend] = f"{bad} of {ran}"
+        # What neither passes nor fails is a known breach, or information.
+        if ran:
+            passed[backend] = f"{good} of {ran}" if good < ran else f"{good}"
+    if failed:
+        return _on(failed, "fail"), "red"
+    if not passed:
+        return "nothing ran", "lightgrey"
+    if idle:
+        return f"nothing ran on {idle} of {len(layers)} layers", "lightgrey"
+    known = any("of" in told for told in passed.values())
+    return _on(passed, "pass"), "yellow" if known else "brightgreen"
+
+
+def _on(counts: Mapping[str, str], do: str) -> str:
+    """Each count once, with its backends."""
+    texts: dict[str, list[str]] = {}
+    for backend, count in counts.items():
+        texts.setdefault(count, []).append(backend)
+    first, *rest = [(text, ", ".join(on)) for text, on in texts.items()]
+    told = [f"{first[0]} checks {do} on {first[1]}"]
+    return "; ".join(told + [f"{count} on {on}" for count, on in rest])

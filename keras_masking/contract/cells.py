@@ -1,0 +1,207 @@
+"""What a page shows, cell by cell: a layer, a check, what its backends say."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+
+from keras_masking.contract import output
+from keras_masking.contract.report import Report
+from keras_masking.contract.report import Result
+
+WORST = ("kit-error", "fail", "xpass", "xfail")
+PARTS = ("seen", "where", "likely", "repro")
+
+# A text, and the backends it is of; no backends where it is that of all.
+Variant = tuple[str, str]
+
+
+@dataclass
+class Rule:
+    """A check, whose texts stand once on the page."""
+
+    id: str
+    name: str
+    level: str
+    statement: str = ""
+    cause: str = ""
+    right: str = ""
+
+
+@dataclass
+class Group:
+    """The backends on which a cell has one status, and what they say."""
+
+    status: str
+    backends: str
+    reasons: list[Variant]
+    parts: dict[str, list[Variant]]
+
+    @property
+    def breach(self) -> bool:
+        return self.status in ("fail", "xfail")
+
+
+@dataclass
+class Cell:
+    """A layer and a check: a mark for all backends, or one for each."""
+
+    id: str
+    rule: Rule
+    marks: list[str]
+    text: str
+    groups: list[Group] = field(default_factory=list)
+
+
+@dataclass
+class Row:
+    id: str
+    name: str
+    roles: list[str]
+    role: str
+    told: str
+    cells: list[Cell | None]
+
+    @property
+    def entries(self) -> list[Cell]:
+        """The cells that have more to say than that they pass."""
+        return [cell for cell in self.cells if cell and cell.groups]
+
+
+def slug(text: str) -> str:
+    """A word for an id, a link or a class."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "-"
+
+
+def rules_of(reports: output.Reports) -> dict[str, Rule]:
+    """Every check that a report has, by its name."""
+    rules: dict[str, Rule] = {}
+    taken: set[str] = set()
+    for those in reports.values():
+        for result in (r for report in those for r in report):
+            if result.check not in rules:
+                rules[result.check] = Rule(
+                    _unique(slug(result.check), taken),
+                    result.check,
+                    result.level,
+                )
+            rule = rules[result.check]
+            rule.statement = rule.statement or result.statement
+            if not rule.cause:
+                rule.cause, rule.right = result.cause, result.right
+    return rules
+
+
+def row_of(
+    name: str,
+    by: Mapping[str, Report],
+    backends: list[str],
+    rules: Mapping[str, Rule],
+    taken: set[str],
+) -> Row:
+    id = _unique(slug(name), taken)
+    found = {b: {r.check: r for r in report} for b, report in by.items()}
+    cells = []
+    for rule in rules.values():
+        here = {b: found[b][rule.name] for b in found if rule.name in found[b]}
+        cells.append(_cell(f"{id}/{rule.id}", rule, here, backends))
+    return Row(
+        id,
+        name,
+        list(dict.fromkeys(report.role for report in by.values())),
+        output.role(by.values()),
+        _told(by),
+        cells,
+    )
+
+
+def _told(by: Mapping[str, Report]) -> str:
+    """How many checks of a layer fail, where, and of how many."""
+    ran = sorted({report.ran for report in by.values()})
+    many = str(ran[0]) if len(ran) == 1 else f"{ran[0]} to {ran[-1]}"
+    ends = []
+    for backend, report in by.items():
+        counts = Counter(
+            "for information"
+            if r.status == "fail" and not r.counts
+            else r.status
+            for r in report
+            if r.status not in ("pass", "n/a", "blocked")
+        )
+        told = ", ".join(f"{counts[s]} {s}" for s in ordered(counts, WORST))
+        ends.append((backend, told or "none fail"))
+    texts = _merged(ends)
+    if texts == [("", "none fail")]:
+        return f"{many} pass" if any(ran) else "nothing ran"
+    told = "; ".join(f"{t} on {on}" if on else t for on, t in texts)
+    return f"{told}, of {many} that ran"
+
+
+def _cell(
+    id: str, rule: Rule, here: Mapping[str, Result], backends: list[str]
+) -> Cell | None:
+    if not here:
+        return None
+    by_status: dict[str, dict[str, Result]] = {}
+    for backend, result in here.items():
+        by_status.setdefault(result.status, {})[backend] = result
+    marks = [here[b].status if b in here else "" for b in backends]
+    if len(set(marks)) == 1:
+        marks, text = marks[:1], marks[0]
+    else:
+        told = [f"{s} on {', '.join(on)}" for s, on in by_status.items()]
+        text = "; ".join(told)
+    if rule.level == "information" and "fail" in by_status:
+        text += " (for information)"
+    groups = [
+        _group(status, rule, on)
+        for status, on in by_status.items()
+        if status != "pass"
+    ]
+    return Cell(id, rule, marks, f"{rule.name}: {text}", groups)
+
+
+def _group(status: str, rule: Rule, on: Mapping[str, Result]) -> Group:
+    said: dict[str, list[Variant]] = {part: [] for part in PARTS}
+    for backend, r in on.items():
+        where = "; ".join(p for p in (r.where, r.smallest) if p)
+        likely = f"{r.cause}\n{r.right}".strip()
+        if (r.cause, r.right) == (rule.cause, rule.right):
+            likely = ""  # the rule says it
+        texts = (r.seen, where, likely, r.script)
+        for part, text in zip(PARTS, texts, strict=True):
+            said[part].append((backend, text))
+    return Group(
+        status,
+        ", ".join(on),
+        _merged([(backend, r.reason) for backend, r in on.items()]),
+        {part: _merged(variants) for part, variants in said.items()},
+    )
+
+
+def _merged(said: Iterable[tuple[str, str]]) -> list[Variant]:
+    """Each text once, with its backends if there are several texts."""
+    texts: dict[str, list[str]] = {}
+    for backend, text in said:
+        texts.setdefault(text, []).append(backend)
+    if len(texts) == 1:
+        return [("", text) for text in texts if text]
+    return [(", ".join(on), text) for text, on in texts.items() if text]
+
+
+def ordered(found: Iterable[str], order: Iterable[str]) -> list[str]:
+    """What was found, in the order that is known, the unknown behind."""
+    there = set(found)
+    known = [name for name in order if name in there]
+    return [*known, *sorted(there - set(known))]
+
+
+def _unique(word: str, taken: set[str]) -> str:
+    number, name = 1, word
+    while name in taken:
+        number += 1
+        name = f"{word}-{number}"
+    taken.add(name)
+    return name

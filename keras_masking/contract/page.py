@@ -1,0 +1,107 @@
+"""The reports of all backends as one HTML page that needs nothing else.
+
+The template writes everything as plain HTML, readable without JavaScript; the
+script filters what is there and opens it. Texts that many cells share stand
+once: of a check its cause and its code, of a cell what its backends agree on.
+"""
+
+import base64
+import hashlib
+from collections import Counter
+
+from jinja2 import Environment
+from jinja2 import PackageLoader
+from jinja2 import StrictUndefined
+
+from keras_masking.contract import output
+from keras_masking.contract.cells import ordered
+from keras_masking.contract.cells import row_of
+from keras_masking.contract.cells import rules_of
+from keras_masking.contract.cells import slug
+from keras_masking.contract.names import LEVELS
+from keras_masking.contract.report import STATUSES
+from keras_masking.contract.report import Result
+
+# What a status says, beside its sign and its name.
+MEANINGS = {
+    "pass": "the layer keeps the rule",
+    "fail": "the layer breaks the rule",
+    "xfail": "the layer breaks the rule, as is known",
+    "xpass": "expected to fail, but it passes",
+    "n/a": "the rule says nothing of this layer",
+    "blocked": "a check that it builds on did not pass",
+    "kit-error": "the kit, or its worker, failed",
+}
+
+
+def as_html(
+    reports: output.Reports,
+    targets: list[str],
+    *,
+    title: str = "Mask contract",
+    command: str | None = None,
+    intro: str = "",
+) -> str:
+    """One page: layers by checks, filters, and the text of each failure.
+
+    Args:
+        reports: The reports of each backend.
+        targets: What was checked, for the command.
+        title: The page's heading.
+        command: What made the page. Defaults to `keras-masking check` with
+            the targets.
+        intro: A paragraph under the heading: plain text, or
+            `markupsafe.Markup` of which the caller knows that it is safe.
+
+    Returns:
+        The HTML. It loads nothing, and nothing that comes from a layer gets
+        into it but as text.
+    """
+    rules = rules_of(reports)
+    taken: set[str] = set()
+    rows = [
+        row_of(name, by, list(reports), rules, taken)
+        for name, by in output.rows(reports)
+    ]
+    pages = Environment(
+        loader=PackageLoader("keras_masking.contract"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    results = [r for those in reports.values() for rep in those for r in rep]
+    script = pages.get_template("page.js").render()
+    digest = hashlib.sha256(script.encode()).digest()
+    return pages.get_template("page.html").render(
+        title=title,
+        intro=intro,
+        command=command or output.command(targets),
+        versions=_versions(reports),
+        verdict=output.verdict(reports),
+        last_line=output.last_line(reports),
+        backends=list(reports),
+        rules=list(rules.values()),
+        rows=rows,
+        roles=list(dict.fromkeys(r for row in rows for r in row.roles)),
+        levels=ordered({r.level for r in results}, LEVELS),
+        counts=_counts(results),
+        meanings=MEANINGS,
+        slug=slug,
+        script_hash=base64.b64encode(digest).decode(),
+    )
+
+
+def _versions(reports: output.Reports) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for those in reports.values():
+        for name, version in (p for r in those for p in r.versions.items()):
+            versions = found.setdefault(name.replace("_", "-"), [])
+            if version not in versions:
+                versions.append(version)
+    return [f"{name} {', '.join(v)}" for name, v in found.items()]
+
+
+def _counts(results: list[Result]) -> dict[str, int]:
+    counts = Counter(result.status for result in results)
+    return {status: counts[status] for status in ordered(counts, STATUSES)}
