@@ -1,6 +1,7 @@
 """Shows the sections of our docstrings as mkdocstrings does its own."""
 
 import re
+from inspect import cleandoc
 from typing import Any
 
 import griffe
@@ -15,6 +16,13 @@ class Docstrings(griffe.Extension):
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         if obj.docstring:
             obj.docstring.value = reworded(obj.docstring.value)
+            if obj.is_class:  # griffe would look for the type it returns
+                obj.docstring.value = re.sub(
+                    r"^Returns:\n((?:    .*\n|\n)+)",
+                    lambda section: "**Returns:**\n\n" + cleandoc(section[1]) + "\n\n",
+                    obj.docstring.value,
+                    flags=re.M,
+                )
 
 
 def reworded(text: str) -> str:
