@@ -6,8 +6,10 @@ from typing import Any
 
 import griffe
 
-# The sections whose entries griffe does not know: name, colon, text.
+# The sections of which griffe knows nothing: entries of a name and a text.
 ENTRIES = "Mask behavior|Keras layer|Keras loss|Keras metric"
+# The lines of a section.
+BODY = r":\n((?:    .*\n|\n)+)"
 
 
 class Docstrings(griffe.Extension):
@@ -15,36 +17,32 @@ class Docstrings(griffe.Extension):
 
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         if obj.docstring:
-            obj.docstring.value = reworded(obj.docstring.value)
+            text = reworded(obj.docstring.value + "\n")
             if obj.is_class:  # griffe would look for the type it returns
-                obj.docstring.value = re.sub(
-                    r"^Returns:\n((?:    .*\n|\n)+)",
-                    lambda section: "**Returns:**\n\n" + cleandoc(section[1]) + "\n\n",
-                    obj.docstring.value,
-                    flags=re.M,
-                )
+                text = re.sub(rf"^Returns{BODY}", returned, text, flags=re.M)
+            obj.docstring.value = text
 
 
 def reworded(text: str) -> str:
     """The docstring `text`, with the names of sections that griffe knows."""
-    text = re.sub(r"^Call arguments:$", "Args: Call arguments", text, flags=re.M)
-    text = re.sub(
-        rf"^(?:{ENTRIES}):\n(?:    .*\n|\n)+", listed, text + "\n", flags=re.M
-    )
-    return re.sub(r"^Example:\n((?:.*\n)*)", indented, text, flags=re.M)
+    calls = "Args: Call arguments:"
+    text = re.sub(r"^Call arguments:$", calls, text, flags=re.M)
+    text = re.sub(rf"^(?:{ENTRIES}){BODY}", listed, text, flags=re.M)
+    return re.sub(r"^Example:\n((?:.*\n)*)", shown, text, flags=re.M)
+
+
+def returned(section: re.Match) -> str:
+    """What a call of a layer returns, as text."""
+    return f"**Returns:**\n\n{cleandoc(section[1])}\n\n"
 
 
 def listed(section: re.Match) -> str:
     """The entries of a section as a list."""
-    return re.sub(
-        r"^    ([A-Z][a-z]+(?: [a-z]+)*): ",
-        r"    - **\1:** ",
-        section[0],
-        flags=re.M,
-    )
+    entry = r"^    ([A-Z][a-z]+(?: [a-z]+)*): "
+    return re.sub(entry, r"    - **\1:** ", section[0], flags=re.M)
 
 
-def indented(section: re.Match) -> str:
+def shown(section: re.Match) -> str:
     """An example as a section of griffe's: it stands at the end."""
     body = re.sub(r"^(?=.)", "    ", section[1], flags=re.M)
     return "Examples:\n" + body.lstrip("\n")

@@ -149,7 +149,7 @@ def test_the_template_of_the_guide(tmp_path: Path) -> None:
     template, test = blocks
     assert "parametrize_with_checks([MyPool])" in test
     space: dict[str, Any] = {}
-    exec(template, space)  # noqa: S102
+    exec(template, space)
     report = contract.check_layer(
         space["MyPool"],
         only=[
@@ -167,8 +167,7 @@ def test_the_template_of_the_guide(tmp_path: Path) -> None:
 
 WHICH = (DOCS / "which_layer.md").read_text()
 ROWS = [
-    row.split(" | ")
-    for row in re.findall(r"^\| (`.*) \|$", WHICH, flags=re.M)
+    row.split(" | ") for row in re.findall(r"^\| (`.*) \|$", WHICH, flags=re.M)
 ]
 # The names of both, in backticks, with or without their arguments.
 NAME = r"`([A-Z]\w+)[`(]"
