@@ -13,8 +13,9 @@ Made by `python docs/make_layers.py` from the docstrings of the layers.
 A mask is boolean, `(batch, steps)`, True at a real step. An *empty row* has no
 real step. A *window* is what one output step of a convolution or a pooling is
 computed from. Without a mask every step is real, and no mask comes out
-(generators aside).
+(generators aside). Which to take: [which layer](which_layer.md).
 """
+LINK = "[`{0}`](api/layers.md#keras_masking.layers.{0})"
 COLUMNS = ["Reads", "Emits", "Windows", "Empty row", "Padding values"]
 KERAS = ["Drops in for", "Differs"]
 
@@ -44,13 +45,14 @@ def summary(name: str) -> str:
     return inspect.cleandoc(getattr(layers, name).__doc__).split("\n")[0]
 
 
-def overview() -> str:
+def overview(link: str = "`{0}`") -> str:
     """The README's table: what each layer does, and in place of which."""
     rows = ["| layer | what it does | drops in for |", "|---|---|---|"]
     for name in layers.__all__:
         theirs = entries(name, "Keras layer").get("Drops in for", "")
         theirs = theirs.split(":")[0].rstrip(".")
-        rows.append(f"| `{name}` | {summary(name)} | {theirs} |")
+        shown = link.format(name)
+        rows.append(f"| {shown} | {summary(name)} | {theirs} |")
     return "\n".join(rows)
 
 
@@ -81,7 +83,7 @@ def keras() -> str:
 def page() -> str:
     """The text of the page."""
     return f"""{HEAD}
-{overview()}
+{overview(LINK)}
 
 ## What they do with a mask
 

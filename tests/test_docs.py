@@ -1,19 +1,24 @@
 """Docstrings have their sections, and the README says what they say."""
 
+import importlib
 import inspect
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
 
+import keras_masking
+from keras_masking import contract
 from keras_masking import layers
 from keras_masking import losses
 from keras_masking import metrics
 from keras_masking import ops
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 SECTIONS = [
     "Args",
     "Call arguments",
@@ -111,3 +116,134 @@ def test_the_readme_names_what_is_there() -> None:
         pyproject = (ROOT / "pyproject.toml").read_text()
         for part in extra.split(","):
             assert f"\n{part} = [" in pyproject, part
+
+
+def test_the_api_has_every_public_name() -> None:
+    pages = [path.read_text() for path in (DOCS / "api").glob("*.md")]
+    shown = re.findall(r"^::: ([\w.]+)$", "\n".join(pages), flags=re.M)
+    names = [path.rsplit(".", 1)[1] for path in shown]
+    public = {"convert", *vars(keras_masking.errors)} - {"describe"}
+    for module in (contract, layers, losses, metrics, ops):
+        public |= set(module.__all__)
+    wanted = {name for name in public if not name.startswith("_")}
+    wanted |= {"ConversionReport"}  # what `convert` returns
+    assert sorted(names) == sorted(wanted)
+    for path in shown:
+        module, _, name = path.rpartition(".")
+        assert hasattr(importlib.import_module(module), name), path
+
+
+def test_every_check_has_its_clause() -> None:
+    page = (DOCS / "contract.md").read_text()
+    linked = re.findall(r"\[`([\w-]+)`\]\(checks\.md#([\w-]+)\)", page)
+    assert all(name == anchor for name, anchor in linked)
+    assert {name for name, _ in linked} == set(contract.all_checks())
+
+
+def test_the_template_of_the_guide(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```python\n(?!>>>)(.*?)^```",
+        (DOCS / "guide.md").read_text(),
+        flags=re.M | re.S,
+    )
+    template, test = blocks
+    assert "parametrize_with_checks([MyPool])" in test
+    space: dict[str, Any] = {}
+    exec(template, space)
+    report = contract.check_layer(
+        space["MyPool"],
+        only=[
+            "alone-equals-batched",
+            "empty-row",
+            "functional",
+            "mask-dropped",
+            "nan-padding",
+            "precision",
+            "save-load",
+        ],
+    )
+    assert report.ok, str(report)
+
+
+WHICH = (DOCS / "which_layer.md").read_text()
+ROWS = [
+    row.split(" | ") for row in re.findall(r"^\| (`.*) \|$", WHICH, flags=re.M)
+]
+# The names of both, in backticks, with or without their arguments.
+NAME = r"`([A-Z]\w+)[`(]"
+LATER = {"Mosaic", "TernaryDense"}  # of Keras 3.16
+AS_IT_IS = {
+    "Activation": {"activation": "relu"},
+    "Dense": {"units": 4},
+    "PReLU": {"shared_axes": [1]},
+    "Rescaling": {"scale": 2.0},
+    "Normalization": {"mean": 0.0, "variance": 1.0},
+    "Dropout": {"rate": 0.5},
+    "SpatialDropout1D": {"rate": 0.5},
+    "AlphaDropout": {"rate": 0.5},
+    "GaussianDropout": {"rate": 0.5},
+    "GaussianNoise": {"stddev": 0.5},
+    "TernaryDense": {"units": 4},
+    "SimpleRNN": {"units": 3},
+    "GRU": {"units": 3},
+    "LSTM": {"units": 3},
+}
+# Makers of masks, layers around others, and what takes another input.
+NOT_JUDGED = {
+    "AdditiveAttention",
+    "Attention",
+    "Bidirectional",
+    "Embedding",
+    "GRUCell",
+    "Input",
+    "InputLayer",
+    "LSTMCell",
+    "Masking",
+    "RNN",
+    "RepeatVector",
+    "ReversibleEmbedding",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+}
+
+
+def test_every_layer_of_keras_is_named() -> None:
+    classes: dict[type, list[str]] = {}
+    for name, found in vars(keras.layers).items():
+        if isinstance(found, type) and issubclass(found, keras.layers.Layer):
+            classes.setdefault(found, []).append(name)
+    told = set(re.findall(r"`(\w+)`", WHICH))
+    assert [n for n in classes.values() if not told & set(n)] == []
+    for theirs, use, why in ROWS:
+        for name in re.findall(NAME, theirs):
+            assert hasattr(keras.layers, name) or name in LATER, name
+        for name in re.findall(NAME, use):
+            ours, keras_has = name in layers.__all__, name in dir(keras.layers)
+            assert ours or keras_has or name in LATER, name
+        assert why
+    sections = WHICH.split("## Before there is a mask")[1]
+    for name in re.findall(NAME, sections):
+        known = name in dir(keras.layers) or name in layers.__all__
+        assert known or name in LATER, name
+
+
+def as_it_is() -> list[str]:
+    """The layers that the page says to keep, and that can be judged."""
+    names = {
+        name
+        for theirs, use, _ in ROWS
+        if use.startswith("as it is")
+        for name in re.findall(NAME, theirs)
+    }
+    assert names >= NOT_JUDGED
+    return sorted(n for n in names - NOT_JUDGED if hasattr(keras.layers, n))
+
+
+@pytest.mark.parametrize("name", as_it_is())
+def test_what_the_page_keeps_is_right(name: str) -> None:
+    def make() -> keras.layers.Layer:
+        return getattr(keras.layers, name)(**AS_IT_IS.get(name, {}))
+
+    only = ["pad-value", "mask-kept", "mask-dropped"]
+    report = contract.check_layer(make, only=only)
+    assert report.ok, str(report)
