@@ -23,7 +23,6 @@ Way round: Zero the padding of the inputs before they are merged.
 
 import keras
 import numpy as np
-from keras.src.backend.common.masking import get_keras_mask
 
 nine = keras.layers.Rescaling(1.0, offset=9.0)  # passes the mask on
 x = keras.layers.Masking()(np.array([[[1.0], [2.0]]]))
@@ -33,7 +32,7 @@ for merge in (keras.layers.Add(), keras.layers.Multiply()):
     y = nine(keras.layers.Masking()(np.array([[[1.0], [0.0]]])))
     z = merge([x, y])
     got = keras.ops.convert_to_numpy(z)[0, 1, 0]
-    real = keras.ops.convert_to_numpy(get_keras_mask(z))[0, 1]
+    real = keras.ops.convert_to_numpy(z._keras_mask)[0, 1]
     print(merge.name, "expected", 2.0, "or a mask that is False")
     print(merge.name, "got     ", got, "and the mask", real)
     wrong = wrong or bool(real and got != 2)

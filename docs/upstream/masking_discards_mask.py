@@ -17,13 +17,12 @@ Way round: One Masking layer that knows all.
 
 import keras
 import numpy as np
-from keras.src.backend.common.masking import get_keras_mask
 
 x = keras.layers.Masking(0.0)(np.array([[[0.0], [-1.0], [2.0]]]))
 y = keras.layers.Masking(-1.0)(x)
 
 expected = np.array([[False, False, True]])
-got = keras.ops.convert_to_numpy(get_keras_mask(y))
+got = keras.ops.convert_to_numpy(y._keras_mask)
 print("expected", expected)
 print("got     ", got)
 raise SystemExit(not np.array_equal(got, expected))

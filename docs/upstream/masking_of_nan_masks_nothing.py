@@ -16,13 +16,12 @@ Way round: Replace NaN by another number before.
 
 import keras
 import numpy as np
-from keras.src.backend.common.masking import get_keras_mask
 
 x = np.array([[[1.0], [np.nan]]])
 
 expected = np.array([[True, False]])
 y = keras.layers.Masking(mask_value=np.nan)(x)
-got = keras.ops.convert_to_numpy(get_keras_mask(y))
+got = keras.ops.convert_to_numpy(y._keras_mask)
 print("expected", expected)
 print("got     ", got)
 raise SystemExit(not np.array_equal(got, expected))
