@@ -1,0 +1,153 @@
+"""Writes `docs/upstream/README.md`: `python docs/make_upstream.py`."""
+
+import ast
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).with_name("upstream")
+LOOKED = (
+    "keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)"
+)
+# Worst first; beside each script, what of ours mends it, if anything.
+ORDER = {
+    "Wrong numbers, in silence": {
+        "multi_head_attention_deletes_mask": "MaskedMultiHeadAttention",
+        "rnn_with_initial_state_ignores_mask": "KeepMask",
+        "merging_with_unmasked_input_loses_mask": "MaskedAdd, "
+        "MaskedMultiply, MaskedConcatenate",
+        "group_normalization_counts_padding": "MaskedGroupNormalization",
+        "layer_normalization_over_steps_counts_padding": (
+            "MaskedGroupNormalization"
+        ),
+        "add_of_masks_lets_padding_in": "MaskedAdd, MaskedConcatenate",
+        "metrics_ignore_mask": "MaskedMetric",
+        "jax_fit_hands_metrics_no_mask": "",
+        "jax_trainer_ignores_compute_mask": "AttachMask",
+        "stateless_call_ignores_mask": "",
+        "torch_multiplies_sample_weight_in_place": "MaskedLoss",
+        "sample_weight_of_rows_weighs_steps": "MaskedLoss",
+        "functional_call_masks_wrong_input": "AttachMask",
+        "functional_call_leaves_mask_on_input": "AttachMask",
+        "rnn_on_jax_takes_state_for_output": "",
+        "average_pooling_of_empty_row_is_nan": "MaskedGlobalAveragePooling1D",
+        "average_pooling_overflows_in_float16": "MaskedGlobalAveragePooling1D",
+        "multi_head_attention_averages_padding": "MaskedMultiHeadAttention",
+        "attention_ignores_mask_of_key": "MaskedAttention",
+        "batch_normalization_learns_from_nothing": "",
+        "loss_of_nan_at_padding_is_nan": "MaskedLoss",
+    },
+    "Crashes": {
+        "softmax_takes_steps_for_elements": "TemporalSoftmax",
+        "loss_without_steps_fails_on_mask": "DropMask",
+        "time_distributed_hands_on_wrong_mask": "MaskedTimeDistributed",
+        "unrolled_backward_rnn_misreads_mask": "",
+        "conv_lstm_with_mask_fails_on_jax": "",
+        "batch_normalization_of_one_feature_fails": "",
+        "lambda_forgets_function_of_mask": "KeepMask",
+    },
+    "Masks lost, and warnings that are wrong": {
+        "recurrent_layers_stop_passing_mask": "KeepMask, MaskedTimeDistributed",
+        "multi_head_attention_ignores_query_mask": "MaskedMultiHeadAttention",
+        "time_distributed_does_not_ask_for_mask": "MaskedTimeDistributed",
+        "masking_discards_mask": "NaNMask, AttachMask",
+        "masking_of_nan_masks_nothing": "NaNMask",
+        "reversible_embedding_drops_mask": "AttachMask",
+        "nested_model_has_no_symbolic_mask": "",
+        "group_query_attention_warns_for_nothing": (
+            "MaskedGroupQueryAttention"
+        ),
+    },
+    "Beside masks": {
+        "multi_head_attention_scores_have_wrong_shape": (
+            "MaskedMultiHeadAttention"
+        ),
+        "softmax_of_negative_axes_fails": "",
+        "cloned_normalization_forgets_statistics": "",
+        "scaled_input_is_sparse": "",
+        "sum_of_float64_is_float32_on_torch": "",
+    },
+}
+FIELDS = [
+    "Where",
+    "Where in 3.16",
+    "Since",
+    "Threads",
+    "Shows on",
+    "Layers",
+    "Fix",
+    "Way round",
+]
+HEAD = f"""# What is wrong in Keras itself
+
+Made by `python docs/make_upstream.py` from the docstrings of the scripts.
+
+Each script shows one defect of Keras in plain Keras, and is ready to be filed
+with it: its docstring says what happens, what should, in which lines, and how
+to mend it. It prints what was expected and what was got, and exits with 1
+where the defect shows, with 0 where it does not:
+
+    KERAS_BACKEND=torch python docs/upstream/masking_discards_mask.py
+
+All were run on {LOOKED}:
+*everywhere* is where it shows on all of these. `tests/test_upstream.py` runs
+them again, and tells if a newer Keras mends one.
+"""
+TAIL = """## What is not here
+
+What Keras does on purpose, or says: that convolutions, pooling in windows,
+reshaping, RMSNormalization and EinsumDense destroy the mask, with a warning;
+that an operator, `x * 2`, makes a tensor without a mask; that an activity
+regularizer counts all steps; that NaN at padding, times an attention weight
+of 0, is NaN. And what 3.16 has mended: the float16 of Attention on torch, the
+edges of AveragePooling1D on torch, `delta` in the config of Huber, the states
+of a stateful Bidirectional.
+"""
+
+
+def names() -> list[str]:
+    """The scripts, worst first."""
+    return [name for group in ORDER.values() for name in group]
+
+
+def read(name: str) -> dict[str, str]:
+    """The fields of a script's docstring, and its first line as `title`."""
+    source = (FOLDER / f"{name}.py").read_text()
+    text = ast.get_docstring(ast.parse(source)) or ""
+    parts = re.split(rf"^({'|'.join(FIELDS)}):", text, flags=re.M)
+    said = dict(zip(parts[1::2], (part.strip() for part in parts[2::2])))
+    return {"title": text.split("\n")[0], **said}
+
+
+def shows(line: str) -> dict[str, list[str]]:
+    """The backends on which it shows, for each version of Keras."""
+    found = re.findall(r"([\d.]+) \(([\w, ]+)\)", line.removeprefix("keras "))
+    return {version: backends.split(", ") for version, backends in found}
+
+
+def quotes(said: str) -> list[tuple[str, int, str]]:
+    """File, line and piece of code of each place in Keras."""
+    found = re.findall(r'^\s*(\S+\.py):(\d+) "(.*)"$', said, flags=re.M)
+    return [(file, int(line), code) for file, line, code in found]
+
+
+def page() -> str:
+    """The text of the page."""
+    parts = [HEAD]
+    for group, scripts in ORDER.items():
+        parts.append(f"## {group}\n")
+        parts.append("| what is wrong | layers | shows on | way round | ours |")
+        parts.append("|---|---|---|---|---|")
+        for name, ours in scripts.items():
+            said = {k: " ".join(v.split()) for k, v in read(name).items()}
+            where = said["Shows on"].removeprefix("keras ")
+            where = "everywhere" if said["Shows on"] == LOOKED else where
+            mends = ", ".join(f"`{o}`" for o in ours.split(", ") if o)
+            cells = [f"[{said['title']}]({name}.py)", said["Layers"], where]
+            row = " | ".join([*cells, said["Way round"], mends])
+            parts.append(f"| {row} |")
+        parts.append("")
+    return "\n".join([*parts, TAIL])
+
+
+if __name__ == "__main__":
+    (FOLDER / "README.md").write_text(page())

@@ -1,0 +1,31 @@
+"""`model(x, mask=mask)` of a Functional model leaves the mask on `x`
+
+The mask is set on the tensor that the caller passed, and stays there. The next
+`model(x)`, without a mask, is masked, and gives another answer than before.
+
+A call should leave nothing behind.
+
+Where:
+    models/functional.py:183 "backend.set_keras_mask(x, mask)"
+Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
+Layers: Functional, Sequential
+Fix: Set the mask on a tensor of the model's own, or restore the one that was
+    there.
+Way round: Pass `x * 1`.
+"""
+
+import keras
+import numpy as np
+
+inputs = keras.Input((None, 1))
+pool = keras.layers.GlobalAveragePooling1D()
+model = keras.Model(inputs, pool(keras.layers.Rescaling(1.0)(inputs)))
+x = keras.ops.convert_to_tensor([[[1.0], [3.0]]])
+mask = keras.ops.convert_to_tensor([[True, False]])
+
+expected = keras.ops.convert_to_numpy(model(x))
+model(x, mask=mask)
+got = keras.ops.convert_to_numpy(model(x))
+print("expected", expected)
+print("got     ", got)
+raise SystemExit(not np.allclose(got, expected, atol=1e-4))

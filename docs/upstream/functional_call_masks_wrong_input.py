@@ -1,0 +1,36 @@
+"""Masks of inputs by name reach the wrong input of a Functional model
+
+A model of a list of inputs can be called with a dict: the tensors are taken by
+name, but the masks of a dict are flattened, which orders them by key. Here
+inputs `b` and `a` are masked by each other's masks, in silence.
+
+Masks should go by name as the tensors do.
+
+Where:
+    models/functional.py:180 "masks = tree.flatten(mask)"
+    models/functional.py:354 "inputs = [inputs[i.name] for i in"
+Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
+Layers: Functional
+Fix: Bring `mask` into the order of the inputs by the code that does so for
+    them.
+Way round: Pass inputs and masks as lists.
+"""
+
+import keras
+import numpy as np
+
+b, a = keras.Input((None, 1), name="b"), keras.Input((None, 1), name="a")
+pools = [keras.layers.GlobalAveragePooling1D()(x) for x in (b, a)]
+model = keras.Model([b, a], pools)
+x = {"a": np.array([[[1.0], [3.0]]]), "b": np.array([[[5.0], [7.0]]])}
+x = {name: keras.ops.convert_to_tensor(v) for name, v in x.items()}
+masks = {
+    "a": keras.ops.convert_to_tensor([[True, False]]),
+    "b": keras.ops.convert_to_tensor([[True, True]]),
+}
+
+expected = [6.0, 1.0]
+got = [float(keras.ops.squeeze(y)) for y in model(x, mask=masks)]
+print("expected", expected)
+print("got     ", got)
+raise SystemExit(not np.allclose(got, expected, atol=1e-4))

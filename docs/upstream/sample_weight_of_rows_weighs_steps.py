@@ -1,0 +1,30 @@
+"""A `sample_weight` for each row weighs the steps where both are as many
+
+A loss of sequences has a value for each step: (batch, steps). Weights of shape
+(batch,), which `fit` documents as one for each sample, are multiplied along the
+last axis: an error if batch and steps differ, and in silence weights of the
+steps if they are equal.
+
+Weights of shape (batch,) should weigh the rows.
+
+Where:
+    losses/loss.py:190 "values = values * sample_weight"
+Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
+Layers: every Loss of sequences
+Fix: Where `sample_weight` has fewer axes than `values`, append axes of size 1
+    to it.
+Way round: Pass weights of shape (batch, 1), on torch of (batch, steps).
+"""
+
+import keras
+import numpy as np
+
+y_true = np.zeros((2, 2, 1))
+y_pred = np.array([[[1.0], [1.0]], [[2.0], [2.0]]])
+weight = np.array([1.0, 0.0])  # the second row does not count
+
+expected = (1 + 1 + 0 + 0) / 4
+got = float(keras.losses.MeanAbsoluteError()(y_true, y_pred, weight))
+print("expected", expected)
+print("got     ", got)
+raise SystemExit(not np.allclose(got, expected, atol=1e-4))

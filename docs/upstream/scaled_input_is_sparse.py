@@ -1,0 +1,26 @@
+"""A KerasTensor times a number is sparse
+
+The spec of `Multiply` takes an operand without an attribute `sparse` for
+sparse, and a product for sparse if one operand is. So `x * 2.0` of a dense
+input says `sparse=True`, and merging such tensors says so again.
+
+A number says nothing; the product should be as sparse as the tensor.
+
+Where:
+    ops/numpy.py:8639 "x1_sparse = getattr(x1, "sparse", True)"
+    ops/numpy.py:8641 "output_sparse = x1_sparse or x2_sparse"
+Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
+Layers: keras.ops.multiply
+Fix: `getattr(x1, "sparse", False)`, and the same of `x2`.
+Way round: A Rescaling layer.
+"""
+
+import keras
+
+x = keras.Input((None, 4))
+
+expected = (x.sparse, (x + x).sparse)
+got = ((x * 2.0).sparse, (2.0 * x).sparse)
+print("expected", expected)
+print("got     ", got)
+raise SystemExit(got != expected)

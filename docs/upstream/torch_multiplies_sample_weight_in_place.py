@@ -1,0 +1,31 @@
+"""On torch a loss multiplies the caller's `sample_weight` by the mask, in place
+
+`sample_weight *= float_mask` writes into the tensor that was passed. The second
+loss with the same weights, of a second epoch or of another output, is wrong, in
+silence. For the same reason weights of shape (batch, 1) raise on torch, as they
+cannot grow in place, while TensorFlow and JAX take them.
+
+An argument should be as it was.
+
+Where:
+    losses/loss.py:223 "sample_weight *= float_mask"
+Since: 3.10.0 or before
+Shows on: keras 3.15.1 (torch), 3.16 (torch)
+Layers: every Loss; MeanMetricWrapper
+Fix: `sample_weight = sample_weight * float_mask`.
+Way round: Pass a copy, of the shape of the mask.
+"""
+
+import keras
+import numpy as np
+
+y_pred = keras.layers.Masking()(np.array([[[1.0], [1.0], [0.0], [0.0]]]))
+y_true = np.zeros((1, 4, 1))
+weight = keras.ops.ones((1, 4))
+loss = keras.losses.MeanAbsoluteError()
+
+expected = [1.0, 1.0, 1.0]
+got = [float(loss(y_true, y_pred, weight)) for _ in range(3)]
+print("expected", expected)
+print("got     ", got)
+raise SystemExit(not np.allclose(got, expected, atol=1e-4))
