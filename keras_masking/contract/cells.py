@@ -66,8 +66,12 @@ class Row:
 
     @property
     def entries(self) -> list[Cell]:
-        """The cells that have more to say than that they pass."""
-        return [cell for cell in self.cells if cell and cell.groups]
+        """The cells that say more than that they pass, the bad ones first."""
+        told = [cell for cell in self.cells if cell and cell.groups]
+        quiet = {"n/a", "blocked"}
+        return sorted(
+            told, key=lambda cell: {g.status for g in cell.groups} <= quiet
+        )
 
 
 def slug(text: str) -> str:

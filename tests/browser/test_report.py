@@ -244,10 +244,12 @@ def test_a_click_opens_a_cell(page: Page) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("#Pool-2/empty-row", ["fail on torch"]),
+        ("#Pool-2/empty-row", ["fail on torch", "pass on jax, tensorflow"]),
         ("#Known/pad-value", ["xfail on jax", "as Keras does", "8", "seen"]),
         ("#Known/empty-row", ["n/a on jax", "a layer that merges"]),
         ("#Pool-2/jit", ["blocked", "pad-value did not pass"]),
+        ("#Sound/jit", ["n/a on torch", "pass on jax", "runs on request"]),
+        ("#Pool-2/pad-value", ["fail on jax", "seen"]),
         ("#Mended/pad-value", ["xpass", "was wrong", "but it passes"]),
         ("#Sound/pad-value", ["pad-value: pass", "Values at padding steps"]),
         ("#rule:pad-value", ["Values at padding", "`call` does not use"]),

@@ -272,6 +272,17 @@ def test_a_text_of_several_backends_stands_once() -> None:
     assert [text.count(f"8 on {b}") for b in BACKENDS] == [1, 1, 1]
 
 
+def test_breaches_are_told_first() -> None:
+    those = report(
+        result("mask-kept", "n/a", reason="it has none"),
+        failing("pad-value"),
+        result("jit", "blocked", reason="pad-value did not pass"),
+    )
+    elements = Elements(page.as_html({"jax": [those]}, []))
+    told = [id for id in elements.ids if "/" in id]
+    assert told == ["L/pad-value", "L/mask-kept", "L/jit"]
+
+
 def test_links_of_cells_name_what_is_told() -> None:
     elements = Elements(page.as_html(reports(), []))
     assert len(set(elements.ids)) == len(elements.ids)

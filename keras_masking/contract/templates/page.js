@@ -160,7 +160,14 @@
     const body = find("#body");
     if (cell) {
       small.textContent += ` · ${find(".name", cell.row).textContent}`;
-      body.replaceChildren(...(told ? copies(told) : passed(cell, rule)));
+      const lead = [];
+      if (!told || !find("dl", told)) lead.push(...copies(rule).slice(0, 1));
+      if (!told || cell.marks.length > 1) {
+        const said = document.createElement("p");
+        said.textContent = find("span", cell.link).textContent;
+        lead.push(said);
+      }
+      body.replaceChildren(...lead, ...(told ? copies(told) : []));
       for (const link of all("a.likely", body)) {
         link.replaceWith(...copies(find(".likely", rule) ?? rule, 0));
       }
@@ -176,12 +183,6 @@
   }
 
   const copies = (node, from = 1) => [...node.cloneNode(true).children].slice(from);
-
-  function passed(cell, rule) {
-    const said = document.createElement("p");
-    said.textContent = find("span", cell.link).textContent;
-    return [...copies(rule).slice(0, 1), said];
-  }
 
   function copier(block) {
     const code = find("code", block);
