@@ -29,6 +29,7 @@ class BoundCheck:
     def __call__(self) -> Result:
         import pytest
 
+        __tracebackhide__ = True  # what the layer did is in the text
         result: Result = self.run()
         self.result = asdict(result)
         if result.counts:
