@@ -59,6 +59,7 @@ def test_wheel(built: Path) -> None:
         "examples",
         "test",
         "dev",
+        "docs",
     }
     assert "padding" in fields.get_payload()
 
