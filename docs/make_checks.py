@@ -9,7 +9,8 @@ from keras_masking.contract.names import ROLES
 
 HEAD = """# The checks
 
-Made by `python docs/make_checks.py` from the docstrings of the checks.
+Made by `python docs/make_checks.py` from the docstrings of the checks. They
+judge [the contract](contract.md).
 
 *Required* is what the documentation or source of Keras states, or what makes
 real outputs wrong. *Advised* is the rest. *Information* never fails a report.

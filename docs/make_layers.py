@@ -58,15 +58,24 @@ def overview(link: str = "`{0}`") -> str:
 
 def masks() -> str:
     """What each layer does with a mask."""
-    head = COLUMNS[:-1]
+    head = ["Reads", "Emits", "Empty row"]
     rows = [
         f"| layer | {' | '.join(c.lower() for c in head)} |",
         "|---" * (len(head) + 1) + "|",
     ]
     for name in layers.__all__:
         said = entries(name, "Mask behavior")
-        cells = [said.get(column, "").rstrip(".") for column in head]
+        cells = [said[column].rstrip(".") for column in head]
         rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def windows() -> str:
+    """Which output steps are real, of the layers whose output has others."""
+    rows = ["| layer | real output steps |", "|---|---|"]
+    for name in layers.__all__:
+        if said := entries(name, "Mask behavior").get("Windows"):
+            rows.append(f"| `{name}` | {said.rstrip('.')} |")
     return "\n".join(rows)
 
 
@@ -88,6 +97,10 @@ def page() -> str:
 ## What they do with a mask
 
 {masks()}
+
+## Which windows are real
+
+{windows()}
 
 ## In place of a layer of Keras
 

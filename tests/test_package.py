@@ -63,6 +63,7 @@ def test_wheel(built: Path) -> None:
         "test",
         "browser",
         "dev",
+        "docs",
     }
     assert "padding" in fields.get_payload()
 

@@ -105,7 +105,7 @@ CALLS: dict[str, list[Callable[..., Any]]] = {
     "ConvLSTM on JAX": [
         lambda: keras.layers.ConvLSTM1D(4, 3, padding="same")(masked(VIDEO))
     ],
-    "CTC, Dice, or a weight for each sequence: shapes that do not fit": [
+    "CTC, or a weight for each sequence: shapes that do not fit": [
         lambda: keras.losses.CTC()(np.ones((3, 1)), masked()),
         lambda: keras.losses.MeanSquaredError()(X, masked(), np.ones(3)),
     ],
