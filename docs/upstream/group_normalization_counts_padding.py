@@ -15,6 +15,8 @@ Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: GroupNormalization
 Fix: Take `mask=None` in `call`, and weigh the moments by it as
     `BatchNormalization._moments` does.
+Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
+    of the module pass (torch).
 Way round: None with this layer.
 """
 

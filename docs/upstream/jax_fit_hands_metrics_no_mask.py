@@ -13,6 +13,7 @@ Shows on: keras 3.12.0 (jax), 3.15.1 (jax), 3.16 (jax)
 Layers: Model
 Fix: Return the mask beside `y_pred` in what `compute_loss_and_updates` returns,
     and set it again in `train_step`.
+Tried: 3.15.1, on JAX: the script exits with 0.
 Way round: Pass the mask as `sample_weight`, and the metrics in
     `weighted_metrics`.
 """

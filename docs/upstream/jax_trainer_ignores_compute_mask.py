@@ -13,6 +13,7 @@ Where:
 Shows on: keras 3.12.0 (jax), 3.15.1 (jax), 3.16 (jax)
 Layers: Model
 Fix: That of stateless_call_ignores_mask.py.
+Tried: 3.15.1, on JAX: the script exits with 0.
 Way round: Set the mask on the output within `call`, by a layer.
 """
 

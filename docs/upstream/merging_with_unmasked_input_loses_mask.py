@@ -7,7 +7,8 @@ follows counts the padding.
 
 A step that is padding in one input is no real step of the result. An input
 without a mask says nothing about steps, and should not overrule one that does;
-Keras 2 left it out of the merging.
+Keras 2 left it out of the merging. The tests of Keras 3 (merging_test.py)
+expect the mask to be lost, so this is a question of what was meant.
 
 Where:
     layers/merging/base_merge.py:272 "if any(m is None for m in mask):"
@@ -16,8 +17,7 @@ Since: 3.4 for the merging (#19685)
 Threads: #19685, #19817
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Add, Subtract, Average, Multiply, Maximum, Minimum, Concatenate
-Fix: Merge the masks that are there: `masks = [m for m in mask if m is not
-    None]`. At the least, warn.
+Fix: Merge the masks that are there; at the least, warn that one is lost.
 Way round: Give the positions the mask of the tokens, or pass `mask=` to what
     follows.
 """

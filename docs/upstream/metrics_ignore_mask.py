@@ -18,6 +18,8 @@ Layers: AUC, Precision, Recall, the counts of the confusion matrix, IoU,
     RootMeanSquaredError, PearsonCorrelation
 Fix: Apply `apply_mask(sample_weight, mask, dtype, reduction="sum")` in each
     `update_state`, as MeanMetricWrapper does.
+Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
+    of the module pass (torch).
 Way round: Pass the mask as `sample_weight`, and the metric in
     `weighted_metrics`.
 """

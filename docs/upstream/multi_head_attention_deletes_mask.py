@@ -17,8 +17,11 @@ Since: 3.8.0 (#20562)
 Threads: #20562
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: MultiHeadAttention
-Fix: Leave the arguments alone; the warnings that this silenced come from the
-    EinsumDense layers inside, which could be handed tensors without a mask.
+Fix: Leave the arguments alone. The warnings that this was to silence come from
+    the EinsumDense layers inside: see
+    group_query_attention_warns_for_nothing.py.
+Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
+    of the module pass (torch).
 Way round: GroupQueryAttention with as many heads of keys as of queries.
 """
 

@@ -11,8 +11,9 @@ Where:
     layers/core/reversible_embedding.py:148 "return None"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: ReversibleEmbedding
-Fix: In `call`, set the mask of `inputs` on `logits`; in `compute_mask`, return
-    `mask` for float inputs.
+Fix: In `call`, set the mask of `inputs` on `logits`.
+Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
+    of the module pass (torch).
 Way round: Pass the mask as `sample_weight`.
 """
 

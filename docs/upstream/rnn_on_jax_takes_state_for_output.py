@@ -13,6 +13,7 @@ Where:
 Shows on: keras 3.12.0 (jax), 3.15.1 (jax), 3.16 (jax)
 Layers: RNN with a cell of one's own
 Fix: Carry the output of the step before in the scan, beside the states.
+Tried: 3.15.1, on JAX: the script exits with 0.
 Way round: Put the output first among the cell's states.
 """
 

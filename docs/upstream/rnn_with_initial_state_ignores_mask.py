@@ -14,9 +14,11 @@ Where:
     layers/layer.py:962 "expected_mask_arg_name = f"{k}_mask""
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: RNN, SimpleRNN, GRU, LSTM, Bidirectional
-Fix: In `RNN.call` and `Bidirectional.call`, where `mask` is None take that of
-    `sequences`; or let step 6 of `Layer.__call__` fill `mask` from the first
-    argument where a layer takes no mask of that argument's name.
+Fix: In `RNN.call`, where `mask` is None take that of `sequences`. Or let step 6
+    of `Layer.__call__` fill `mask` from the first argument where a layer takes
+    no mask of that argument's name.
+Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
+    of the module pass (torch).
 Way round: Pass `mask=` by hand.
 """
 
