@@ -18,6 +18,8 @@ ORDER = {
             "MaskedGroupNormalization"
         ),
         "add_of_masks_lets_padding_in": "MaskedAdd, MaskedConcatenate",
+        "backward_rnn_does_not_reverse_mask": "KeepMask, TemporalReverse",
+        "pipeline_loses_explicit_mask": "AttachMask",
         "metrics_ignore_mask": "MaskedMetric",
         "jax_fit_hands_metrics_no_mask": "",
         "jax_trainer_ignores_compute_mask": "AttachMask",
@@ -32,6 +34,15 @@ ORDER = {
         "multi_head_attention_averages_padding": "MaskedMultiHeadAttention",
         "attention_ignores_mask_of_key": "MaskedAttention",
         "batch_normalization_learns_from_nothing": "",
+        "activity_regularization_counts_padding": "ApplyMask",
+        "unit_normalization_of_zeros_has_no_gradient": "KeepMask",
+        "unit_normalization_of_zeros_is_nan_in_float16": "KeepMask",
+        "attention_lets_nan_through": "MaskedAttention, "
+        "MaskedAdditiveAttention, MaskedMultiHeadAttention, "
+        "MaskedGroupQueryAttention",
+        "multi_head_attention_hides_too_little_in_float16": (
+            "MaskedMultiHeadAttention, MaskedGroupQueryAttention"
+        ),
         "loss_of_nan_at_padding_is_nan": "MaskedLoss",
     },
     "Crashes": {
@@ -41,6 +52,7 @@ ORDER = {
         "unrolled_backward_rnn_misreads_mask": "",
         "conv_lstm_with_mask_fails_on_jax": "",
         "batch_normalization_of_one_feature_fails": "",
+        "batch_normalization_of_segments_fails_with_mask": "",
         "lambda_forgets_function_of_mask": "KeepMask",
     },
     "Masks lost, and warnings that are wrong": {
@@ -54,6 +66,7 @@ ORDER = {
         "masking_of_nan_masks_nothing": "NaNMask",
         "reversible_embedding_drops_mask": "AttachMask",
         "nested_model_has_no_symbolic_mask": "",
+        "mask_made_in_call_is_not_symbolic": "KeepMask, CustomEmbedding",
         "group_query_attention_warns_for_nothing": (
             "MaskedGroupQueryAttention"
         ),
@@ -63,7 +76,11 @@ ORDER = {
             "MaskedMultiHeadAttention"
         ),
         "softmax_of_negative_axes_fails": "",
+        "normalization_keeps_symbolic_mean": "",
         "cloned_normalization_forgets_statistics": "",
+        "convolution_makes_steps_on_tensorflow": (
+            "MaskedConv1D, MaskedDepthwiseConv1D, MaskedSeparableConv1D"
+        ),
         "scaled_input_is_sparse": "",
         "sum_of_float64_is_float32_on_torch": "",
     },
@@ -99,11 +116,9 @@ TAIL = """## What is not here
 
 What Keras does on purpose, or says: that convolutions, pooling in windows,
 reshaping, RMSNormalization and EinsumDense destroy the mask, with a warning;
-that an operator, `x * 2`, makes a tensor without a mask; that an activity
-regularizer counts all steps; that NaN at padding, times an attention weight
-of 0, is NaN. And what 3.16 has mended: the float16 of Attention on torch, the
-edges of AveragePooling1D on torch, `delta` in the config of Huber, the states
-of a stateful Bidirectional.
+that an operator, `x * 2`, makes a tensor without a mask. And most of what 3.16
+has mended: the float16 of Attention on torch, the edges of AveragePooling1D on
+torch, `delta` in the config of Huber, the states of a stateful Bidirectional.
 """
 
 
