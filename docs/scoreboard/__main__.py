@@ -1,0 +1,79 @@
+"""The scoreboard: which layers keep the mask contract, on which backend.
+
+    python docs/scoreboard keras     checks the layers of the Keras at hand
+    python docs/scoreboard others    checks those of the packages around it
+    python docs/scoreboard check     ten rows anew, against what is known
+    python docs/scoreboard pages     writes the page from the records
+
+The first two write a record, the page, and the report with every text.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import keras_layers
+import other_layers
+import records
+from pages import write_page
+from pages import write_report
+
+from keras_masking.contract import output
+
+FAMILIES = {"keras": keras_layers.FAMILIES, "others": other_layers.FAMILIES}
+TARGETS = {
+    "keras": "keras_layers.py:CASES",
+    "others": "other_layers.py:CASES",
+}
+
+
+def make(what: str) -> int:
+    """A record of all rows, and what follows from it."""
+    reports = records.run(TARGETS[what])
+    command = f"python docs/scoreboard {what}"
+    known = records.record(reports, command)
+    path = records.file_of(known["keras"], others=what == "others")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+    expected = records.expect(reports, known, FAMILIES[what])
+    write_report(what, expected, known)
+    write_page()
+    odd = [
+        f"{report.layer} on {report.backend}: {result.check}: {result.seen}"
+        for report in records.each_report(reports)
+        for result in report
+        if result.status == "kit-error"
+    ]
+    for line in records.unexplained(known, FAMILIES[what]):
+        odd.append(f"no cause explains {line}")
+    print(*odd, sep="\n")
+    return 1 if odd else 0
+
+
+def check() -> int:
+    """Ten rows anew: whether they are what the record says."""
+    reports = records.run("keras_layers.py:TEN")
+    known = records.load(records.file_of(records.keras_of(reports)))
+    reports = records.expect(reports, known, FAMILIES["keras"])
+    for backends, result in output.breaches(reports):
+        print(f"{result}\n    on      {', '.join(backends)}\n")
+    print(output.last_line(reports))
+    return output.exit_code(reports)
+
+
+def main() -> int:
+    match sys.argv[1:]:
+        case ["keras" | "others" as what]:
+            return make(what)
+        case ["check"]:
+            return check()
+        case ["pages"]:
+            write_page()
+            return 0
+    print(__doc__)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    sys.exit(main())

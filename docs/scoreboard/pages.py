@@ -1,0 +1,278 @@
+"""The page of the scoreboard, and the report with every text behind it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras_layers
+import other_layers
+from causes import CAUSES
+from causes import OF_ALL
+from causes import Cause
+from records import BACKENDS
+from records import HERE
+from records import Families
+from records import Record
+from records import Reports
+from records import each_backend
+from records import load
+from records import minor
+from rows import Row
+
+from keras_masking.contract.page import as_html
+
+DOCS = HERE.parent
+NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
+# The release that the page is about, and what it is compared with.
+RELEASE, OLDEST, NEXT = "3.15", "3.12", "3.16"
+REPORTS = {"keras": "scoreboard.html", "others": "scoreboard-others.html"}
+
+HEAD = """# Scoreboard
+
+Made by `python docs/scoreboard`. {made}
+
+Which layers keep the [mask contract](contract.md), on which backend, since
+which version. Each row is a layer as it is written, run through
+[every check](checks.md) of the kit that is required or advised, on three
+backends. **{keeps} keep the contract on all of them.**
+
+✓ 37: the layer keeps it, in all 37 checks that ran. ✗ 3/38: it breaks it, in 3
+of 38. A check that builds on a failed one does not run, so few failures may be
+bad ones: read what breaks. Where the backends differ from each other, that is
+one of the failures of each. Another version is the *same*, *differs* in what
+fails, or keeps (✓) or breaks (✗) what {release} does not;
+[below](#what-changed-between-versions) is how.
+
+What fails here is known, with its reason: the kit runs it as an expected
+failure, so that a change in Keras shows as an unexpected pass.
+The [report]({report}) has each failure's numbers and a script that shows it.
+[Which layer](which_layer.md) says what to use instead.
+"""
+VERSIONS = """## What changed between versions
+
+Checks that fail in one version and not in {release}, by layer. A row that is
+not here is as in {release}, on the three backends.
+"""
+KINDS = {
+    "defect": "A defect",
+    "choice": "A choice",
+    "mended": "A defect that newer versions do not have",
+    "package": "A matter of the package",
+}
+WHY = """## What breaks them
+
+A *defect* gives wrong numbers or an error where Keras promises otherwise, or in
+silence; [scripts in plain Keras](upstream/README.md) show them, ready to be
+filed. A *choice* is what Keras documents or warns of.
+"""
+
+
+def pages() -> dict[str, str]:
+    """The texts of the pages, by their file."""
+    old, now, new = (
+        load(HERE / "records" / f"keras-{minor}.json")
+        for minor in (OLDEST, RELEASE, NEXT)
+    )
+    others = load(HERE / "records" / "others.json")
+    families = keras_layers.FAMILIES
+    names = [row.name for rows in families.values() for row in rows]
+    broken = sum(not _keeps(now, name) for name in names)
+    head = HEAD.format(
+        made=f"Checked on {now['date']}: Keras {now['keras']}, {_with(now)}.",
+        keeps=f"{len(names) - broken} of {len(names)} rows",
+        release=RELEASE,
+        report=REPORTS["keras"],
+    )
+    parts = [
+        head,
+        "## Layers of Keras\n",
+        *_tables(families, now, {OLDEST: old, NEXT: new}),
+        "## Packages around Keras\n",
+        f"Checked on {others['date']}: {_with(others, packages=True)}. "
+        f"The [report]({REPORTS['others']}).\n",
+        *_tables(other_layers.FAMILIES, others, {}),
+        VERSIONS.format(release=now["keras"]),
+        *_changes(families, now, old, new),
+        WHY,
+        *_causes(),
+    ]
+    return {"scoreboard.md": "\n".join(parts)}
+
+
+def write_page() -> None:
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, "utf-8")
+
+
+def write_report(what: str, reports: Reports, known: Record) -> None:
+    """The report of a run, whose known failures are expected ones."""
+    if not known["keras"].startswith(RELEASE):
+        return
+    title = "Keras layers" if what == "keras" else "Layers around Keras"
+    text = as_html(
+        reports,
+        [],
+        title=f"{title} and the mask contract",
+        command=known["command"],
+    )
+    (DOCS / REPORTS[what]).write_text(text, "utf-8")
+
+
+def _with(known: Record, packages: bool = False) -> str:
+    """The versions of a record."""
+    told = {
+        k: v for k, v in known["versions"].items() if packages or k in PLAIN
+    }
+    return ", ".join(f"{PLAIN.get(k, k)} {v}" for k, v in told.items())
+
+
+PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
+
+
+def _keeps(known: Record, name: str) -> bool:
+    return not any(seen["fails"] for _, seen in each_backend(known, name))
+
+
+def _fails(known: Record, name: str) -> dict[str, set[str]]:
+    return {b: set(seen["fails"]) for b, seen in each_backend(known, name)}
+
+
+def _beside(known: Record, now: Record, name: str) -> dict[str, set[str]]:
+    """What fails, but for what fails in that version of any layer."""
+    wide = OF_ALL.get(minor(known["keras"]))
+    of_all = CAUSES[wide].checks if wide else frozenset()
+    here = _fails(now, name)
+    return {
+        backend: fails - (of_all - here.get(backend, set()))
+        for backend, fails in _fails(known, name).items()
+    }
+
+
+def _tables(
+    families: Families, now: Record, others: dict[str, Record]
+) -> Iterator[str]:
+    """A table for each family; a column for each other version."""
+    head = ["layer", "what breaks", *(NAMES[b] for b in BACKENDS), *others]
+    for family, rows in families.items():
+        yield f"### {family}\n"
+        yield _row(head)
+        yield _row(["---"] * len(head))
+        for row in rows:
+            seen = dict(each_backend(now, row.name))
+            cells = [_cell(seen.get(b)) for b in BACKENDS]
+            for known in others.values():
+                cells.append(_against(now, known, row.name))
+            why = ", ".join(
+                _link(n) for n in row.because if _shows(n, now, row)
+            )
+            yield _row([_label(row), why, *cells])
+        yield ""
+
+
+def _label(row: Row) -> str:
+    return f"`{row.call}`" + (f", {row.what}" if row.what else "")
+
+
+def _shows(name: str, known: Record, row: Row) -> bool:
+    failing = set().union(*_fails(known, row.name).values())
+    return bool(failing & CAUSES[name].checks)
+
+
+def _cell(seen: Any) -> str:
+    if seen is None:
+        return "not there"
+    if not seen["ran"]:
+        return "nothing ran"
+    if not seen["fails"]:
+        return f"✓ {seen['ran']}"
+    return f"✗ {len(seen['fails'])}/{seen['ran']}"
+
+
+def _against(now: Record, known: Record, name: str) -> str:
+    """A version in a word, beside the one that the page is about."""
+    seen = _beside(known, now, name)
+    if not seen:
+        return "not there"
+    if seen == _fails(now, name):
+        return "same"
+    if not any(seen.values()):
+        return "✓"
+    return "✗" if _keeps(now, name) else "differs"
+
+
+def _changes(families: Families, now: Record, *others: Record) -> Iterator[str]:
+    for known in others:
+        yield f"### Keras {known['keras']}\n"
+        yield f"Checked on {known['date']}: {_with(known)}.\n"
+        if wide := OF_ALL.get(minor(known["keras"])):
+            ids = _checks(set(CAUSES[wide].checks))
+            yield f"{ids} fails for any layer: {_link(wide)}.\n"
+        rows = [row for rows in families.values() for row in rows]
+        lines = [line for row in rows for line in _change(now, known, row)]
+        if lines:
+            yield _row(
+                ["layer", "on", f"fails, not in {now['keras']}", "holds"]
+            )
+            yield _row(["---"] * 4)
+            yield from lines
+        yield ""
+
+
+def _change(now: Record, known: Record, row: Row) -> Iterator[str]:
+    """A line for each set of backends that changed alike."""
+    here, there = _fails(now, row.name), _beside(known, now, row.name)
+    label = _label(row)
+    if not there:
+        yield _row([label, "all", "not in this version", ""])
+    alike: dict[tuple[str, str], list[str]] = {}
+    for backend in BACKENDS:
+        if backend in here and backend in there:
+            worse = there[backend] - here[backend]
+            better = here[backend] - there[backend]
+            if worse or better:
+                key = (_checks(worse), _checks(better))
+                alike.setdefault(key, []).append(NAMES[backend])
+    for (worse, better), backends in alike.items():
+        on = "all" if len(backends) == len(BACKENDS) else ", ".join(backends)
+        yield _row([label, on, worse, better])
+
+
+def _causes() -> Iterator[str]:
+    rows = [
+        row
+        for families in (keras_layers.FAMILIES, other_layers.FAMILIES)
+        for those in families.values()
+        for row in those
+    ]
+    for name, cause in CAUSES.items():
+        count = sum(name in row.because for row in rows)
+        yield f"### {_title(cause)}\n"
+        yield f"{cause.text}\n"
+        rows_ = f"{count} row{'s' * (count != 1)}"
+        yield f"{KINDS[cause.kind]}, in {rows_}.{_scripts(cause)}\n"
+
+
+def _scripts(cause: Cause) -> str:
+    if not cause.scripts:
+        return ""
+    links = (f"[`{s}`](upstream/{s})" for s in cause.scripts)
+    return " Shown by " + ", ".join(links) + "."
+
+
+def _title(cause: Cause) -> str:
+    return cause.short[0].upper() + cause.short[1:]
+
+
+def _link(name: str) -> str:
+    """A link to the section of a cause, as its title is made an anchor."""
+    kept = "".join(
+        c for c in CAUSES[name].short.lower() if c.isalnum() or c in " -_"
+    )
+    return f"[{CAUSES[name].short}](#{'-'.join(kept.split())})"
+
+
+def _checks(ids: set[str]) -> str:
+    return ", ".join(f"[`{i}`](checks.md#{i})" for i in sorted(ids))
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"

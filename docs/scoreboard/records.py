@@ -1,0 +1,181 @@
+"""Runs rows through the kit, and keeps which checks fail on which backend.
+
+There is a record for each minor version of Keras, and one for the packages
+around it. It is what is known: a failure that is not in it is a failure, and a
+check in it that passes is an unexpected pass.
+"""
+
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from causes import CAUSES
+from causes import OF_ALL
+from rows import Row
+
+from keras_masking.contract import workers
+from keras_masking.contract.report import Report
+from keras_masking.contract.report import Result
+
+HERE = Path(__file__).parent
+BACKENDS = ("tensorflow", "torch", "jax")
+PACKAGES = (
+    "keras-hub",
+    "keras-rs",
+    "keras-tcn",
+    "keras-self-attention",
+    "tensorflow-cpu",
+    "torch",
+    "jax",
+)
+
+Families = Mapping[str, list[Row]]
+Reports = Mapping[str, list[Report]]
+Record = dict[str, Any]
+
+
+def run(target: str) -> Reports:
+    """The reports of a list of cases in a file here, on three backends."""
+    options = {
+        "role": None,
+        "level": "advised",
+        "only": None,
+        "skip": None,
+        "seed": 0,
+        "torch_compile": False,
+    }
+    job = {"work": "check", "targets": [f"{HERE}/{target}"], "ids": None}
+    told = lambda backend, message: print(end=".", flush=True)  # noqa: E731
+    try:
+        return workers.run(
+            {**job, "options": options}, BACKENDS, timeout=600.0, told=told
+        )
+    finally:
+        print()
+
+
+def keras_of(reports: Reports) -> str:
+    """The version of Keras, as the workers tell it."""
+    return next(r.versions["keras"] for r in each_report(reports) if r.versions)
+
+
+def each_report(reports: Reports) -> Iterator[Report]:
+    for those in reports.values():
+        yield from those
+
+
+def minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def file_of(keras: str, others: bool = False) -> Path:
+    name = "others" if others else f"keras-{minor(keras)}"
+    return HERE / "records" / f"{name}.json"
+
+
+def load(path: Path) -> Record:
+    return json.loads(path.read_text("utf-8"))
+
+
+def record(reports: Reports, command: str) -> Record:
+    """What is kept of the reports."""
+    rows: dict[str, Any] = {}
+    for backend, those in reports.items():
+        for report in those:
+            fails = [r.check for r in report if r.status == "fail"]
+            row = rows.setdefault(report.layer, {"role": report.role})
+            if row["role"] == "unknown":
+                row["role"] = report.role
+            row[backend] = {"ran": report.ran, "fails": sorted(fails)}
+    return {
+        "keras": keras_of(reports),
+        "versions": dict(_versions()),
+        "date": date.today().isoformat(),
+        "command": command,
+        "rows": rows,
+    }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
+
+
+def expect(reports: Reports, known: Record, families: Families) -> Reports:
+    """The reports with what the record knows as expected failures."""
+    rows = {row.name: row for those in families.values() for row in those}
+    return {
+        backend: [
+            replace(
+                report,
+                results=[
+                    _expected(result, rows[report.layer], known, backend)
+                    for result in report
+                ],
+            )
+            for report in those
+        ]
+        for backend, those in reports.items()
+    }
+
+
+def _expected(result: Result, row: Row, known: Record, on: str) -> Result:
+    kept = known["rows"].get(row.name, {}).get(on, {"fails": []})
+    if result.check not in kept["fails"]:
+        return result
+    if result.status not in ("pass", "fail"):
+        return result
+    causes = [CAUSES[name] for name in causes_of(row, known)]
+    why = [c.short for c in causes if result.check in c.checks]
+    return replace(result, status="x" + result.status, reason="; ".join(why))
+
+
+def causes_of(row: Row, known: Record) -> tuple[str, ...]:
+    """Why a row breaks: what the version does to any, and its own."""
+    wide = OF_ALL.get(minor(known["keras"]))
+    return (*row.because, wide) if wide else row.because
+
+
+def unexplained(known: Record, families: Families) -> list[str]:
+    """What the record has and no cause of its row explains."""
+    found = []
+    for row in (row for rows in families.values() for row in rows):
+        causes = causes_of(row, known)
+        explained = {i for n in causes for i in CAUSES[n].checks}
+        for backend, seen in each_backend(known, row.name):
+            rest = set(seen["fails"]) - explained
+            found += [f"{row.name} on {backend}: {i}" for i in sorted(rest)]
+    return found
+
+
+def idle(records: list[Record], families: Families) -> list[str]:
+    """Causes of a row that explain nothing in any record."""
+    found = []
+    for row in (row for rows in families.values() for row in rows):
+        failing = {
+            check
+            for known in records
+            for _, seen in each_backend(known, row.name)
+            for check in seen["fails"]
+        }
+        found += [
+            f"{row.name}: {name}"
+            for name in row.because
+            if not failing & CAUSES[name].checks
+        ]
+    return found
+
+
+def each_backend(known: Record, name: str) -> list[tuple[str, Any]]:
+    """What a record has of a row, by backend."""
+    row = known["rows"].get(name, {})
+    return [(b, row[b]) for b in BACKENDS if b in row]

@@ -1,0 +1,117 @@
+"""The scoreboard says what its records do, and each failure has its reason."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keras_masking.contract.registry import all_checks
+from keras_masking.contract.report import Report
+from keras_masking.contract.report import Result
+
+DOCS = Path(__file__).parents[1] / "docs"
+sys.path.insert(0, str(DOCS / "scoreboard"))
+
+import keras_layers  # noqa: E402
+import other_layers  # noqa: E402
+import pages  # noqa: E402
+import records  # noqa: E402
+from causes import CAUSES  # noqa: E402
+from causes import OF_ALL  # noqa: E402
+from rows import Row  # noqa: E402
+
+KERAS = [
+    records.load(records.HERE / "records" / f"keras-{minor}.json")
+    for minor in (pages.OLDEST, pages.RELEASE, pages.NEXT)
+]
+OTHERS = records.load(records.HERE / "records" / "others.json")
+NOW = KERAS[1]
+ROWS = [row for rows in keras_layers.FAMILIES.values() for row in rows]
+
+
+def test_the_page_is_made_of_the_records() -> None:
+    for name, text in pages.pages().items():
+        written = (DOCS / name).read_text()
+        assert written == text, "run `python docs/scoreboard pages`"
+
+
+def test_the_record_has_every_row_on_three_backends() -> None:
+    names = [row.name for row in ROWS]
+    assert len(names) == len(set(names)) >= 100
+    assert set(NOW["rows"]) == set(names)
+    for row in NOW["rows"].values():
+        assert [b for b in records.BACKENDS if b in row] == [*records.BACKENDS]
+        assert all(row[b]["ran"] for b in records.BACKENDS)
+
+
+@pytest.mark.parametrize("known", KERAS, ids=lambda known: known["keras"])
+def test_each_failure_has_its_reason(known: Any) -> None:
+    assert records.unexplained(known, keras_layers.FAMILIES) == []
+
+
+def test_no_reason_is_left_over() -> None:
+    assert records.unexplained(OTHERS, other_layers.FAMILIES) == []
+    assert records.idle(KERAS, keras_layers.FAMILIES) == []
+    assert records.idle([OTHERS], other_layers.FAMILIES) == []
+    everywhere = (keras_layers.FAMILIES, other_layers.FAMILIES)
+    used = {
+        name
+        for families in everywhere
+        for rows in families.values()
+        for row in rows
+        for name in row.because
+    }
+    assert used | set(OF_ALL.values()) == set(CAUSES)
+    for cause in CAUSES.values():
+        assert cause.checks <= set(all_checks())
+
+
+def test_each_defect_has_its_script() -> None:
+    for cause in CAUSES.values():
+        assert cause.scripts or cause.kind != "defect", cause.short
+        for script in cause.scripts:
+            assert (DOCS / "upstream" / script).exists(), script
+
+
+def test_ten_rows_are_made_anew() -> None:
+    assert len(keras_layers.TEN) == 10
+
+
+ROW = Row("Conv1D(5, 3)", ("warns",))
+KNOWN = {
+    "keras": "3.15.1",
+    "rows": {ROW.name: {"torch": {"ran": 3, "fails": ["mask-kept"]}}},
+}
+RESULT = Result(ROW.name, "mask-kept", "required", "fail")
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [
+        (RESULT, "xfail"),
+        (replace(RESULT, status="pass"), "xpass"),
+        (replace(RESULT, status="blocked"), "blocked"),
+        (replace(RESULT, check="pad-value"), "fail"),
+        (replace(RESULT, check="pad-value", status="pass"), "pass"),
+    ],
+)
+def test_what_is_known_is_expected(result: Result, status: str) -> None:
+    report = Report(ROW.name, "transforms", True, "torch", {}, [result])
+    reports = records.expect({"torch": [report]}, KNOWN, {"": [ROW]})
+    (told,) = reports["torch"][0]
+    assert told.status == status
+    if status.startswith("x"):
+        assert told.reason == CAUSES["warns"].short
+
+
+def test_a_failure_without_a_reason_is_told() -> None:
+    known = json.loads(json.dumps(KNOWN))
+    assert records.unexplained(known, {"": [ROW]}) == []
+    known["rows"][ROW.name]["torch"]["fails"].append("pad-value")
+    assert records.unexplained(known, {"": [ROW]}) == [
+        f"{ROW.name} on torch: pad-value"
+    ]
+    assert records.idle([known], {"": [replace(ROW, because=("deletes",))]})
