@@ -38,6 +38,12 @@ def test_the_page_is_made_of_the_records() -> None:
         assert written == text, "run `python docs/scoreboard pages`"
 
 
+def test_the_readme_counts_as_the_page_does() -> None:
+    kept = sum(pages.keeps(NOW, row.name) for row in ROWS)
+    readme = " ".join((DOCS.parent / "README.md").read_text().split())
+    assert f"of Keras {kept} of {len(ROWS)} rows" in readme
+
+
 def test_the_record_has_every_row_on_three_backends() -> None:
     names = [row.name for row in ROWS]
     assert len(names) == len(set(names)) >= 100

@@ -75,7 +75,7 @@ def pages() -> dict[str, str]:
     others = load(HERE / "records" / "others.json")
     families = keras_layers.FAMILIES
     names = [row.name for rows in families.values() for row in rows]
-    broken = sum(not _keeps(now, name) for name in names)
+    broken = sum(not keeps(now, name) for name in names)
     head = HEAD.format(
         made=f"Checked on {now['date']}: Keras {now['keras']}, {_with(now)}.",
         keeps=f"{len(names) - broken} of {len(names)} rows",
@@ -128,7 +128,7 @@ def _with(known: Record, packages: bool = False) -> str:
 PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 
 
-def _keeps(known: Record, name: str) -> bool:
+def keeps(known: Record, name: str) -> bool:
     return not any(seen["fails"] for _, seen in each_backend(known, name))
 
 
@@ -196,7 +196,7 @@ def _against(now: Record, known: Record, name: str) -> str:
         return "same"
     if not any(seen.values()):
         return "✓"
-    return "✗" if _keeps(now, name) else "differs"
+    return "✗" if keeps(now, name) else "differs"
 
 
 def _changes(families: Families, now: Record, *others: Record) -> Iterator[str]:
