@@ -14,6 +14,7 @@ ORDER = {
         "multi_head_attention_deletes_mask": "MaskedMultiHeadAttention",
         "rnn_with_initial_state_ignores_mask": "KeepMask",
         "group_normalization_counts_padding": "MaskedGroupNormalization",
+        "dot_sums_over_padding": "ApplyMask",
         "layer_normalization_over_steps_counts_padding": (
             "MaskedGroupNormalization"
         ),
@@ -100,10 +101,10 @@ HEAD = f"""# What is wrong in Keras itself
 
 Made by `python docs/make_upstream.py` from the docstrings of the scripts.
 
-Each script shows one defect of Keras in plain Keras, and is ready to be filed
-with it: its docstring says what happens, what should, in which lines, and how
-to mend it. It prints what was expected and what was got, and exits with 1
-where the defect shows, with 0 where it does not:
+Each script shows one defect of Keras, or a question about it, in plain Keras,
+and is ready to be filed with it: its docstring says what happens, what should,
+in which lines, and how to mend it. It prints what was expected and what was
+got, and exits with 1 where the defect shows, with 0 where it does not:
 
     KERAS_BACKEND=torch python docs/upstream/masking_discards_mask.py
 

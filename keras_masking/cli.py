@@ -179,6 +179,12 @@ def report(
 
     The exit codes are those of `check`.
     """
+    kept = [path.resolve() for path in sources]
+    if len(set(kept)) < len(kept):
+        raise click.UsageError("a report is given twice: it counts once.")
+    for path in (*paths, badge):
+        if path is not None and path.resolve() in kept:
+            raise click.UsageError(f"{path} is read: name another file.")
     return _tell(*output.join(sources), paths, badge)
 
 

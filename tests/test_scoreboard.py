@@ -1,6 +1,7 @@
 """The scoreboard says what its records do, and each failure has its reason."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ import other_layers  # noqa: E402
 import pages  # noqa: E402
 import records  # noqa: E402
 from causes import CAUSES  # noqa: E402
-from causes import OF_ALL  # noqa: E402
+from causes import OF_MOST  # noqa: E402
 from rows import Row  # noqa: E402
 
 KERAS = [
@@ -39,9 +40,10 @@ def test_the_page_is_made_of_the_records() -> None:
 
 
 def test_the_readme_counts_as_the_page_does() -> None:
-    kept = sum(pages.keeps(NOW, row.name) for row in ROWS)
+    kept, defects = pages.count_rows(NOW)
     readme = " ".join((DOCS.parent / "README.md").read_text().split())
-    assert f"of Keras {kept} of {len(ROWS)} rows" in readme
+    told = f"of {len(ROWS)} rows of Keras {kept} keep the whole of it, "
+    assert f"{told}{defects} have a defect" in readme
 
 
 def test_the_record_has_every_row_on_three_backends() -> None:
@@ -70,7 +72,7 @@ def test_no_reason_is_left_over() -> None:
         for row in rows
         for name in row.because
     }
-    assert used | set(OF_ALL.values()) == set(CAUSES)
+    assert used | set(OF_MOST.values()) == set(CAUSES)
     for cause in CAUSES.values():
         assert cause.checks <= set(all_checks())
 
@@ -80,6 +82,25 @@ def test_each_defect_has_its_script() -> None:
         assert cause.scripts or cause.kind != "defect", cause.short
         for script in cause.scripts:
             assert (DOCS / "upstream" / script).exists(), script
+
+
+def test_no_row_is_lost() -> None:
+    later = {"BatchNormalization(renorm=True)"}
+    later |= {f"Adaptive{kind}Pooling1D(2)" for kind in ("Average", "Max")}
+    names = {row.name for row in ROWS}
+    old, _, new = KERAS
+    assert names - set(old["rows"]) == later
+    assert set(new["rows"]) == names
+    others = other_layers.FAMILIES.values()
+    assert set(OTHERS["rows"]) == {row.name for rows in others for row in rows}
+
+
+@pytest.mark.parametrize("name", pages.REPORTS.values())
+def test_a_report_is_of_no_machine(name: str) -> None:
+    text = (DOCS / name).read_text()
+    assert "kit-error" not in re.findall(r'class="[^"]*mark ([\w-]+)', text)
+    assert not re.search(r"(?<![\w.])/(work|tmp|home|root|usr|opt)/", text)
+    assert "site-packages" not in text
 
 
 def test_ten_rows_are_made_anew() -> None:

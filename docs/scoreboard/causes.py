@@ -33,8 +33,8 @@ class Cause:
         text: What happens, and what to do.
         checks: The ids of the checks that it may fail.
         kind: `"defect"` of Keras, `"choice"` that Keras tells by a warning or
-            its documentation, `"mended"` since, or `"package"`: a matter of
-            another package.
+            its documentation, `"question"`: neither promised nor told,
+            `"mended"` since, or `"package"`: a matter of another package.
         scripts: Those under `docs/upstream` that show it.
     """
 
@@ -73,21 +73,28 @@ CAUSES: dict[str, Cause] = {
     ),
     "statistics": Cause(
         "padding enters sums, in silence",
-        "The layer says that it supports masking and hands the mask on, and "
-        "reads padding steps as if they were real. Nothing warns.",
+        "The layer says that it supports masking, hands the mask on, and reads "
+        "padding steps as if they were real. Nothing warns.",
         PADDING_ENTERS,
         scripts=(
             "group_normalization_counts_padding.py",
             "layer_normalization_over_steps_counts_padding.py",
         ),
     ),
+    "dot": Cause(
+        "sums over padding in silence",
+        "`Dot` says that it supports masking, sums over padding or puts it "
+        "into the features, and hands no mask on. Nothing warns.",
+        PADDING_ENTERS | NO_MASK_OUT,
+        scripts=("dot_sums_over_padding.py",),
+    ),
     "replaces": _cause(
         "replaces a mask that comes in",
         "The mask that is made is not ANDed with the one that the input "
         "carries.",
         "mask-combined",
-        kind="choice",
         scripts=("masking_discards_mask.py",),
+        kind="question",
     ),
     "not-symbolic": _cause(
         "no mask on the symbolic tensor",
@@ -158,7 +165,7 @@ CAUSES: dict[str, Cause] = {
         "its mask on; on the other backends, and symbolically, it is lost.",
         "symbolic-mask",
         "cross-backend",
-        kind="choice",
+        kind="question",
     ),
     "moves-steps": Cause(
         "the steps become features",
@@ -184,8 +191,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "half-sum": _cause(
         "sums in half precision",
-        "With a mask the sum is taken in float16: 5000 steps of 20 overflow, "
-        "and on TensorFlow the mean of 4096 ones is 0.5.",
+        "With a mask the sum is taken in float16: that of 5000 steps of 20 "
+        "overflows.",
         "precision",
         scripts=("average_pooling_overflows_in_float16.py",),
     ),
@@ -202,6 +209,7 @@ CAUSES: dict[str, Cause] = {
         "is dropped or becomes all True. Nothing warns.",
         "partial-masks",
         scripts=("merging_with_unmasked_input_loses_mask.py",),
+        kind="question",
     ),
     "zero-times-nan": _cause(
         "zero times NaN",
@@ -209,6 +217,7 @@ CAUSES: dict[str, Cause] = {
         "not: NaN or infinity at a padding step reaches every real output.",
         "nan-padding",
         scripts=("attention_lets_nan_through.py",),
+        kind="question",
     ),
     "deletes": _cause(
         "deletes the caller's mask",
@@ -228,7 +237,7 @@ CAUSES: dict[str, Cause] = {
         "hides too little in float16",
         "In float16 -30000 is written at hidden keys, which real scores of "
         "large inputs are below: padding takes their weight, and is zeroed "
-        "after.",
+        "after. The kit sees it on JAX, the script everywhere.",
         "precision",
         scripts=("multi_head_attention_hides_too_little_in_float16.py",),
     ),
@@ -238,11 +247,11 @@ CAUSES: dict[str, Cause] = {
         "is off by more than the check allows. Whether that is the layer's "
         "fault is open: the check is a hard one.",
         "precision",
-        kind="choice",
+        kind="question",
     ),
     "next-keras": Cause(
-        "no masks from 3.16 on",
-        "From 3.16 on recurrent layers and wrappers use the mask, say that "
+        "no masks in the 3.16 nightly",
+        "In the nightly recurrent layers and wrappers use the mask, say that "
         "they do not support it, and hand none on (pull request 23235). Of a "
         "layer that returns its last step only the warning is wrong. "
         "`KeepMask` around the layer hands the mask on.",
@@ -311,8 +320,8 @@ CAUSES: dict[str, Cause] = {
     # Of older versions.
     "cast": _cause(
         "a cast loses the mask",
-        "Up to 3.13 the cast of the inputs under a policy of half precision "
-        "makes tensors without their masks: of any layer.",
+        "In 3.12 the cast of float inputs under a policy of half precision "
+        "makes tensors without their masks, in front of most layers.",
         "mixed-precision",
         kind="mended",
     ),
@@ -353,6 +362,12 @@ CAUSES: dict[str, Cause] = {
         "mask-position",
         "pad-length",
         "alone-equals-batched",
+        kind="package",
+    ),
+    "padding-summed": Cause(
+        "padding enters sums",
+        "Padding steps are read as if they were real.",
+        PADDING_ENTERS,
         kind="package",
     ),
     "config-lost": _cause(
@@ -408,5 +423,5 @@ CAUSES: dict[str, Cause] = {
     ),
 }
 
-# What breaks every layer of a version, and so is no row's own.
-OF_ALL = {"3.12": "cast"}
+# What breaks most layers of a version, and so is no row's own.
+OF_MOST = {"3.12": "cast"}

@@ -78,7 +78,7 @@ FAMILIES: dict[str, list[Row]] = {
             ],
             "stale-mask",
             "replaces",
-            "statistics",
+            "padding-summed",
             inputs=IDS,
             module=RS,
         ),
@@ -101,7 +101,7 @@ FAMILIES: dict[str, list[Row]] = {
                 "SeqSelfAttention(attention_type='multiplicative')",
             ],
             "tensorflow-only",
-            "statistics",
+            "padding-summed",
             module=SELF_ATTENTION,
         ),
         Row(

@@ -1,12 +1,14 @@
 """The page of the scoreboard, and the report with every text behind it."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras_layers
 import other_layers
 from causes import CAUSES
-from causes import OF_ALL
+from causes import OF_MOST
 from causes import Cause
 from records import BACKENDS
 from records import HERE
@@ -15,13 +17,14 @@ from records import Record
 from records import Reports
 from records import each_backend
 from records import load
-from records import minor
 from rows import Row
 
 from keras_masking.contract.page import as_html
+from keras_masking.contract.report import Result
 
 DOCS = HERE.parent
 NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
+PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 # The release that the page is about, and what it is compared with.
 RELEASE, OLDEST, NEXT = "3.15", "3.12", "3.16"
 REPORTS = {"keras": "scoreboard.html", "others": "scoreboard-others.html"}
@@ -30,17 +33,19 @@ HEAD = """# Scoreboard
 
 Made by `python docs/scoreboard`. {made}
 
-Which layers keep the [mask contract](contract.md), on which backend, since
+Which layers keep the [mask contract](contract.md), on which backend, in
 which version. Each row is a layer as it is written, run through
 [every check](checks.md) of the kit that is required or advised, on three
-backends. **{keeps} keep the contract on all of them.**
+backends. **Of {rows} rows {keeps} keep the whole contract on all of them,
+{defects} have a [defect](#what-breaks-them) on one at least, {rest} break it by
+what Keras warns of or leaves open alone.**
 
 ✓ 37: the layer keeps it, in all 37 checks that ran. ✗ 3/38: it breaks it, in 3
 of 38. A check that builds on a failed one does not run, so few failures may be
 bad ones: read what breaks. Where the backends differ from each other, that is
 one of the failures of each. Another version is the *same*, *differs* in what
-fails, or keeps (✓) or breaks (✗) what {release} does not;
-[below](#what-changed-between-versions) is how.
+fails, or breaks (✗) what {release} keeps:
+[how](#what-changed-between-versions).
 
 What fails here is known, with its reason: the kit runs it as an expected
 failure, so that a change in Keras shows as an unexpected pass.
@@ -49,20 +54,25 @@ The [report]({report}) has each failure's numbers and a script that shows it.
 """
 VERSIONS = """## What changed between versions
 
-Checks that fail in one version and not in {release}, by layer. A row that is
-not here is as in {release}, on the three backends.
+Checks that fail in a version and do not in {release}, and the other way round:
+a check that does not fail holds, or did not run, since one that it builds on
+fails or there is no mask left to judge. A row that is not here is as in
+{release}.
 """
+PLACES = re.compile(r"/[^\s\"']*/site-packages/")
 KINDS = {
     "defect": "A defect",
     "choice": "A choice",
+    "question": "A question",
     "mended": "A defect that newer versions do not have",
     "package": "A matter of the package",
 }
 WHY = """## What breaks them
 
 A *defect* gives wrong numbers or an error where Keras promises otherwise, or in
-silence; [scripts in plain Keras](upstream/README.md) show them, ready to be
-filed. A *choice* is what Keras documents or warns of.
+silence. A *choice* is what Keras documents or warns of. A *question* is what it
+neither promises nor tells. [Scripts in plain Keras](upstream/README.md) show
+them, ready to be filed or asked.
 """
 
 
@@ -75,10 +85,13 @@ def pages() -> dict[str, str]:
     others = load(HERE / "records" / "others.json")
     families = keras_layers.FAMILIES
     names = [row.name for rows in families.values() for row in rows]
-    broken = sum(not keeps(now, name) for name in names)
+    kept, defects = count_rows(now)
     head = HEAD.format(
         made=f"Checked on {now['date']}: Keras {now['keras']}, {_with(now)}.",
-        keeps=f"{len(names) - broken} of {len(names)} rows",
+        rows=len(names),
+        keeps=kept,
+        defects=defects,
+        rest=len(names) - kept - defects,
         release=RELEASE,
         report=REPORTS["keras"],
     )
@@ -87,13 +100,14 @@ def pages() -> dict[str, str]:
         "## Layers of Keras\n",
         *_tables(families, now, {OLDEST: old, NEXT: new}),
         "## Packages around Keras\n",
-        f"Checked on {others['date']}: {_with(others, packages=True)}. "
+        f"Checked on {others['date']}: Keras {others['keras']}, "
+        f"{_with(others, packages=True)}. "
         f"The [report]({REPORTS['others']}).\n",
         *_tables(other_layers.FAMILIES, others, {}),
         VERSIONS.format(release=now["keras"]),
         *_changes(families, now, old, new),
         WHY,
-        *_causes(),
+        *_causes(old),
     ]
     return {"scoreboard.md": "\n".join(parts)}
 
@@ -108,13 +122,25 @@ def write_report(what: str, reports: Reports, known: Record) -> None:
     if not known["keras"].startswith(RELEASE):
         return
     title = "Keras layers" if what == "keras" else "Layers around Keras"
+    texts = {
+        backend: [
+            replace(report, results=[_anywhere(result) for result in report])
+            for report in those
+        ]
+        for backend, those in reports.items()
+    }
     text = as_html(
-        reports,
+        texts,
         [],
         title=f"{title} and the mask contract",
         command=known["command"],
     )
     (DOCS / REPORTS[what]).write_text(text, "utf-8")
+
+
+def _anywhere(result: Result) -> Result:
+    """Without the place of packages on the machine, in texts of errors."""
+    return replace(result, seen=PLACES.sub("", result.seen))
 
 
 def _with(known: Record, packages: bool = False) -> str:
@@ -125,26 +151,26 @@ def _with(known: Record, packages: bool = False) -> str:
     return ", ".join(f"{PLAIN.get(k, k)} {v}" for k, v in told.items())
 
 
-PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
-
-
 def keeps(known: Record, name: str) -> bool:
     return not any(seen["fails"] for _, seen in each_backend(known, name))
 
 
+def count_rows(known: Record) -> tuple[int, int]:
+    """How many rows of Keras keep the contract, and how many have a defect."""
+    rows = [row for those in keras_layers.FAMILIES.values() for row in those]
+    kept = sum(keeps(known, row.name) for row in rows)
+    defects = sum(
+        any(
+            CAUSES[name].kind == "defect" and _shows(name, known, row)
+            for name in row.because
+        )
+        for row in rows
+    )
+    return kept, defects
+
+
 def _fails(known: Record, name: str) -> dict[str, set[str]]:
     return {b: set(seen["fails"]) for b, seen in each_backend(known, name)}
-
-
-def _beside(known: Record, now: Record, name: str) -> dict[str, set[str]]:
-    """What fails, but for what fails in that version of any layer."""
-    wide = OF_ALL.get(minor(known["keras"]))
-    of_all = CAUSES[wide].checks if wide else frozenset()
-    here = _fails(now, name)
-    return {
-        backend: fails - (of_all - here.get(backend, set()))
-        for backend, fails in _fails(known, name).items()
-    }
 
 
 def _tables(
@@ -173,7 +199,7 @@ def _label(row: Row) -> str:
 
 
 def _shows(name: str, known: Record, row: Row) -> bool:
-    failing = set().union(*_fails(known, row.name).values())
+    failing: set[str] = set().union(*_fails(known, row.name).values())
     return bool(failing & CAUSES[name].checks)
 
 
@@ -189,54 +215,53 @@ def _cell(seen: Any) -> str:
 
 def _against(now: Record, known: Record, name: str) -> str:
     """A version in a word, beside the one that the page is about."""
-    seen = _beside(known, now, name)
+    seen = _fails(known, name)
     if not seen:
         return "not there"
     if seen == _fails(now, name):
         return "same"
     if not any(seen.values()):
-        return "✓"
+        return "no failure"
     return "✗" if keeps(now, name) else "differs"
 
 
 def _changes(families: Families, now: Record, *others: Record) -> Iterator[str]:
+    """A line for the rows of a version that changed alike."""
     for known in others:
         yield f"### Keras {known['keras']}\n"
         yield f"Checked on {known['date']}: {_with(known)}.\n"
-        if wide := OF_ALL.get(minor(known["keras"])):
-            ids = _checks(set(CAUSES[wide].checks))
-            yield f"{ids} fails for any layer: {_link(wide)}.\n"
-        rows = [row for rows in families.values() for row in rows]
-        lines = [line for row in rows for line in _change(now, known, row)]
-        if lines:
-            yield _row(
-                ["layer", "on", f"fails, not in {now['keras']}", "holds"]
-            )
-            yield _row(["---"] * 4)
-            yield from lines
+        alike: dict[tuple[str, str, str], list[str]] = {}
+        for row in (row for rows in families.values() for row in rows):
+            for change in _change(now, known, row):
+                alike.setdefault(change, []).append(_label(row))
+        yield _row(["layers", "on", "fails too", "does not fail"])
+        yield _row(["---"] * 4)
+        for change, labels in alike.items():
+            yield _row(["; ".join(labels), *change])
         yield ""
 
 
-def _change(now: Record, known: Record, row: Row) -> Iterator[str]:
-    """A line for each set of backends that changed alike."""
-    here, there = _fails(now, row.name), _beside(known, now, row.name)
-    label = _label(row)
+def _change(
+    now: Record, known: Record, row: Row
+) -> Iterator[tuple[str, str, str]]:
+    """The backends that changed alike, and the checks."""
+    here, there = _fails(now, row.name), _fails(known, row.name)
     if not there:
-        yield _row([label, "all", "not in this version", ""])
+        yield "all", "not in this version", ""
+        return
     alike: dict[tuple[str, str], list[str]] = {}
     for backend in BACKENDS:
-        if backend in here and backend in there:
-            worse = there[backend] - here[backend]
-            better = here[backend] - there[backend]
-            if worse or better:
-                key = (_checks(worse), _checks(better))
-                alike.setdefault(key, []).append(NAMES[backend])
-    for (worse, better), backends in alike.items():
+        worse = there[backend] - here[backend]
+        better = here[backend] - there[backend]
+        if worse or better:
+            key = (_checks(worse), _checks(better))
+            alike.setdefault(key, []).append(NAMES[backend])
+    for (worse_, better_), backends in alike.items():
         on = "all" if len(backends) == len(BACKENDS) else ", ".join(backends)
-        yield _row([label, on, worse, better])
+        yield on, worse_, better_
 
 
-def _causes() -> Iterator[str]:
+def _causes(old: Record) -> Iterator[str]:
     rows = [
         row
         for families in (keras_layers.FAMILIES, other_layers.FAMILIES)
@@ -245,6 +270,8 @@ def _causes() -> Iterator[str]:
     ]
     for name, cause in CAUSES.items():
         count = sum(name in row.because for row in rows)
+        if name in OF_MOST.values():
+            count = sum(_shows(name, old, row) for row in rows)
         yield f"### {_title(cause)}\n"
         yield f"{cause.text}\n"
         rows_ = f"{count} row{'s' * (count != 1)}"

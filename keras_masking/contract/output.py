@@ -168,7 +168,8 @@ def write(
     """The file that the suffix asks for; `typed` is what made the reports."""
     targets = list(targets)
     text = WRITERS[path.suffix](reports, targets, typed or command(targets))
-    path.write_text(text, encoding="utf-8")
+    # A layer's text may hold what is no character.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read(path: Path) -> dict[str, list[Report]]:
@@ -205,7 +206,7 @@ def _load(path: Path) -> tuple[dict[str, list[Report]], list[str], str]:
         for told in data["reports"]:
             reports[told["backend"]].append(Report.from_dict(told))
         return reports, list(data["targets"]), str(data["command"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NoReport(
             f"{path} is no JSON report of keras-masking "
             f"({type(error).__name__}: {error}). Make one with `keras-masking "
@@ -241,9 +242,9 @@ def as_markdown(reports: Reports, targets: list[str], typed: str) -> str:
         "",
         verdict(reports)[1],
         "",
-        last_line(reports),
+        _words(last_line(reports)),
         "",
-        _row(head),
+        _row(map(_words, head)),
         _row(["---"] * len(head)),
         *(_row(map(_words, row)) for row in matrix(reports)),
         "",

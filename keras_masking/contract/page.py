@@ -40,7 +40,6 @@ def as_html(
     *,
     title: str = "Mask contract",
     command: str | None = None,
-    intro: str = "",
 ) -> str:
     """One page: layers by checks, filters, and the text of each failure.
 
@@ -50,8 +49,6 @@ def as_html(
         title: The page's heading.
         command: What made the page. Defaults to `keras-masking check` with
             the targets.
-        intro: A paragraph under the heading: plain text, or
-            `markupsafe.Markup` of which the caller knows that it is safe.
 
     Returns:
         The HTML. It loads nothing, and nothing that comes from a layer gets
@@ -75,7 +72,6 @@ def as_html(
     digest = hashlib.sha256(script.encode()).digest()
     return pages.get_template("page.html").render(
         title=title,
-        intro=intro,
         command=command or output.command(targets),
         versions=_versions(reports),
         verdict=output.verdict(reports),

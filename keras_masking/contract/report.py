@@ -126,6 +126,12 @@ class Report:
         """The report that `to_dict` described."""
         data = {k: v for k, v in data.items() if k not in ("ran", "ok")}
         results = [Result(**result) for result in data.pop("results")]
+        for result in results:
+            texts = {k: v for k, v in asdict(result).items() if k != "seconds"}
+            if not all(isinstance(text, str) for text in texts.values()):
+                raise TypeError(f"a result holds what is no text: {texts}")
+            if result.status not in STATUSES:
+                raise ValueError(f"there is no status {result.status!r}")
         return cls(**data, results=results)
 
     def to_json(self) -> str:

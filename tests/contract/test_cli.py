@@ -111,6 +111,8 @@ def test_check(typed: Any, folder: Path) -> None:
         (["report"], "Missing argument"),
         (["report", "no.json"], "'no.json' does not exist"),
         (["report", "bad.toml"], "bad.toml is no JSON report"),
+        (["report", "bad.toml", "./bad.toml"], "is given twice"),
+        (["report", "r.json", "--report", "r.json"], "r.json is read"),
         (["check", "--expected-failures", "no.toml"], "cannot be read"),
         (["check", "--expected-failures", "bad.toml"], "cannot be read"),
         (["check", "--expected-failures", "flat.toml"], "must be a table"),
@@ -125,6 +127,7 @@ def test_wrong_use(
     typed: Any, folder: Path, words: list[str], message: str
 ) -> None:
     (folder / "bad.toml").write_text("no toml")
+    (folder / "r.json").write_text("")
     (folder / "flat.toml").write_text('pad-value = "so"')
     (folder / "mute.toml").write_text('[ReLU]\npad-value = " "')
     code, _, err = typed(*words)

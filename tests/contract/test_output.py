@@ -151,6 +151,30 @@ def test_what_is_no_report(tmp_path: Path, text: str) -> None:
         output.read(tmp_path / "r.json")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"status": "weird"}, "there is no status 'weird'"),
+        ({"check": 7}, "a result holds what is no text"),
+    ],
+)
+def test_what_is_no_result(tmp_path: Path, wrong: Any, message: str) -> None:
+    output.write(tmp_path / "r.json", reports(), ["a:B"])
+    data = json.loads((tmp_path / "r.json").read_text())
+    data["reports"][0]["results"][0] |= wrong
+    (tmp_path / "r.json").write_text(json.dumps(data))
+    with pytest.raises(output.NoReport, match=message):
+        output.read(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".md", ".html"])
+def test_what_is_no_character_is_written(tmp_path: Path, suffix: str) -> None:
+    odd = Result("Pool", "pad-value", "required", "fail", seen="\ud800")
+    report = Report("Pool", "reduces", True, "jax", {}, [odd])
+    output.write(tmp_path / f"r{suffix}", {"jax": [report]}, ["a:B"])
+    assert "\\ud800" in (tmp_path / f"r{suffix}").read_text()
+
+
 # Markdown.
 
 
@@ -223,11 +247,10 @@ def test_badge(jax: str, torch: str, message: str, color: str) -> None:
 
 
 def test_the_page_tells_everything() -> None:
-    text = page.as_html(reports(), ["a:Pool(2)"], intro="First words.")
+    text = page.as_html(reports(), ["a:Pool(2)"])
     told = Elements(text).text
     for word in (
         "Mask contract",
-        "First words.",
         "Breaches in 2 of 4 layers, known ones in 1.",
         "keras-masking check 'a:Pool(2)'",
         "keras-masking 0.1.0 · keras 3.15.1 · jax 1.2 · torch 1.2",
@@ -323,7 +346,7 @@ def everywhere(word: str, status: str) -> dict[str, list[Report]]:
 
 
 def elements_of(word: str, status: str) -> list[tuple[str, ...]]:
-    arguments = {"title": word, "command": word, "intro": word}
+    arguments = {"title": word, "command": word}
     text = page.as_html(everywhere(word, status), [word], **arguments)
     return Elements(text).found
 

@@ -246,6 +246,13 @@ def check_save_load(bench: Bench) -> None:
                 loaded = keras.saving.load_model(path, compile=False)
         except Exception as error:
             raise CallFailed(error, "saving and loading") from error
+    names = [one.name for one in loaded.layers]
+    if layer.name not in names:
+        raise Breach(
+            f"the loaded model has no layer {layer.name!r}, only "
+            f"{', '.join(names)}: the name is lost. Let `get_config` begin "
+            "with `super().get_config()`"
+        )
     again = loaded.get_layer(layer.name)
     if again.supports_masking != layer.supports_masking:
         raise Breach(

@@ -85,10 +85,13 @@ def check_loss_ignores_padding(bench: Bench) -> None:
         target = np.zeros(y.shape, "float32")
         other = np.where(mask[..., None], 0, 5).astype("float32")
         inputs = masked._inputs(bench.batch)
-        losses = [
-            float(np.ravel(model.test_on_batch(inputs, t))[0])
-            for t in (target, other)
-        ]
+        try:
+            losses = [
+                float(np.ravel(model.test_on_batch(inputs, t))[0])
+                for t in (target, other)
+            ]
+        except Exception as error:
+            raise CallFailed(error, "the loss of the model") from error
         if not np.isfinite(losses).all():
             raise Breach(
                 f"the loss is {losses[0]:g}: outputs at padding steps are not "

@@ -208,6 +208,14 @@ class ForgetsScale(Layer):
         return super().get_config()
 
 
+class ForgetsName(Layer):
+    def call(self, x):
+        return x * 2.0
+
+    def get_config(self):
+        return {}
+
+
 # Gradients.
 
 
@@ -473,6 +481,11 @@ BROKEN = [
         Case(lambda: ForgetsScale(3.0), name="ForgetsScale"),
         "save-load",
         "`get_config` forgets an argument",
+    ),
+    Broken(
+        Case(ForgetsName),
+        "save-load",
+        "`get_config` is not that of the parent, so the name is lost",
     ),
     Broken(
         Case(LogOfProduct),
