@@ -40,7 +40,7 @@ def make(what: str) -> int:
     write_page()
     odd = [
         f"{report.layer} on {report.backend}: {result.check}: {result.seen}"
-        for report in records.each_report(reports)
+        for report in output.every_report(reports)
         for result in report
         if result.status == "kit-error"
     ]

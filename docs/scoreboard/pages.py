@@ -16,13 +16,16 @@ from records import Families
 from records import Record
 from records import Reports
 from records import each_backend
+from records import fails
 from records import load
 from rows import Row
+from rows import every_row
 
 from keras_masking.contract.page import as_html
 from keras_masking.contract.report import Result
 
 DOCS = HERE.parent
+PAGE = DOCS / "scoreboard.md"
 NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 # The release that the page is about, and what it is compared with.
@@ -76,22 +79,22 @@ them, ready to be filed or asked.
 """
 
 
-def pages() -> dict[str, str]:
-    """The texts of the pages, by their file."""
+def page() -> str:
+    """The text of the page."""
     old, now, new = (
         load(HERE / "records" / f"keras-{minor}.json")
         for minor in (OLDEST, RELEASE, NEXT)
     )
     others = load(HERE / "records" / "others.json")
     families = keras_layers.FAMILIES
-    names = [row.name for rows in families.values() for row in rows]
+    number = len(every_row(families))
     kept, defects = count_rows(now)
     head = HEAD.format(
         made=f"Checked on {now['date']}: Keras {now['keras']}, {_with(now)}.",
-        rows=len(names),
+        rows=number,
         keeps=kept,
         defects=defects,
-        rest=len(names) - kept - defects,
+        rest=number - kept - defects,
         release=RELEASE,
         report=REPORTS["keras"],
     )
@@ -109,12 +112,11 @@ def pages() -> dict[str, str]:
         WHY,
         *_causes(old),
     ]
-    return {"scoreboard.md": "\n".join(parts)}
+    return "\n".join(parts)
 
 
 def write_page() -> None:
-    for name, text in pages().items():
-        (DOCS / name).write_text(text, "utf-8")
+    PAGE.write_text(page(), "utf-8")
 
 
 def write_report(what: str, reports: Reports, known: Record) -> None:
@@ -152,12 +154,12 @@ def _with(known: Record, packages: bool = False) -> str:
 
 
 def keeps(known: Record, name: str) -> bool:
-    return not any(seen["fails"] for _, seen in each_backend(known, name))
+    return not fails(known, name)
 
 
 def count_rows(known: Record) -> tuple[int, int]:
     """How many rows of Keras keep the contract, and how many have a defect."""
-    rows = [row for those in keras_layers.FAMILIES.values() for row in those]
+    rows = every_row(keras_layers.FAMILIES)
     kept = sum(keeps(known, row.name) for row in rows)
     defects = sum(
         any(
@@ -169,7 +171,7 @@ def count_rows(known: Record) -> tuple[int, int]:
     return kept, defects
 
 
-def _fails(known: Record, name: str) -> dict[str, set[str]]:
+def _by_backend(known: Record, name: str) -> dict[str, set[str]]:
     return {b: set(seen["fails"]) for b, seen in each_backend(known, name)}
 
 
@@ -199,8 +201,7 @@ def _label(row: Row) -> str:
 
 
 def _shows(name: str, known: Record, row: Row) -> bool:
-    failing: set[str] = set().union(*_fails(known, row.name).values())
-    return bool(failing & CAUSES[name].checks)
+    return bool(fails(known, row.name) & CAUSES[name].checks)
 
 
 def _cell(seen: Any) -> str:
@@ -215,10 +216,10 @@ def _cell(seen: Any) -> str:
 
 def _against(now: Record, known: Record, name: str) -> str:
     """A version in a word, beside the one that the page is about."""
-    seen = _fails(known, name)
+    seen = _by_backend(known, name)
     if not seen:
         return "not there"
-    if seen == _fails(now, name):
+    if seen == _by_backend(now, name):
         return "same"
     if not any(seen.values()):
         return "no failure"
@@ -231,7 +232,7 @@ def _changes(families: Families, now: Record, *others: Record) -> Iterator[str]:
         yield f"### Keras {known['keras']}\n"
         yield f"Checked on {known['date']}: {_with(known)}.\n"
         alike: dict[tuple[str, str, str], list[str]] = {}
-        for row in (row for rows in families.values() for row in rows):
+        for row in every_row(families):
             for change in _change(now, known, row):
                 alike.setdefault(change, []).append(_label(row))
         yield _row(["layers", "on", "fails too", "does not fail"])
@@ -245,7 +246,7 @@ def _change(
     now: Record, known: Record, row: Row
 ) -> Iterator[tuple[str, str, str]]:
     """The backends that changed alike, and the checks."""
-    here, there = _fails(now, row.name), _fails(known, row.name)
+    here, there = _by_backend(now, row.name), _by_backend(known, row.name)
     if not there:
         yield "all", "not in this version", ""
         return
@@ -262,12 +263,7 @@ def _change(
 
 
 def _causes(old: Record) -> Iterator[str]:
-    rows = [
-        row
-        for families in (keras_layers.FAMILIES, other_layers.FAMILIES)
-        for those in families.values()
-        for row in those
-    ]
+    rows = every_row(keras_layers.FAMILIES) + every_row(other_layers.FAMILIES)
     for name, cause in CAUSES.items():
         count = sum(name in row.because for row in rows)
         if name in OF_MOST.values():

@@ -19,9 +19,11 @@ from typing import Any
 from causes import CAUSES
 from causes import OF_MOST
 from rows import Row
+from rows import every_row
 
 from keras_masking.contract import workers
-from keras_masking.contract.report import Report
+from keras_masking.contract.output import Reports
+from keras_masking.contract.output import every_report
 from keras_masking.contract.report import Result
 
 HERE = Path(__file__).parent
@@ -37,7 +39,6 @@ PACKAGES = (
 )
 
 Families = Mapping[str, list[Row]]
-Reports = Mapping[str, list[Report]]
 Record = dict[str, Any]
 
 
@@ -69,12 +70,9 @@ def run(target: str) -> Reports:
 
 def keras_of(reports: Reports) -> str:
     """The version of Keras, as the workers tell it."""
-    return next(r.versions["keras"] for r in each_report(reports) if r.versions)
-
-
-def each_report(reports: Reports) -> Iterator[Report]:
-    for those in reports.values():
-        yield from those
+    return next(
+        r.versions["keras"] for r in every_report(reports) if r.versions
+    )
 
 
 def minor(version: str) -> str:
@@ -95,11 +93,9 @@ def record(reports: Reports, command: str) -> Record:
     rows: dict[str, Any] = {}
     for backend, those in reports.items():
         for report in those:
-            fails = [r.check for r in report if r.status == "fail"]
-            row = rows.setdefault(report.layer, {"role": report.role})
-            if row["role"] == "unknown":
-                row["role"] = report.role
-            row[backend] = {"ran": report.ran, "fails": sorted(fails)}
+            failed = [r.check for r in report if r.status == "fail"]
+            row = rows.setdefault(report.layer, {})
+            row[backend] = {"ran": report.ran, "fails": sorted(failed)}
     return {
         "keras": keras_of(reports),
         "versions": dict(_versions()),
@@ -119,7 +115,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 def expect(reports: Reports, known: Record, families: Families) -> Reports:
     """The reports with what the record knows as expected failures."""
-    rows = {row.name: row for those in families.values() for row in those}
+    rows = {row.name: row for row in every_row(families)}
     return {
         backend: [
             replace(
@@ -155,7 +151,7 @@ def causes_of(row: Row, known: Record) -> tuple[str, ...]:
 def unexplained(known: Record, families: Families) -> list[str]:
     """What the record has and no cause of its row explains."""
     found = []
-    for row in (row for rows in families.values() for row in rows):
+    for row in every_row(families):
         causes = causes_of(row, known)
         explained = {i for n in causes for i in CAUSES[n].checks}
         for backend, seen in each_backend(known, row.name):
@@ -167,13 +163,8 @@ def unexplained(known: Record, families: Families) -> list[str]:
 def idle(records: list[Record], families: Families) -> list[str]:
     """Causes of a row that explain nothing in any record."""
     found = []
-    for row in (row for rows in families.values() for row in rows):
-        failing = {
-            check
-            for known in records
-            for _, seen in each_backend(known, row.name)
-            for check in seen["fails"]
-        }
+    for row in every_row(families):
+        failing = set().union(*(fails(known, row.name) for known in records))
         found += [
             f"{row.name}: {name}"
             for name in row.because
@@ -186,3 +177,9 @@ def each_backend(known: Record, name: str) -> list[tuple[str, Any]]:
     """What a record has of a row, by backend."""
     row = known["rows"].get(name, {})
     return [(b, row[b]) for b in BACKENDS if b in row]
+
+
+def fails(known: Record, name: str) -> set[str]:
+    """What fails of a row on any backend."""
+    seen = each_backend(known, name)
+    return {check for _, told in seen for check in told["fails"]}

@@ -74,10 +74,15 @@ def each(calls: Iterable[str], *because: str, **options: Any) -> list[Row]:
     return [Row(call, because, **options) for call in calls]
 
 
+def every_row(families: Mapping[str, list[Row]]) -> list[Row]:
+    """The rows of all families, in their order."""
+    return [row for rows in families.values() for row in rows]
+
+
 def cases(families: Mapping[str, list[Row]]) -> list[Case]:
     """The cases of what the packages at hand have."""
     found = []
-    for row in (row for rows in families.values() for row in rows):
+    for row in every_row(families):
         try:
             row.make()
         except (AttributeError, ImportError, TypeError, ValueError):

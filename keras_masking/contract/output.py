@@ -29,7 +29,7 @@ class NoReport(Exception):
 
 
 def exit_code(reports: Reports) -> int:
-    every = _every(reports)
+    every = every_report(reports)
     if any(r.status == "kit-error" for report in every for r in report):
         return KIT_ERROR
     if any(report.failures for report in every):
@@ -107,7 +107,7 @@ def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
 def slowest(reports: Reports) -> list[tuple[float, str]]:
     timed = [
         (result.seconds, f"{result.check}  {result.layer}  on {report.backend}")
-        for report in _every(reports)
+        for report in every_report(reports)
         for result in report
         if result.seconds
     ]
@@ -222,7 +222,7 @@ def as_json(reports: Reports, targets: list[str], typed: str) -> str:
         "command": typed,
         "backends": list(reports),
         "exit_code": exit_code(reports),
-        "reports": [report.to_dict() for report in _every(reports)],
+        "reports": [report.to_dict() for report in every_report(reports)],
     }
     return json.dumps(data, indent=1) + "\n"
 
@@ -283,5 +283,6 @@ def _fenced(text: str, language: str) -> list[str]:
     return [f"{fence}{language}", text, fence]
 
 
-def _every(reports: Reports) -> list[Report]:
+def every_report(reports: Reports) -> list[Report]:
+    """The reports of all backends."""
     return [report for those in reports.values() for report in those]
