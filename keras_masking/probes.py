@@ -21,6 +21,14 @@ from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import wide
 
+# Allowed error, relative to the largest value: some 100 roundings.
+TOLERANCE = {
+    "float64": 1e-12,
+    "float32": 2e-5,
+    "float16": 1e-2,
+    "bfloat16": 8e-2,
+}
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -53,6 +61,25 @@ def look(outputs: Any) -> Seen:
         [None if m is None else as_array(m) for m in masks],
         [dtype_name(x) for x in leaves],
     )
+
+
+def magnitude(x: np.ndarray) -> float:
+    """The largest finite value, without its sign."""
+    finite = np.abs(x[np.isfinite(x)]) if x.dtype.kind == "f" else np.abs(x)
+    return float(finite.max()) if finite.size else 0.0
+
+
+def differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How far two arrays are apart, place by place.
+
+    NaN beside NaN is equal, and so is an infinity beside itself; NaN beside
+    anything else is infinitely far.
+    """
+    x, y = x.astype("float64"), y.astype("float64")
+    with np.errstate(invalid="ignore"):
+        gaps = np.abs(x - y)
+    alike = (np.isnan(x) & np.isnan(y)) | (x == y)
+    return np.where(alike, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
 
 
 def mask_parameters(layer: Any) -> list[str]:

@@ -10,15 +10,10 @@ from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
+from keras_masking.probes import TOLERANCE
 from keras_masking.probes import Seen
-
-# Allowed error, relative to the largest value: some 100 roundings.
-TOLERANCE = {
-    "float64": 1e-12,
-    "float32": 2e-5,
-    "float16": 1e-2,
-    "bfloat16": 8e-2,
-}
+from keras_masking.probes import differences
+from keras_masking.probes import magnitude
 
 
 def real_steps(
@@ -123,11 +118,6 @@ def same_runs(
     return same_real(bench, one, other, what, rows)
 
 
-def magnitude(x: np.ndarray) -> float:
-    finite = np.abs(x[np.isfinite(x)]) if x.dtype.kind == "f" else np.abs(x)
-    return float(finite.max()) if finite.size else 0.0
-
-
 def same(
     x: np.ndarray,
     y: np.ndarray,
@@ -139,22 +129,18 @@ def same(
     """Raises a `Breach` unless two arrays are equal within the tolerance."""
     if x.shape != y.shape:
         raise Breach(f"{what}: {_count(x)} real and {_count(y)} real", where)
-    x, y = x.astype("float64"), y.astype("float64")
     size = magnitude(x) if scale is None else scale
     allowed = TOLERANCE.get(dtype, 0.0) * max(size, 1e-3)
-    with np.errstate(invalid="ignore"):
-        near = np.abs(x - y) <= allowed
-    near |= (np.isnan(x) & np.isnan(y)) | (x == y)
-    if near.all():
+    gap = differences(x, y)
+    far = gap > allowed
+    if not far.any():
         return
-    with np.errstate(invalid="ignore"):
-        gap = np.where(near, -1.0, np.abs(x - y))
-    gap = np.where(np.isnan(gap), np.inf, gap)
     worst = np.unravel_index(int(gap.argmax()), gap.shape)
     index = ", ".join(str(int(k)) for k in worst)
+    one, other = float(x[worst]), float(y[worst])
     raise Breach(
-        f"{what}: value [{index}] goes from {x[worst]:.6g} to {y[worst]:.6g}; "
-        f"{int((~near).sum())} of {near.size} differ (allowed {allowed:.1e})",
+        f"{what}: value [{index}] goes from {one:.6g} to {other:.6g}; "
+        f"{int(far.sum())} of {far.size} differ (allowed {allowed:.1e})",
         where,
     )
 

@@ -15,11 +15,11 @@ from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import CallFailed
 from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import floating
-from keras_masking.contract.compare import magnitude
 from keras_masking.contract.compare import real_steps
 from keras_masking.contract.compare import same
 from keras_masking.contract.models import one_program
 from keras_masking.contract.registry import check
+from keras_masking.probes import magnitude
 
 PADDINGS = (0.0, 8.0, -8.0)
 

@@ -16,9 +16,9 @@ from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import all_real_steps
 from keras_masking.contract.compare import finite
 from keras_masking.contract.compare import is_finite
-from keras_masking.contract.compare import magnitude
 from keras_masking.contract.compare import same_runs
 from keras_masking.contract.registry import check
+from keras_masking.probes import magnitude
 
 POLICIES = ("mixed_float16", "mixed_bfloat16")
 STEPS, VALUE = 320, 400.0  # their product is more than float16 can hold

@@ -15,9 +15,9 @@ from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.compare import all_real_steps
 from keras_masking.contract.compare import finite
 from keras_masking.contract.compare import is_finite
-from keras_masking.contract.compare import magnitude
 from keras_masking.contract.compare import same_runs
 from keras_masking.contract.registry import check
+from keras_masking.probes import magnitude
 
 FILLS = (0.0, 8.0, -8.0, 1000.0)
 
