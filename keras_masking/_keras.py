@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from keras import KerasTensor
 from keras import ops
 from keras import tree
 from keras import version
@@ -17,6 +18,7 @@ from keras_masking._types import Tensor
 # Since 3.14 a layer keeps the masks of the inputs that it casts.
 KEEPS_MASKS_OF_CASTS = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
+_UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
 
 
@@ -92,6 +94,13 @@ def is_dense(x: Tensor) -> bool:
     if history is not None and not isinstance(history.operation, InputLayer):
         return True  # Keras says of `x * 2.0` that it is sparse
     return not any(getattr(x, flag, False) is True for flag in _SPARSE_FLAGS)
+
+
+def is_known(x: Tensor) -> bool:
+    """Whether `x` is a tensor with numbers: not symbolic, and not traced."""
+    if isinstance(x, KerasTensor) or not hasattr(x, "dtype"):
+        return False
+    return hasattr(x, "shape") and not type(x).__name__.endswith(_UNKNOWN_TYPES)
 
 
 def known_value(x: Tensor) -> np.ndarray | None:
