@@ -33,7 +33,7 @@ class Change:
     """One change of the padding, and the run that tried it."""
 
     what: str
-    counts: bool
+    counts: bool = True
     run: Run | None = None
     masks: Masks | None = None
     why_not: str = ""
@@ -75,10 +75,10 @@ def sides(inputs: Inputs) -> tuple[bool, bool]:
     left = right = False
     for mask in inputs.padding:
         if mask is not None:
-            flat = mask.reshape(*mask.shape[:2], -1).any(axis=2)
-            some = flat[flat.any(axis=1)]
-            left = left or bool((~some[:, 0]).any())
-            right = right or bool((~some[:, -1]).any())
+            steps = padding.flat(mask)
+            some = steps[steps.any(axis=1)]
+            left = left or not some[:, 0].all()
+            right = right or not some[:, -1].all()
     return left, right
 
 
@@ -160,9 +160,10 @@ def same_masks(base: Run, tried: Run) -> bool:
             return False
         for a, b in zip(call.outputs, twin.outputs):
             one, other = as_mask(a), as_mask(b)
-            if (one is None) != (other is None):
-                return False
-            if one is not None and not np.array_equal(one, other):
+            if one is None or other is None:
+                if one is not other:
+                    return False
+            elif not np.array_equal(one, other):
                 return False
     return True
 
@@ -229,6 +230,16 @@ def axes_of(base: Run, change: Change) -> None:
             ]
             for slot, other in pairs:
                 slot.axes = other.axes
+
+
+def repeats(
+    model: Any, inputs: Inputs, base: Run, masks: Masks, training: bool
+) -> bool:
+    """Whether the model gives the same numbers when it runs again."""
+    same = Change("")
+    same.run = run(model, inputs, training)
+    gap = compare(base, masks, same)
+    return gap is None or not significant(base, gap[1])
 
 
 def significant(base: Run, relative: float) -> bool:

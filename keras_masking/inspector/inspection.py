@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 import keras_masking
+from keras_masking._keras import layers_of
+from keras_masking._keras import losses_kept
 from keras_masking.errors import describe
 from keras_masking.inspector import drift
 from keras_masking.inspector.drift import Change
@@ -103,13 +105,14 @@ def inspect_masks(
         inputs, told = make_up(model)
         notes.append(told)
     given = read(inputs, model)
-    if not all(layer.built for layer in _layers(model)):
+    if not all(layer.built for layer in layers_of(model)):
         _build(model, given)
-    base = run(model, given, training)
     report = MaskReport(
         model.name, keras.backend.backend(), _versions(), notes=notes
     )
-    _inspect(model, given, base, probe, training, report)
+    with losses_kept(model):
+        base = run(model, given, training)
+        _inspect(model, given, base, probe, training, report)
     for warning in base.warnings:
         if "destroy the mask" not in str(warning.message):
             warnings.warn_explicit(
@@ -121,10 +124,6 @@ def inspect_masks(
     if strict:
         report.raise_for_findings()
     return report
-
-
-def _layers(model: Any) -> list[Any]:
-    return [model, *model._flatten_layers()]
 
 
 def _build(model: Any, given: Inputs) -> None:
@@ -162,6 +161,10 @@ def _inspect(
     for change in changes:
         gap = drift.compare(base, masks, change)
         first = None
+        moves = gap is not None and drift.significant(base, gap[1])
+        if moves and not drift.repeats(model, given, base, masks, training):
+            change.why_not = "the model gives other numbers each time"
+            gap = None
         if gap is not None and drift.significant(base, gap[1]):
             first = drift.start(base, masks, change)
             if change.counts:
@@ -169,7 +172,8 @@ def _inspect(
         report.drift.append(
             Drift(
                 change.what,
-                *(gap or (None, None)),
+                None if gap is None else gap[0],
+                None if gap is None else gap[1],
                 counts=change.counts,
                 starts=None if first is None else index[first],
                 why_not=change.why_not,

@@ -124,11 +124,7 @@ class Lineage:
             if mask is not None:
                 self._alive.add(mask.shape)
                 if mask.ndim < 2 or mask.shape != slot.shape[: mask.ndim]:
-                    culprit = self._misfit.get(id(slot.tensor))
-                    if culprit is None and flow.victim_of is None:
-                        flow.misfits.append(i)
-                    blame = culprit or flow.victim_of or call
-                    self._misfit[id(slot.tensor)] = blame
+                    self._misfits(call, flow, i, slot)
                 continue
             if not slot.axes or 0 in slot.axes:
                 continue
@@ -143,6 +139,12 @@ class Lineage:
             if blame is not None:
                 self._lost[id(slot.tensor)] = blame
                 flow.gone[i] = blame
+
+    def _misfits(self, call: Call, flow: Flow, i: int, slot: Slot) -> None:
+        culprit = self._misfit.get(id(slot.tensor)) or flow.victim_of
+        if culprit is None:
+            flow.misfits.append(i)
+        self._misfit[id(slot.tensor)] = culprit or call
 
     def _inside(self, slot: Slot) -> bool:
         """Whether a mask of a tensor's rows and steps is around."""

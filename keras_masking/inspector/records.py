@@ -94,8 +94,9 @@ def _why_harmless(call: Call, judge: Judge) -> str:
 
 
 def _tensor(slot: Slot, lost: bool) -> TensorRecord:
-    shape = tuple(int(n) for n in slot.shape)
-    return TensorRecord(shape, dtype_name(slot.tensor), as_mask(slot), lost)
+    return TensorRecord(
+        slot.shape, dtype_name(slot.tensor), as_mask(slot), lost
+    )
 
 
 def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:

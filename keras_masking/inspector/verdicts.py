@@ -213,13 +213,13 @@ class Judge:
         ]
         if slot.axes and 1 not in slot.axes:
             return (
-                f"the steps stand on axis {slot.axes[0]} of its output now, and "
-                "it carries no mask."
+                f"its output has the steps on axis {slot.axes[0]}, and carries "
+                "no mask."
             )
         if not any(s.mask is not None for s in call.inputs):
             return (
-                "its output was made by code after the layers in it, and carries "
-                "no mask."
+                "its output was made by code after the layers in it, and "
+                "carries no mask."
             )
         if bare and len(call.inputs) > 1:
             return (

@@ -19,7 +19,6 @@ import keras
 
 from keras_masking._keras import get_mask
 from keras_masking._keras import is_known
-from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.probes import names_a_mask
 
@@ -41,8 +40,8 @@ class Slot:
     axes: tuple[int, ...] | None = None  # those of steps, once they are known
 
     @property
-    def shape(self) -> Shape:
-        return tuple(self.tensor.shape)
+    def shape(self) -> tuple[int, ...]:
+        return tuple(int(n) for n in self.tensor.shape)
 
 
 @dataclass(eq=False)
@@ -107,7 +106,7 @@ class Watch:
             self._receives(here, args, kwargs)
             return original(layer, *args, **kwargs)
         tensors = _tensors((args, kwargs))
-        # Not where shapes are inferred or a graph is traced: no number is there.
+        # Where shapes are inferred or a graph is traced there is no number.
         known = bool(tensors) and all(map(is_known, tensors))
         ours = isinstance(layer, keras.layers.Layer) or _in_graph(layer, here)
         if not known or not ours:
@@ -279,10 +278,10 @@ def _restore() -> None:
 
 
 def _watched(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    def watched(layer: Any, *args: Any, **kwargs: Any) -> Any:
         watch = _watching.get(threading.get_ident())
         if watch is None:
             return original(layer, *args, **kwargs)
         return watch.called(original, layer, args, kwargs)
 
-    return __call__
+    return watched
