@@ -118,7 +118,8 @@ def _wider(mask: Mask, width: tuple[int, int]) -> Mask:
 
 def flat(mask: np.ndarray) -> np.ndarray:
     """A mask of steps, of one that has more axes: words in sentences, say."""
-    return np.any(mask.reshape(*mask.shape[:2], -1), axis=2)
+    steps: np.ndarray = mask.reshape(*mask.shape[:2], -1).max(axis=2)
+    return steps
 
 
 def _looks(x: np.ndarray, padding: np.ndarray, fill: float) -> np.ndarray:
@@ -145,7 +146,7 @@ def trimmed(inputs: Inputs) -> Inputs | None:
     spare: dict[int, np.ndarray] = {}
     for mask in inputs.padding:
         if mask is not None:
-            used = flat(mask).any(axis=0)
+            used = flat(mask).max(axis=0)
             spare[len(used)] = spare.get(len(used), np.zeros_like(used)) | used
     if all(used.all() for used in spare.values()):
         return None

@@ -1,15 +1,15 @@
 """The calls of a run, written down as plain data."""
 
-from typing import Any
-
 import keras
 
 from keras_masking import probes
 from keras_masking.inspector.advice import advise
+from keras_masking.inspector.drift import Outcome
 from keras_masking.inspector.lineage import Flows
 from keras_masking.inspector.lineage import mask_makers
 from keras_masking.inspector.regions import as_mask
 from keras_masking.inspector.report import CallRecord
+from keras_masking.inspector.report import Drift
 from keras_masking.inspector.report import OutputRecord
 from keras_masking.inspector.report import TensorRecord
 from keras_masking.inspector.verdicts import Judge
@@ -124,15 +124,28 @@ def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
     return found
 
 
-def _names(root: Call) -> list[str]:
-    def name(path: Any, leaf: Any) -> str:
-        return "/".join(str(part) for part in path) or "output"
+def drifts(root: Call, outcomes: list[Outcome]) -> list[Drift]:
+    """What each change of the padding did, written down."""
+    index = places(root)
+    return [
+        Drift(
+            outcome.change.what,
+            None if outcome.moved is None else outcome.moved[0],
+            None if outcome.moved is None else outcome.moved[1],
+            counts=outcome.change.counts,
+            starts=None if outcome.starts is None else index[outcome.starts],
+            why_not=outcome.change.why_not,
+        )
+        for outcome in outcomes
+    ]
 
+
+def _names(root: Call) -> list[str]:
     flat = keras.tree.flatten(root.returned)
     if isinstance(root.returned, dict):
-        return [
-            str(k)
-            for k in root.returned
-            for _ in keras.tree.flatten(root.returned[k])
-        ]
+        names = {
+            k: keras.tree.map_structure(lambda _, k=k: str(k), v)
+            for k, v in root.returned.items()
+        }
+        return list(keras.tree.flatten(names))
     return [str(i) for i in range(len(flat))] if len(flat) > 1 else ["output"]

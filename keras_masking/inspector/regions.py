@@ -55,7 +55,7 @@ def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
     Those that grow in a run with more padding. Without such a run, the second
     one, if a mask says so, or if it is as long as a sequence.
     """
-    found = {} if other is None else other.by_key()
+    found = {} if other is None else other.by_key
     for call in run.root.walk():
         twin = found.get(call.key)
         known = {s.shape[1] for s in call.inputs if len(s.shape) > 1}

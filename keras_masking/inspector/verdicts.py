@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_masking import probes
 from keras_masking.inspector import measures
+from keras_masking.inspector.drift import Outcome
 from keras_masking.inspector.lineage import Flows
 from keras_masking.inspector.measures import Measured
 from keras_masking.inspector.regions import Masks
@@ -71,6 +72,14 @@ class Judge:
             why = "its output has the steps, and carries no mask."
             self.faults[call] = [("drops", why)]
         return [call]
+
+    def moves(self, outcome: Outcome) -> Call:
+        """Blames the call where the model starts to move, if no other is."""
+        call = outcome.starts
+        assert call is not None  # noqa: S101  it moves
+        why = f"its real outputs move with {outcome.change.what}."
+        self.faults[call] = [("leaks", why)]
+        return call
 
     def _inside(self, call: Call) -> list[Call]:
         known = [child for child in call.children if child in self.flows]

@@ -6,6 +6,7 @@ verdict), in order.
 """
 
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,14 @@ class Case:
     @property
     def name(self) -> str:
         return self.make.__name__
+
+
+def build(make: Callable[[], Any]) -> Any:
+    """A model, without Keras' warnings, its layers numbered from the first."""
+    keras.backend.clear_session()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*destroy the mask")
+        return make()
 
 
 CASES: list[Case] = []

@@ -11,6 +11,7 @@ import keras_masking
 from keras_masking.inspector import MaskReport
 from tests.inspector.gallery import CASES
 from tests.inspector.gallery import Case
+from tests.inspector.gallery import build
 
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -23,22 +24,16 @@ def found(report: MaskReport) -> list[tuple[str, str]]:
     return [(call.name, call.verdict) for call in report.findings]
 
 
-def built(case: Case) -> Any:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*destroy the mask")
-        return case.make()
-
-
 @ALL
 def test_findings(case: Case) -> None:
-    report = inspected(built(case), case.inputs())
+    report = inspected(build(case.make), case.inputs())
     assert found(report) == case.findings
     assert all(call.reason and call.advice for call in report.findings)
 
 
 @ALL
 def test_no_verdict_looks_at_a_name(case: Case) -> None:
-    model, inputs = built(case), case.inputs()
+    model, inputs = build(case.make), case.inputs()
     inspected(model, inputs)  # builds it
     for number, layer in enumerate([model, *model._flatten_layers()]):
         other = type(f"Renamed{number}", (type(layer),), {})
@@ -48,7 +43,7 @@ def test_no_verdict_looks_at_a_name(case: Case) -> None:
 
 @ALL
 def test_a_clean_model_does_not_drift(case: Case) -> None:
-    report = inspected(built(case), case.inputs())
+    report = inspected(build(case.make), case.inputs())
     if case.findings:
         assert not report.ok
         return
@@ -62,7 +57,7 @@ def test_a_clean_model_does_not_drift(case: Case) -> None:
 @ALL
 def test_mended_where_it_says(case: Case) -> None:
     """Nothing is blamed that stands behind the first thing that is wrong."""
-    report = inspected(built(case), case.inputs())
+    report = inspected(build(case.make), case.inputs())
     blamed = {call.index for call in report.findings}
     for call in report.calls:
         if call.victim_of is not None:
@@ -97,7 +92,7 @@ def _predict(model: Any, ids: np.ndarray) -> np.ndarray:
 )
 def test_the_drift_is_what_more_padding_does(name: str) -> None:
     (case,) = [case for case in CASES if case.name == name]
-    model = built(case)
+    model = build(case.make)
     right = inspected(model, case.inputs()).drift[0]
     assert "right" in right.change
     assert right.moved == pytest.approx(oracle(model, case.inputs()), abs=1e-6)
@@ -108,7 +103,7 @@ def test_false_warnings() -> None:
     names = {}
     for case in CASES:
         if case.name in ("group_query_attention", "nested", "convolution"):
-            report = inspected(built(case), case.inputs())
+            report = inspected(build(case.make), case.inputs())
             names[case.name] = [call.name for call in report.false_warnings]
             warned = [call.name for call in report.calls if call.warned]
             assert warned, case.name
