@@ -142,10 +142,10 @@ class Fails(kl.Layer):
 
 def test_a_model_that_fails_in_the_middle() -> None:
     ids, x = gallery.tokens()
-    x = Fails(name="fails")(kl.Dense(3, name="dense")(x))
+    x = Fails(name="fails")(kl.Dense(3, name="first")(x))
     report = inspect_masks(keras.Model(ids, kl.Dense(2)(x)), IDS)
     names = [call.name for call in report.calls]
-    assert names[1:] == ["tokens", "dense", "fails"]
+    assert names[1:] == ["tokens", "first", "fails"]
     assert "RuntimeError: not today" in report.error
     assert not report.findings  # it fails without a mask, too
     assert not report.ok
