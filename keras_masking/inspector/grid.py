@@ -57,6 +57,11 @@ class Grid:
         return max(self.mask.shape[0], 1) * PITCH
 
     @property
+    def scale(self) -> float:
+        """Few steps are drawn larger."""
+        return 1.5 if self.mask.shape[1] <= STEPS // 2 else 1
+
+    @property
     def real(self) -> str:
         """The path of the real steps: full squares."""
         return "".join(
@@ -69,12 +74,14 @@ class Grid:
     def padding(self) -> str:
         """The path of the padding steps: small ones, hollow to the eye."""
         return "".join(
-            f"M{x + 2} {y + 2}h3v3h-3z" for x, y, real in self.cells() if not real
+            f"M{x + 2} {y + 2}h3v3h-3z"
+            for x, y, real in self.cells()
+            if not real
         )
 
 
 def grid(mask: np.ndarray) -> Grid:
-    """A mask of any rank as rows by steps: one of a wrong shape is shown too."""
+    """A mask as rows by steps, whatever its rank: it may be a wrong one."""
     rows = mask.shape[0] if mask.ndim else 1
     flat = mask.reshape(rows, mask.size // rows if rows else 0)
     steps = flat.shape[1]

@@ -4,7 +4,6 @@ import io
 import sys
 from collections.abc import Iterable
 from collections.abc import Iterator
-from itertools import zip_longest
 
 from rich.console import Console
 from rich.console import RenderableType
@@ -109,7 +108,7 @@ def _calls(report: MaskReport, width: int) -> Table:
         kind = words.kind(call)
         style = STYLES[kind] if kind in ("finding", "quiet") else ""
         mark = "! " if call.finding else ""
-        cells = [
+        cells: list[RenderableType] = [
             _text(f"{mark}{call.index}", style),
             _name(call, width, style),
             _masks(call, wide, width // 3 - 6),
@@ -133,11 +132,9 @@ def _name(call: CallRecord, width: int, style: str) -> Padding:
 def _masks(call: CallRecord, wide: bool, room: int) -> Text:
     before = [one.told for one in words.inputs(call)] or ["-"]
     after = [one.told for one in words.outputs(call)] or ["raised"]
-    if wide and max(map(len, before)) + max(map(len, after)) < room:
-        lines = [
-            f"{a} -> {b}" if b else a
-            for a, b in zip_longest(before, after, fillvalue="")
-        ]
+    longest = max(map(len, before)) + max(map(len, after))
+    if longest < room and len(before) == len(after):
+        lines = [f"{a} -> {b}" for a, b in zip(before, after)]
     else:
         lines = [*before, *(f"-> {one}" for one in after)]
     if not wide and words.received(call):

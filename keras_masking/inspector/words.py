@@ -1,4 +1,4 @@
-"""What a report says, in words that the text, the page and the picture share."""
+"""What a report says: the words that text, page and picture share."""
 
 import math
 from dataclasses import dataclass
@@ -142,7 +142,10 @@ def drift(report: MaskReport, one: Drift) -> tuple[str, str]:
     told += f", from {at(report, one.starts)} on"
     if one.counts:
         return "finding", told
-    return "harmless", f"{told}; a note, not a finding: no such padding was given"
+    return (
+        "harmless",
+        f"{told}; a note, not a finding: no such padding was given",
+    )
 
 
 def reach(report: MaskReport, output: OutputRecord) -> tuple[str, str]:

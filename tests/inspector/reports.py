@@ -1,8 +1,9 @@
 """Reports made by hand: what the text, the page and the picture are made of.
 
-`python -m tests.inspector.reports report.html` writes the page of one, and
-with `.png`, `.svg` or `.pdf` its picture, or, given `.png` and `--page`, a
-screenshot of the page by the system's chromium.
+`python -m tests.inspector.reports report.html` writes a page,
+`... screen.png` a screenshot of it by the system's chromium,
+`... screen.png other.html` one of another page, `... picture.png --plot` the
+picture of a report.
 """
 
 import subprocess
@@ -40,7 +41,7 @@ def tensor(
 
 def call(
     path: str,
-    type: str,  # noqa: A002
+    type: str,
     role: str,
     inputs: list[TensorRecord],
     outputs: list[TensorRecord],
@@ -91,7 +92,7 @@ def clean() -> MaskReport:
 
 
 def everything() -> MaskReport:
-    """A transformer with each role, fault and kind of line a report may have."""
+    """A transformer with each role, fault and kind of line."""
     m = mask([12, 8, 5], 12)
     short = mask([10, 6, 3], 10)
     strided = short[:, ::2]
@@ -195,3 +196,53 @@ def everything() -> MaskReport:
         ["The inputs were made up: 3 rows of 12 steps."],
         "ValueError: shapes (3, 12) and (3, 10) do not fit",
     )
+
+
+def hostile(words: str) -> MaskReport:
+    """A report that has the words in every text field."""
+    m = mask([2, 1], 3)
+    x = TensorRecord((2, 3), words, m)
+    one = call("", words, words, [x], [x], received=[words], times=2,
+               reason=words, finding=True, advice=words, verdict=words,
+               moved=0.5)  # fmt: skip
+    warned = call("", words, words, [x], [x], reason=words, verdict=words,
+                  warned=True)  # fmt: skip
+    for it in numbered([one, warned]):
+        it.name = it.path = words
+    return MaskReport(
+        words,
+        words,
+        {words: words},
+        [one, warned],
+        [OutputRecord(words, x, False, 0)],
+        [Drift(words, 0.5, 0.5, True, 0), Drift(words, why_not=words)],
+        [words],
+        words,
+    )
+
+
+def screenshot(page: Path, path: Path) -> None:
+    """What the system's chromium makes of a page."""
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu"]
+    command += ["--hide-scrollbars", "--window-size=1280,900"]
+    command += [f"--screenshot={path.resolve()}", page.resolve().as_uri()]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def main(path: Path, other: Path | None = None, plot: bool = False) -> None:
+    if plot:
+        everything().plot(path)
+    elif path.suffix == ".html":
+        everything().to_html(path)
+    elif other:
+        screenshot(other, path)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            html = Path(folder, "report.html")
+            everything().to_html(html)
+            screenshot(html, path)
+
+
+if __name__ == "__main__":
+    files = [Path(a) for a in sys.argv[1:] if a != "--plot"]
+    main(*files, plot="--plot" in sys.argv)
