@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 ROWS = 8
-STEPS = 32  # of more, the first and the last half of that
+STEPS = 24  # of more, the first and the last half of that
 PITCH = 8
 CELL = 7
 GAP = 12  # where steps are left out

@@ -16,6 +16,7 @@ from keras_masking.inspector.report import CallRecord
 from keras_masking.inspector.report import MaskReport
 
 IN_A_PIPE = 100
+WIDEST = 160  # beyond, columns would drift apart
 WIDE = 90  # below, what `call` got and the masks share a column
 STYLES = {
     "finding": "bold red",
@@ -38,7 +39,9 @@ def as_text(report: MaskReport, width: int | None = None) -> str:
         The text, without codes for colours.
     """
     if width is None:
-        width = Console().width if sys.stdout.isatty() else IN_A_PIPE
+        width = (
+            Console().width if sys.stdout and sys.stdout.isatty() else IN_A_PIPE
+        )
     console = Console(
         file=io.StringIO(),
         width=width,
@@ -96,7 +99,9 @@ def _parts(report: MaskReport, width: int) -> Iterator[RenderableType]:
 
 
 def _calls(report: MaskReport, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), width=width)
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), width=min(width, WIDEST)
+    )
     wide = width >= WIDE
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("layer", ratio=4, overflow="fold")
@@ -111,7 +116,7 @@ def _calls(report: MaskReport, width: int) -> Table:
         cells: list[RenderableType] = [
             _text(f"{mark}{call.index}", style),
             _name(call, width, style),
-            _masks(call, wide, width // 3 - 6),
+            _masks(call, wide, min(width, WIDEST) // 3 - 6),
             _text(words.verdict(call) or "-", STYLES[kind]),
         ]
         if wide:

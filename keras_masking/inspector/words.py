@@ -31,13 +31,20 @@ class Seen:
 
     @property
     def shape(self) -> str:
-        return f"({','.join(map(str, self.tensor.shape))})"
+        mask, shape = self.tensor.mask, self.tensor.shape
+        if mask is None or mask.shape == shape[:2]:
+            return _shape(shape)
+        return f"{_shape(shape)}, its mask {_shape(mask.shape)}"
 
     @property
     def told(self) -> str:
         """Counts and shape, and how many tensors are like this."""
         times = f" x {self.times}" if self.times > 1 else ""
         return f"{self.counts or '-'} {self.shape}{times}"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"({','.join(map(str, shape))})"
 
 
 def inputs(call: CallRecord) -> list[Seen]:

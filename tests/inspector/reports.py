@@ -171,7 +171,7 @@ def everything() -> MaskReport:
              [tensor(32, shape=(3, 12))]),
         call("post_norm/documents", "MaskedConv1D", "passes",
              [tensor(8, of=big)], [tensor(8, of=big)], received=["mask"]),
-        call("post_norm/" + "/".join(["inner"] * 30) + "/a_long_name_" * 8,
+        call("post_norm/" + "/".join(["inner"] * 30) + "/a" + "_long_name" * 8,
              "Dense", "passes", [x], [x], warned=True),
         call("post_norm/head", "Bilinear", "", [x, pooled], [],
              verdict="fails", finding=True, reason="With a mask it raises.",
