@@ -97,8 +97,8 @@ def test_a_row_of_the_table() -> None:
         "10 pool GlobalAveragePooling1D no mask (3,12,32) -> "
         "steps gone (3,32) - no mask since #8",
         "16 cell LSTMCell x 12 - (3,32) -> - (3,32) - -",
-        "! 20 slice Crop[1:] 25/36 real (3,12,32) -> 25/36 real (3,10,32), "
-        "its mask (3,12) nothing wrong shape",
+        "! 20 slice Crop[1:] 25/36 real (3,12,32) nothing wrong shape",
+        "-> 25/36 real (3,10,32), its mask (3,12)",
         "12 conv MaskedConv1D 25/36 real (3,12,32) -> 19/30 real (3,10,32) "
         "mask transforms",
         "23 drop DropMask 25/36 real (3,12,32) -> no mask (3,12,32) nothing "
