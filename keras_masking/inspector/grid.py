@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 ROWS = 8
 STEPS = 24  # of more, the first and the last half of that
 PITCH = 8
-CELL = 7
+CELL, DOT = 7, 3  # what is drawn of a real and of a padding step
 GAP = 12  # where steps are left out
 
 
@@ -40,12 +41,16 @@ class Grid:
             told.append(f"first and last {half} of {self.steps} steps")
         return ", ".join(told)
 
-    def cells(self) -> Iterator[tuple[float, float, bool]]:
-        """The corner of each cell, and whether its step is real."""
-        for row, steps in enumerate(self.mask):
-            for step, real in enumerate(steps):
-                gap = GAP if self.cut is not None and step >= self.cut else 0
-                yield step * PITCH + gap, row * PITCH, bool(real)
+    def runs(self, real: bool) -> Iterator[tuple[int, int, int]]:
+        """Neighbours that are alike: the corner of the first, how many."""
+        ends = {0, self.cut or 0, self.mask.shape[1]}
+        for row, steps in enumerate(self.mask == real):
+            padded = np.concatenate([[False], steps, [False]]).astype(np.int8)
+            edges = {*np.flatnonzero(np.diff(padded)).tolist(), *ends}
+            for start, stop in pairwise(sorted(edges)):
+                if steps[start]:
+                    gap = GAP if self.cut and start >= self.cut else 0
+                    yield start * PITCH + gap, row * PITCH, stop - start
 
     @property
     def width(self) -> int:
@@ -63,20 +68,19 @@ class Grid:
 
     @property
     def real(self) -> str:
-        """The path of the real steps: full squares."""
-        return "".join(
-            f"M{x} {y}h{CELL}v{CELL}h-{CELL}z"
-            for x, y, real in self.cells()
-            if real
-        )
+        """The path of the real steps, a dash each: full squares."""
+        return self._path(real=True, side=CELL)
 
     @property
     def padding(self) -> str:
-        """The path of the padding steps: small ones, hollow to the eye."""
+        """The path of the padding steps, a dash each: small squares."""
+        return self._path(real=False, side=DOT)
+
+    def _path(self, real: bool, side: int) -> str:
+        aside = (CELL - side) // 2
         return "".join(
-            f"M{x + 2} {y + 2}h3v3h-3z"
-            for x, y, real in self.cells()
-            if not real
+            f"M{x + aside} {y + CELL / 2}h{(count - 1) * PITCH + side}"
+            for x, y, count in self.runs(real)
         )
 
 

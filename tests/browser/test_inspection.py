@@ -94,8 +94,8 @@ def test_it_can_be_read(
         "  e.checkVisibility() && (own(e) || e.localName === 'path')"
         "  && !['style', 'title'].includes(e.localName)).map((e) => {"
         "    const look = getComputedStyle(e);"
-        "    const drawn = e instanceof SVGElement;"
-        "    return [e.outerHTML.slice(0, 200), drawn ? look.fill : look.color,"
+        "    const ink = {path: look.stroke, text: look.fill};"
+        "    return [e.outerHTML.slice(0, 200), ink[e.localName] ?? look.color,"
         "      seen(e), e.localName === 'path']; })"
     )
     assert len(pairs) > 20

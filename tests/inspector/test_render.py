@@ -107,6 +107,13 @@ def test_a_row_of_the_table() -> None:
         assert row in lines
 
 
+def test_depth_leaves_room_for_the_name() -> None:
+    head, *lines = as_text(reports.everything(), 60).splitlines()
+    column = slice(head.index("layer"), head.index("mask in"))
+    told = "".join(line[column].strip() for line in lines[:100])
+    assert reports.everything().calls[25].name in told
+
+
 def test_depth_indents() -> None:
     lines = as_text(reports.everything(), 160).splitlines()
     at = {name: line.index(name) for name in ("post_norm", "words", "block_0")
@@ -173,10 +180,12 @@ def drawn(svg: str) -> np.ndarray:
     cells = {}
     for path in ElementTree.fromstring(svg).iter("path"):
         real = path.get("class") == "km-real"
-        for x, y in re.findall(r"M(\d+) (\d+)h", path.get("d")):
-            at = (int(y) // PITCH, int(x))
-            assert at not in cells
-            cells[at] = real
+        runs = re.findall(r"M(\d+) ([\d.]+)h(\d+)", path.get("d"))
+        for x, y, long in runs:
+            for step in range(0, int(long), PITCH):
+                at = (int(float(y)) // PITCH, (int(x) + step) - 2 * (not real))
+                assert at not in cells
+                cells[at] = real
     rows = max(row for row, _ in cells) + 1
     return np.array(
         [[real for (y, _), real in sorted(cells.items()) if y == row]
@@ -215,16 +224,16 @@ def test_the_drawings_are_the_masks(
 def test_a_mask_of_any_shape_is_drawn(shape: tuple[int, ...]) -> None:
     mask = np.ones(shape, bool)
     shown = grid(mask)
-    cells = list(shown.cells())
-    assert len(cells) == shown.mask.size <= mask.size
+    assert not list(shown.runs(False))
+    runs = list(shown.runs(True))
+    assert sum(count for _, _, count in runs) == shown.mask.size <= mask.size
     assert bool(shown.left_out) == (shown.mask.size < mask.size)
     assert shown.width > 0 and shown.height > 0
-    corners = [(x + PITCH, y + PITCH) for x, y, _ in cells]
-    if corners:
-        assert max(x for x, _ in corners) == shown.width
-        assert max(y for _, y in corners) == shown.height
+    if runs:
+        assert max(x + n * PITCH for x, _, n in runs) == shown.width
+        assert max(y + PITCH for _, y, _ in runs) == shown.height
     if shape == (2, 25):
-        assert cells[12][0] - cells[11][0] == PITCH + GAP
+        assert [x for x, _, _ in runs] == [0, 12 * PITCH + GAP] * 2
     report = reports.hostile("x")
     x = reports.TensorRecord((2, 3), "f", mask)
     report.calls[0].inputs = report.calls[0].outputs = [x]
