@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined
 
 from keras_masking.inspector import words
 from keras_masking.inspector.grid import grid
+from keras_masking.inspector.report import CallRecord
 from keras_masking.inspector.report import MaskReport
 
 DRAWN = 4  # masks beside one call
@@ -68,14 +69,13 @@ def _render(name: str, report: MaskReport) -> str:
         drift=[(one, *words.drift(report, one)) for one in report.drift],
         outputs=[(one, *words.reach(report, one)) for one in report.outputs],
         headline=words.headline(report),
-        rows=[_row(report, index) for index in range(len(report.calls))],
+        rows=[_row(call) for call in report.calls],
     )
     # A model's text may hold what is no character.
     return html.encode("utf-8", "backslashreplace").decode()
 
 
-def _row(report: MaskReport, place: int) -> dict[str, Any]:
-    call = report.calls[place]
+def _row(call: CallRecord) -> dict[str, Any]:
     return {
         "call": call,
         "kind": words.kind(call),
