@@ -21,12 +21,23 @@ MAY_IMPORT = {
     "layers": {"_types", "_keras", "_export", "errors", "ops", "layers"},
     "losses": {"_types", "_keras", "_export", "errors", "ops"},
     "metrics": {"_types", "_export", "errors", "ops", "losses"},
-    "conversion": {"_keras", "errors", "layers", "conversion"},
+    "conversion": {"_keras", "counterparts", "errors", "layers", "conversion"},
     "probes": {"_types", "_keras", "ops", "errors"},
     "contract": {"__version__", "_keras", "_types", "probes", "contract"},
+    "counterparts": set(),
+    "inspector": {
+        "__version__",
+        "_keras",
+        "_types",
+        "counterparts",
+        "errors",
+        "inspector",
+        "ops",
+        "probes",
+    },
     "pytest_plugin": {"contract"},
     "cases": {"contract", "layers"},
-    "cli": {"__version__", "contract"},
+    "cli": {"__version__", "contract", "inspector"},
     "__init__": set(),
 }
 # What starts before a backend is chosen. The kit's other modules need Keras.
@@ -45,6 +56,14 @@ WITHOUT_KERAS = (
     "contract.report",
     "contract.scaffold",
     "contract.workers",
+    "inspector",
+    "inspector.command",
+    "inspector.grid",
+    "inspector.page",
+    "inspector.picture",
+    "inspector.report",
+    "inspector.text",
+    "inspector.words",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
 

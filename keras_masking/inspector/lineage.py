@@ -13,6 +13,7 @@ import numpy as np
 from keras_masking.inspector.regions import as_mask
 from keras_masking.inspector.watch import Call
 from keras_masking.inspector.watch import Slot
+from keras_masking.inspector.watch import in_graph
 
 
 @dataclass(eq=False)
@@ -154,16 +155,20 @@ class Lineage:
 def mask_makers(root: Call) -> set[Call]:
     """The operations that Keras 3.15 writes into a graph to make masks.
 
-    Nothing takes what they give but as a mask.
+    Nothing takes what they give but as a mask. Notes on the way which outputs
+    of calls in a graph nothing takes.
     """
     needed = {id(slot.tensor) for slot in root.outputs}
     found = set()
     for call in [*root.walk()][::-1]:
-        used = any(id(slot.tensor) in needed for slot in call.outputs)
-        if call.operation and call.error is None and not used:
+        used = [id(slot.tensor) in needed for slot in call.outputs]
+        if call.operation and call.error is None and not any(used):
             found.add(call)
-        else:
-            needed |= {id(slot.tensor) for slot in call.inputs}
+            continue
+        if call.parent and in_graph(call.layer, call.parent):
+            for slot, somewhere in zip(call.outputs, used):
+                slot.idle = not somewhere
+        needed |= {id(slot.tensor) for slot in call.inputs}
     return found
 
 

@@ -57,7 +57,8 @@ def _record(
         times=call.times,
         inputs=[_tensor(s, i in flow.lost) for i, s in enumerate(call.inputs)],
         outputs=[
-            _tensor(s, i in flow.gone) for i, s in enumerate(call.outputs)
+            _tensor(s, flow.gone.get(i) in blamed)
+            for i, s in enumerate(call.outputs)
         ],
         received=sorted(probes.masks_received(call.bound)),
         role=role(call),
@@ -70,6 +71,7 @@ def _record(
     if record.finding:
         record.advice = advise(call, record.verdict)
     elif flow.victim_of is not None:
+        record.verdict = ""
         record.victim_of = index[flow.victim_of]
         record.reason = f"its mask was lost in call {record.victim_of}."
     elif faults:
@@ -79,7 +81,7 @@ def _record(
     elif call.error is not None:
         said = probes.first_words(call.error)
         record.reason = f"raised {type(call.error).__name__}: {said}"
-    elif result is not None and result.why_not and record.role:
+    elif result and result.why_not and record.role not in ("", "generates"):
         record.reason = f"leaks: not measured, {result.why_not}."
     return record
 

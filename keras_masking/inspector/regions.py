@@ -170,7 +170,7 @@ def calls_moved(
 ) -> bool:
     """Whether any of some tensors moved; those that can't be told did not."""
     for one, other in zip(first, second):
-        gap = moved(one, masks, other, others)
+        gap = None if one.idle else moved(one, masks, other, others)
         if gap is not None and gap[1] > looser * allowed(one):
             return True
     return False

@@ -38,6 +38,7 @@ class Slot:
     carried: Tensor | None
     mask: Tensor | None = None
     axes: tuple[int, ...] | None = None  # those of steps, once they are known
+    idle: bool = False  # an output of a call in a graph that nothing takes
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,7 +109,7 @@ class Watch:
         tensors = _tensors((args, kwargs))
         # Where shapes are inferred or a graph is traced there is no number.
         known = bool(tensors) and all(map(is_known, tensors))
-        ours = isinstance(layer, keras.layers.Layer) or _in_graph(layer, here)
+        ours = isinstance(layer, keras.layers.Layer) or in_graph(layer, here)
         if not known or not ours:
             return original(layer, *args, **kwargs)
         call = self._enter(here, layer, args, kwargs)
@@ -227,10 +228,10 @@ def _arguments(layer: Any, args: Any, kwargs: Any) -> dict[str, Any]:
     return given
 
 
-def _in_graph(operation: Any, parent: Call | None) -> bool:
-    """Whether it is one of a Functional model's, not one that code makes."""
+def in_graph(layer: Any, parent: Call | None) -> bool:
+    """Whether a Functional model calls it as its graph says, and not code."""
     known = getattr(parent.layer, "operations", ()) if parent else ()
-    return any(operation is one for one in known)
+    return any(layer is one for one in known)
 
 
 def _destroys(warning: warnings.WarningMessage, name: str) -> bool:

@@ -11,8 +11,6 @@ import numpy as np
 from keras import layers as kl
 from keras import ops
 
-from keras_masking import layers
-
 VOCABULARY, SIZE, LABELS = 20, 8, 2
 rng = np.random.default_rng(0)
 IDS = rng.integers(1, VOCABULARY, (4, 24)).astype("int32")
@@ -66,9 +64,9 @@ def text_convolutions(masked: bool) -> keras.Model:
     x = kl.Embedding(VOCABULARY, SIZE, mask_zero=masked)(ids)
     x = kl.Dropout(0.5)(x)
     for number in (1, 2):
-        x = kl.Conv1D(16, 3, strides=2, activation="relu", name=f"conv{number}")(
-            x
-        )
+        x = kl.Conv1D(
+            16, 3, strides=2, activation="relu", name=f"conv{number}"
+        )(x)
     x = kl.GlobalMaxPooling1D()(x)
     x = kl.Dropout(0.5)(kl.Dense(16, activation="relu")(x))
     return keras.Model(ids, kl.Dense(1)(x), name="text_convolutions")
