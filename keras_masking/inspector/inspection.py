@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-import keras_masking
+from keras_masking import __version__
 from keras_masking._keras import layers_of
 from keras_masking._keras import losses_kept
 from keras_masking.errors import describe
@@ -234,5 +234,5 @@ def _versions() -> dict[str, str]:
     return {
         "keras": keras.version(),
         backend: getattr(module, "__version__", ""),
-        "keras_masking": keras_masking.__version__,
+        "keras_masking": __version__,
     }

@@ -23,9 +23,11 @@ SERIES = np.where(IDS[..., None] > 0, rng.normal(size=(4, 24, 1)), 0.0)
 class TransformerBlock(kl.Layer):
     """Of "Text classification with Transformer"."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(
+        self, attention: Any = kl.MultiHeadAttention, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.att = kl.MultiHeadAttention(2, SIZE, name="att")
+        self.att = attention(2, SIZE, name="att")
         self.ffn = keras.Sequential(
             [kl.Dense(16, activation="relu"), kl.Dense(SIZE)]
         )
@@ -117,8 +119,7 @@ class MendedBlock(TransformerBlock):
     """The same, with layers in place of `+`, and ours for attention."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.att = layers.MaskedMultiHeadAttention(2, SIZE)
+        super().__init__(layers.MaskedMultiHeadAttention, **kwargs)
         self.add1, self.add2 = layers.MaskedAdd(), layers.MaskedAdd()
 
     def call(self, inputs: Any) -> Any:
