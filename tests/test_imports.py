@@ -25,8 +25,18 @@ MAY_IMPORT = {
     "probes": {"_types", "_keras", "ops", "errors"},
     "contract": {"__version__", "_keras", "_types", "probes", "contract"},
     "pytest_plugin": {"contract"},
+    "inspector": {
+        "__version__",
+        "_keras",
+        "_types",
+        "contract",
+        "errors",
+        "inspector",
+        "ops",
+        "probes",
+    },
     "cases": {"contract", "layers"},
-    "cli": {"__version__", "contract"},
+    "cli": {"__version__", "contract", "inspector"},
     "__init__": set(),
 }
 # What starts before a backend is chosen. The kit's other modules need Keras.
@@ -45,6 +55,10 @@ WITHOUT_KERAS = (
     "contract.report",
     "contract.scaffold",
     "contract.workers",
+    "inspector",
+    "inspector.command",
+    "inspector.reading",
+    "inspector.report",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -108,11 +122,12 @@ def test_the_command_line_does_not_import_keras() -> None:
     assert not {"keras", "tensorflow", "torch", "jax"} & set(loaded)
 
 
-def test_help_loads_little() -> None:
+@pytest.mark.parametrize("command", ["check", "inspect"])
+def test_help_loads_little(command: str) -> None:
     loaded = modules_after(
         "from click.testing import CliRunner; from keras_masking.cli import "
         "cli; assert 'Exit codes' in CliRunner().invoke("
-        "cli, ['check', '--help']).output"
+        f"cli, ['{command}', '--help']).output"
     )
     assert not {"keras", "numpy", "rich"} & {n.split(".")[0] for n in loaded}
 

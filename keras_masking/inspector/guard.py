@@ -113,8 +113,10 @@ class MaskGuard(keras.callbacks.Callback):
         except Exception as error:
             if self.on_finding == "raise":
                 raise
-            what = "" if isinstance(error, MaskFindingsError) else (
-                f"MaskGuard could not inspect: {type(error).__name__}: "
+            what = (
+                ""
+                if isinstance(error, MaskFindingsError)
+                else (f"MaskGuard could not inspect: {type(error).__name__}: ")
             )
             _warn(f"{what}{error}")
 

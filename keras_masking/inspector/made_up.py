@@ -43,43 +43,46 @@ def make_up(
                 "make_up",
                 "inputs are made up for a model that knows its inputs.",
                 "Pass inputs, as you would to `predict`.",
-                model=f"{model.name}, a {type(model).__name__} without `inputs`",
+                model=f"{type(model).__name__} without `inputs`",
             )
         )
     rng = np.random.default_rng(seed)
     shapes = [_shape(x.shape, rows, steps) for x in tensors]
     sequences = [
-        s[1] for x, s in zip(tensors, shapes) if _is_sequence(model, x, s)
+        shape[1]
+        for place, shape in enumerate(shapes)
+        if _is_sequence(model, place, shape)
     ]
     arrays, told = [], []
     for place, (tensor, shape) in enumerate(zip(tensors, shapes)):
         array, how = _make(model, place, shape, sequences, rng)
-        arrays.append(array.astype(_numpy_dtype(tensor.dtype)))
+        # NumPy has no bfloat16; the model casts what it is given.
+        dtype = "float32" if tensor.dtype == "bfloat16" else tensor.dtype
+        arrays.append(array.astype(dtype))
         told.append(f"{tensor.name} {shape}: {how}")
-    told_all = f"The inputs were made up. {'; '.join(told)}."
+    sentence = f"The inputs were made up: {'; '.join(told)}."
     if isinstance(model, keras.Sequential):
-        return arrays[0], told_all
-    return keras.tree.pack_sequence_as(model.input, arrays), told_all
+        return arrays[0], sentence
+    return keras.tree.pack_sequence_as(model.input, arrays), sentence
 
 
 def _shape(shape: tuple[int | None, ...], rows: int, steps: int) -> Shape:
-    sizes = [steps if size is None else size for size in shape]
-    if shape and shape[0] is None:
-        sizes[0] = rows
-    return tuple(sizes)
+    sizes = [rows, *[steps] * len(shape)]
+    return tuple(o if n is None else n for n, o in zip(shape, sizes))
 
 
-def _is_sequence(model: Any, tensor: Any, shape: Shape) -> bool:
-    """Whether axis 1 is steps, not features: of floats it takes a third."""
+def _is_sequence(model: Any, place: int, shape: Shape) -> bool:
+    """Whether axis 1 is steps: of two axes of floats it may be features."""
+    tensor = model.inputs[place]
     if len(shape) < 2 or shape[1] < 2:
         return False
-    floats = not tensor.dtype.startswith(("int", "uint", "bool"))
-    known = len(shape) > 2 or tensor.shape[1] is None or not floats
-    return known or bool(_known(model, _place(model, tensor), "input_dim"))
+    if len(shape) > 2 or tensor.shape[1] is None or not _is_float(tensor):
+        return True
+    return bool(_known(model, place, "input_dim"))
 
 
-def _place(model: Any, tensor: Any) -> int:
-    return next(i for i, x in enumerate(model.inputs) if x is tensor)
+def _is_float(tensor: Any) -> bool:
+    return not tensor.dtype.startswith(("int", "uint", "bool"))
 
 
 def _make(
@@ -87,42 +90,40 @@ def _make(
 ) -> tuple[np.ndarray, str]:
     """The array for one input, and how it was made."""
     tensor = model.inputs[place]
-    dtype, who = tensor.dtype, tensor.name
-    if dtype == "string":
+    if tensor.dtype == "string":
         raise ValueError(
             describe(
                 "make_up",
                 "text is not made up.",
                 "Pass inputs, as you would to `predict`.",
-                input=f"{who} of dtype string",
+                input=f"{tensor.name} of dtype string",
             )
         )
-    sequence = _is_sequence(model, tensor, shape)
-    lengths = _lengths(shape[0], shape[1] if sequence else 0)
-    real = np.arange(shape[1]) < lengths[:, None] if sequence else None
-    rows = f"{', '.join(map(str, lengths))} real steps"
-    if dtype == "bool":
-        if real is not None and len(shape) == 2:
-            return real, f"a mask with {rows}"
-        return np.ones(shape, bool), "all True"
     below = min(_known(model, place, "input_dim"), default=None)
-    if dtype.startswith(("int", "uint")) or below is not None:
-        one_a_row = np.prod(shape[1:]) == 1
-        if below is None and one_a_row and sequences:
-            lengths = _lengths(shape[0], sequences[0])
-            told = ", ".join(map(str, lengths))
-            return lengths.reshape(shape), f"the lengths {told}"
+    one_a_row = len(shape) == 1 or shape[1:] == (1,)
+    if tensor.dtype == "bool":
+        values, what, pad = np.ones(shape, bool), "True", 0.0
+    elif _is_float(tensor) and below is None:
+        values, what = rng.normal(size=shape), "normal noise"
         pad = _padding(model, place)
-        ids = np.arange(1, max(below or 2, 2))
-        ids = ids[ids != pad] if (ids != pad).any() else ids
-        values, what = rng.choice(ids, shape), f"ids from 1 to {ids[-1]}"
+    elif below is None and one_a_row and sequences:
+        lengths = _lengths(shape[0], sequences[0])
+        return lengths.reshape(shape), f"the lengths {_row(lengths)}"
     else:
-        pad, values, what = _padding(model, place), rng.normal(size=shape), ""
-        what = "normal noise"
-    if real is None:
+        pad = _padding(model, place)
+        ids = [i for i in range(1, int(below or 2)) if i != pad] or [0]
+        values, what = rng.choice(ids, shape), f"ids from 1 to {ids[-1]}"
+    if not _is_sequence(model, place, shape):
         return values, what
+    lengths = _lengths(shape[0], shape[1])
+    real = np.arange(shape[1]) < lengths[:, None]
     real = real.reshape(real.shape + (1,) * (len(shape) - 2))
-    return np.where(real, values, pad), f"{what}, {rows}, padding {pad:g}"
+    told = f"{what} in the first {_row(lengths)} steps, then {pad:g}"
+    return np.where(real, values, pad), told
+
+
+def _row(lengths: np.ndarray) -> str:
+    return ", ".join(map(str, lengths))
 
 
 def _lengths(rows: int, steps: int) -> np.ndarray:
@@ -158,8 +159,3 @@ def _takers(model: Any, place: int) -> Iterator[Any]:
                     yield from _takers(call.operation, at)
     else:
         yield model
-
-
-def _numpy_dtype(dtype: str) -> str:
-    """NumPy has no bfloat16; a model casts what it is given."""
-    return "float32" if dtype in ("bfloat16",) else dtype
