@@ -9,8 +9,16 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-_MODULES = ["contract", "errors", "layers", "losses", "metrics", "ops"]
-__all__ = [*_MODULES, "convert"]
+_MODULES = [
+    "contract",
+    "errors",
+    "inspector",
+    "layers",
+    "losses",
+    "metrics",
+    "ops",
+]
+__all__ = [*_MODULES, "convert", "inspect_masks"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,6 +26,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name == "convert":
         return import_module(f"{__name__}.conversion").convert
+    if name == "inspect_masks":
+        return import_module(f"{__name__}.inspector").inspect_masks
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

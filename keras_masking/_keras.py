@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from keras import KerasTensor
 from keras import ops
 from keras import tree
 from keras import version
@@ -25,6 +26,7 @@ KEEPS_MASKS_OF_CASTS = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 # Since 3.16 JAX gets the batches of several steps as one, stacked.
 _STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
+_UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
 
 
@@ -106,6 +108,13 @@ def is_dense(x: Tensor) -> bool:
     if history is not None and not isinstance(history.operation, InputLayer):
         return True  # Keras says of `x * 2.0` that it is sparse
     return not any(getattr(x, flag, False) is True for flag in _SPARSE_FLAGS)
+
+
+def is_known(x: Tensor) -> bool:
+    """Whether `x` is a tensor with numbers: not symbolic, and not traced."""
+    if isinstance(x, KerasTensor) or not hasattr(x, "dtype"):
+        return False
+    return hasattr(x, "shape") and not type(x).__name__.endswith(_UNKNOWN_TYPES)
 
 
 def known_value(x: Tensor) -> np.ndarray | None:

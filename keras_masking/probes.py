@@ -5,6 +5,7 @@ does, on the tensor objects, and turns everything into NumPy.
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,13 +83,22 @@ def differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(alike, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
 
 
+def first_words(error: Exception) -> str:
+    """The first line of what an error says, without Keras' own before it."""
+    lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
+    said = [s.strip() for s in lines if s.strip()]
+    told = [s for s in said if not s.startswith("Exception encountered")]
+    return (told or said or ["(no message)"])[0]
+
+
 def mask_parameters(layer: Any) -> list[str]:
     """The parameters of `call` that are named like masks."""
     names = inspect.signature(layer.call).parameters
-    return [name for name in names if _names_a_mask(name)]
+    return [name for name in names if names_a_mask(name)]
 
 
-def _names_a_mask(name: str) -> bool:
+def names_a_mask(name: str) -> bool:
+    """Whether an argument of `call` is meant for a mask."""
     return name == "mask" or name.endswith("_mask")
 
 
@@ -116,6 +126,6 @@ def masks_received(arguments: dict[str, Any]) -> set[str]:
     return {
         name
         for name, value in arguments.items()
-        if _names_a_mask(name)
+        if names_a_mask(name)
         and any(hasattr(leaf, "shape") for leaf in keras.tree.flatten(value))
     }

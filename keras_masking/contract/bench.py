@@ -1,7 +1,6 @@
 """One layer under test: built once, run often, its calls remembered."""
 
 import inspect
-import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -37,11 +36,7 @@ class CallFailed(Breach):
     """The layer raised."""
 
     def __init__(self, error: Exception, doing: str) -> None:
-        # Keras puts a line before the message, and colours around it.
-        lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
-        said = [s.strip() for s in lines if s.strip()]
-        told = [s for s in said if not s.startswith("Exception encountered")]
-        first = (told or said or ["(no message)"])[0]
+        first = probes.first_words(error)
         super().__init__(f"{doing} raised {type(error).__name__}: {first}")
         self.error = error
 

@@ -5,59 +5,12 @@ from typing import Any
 import keras
 
 from keras_masking import layers
+from keras_masking.counterparts import DROP_INS
+from keras_masking.counterparts import WRAPPED
+from keras_masking.counterparts import WRONG
 
-# Classes of `keras.layers` and ours in their place, with the same config.
-DROP_INS = {
-    name: getattr(layers, f"Masked{name}")
-    for name in (
-        "Add",
-        "AdditiveAttention",
-        "Attention",
-        "AveragePooling1D",
-        "Concatenate",
-        "Conv1D",
-        "Conv1DTranspose",
-        "Cropping1D",
-        "DepthwiseConv1D",
-        "GlobalAveragePooling1D",
-        "GlobalMaxPooling1D",
-        "GroupNormalization",
-        "GroupQueryAttention",
-        "MaxPooling1D",
-        "MultiHeadAttention",
-        "Multiply",
-        "SeparableConv1D",
-        "UpSampling1D",
-    )
-}
-# Those that are right once `KeepMask` is around them.
-WRAPPED = (
-    "Average",
-    "Bidirectional",
-    "EinsumDense",
-    "GRU",
-    "LSTM",
-    "Maximum",
-    "Minimum",
-    "RMSNormalization",
-    "RNN",
-    "SimpleRNN",
-    "Subtract",
-)
 # What `x + y` and `x * y` are in a graph.
 OPERATIONS = {"Add": layers.MaskedAdd, "Multiply": layers.MaskedMultiply}
-# Those that let padding in and have no counterpart with the same numbers.
-WRONG = {
-    "AdaptiveAveragePooling1D": "its windows depend on the padded length",
-    "AdaptiveMaxPooling1D": "its windows depend on the padded length",
-    "Dot": "it may sum over padding; use `MaskedAttention`",
-    "Flatten": "padding becomes features; pool the steps instead",
-    "LayerNormalization": "its statistics go over the steps; use "
-    "`MaskedGroupNormalization(1)`",
-    "UnitNormalization": "its norm goes over the steps",
-    "ZeroPadding1D": "its zeros count as steps; those of `MaskedZeroPadding1D` "
-    "are padding",
-}
 
 
 def is_of_keras(layer: Any) -> bool:
@@ -88,7 +41,7 @@ def counterpart(layer: Any, rank: int) -> Any:
     if name == "Softmax" and axes == [1]:
         return layers.TemporalSoftmax(**base_config(layer))
     if name in DROP_INS:
-        return DROP_INS[name].from_config(config)
+        return getattr(layers, f"Masked{name}").from_config(config)
     if name in WRAPPED:
         inside = type(layer).from_config(config)
         return layers.KeepMask(inside, name=layer.name)

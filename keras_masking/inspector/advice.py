@@ -1,0 +1,92 @@
+"""What mends a finding: a layer of ours, `convert`, or a line of code."""
+
+from typing import Any
+
+import keras
+
+from keras_masking.counterparts import DROP_INS
+from keras_masking.counterparts import WRAPPED
+from keras_masking.inspector.watch import Call
+
+CONVERT = "`keras_masking.convert(model)` does it for a whole model."
+# For layers of which we know nothing but what they did.
+GENERAL = {
+    "fails": (
+        "Put it behind `keras_masking.layers.DropMask()` if it must not see the "
+        "mask, or give it a mask that fits what it takes."
+    ),
+    "wrong shape": (
+        "Override `compute_mask(self, inputs, mask=None)`: return a mask of the "
+        "output's first two axes, or None if the steps are gone."
+    ),
+    "leaks": (
+        "In `call(self, inputs, mask=None)` write "
+        "`ops.where(mask[..., None], inputs, 0)` before steps are mixed, and "
+        "divide by the number of real steps."
+    ),
+    "changed meaning": (
+        "AND the masks of the inputs: `keras_masking.layers.MaskedAdd`, "
+        "`MaskedMultiply`, `MaskedConcatenate`, or a `compute_mask` of your own."
+    ),
+    "not finite": (
+        "Divide by `ops.maximum(count, 1)`, and replace what comes of a row "
+        "without a real step."
+    ),
+    "deletes": (
+        "Call it on a copy that carries the mask, or use a layer that leaves "
+        "its caller's tensors alone: `keras_masking.layers.KeepMask(layer)`."
+    ),
+    "drops": (
+        "Put `keras_masking.layers.KeepMask(layer)` around it if it keeps the "
+        "steps; in a class of your own set `self.supports_masking = True`."
+    ),
+    "made by code": (
+        "Use a layer in place of the operator (`keras_masking.layers.MaskedAdd`, "
+        "`MaskedMultiply`, `KeepMask(keras.layers.Lambda(...))`), or pass "
+        "`mask=` by hand."
+    ),
+    "ignores": (
+        "Give `call` a parameter `mask=None`, and select with "
+        "`ops.where(mask[..., None], inputs, 0)` before steps are mixed."
+    ),
+}
+MERGED = (
+    "`keras_masking.layers.MaskedAdd`, `MaskedMultiply` and "
+    "`MaskedConcatenate` count an input without a mask as all real."
+)
+OPERATION = (
+    "Use a layer in place of the operation: `keras_masking.layers.MaskedAdd`, "
+    "`MaskedMultiply`, or `KeepMask(keras.layers.Lambda(...))`."
+)
+
+
+def advise(call: Call, verdict: str) -> str:
+    """What to write, for a call to blame."""
+    layer = call.layer
+    name = type(layer).__name__
+    if call.operation:
+        return OPERATION
+    if type(layer) is getattr(keras.layers, name, None):
+        known = _of_keras(name, layer)
+        if known:
+            return known
+    if verdict == "drops" and len([s for s in call.inputs if s.axes]) > 1:
+        return MERGED
+    return GENERAL[verdict]
+
+
+def _of_keras(name: str, layer: Any) -> str:
+    if name in DROP_INS:
+        return (
+            f"Use `keras_masking.layers.Masked{name}` in its place. {CONVERT}"
+        )
+    if name in WRAPPED:
+        return f"Put `keras_masking.layers.KeepMask` around it. {CONVERT}"
+    if name == "Softmax":
+        return (
+            "Use `keras_masking.layers.TemporalSoftmax` for a softmax over "
+            "steps, `MyActivation('softmax')` for one over features."
+        )
+    if name == "TimeDistributed":
+        return "Use `keras_masking.layers.MaskedTimeDistributed` in its place."
+    return ""

@@ -1,0 +1,213 @@
+"""The inputs of a model as NumPy, and the same with other padding."""
+
+from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_masking import probes
+from keras_masking._keras import get_mask
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+
+Mask = np.ndarray | None
+MORE = 12  # padding steps: a multiple of the usual strides
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The leaves of a model's inputs.
+
+    `masks` are carried by the tensors; `padding` is what a mask says of a
+    leaf, whoever made it, once that is known.
+    """
+
+    structure: Any
+    leaves: tuple[np.ndarray, ...]
+    masks: tuple[Mask, ...]
+    padding: tuple[Mask, ...] = ()
+
+    def tensors(self) -> list[Tensor]:
+        """Fresh tensors, each with its mask."""
+        pairs = zip(self.leaves, self.masks)
+        return [probes.attach(x, mask) for x, mask in pairs]
+
+    def pack(self, tensors: list[Tensor]) -> Any:
+        return keras.tree.pack_sequence_as(self.structure, tensors)
+
+    @property
+    def steps(self) -> set[int]:
+        """The numbers of steps of the leaves that have padding steps, or may."""
+        return {m.shape[1] for m in self.padding if m is not None}
+
+
+def read(inputs: Any, model: Any) -> Inputs:
+    """Reads what a user passes, in the dtypes that the model asks for."""
+    leaves, masks = [], []
+    for x in keras.tree.flatten(inputs):
+        array = x if isinstance(x, np.ndarray) else _array(x)
+        if array.dtype.kind not in "biuf":
+            raise ValueError(
+                describe(
+                    "`inspect_masks`",
+                    "inputs must be numbers.",
+                    "Put text through its `TextVectorization` or tokenizer "
+                    "first, and inspect the model behind it.",
+                    dtype=array.dtype,
+                )
+            )
+        if array.dtype.kind == "f" and array.dtype.itemsize == 8:
+            array = array.astype(keras.config.floatx())  # as `predict` does
+        mask = get_mask(x)
+        leaves.append(array)
+        masks.append(None if mask is None else probes.as_array(mask) != 0)
+    asked = _asked(inputs, model)
+    if len(asked) == len(leaves):
+        leaves = [x.astype(dtype) for x, dtype in zip(leaves, asked)]
+    shape = keras.tree.map_structure(lambda _: 0, inputs)
+    return Inputs(shape, tuple(leaves), tuple(masks))
+
+
+def _array(x: Any) -> np.ndarray:
+    if hasattr(x, "dtype") and not hasattr(x, "__array_interface__"):
+        return probes.as_array(x)
+    return np.asarray(x)
+
+
+def _asked(inputs: Any, model: Any) -> list[str]:
+    """The dtypes that a model's signature has for its inputs, if it has one."""
+    ends = getattr(model, "inputs", None) or []
+    if isinstance(inputs, dict):
+        dtypes = {x.name: x.dtype for x in ends}
+        names = keras.tree.flatten({name: name for name in inputs})
+        return [dtypes[name] for name in names if name in dtypes]
+    return [x.dtype for x in ends]
+
+
+def longer(inputs: Inputs, side: str, fill: float = 0.0) -> Inputs:
+    """The same with `MORE` padding steps, which look as padding there does.
+
+    A leaf without padding gets `fill`; one of which no mask speaks, but which
+    has as many steps, the value at its end.
+    """
+    width = (0, MORE) if side == "right" else (MORE, 0)
+    leaves = []
+    for x, padding in zip(inputs.leaves, inputs.padding):
+        if padding is not None:
+            leaves.append(_pad(x, _looks(x, padding, fill), width))
+        elif x.ndim > 1 and x.shape[1] in inputs.steps:
+            rest = [(0, 0)] * (x.ndim - 2)
+            leaves.append(np.pad(x, [(0, 0), width, *rest], mode="edge"))
+        else:
+            leaves.append(x)
+    masks = [
+        None if m is None else np.pad(m, [(0, 0), width]) for m in inputs.masks
+    ]
+    padding = [
+        None
+        if m is None
+        else np.pad(m, [(0, 0), width, *[(0, 0)] * (m.ndim - 2)])
+        for m in inputs.padding
+    ]
+    return replace(
+        inputs, leaves=tuple(leaves), masks=tuple(masks), padding=tuple(padding)
+    )
+
+
+def _looks(x: np.ndarray, padding: np.ndarray, fill: float) -> np.ndarray:
+    """What a padding step of each row looks like."""
+    steps = (
+        padding.any(axis=tuple(range(2, padding.ndim)))
+        if padding.ndim > 2
+        else padding
+    )
+    rows = np.full((x.shape[0], *x.shape[2:]), fill).astype(x.dtype)
+    somewhere = np.argwhere(~steps)
+    for row in range(len(rows)):
+        own = np.flatnonzero(~steps[row])
+        if own.size:
+            rows[row] = x[row, own[-1]]
+        elif somewhere.size:
+            rows[row] = x[tuple(somewhere[0])]
+    return rows
+
+
+def _pad(x: np.ndarray, rows: np.ndarray, width: tuple[int, int]) -> np.ndarray:
+    before, after = (np.repeat(rows[:, None], n, axis=1) for n in width)
+    return np.concatenate([before, x, after], axis=1)
+
+
+def trimmed(inputs: Inputs) -> Inputs | None:
+    """The same without the padding steps that all rows share; None if none."""
+    spare: dict[int, np.ndarray] = {}
+    for mask in inputs.padding:
+        if mask is not None:
+            used = mask.any(axis=(0, *range(2, mask.ndim)))
+            spare[len(used)] = spare.get(len(used), False) | used
+    if all(used.all() for used in spare.values()) or not all(
+        used.any() for used in spare.values()
+    ):
+        return None
+
+    def cut(x: Any) -> Any:
+        used = None if x is None or x.ndim < 2 else spare.get(x.shape[1])
+        return x if used is None else x[:, used]
+
+    return replace(
+        inputs,
+        leaves=tuple(map(cut, inputs.leaves)),
+        masks=tuple(map(cut, inputs.masks)),
+        padding=tuple(map(cut, inputs.padding)),
+    )
+
+
+def refilled(inputs: Inputs) -> Inputs | None:
+    """The same with other values at padding steps; None without padding."""
+    leaves = [
+        x if mask is None else other_padding(x, mask)
+        for x, mask in zip(inputs.leaves, inputs.padding)
+    ]
+    if all(a is b for a, b in zip(leaves, inputs.leaves)):
+        return None
+    return replace(inputs, leaves=tuple(leaves))
+
+
+def other_padding(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """`x` with other values where `mask` is False; `x` itself if none is.
+
+    Floats become large and of both signs, so that a maximum and a mean move;
+    integers ids that real steps have.
+    """
+    if mask.all() or x.dtype.kind == "b":
+        return x
+    spread = mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
+    rng = np.random.default_rng(0)
+    if x.dtype.kind in "iu":
+        ids = np.unique(x[np.broadcast_to(spread, x.shape)])
+        other = rng.choice(ids, x.shape) if ids.size else x
+    else:
+        size = 8.0 + 2.0 * probes.magnitude(x)
+        other = rng.choice([-size, size], x.shape)
+    return np.where(spread, x, other.astype(x.dtype))
+
+
+def other_steps(inputs: Inputs) -> Inputs:
+    """The same with other values at real steps."""
+    rng = np.random.default_rng(0)
+    leaves = []
+    for x, mask in zip(inputs.leaves, inputs.padding):
+        if mask is None or x.dtype.kind == "b":
+            leaves.append(x)
+            continue
+        spread = mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
+        if x.dtype.kind in "iu":
+            ids = np.unique(x[np.broadcast_to(spread, x.shape)])
+            other = (
+                ids[(np.searchsorted(ids, x) + 1) % len(ids)] if ids.size else x
+            )
+        else:
+            other = x + rng.normal(size=x.shape).astype(x.dtype)
+        leaves.append(np.where(spread, other, x))
+    return replace(inputs, leaves=tuple(leaves))

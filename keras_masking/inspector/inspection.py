@@ -1,0 +1,256 @@
+"""`inspect_masks`: one model, watched, measured, and told of."""
+
+import importlib
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_masking
+from keras_masking.errors import describe
+from keras_masking.inspector import drift
+from keras_masking.inspector.drift import Change
+from keras_masking.inspector.inputs import Inputs
+from keras_masking.inspector.inputs import other_steps
+from keras_masking.inspector.inputs import read
+from keras_masking.inspector.lineage import Lineage
+from keras_masking.inspector.records import outputs_of
+from keras_masking.inspector.records import places
+from keras_masking.inspector.records import write
+from keras_masking.inspector.regions import Masks
+from keras_masking.inspector.regions import find_axes
+from keras_masking.inspector.regions import masks_of
+from keras_masking.inspector.report import Drift
+from keras_masking.inspector.report import MaskReport
+from keras_masking.inspector.runs import Run
+from keras_masking.inspector.runs import run
+from keras_masking.inspector.verdicts import Judge
+from keras_masking.inspector.watch import Call
+from keras_masking.probes import as_array
+from keras_masking.probes import first_words
+
+
+def inspect_masks(
+    model: keras.layers.Layer,
+    inputs: Any = None,
+    *,
+    strict: bool = False,
+    probe: bool = True,
+    training: bool = False,
+) -> MaskReport:
+    """Shows where the mask of a model is born, used, lost or ignored.
+
+    The model runs eagerly on `inputs`, and every call of a layer is watched.
+    Then layers that took a mask are called again with other values at padding
+    steps, and the model with more padding: what moves leaks. Weights, states,
+    seeds and the inputs' masks stay as they are, and nothing is left behind.
+
+    Args:
+        model: Any Keras model or layer: Functional, Sequential or subclassed,
+            with models in it, several inputs and outputs. One that is not
+            built is built by a first call.
+        inputs: What `model` takes, as for `predict`: arrays or tensors, in a
+            list or a dict if it takes several. Tensors may carry masks. A few
+            rows with padding in them are enough. By default they are made up
+            from the model's signature, and a note says so.
+        strict: Raise if there is a finding.
+        probe: Measure. Without, the model runs once, and the report tells
+            only where masks went.
+        training: The `training` argument of the call. In training mode the
+            model is not run with more padding, since dropout would differ.
+
+    Returns:
+        A `MaskReport`: print it, or see `to_html` and `to_dict`.
+
+    Raises:
+        MaskFindingsError: If `strict`, and there is a finding or the model
+            failed.
+        ValueError: If there are no `inputs` and none can be made up, or
+            `inputs` are no numbers.
+
+    A model that fails gives a report too: of the calls up to there, with the
+    error. While it runs, warnings are kept back in the whole process; apart
+    from that, threads do not disturb each other.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((None,)),
+    ...     keras.layers.Embedding(9, 4, mask_zero=True),
+    ...     keras.layers.GroupNormalization(2, name="norm"),
+    ...     keras.layers.GlobalAveragePooling1D(name="pool"),
+    ... ])
+    >>> report = keras_masking.inspect_masks(model, np.array([[1, 2, 3, 0, 0]]))
+    >>> [(call.name, call.verdict) for call in report.findings]
+    [('norm', 'leaks')]
+    """
+    notes: list[str] = []
+    if not isinstance(model, keras.layers.Layer):
+        raise ValueError(
+            describe(
+                "`inspect_masks`",
+                "`model` must be a Keras model or layer.",
+                "Pass the model itself.",
+                model=type(model).__name__,
+            )
+        )
+    if inputs is None:
+        from keras_masking.inspector.made_up import make_up
+
+        inputs, told = make_up(model)
+        notes.append(told)
+    given = read(inputs, model)
+    if not all(layer.built for layer in _layers(model)):
+        _build(model, given)
+    base = run(model, given, training)
+    report = MaskReport(
+        model.name, keras.backend.backend(), _versions(), notes=notes
+    )
+    _inspect(model, given, base, probe, training, report)
+    for warning in base.warnings:
+        if "destroy the mask" not in str(warning.message):
+            warnings.warn_explicit(
+                warning.message,
+                warning.category,
+                warning.filename,
+                warning.lineno,
+            )
+    if strict:
+        report.raise_for_findings()
+    return report
+
+
+def _layers(model: Any) -> list[Any]:
+    return [model, *model._flatten_layers()]
+
+
+def _build(model: Any, given: Inputs) -> None:
+    with warnings.catch_warnings(), suppress(Exception):  # told by the run
+        warnings.filterwarnings("ignore", ".*destroy the mask")
+        model(given.pack(given.tensors()))
+
+
+def _inspect(
+    model: Any,
+    given: Inputs,
+    base: Run,
+    probe: bool,
+    training: bool,
+    report: MaskReport,
+) -> None:
+    masks = masks_of(base)
+    given = drift.learn_padding(given, base, masks)
+    changes: list[Change] = []
+    longer = None
+    if probe and base.error is None and not training:
+        right = drift.prolonged(model, given, base, "right", training)
+        changes.append(right)
+        longer = right.run
+    find_axes(base, longer, masks)
+    lineage = Lineage(base.root)
+    if lineage.candidates and probe:
+        lineage = Lineage(
+            base.root, _hangs_on(model, given, base, masks, training)
+        )
+    if probe and base.error is None:
+        changes += drift.others(model, given, base, training)
+    moving: list[tuple[Change, Call]] = []
+    index = places(base.root)
+    for change in changes:
+        gap = drift.compare(base, masks, change)
+        first = None
+        if gap is not None and drift.significant(base, gap[1]):
+            first = drift.start(base, masks, change)
+            if change.counts:
+                moving.append((change, first))
+        report.drift.append(
+            Drift(
+                change.what,
+                *(gap or (None, None)),
+                counts=change.counts,
+                starts=None if first is None else index[first],
+                why_not=change.why_not,
+            )
+        )
+
+    def longer_moves(call: Call) -> str:
+        for change, _ in moving:
+            if change.what != drift.VALUES and drift.moved_by_length(
+                call, masks, change, lineage.flows
+            ):
+                return change.what
+        return ""
+
+    judge = Judge(lineage.flows, masks, probe, longer_moves)
+    blamed = judge.model(base.root)
+    report.outputs = outputs_of(base.root, lineage.flows)
+    lost = any(
+        out.reached is False and out.lost_by is not None
+        for out in report.outputs
+    )
+    measured = [d for d in report.drift if d.counts and d.moved is not None]
+    if measured and not moving and not lost:
+        # A mask that is lost where nobody needs it harms nobody.
+        blamed = [call for call in blamed if judge.proved(call)]
+    elif moving and not blamed:
+        change, call = moving[0]
+        judge.faults[call] = [
+            ("leaks", f"its real outputs move with {change.what}.")
+        ]
+        blamed = [call]
+    report.calls = write(base.root, judge, blamed)
+    if base.error is not None:
+        report.error = f"{type(base.error).__name__}: {first_words(base.error)}"
+    born = any(call.role for call in report.calls)
+    report.notes += _notes(given, born, training)
+
+
+def _hangs_on(
+    model: Any, given: Inputs, base: Run, masks: Masks, training: bool
+) -> Callable[[Call, int], bool]:
+    """Tells whether a tensor moves when real steps of the inputs do."""
+    tried = run(model, other_steps(given), training)
+    found = tried.by_key()
+
+    def derived(call: Call, i: int) -> bool:
+        twin = found.get(call.key)
+        if twin is None or len(twin.inputs) != len(call.inputs):
+            return True
+        one, other = call.inputs[i], twin.inputs[i]
+        return one.shape != other.shape or not np.array_equal(
+            as_array(one.tensor), as_array(other.tensor), equal_nan=True
+        )
+
+    return derived
+
+
+def _notes(given: Inputs, born: bool, training: bool) -> list[str]:
+    found = []
+    if not born:
+        found.append(
+            "No mask was born: no layer makes one of these inputs, and they "
+            "carry none."
+        )
+    elif drift.all_real(given):
+        found.append(
+            "The batch has no padding, so what leaks was not measured on it. "
+            "Add some: `np.pad(x, [(0, 0), (0, 3)])`, or rows of other lengths."
+        )
+    if training:
+        found.append(
+            "In training mode the model was not run with more padding."
+        )
+    return found
+
+
+def _versions() -> dict[str, str]:
+    backend = keras.backend.backend()
+    module: Any = importlib.import_module(backend)
+    return {
+        "keras": keras.version(),
+        backend: getattr(module, "__version__", ""),
+        "keras_masking": keras_masking.__version__,
+    }

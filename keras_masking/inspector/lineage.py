@@ -1,0 +1,173 @@
+"""Whose mask went where: who made it, who lost it, who suffers.
+
+A tensor is known by its identity. What was made between layers, by an
+operator say, is nobody's output; no more is claimed of it than that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+
+from keras_masking.inspector.regions import as_mask
+from keras_masking.inspector.watch import Call
+from keras_masking.inspector.watch import Slot
+
+
+@dataclass(eq=False)
+class Flow:
+    """What became of the mask in one call.
+
+    Attributes:
+        lost: For each input that lost its mask, the call that lost it.
+        by_code: The inputs that code between layers made, without a mask.
+        drops: The outputs that have steps and no mask, because of this call.
+        gone: For each output that has steps and no mask, the call to blame.
+        misfits: The outputs whose mask does not fit them.
+        deletes: Whether it took the mask off an input that is used again.
+    """
+
+    lost: dict[int, Call] = field(default_factory=dict)
+    by_code: list[int] = field(default_factory=list)
+    drops: list[int] = field(default_factory=list)
+    gone: dict[int, Call] = field(default_factory=dict)
+    misfits: list[int] = field(default_factory=list)
+    deletes: bool = False
+
+    @property
+    def victim_of(self) -> Call | None:
+        return next(iter(self.lost.values()), None)
+
+
+Flows = dict[Call, Flow]
+
+
+class Lineage:
+    """Walks through the calls of a run in the order in which they ran."""
+
+    def __init__(
+        self, root: Call, derived: Callable[[Call, int], bool] | None = None
+    ) -> None:
+        """`derived` tells whether a tensor made by code hangs on the inputs."""
+        self.flows: Flows = {}
+        self.candidates: list[tuple[Call, int]] = []
+        self._derived = derived
+        self._origin: set[int] = set()
+        self._lost: dict[int, Call] = {}
+        self._misfit: dict[int, Call] = {}
+        self._alive: set[tuple[int, ...]] = set()  # shapes of masks so far
+        for slot in root.inputs:
+            self._origin.add(id(slot.tensor))
+        self._idle = mask_makers(root)
+        self._visit(root)
+
+    def _visit(self, call: Call) -> None:
+        flow = self.flows[call] = Flow()
+        for i, slot in enumerate(call.inputs):
+            self._enters(call, flow, i, slot)
+        for child in call.children:
+            if child not in self._idle:
+                self._visit(child)
+        if call.error is None:
+            self._leaves(call, flow)
+
+    def _enters(self, call: Call, flow: Flow, i: int, slot: Slot) -> None:
+        mask = as_mask(slot)
+        misfit = self._misfit.get(id(slot.tensor))
+        if misfit is not None and not call.within(misfit):
+            flow.lost[i] = misfit
+        if mask is not None:
+            self._alive.add(mask.shape)
+            return
+        culprit = self._lost.get(id(slot.tensor))
+        if culprit is not None and not call.within(culprit):
+            flow.lost[i] = culprit
+            if any(s.tensor is slot.tensor for s in culprit.deleted):
+                self.flows[culprit].deletes = True
+            return
+        if id(slot.tensor) in self._origin or not self._inside(slot):
+            return
+        before = self._lost_before(call)
+        if before is not None:
+            flow.lost[i] = before
+            return
+        self.candidates.append((call, i))
+        if self._derived is None or self._derived(call, i):
+            flow.by_code.append(i)
+
+    def _lost_before(self, call: Call) -> Call | None:
+        """Who lost the mask that a tensor made by code just before had.
+
+        What stands around the call came in without one, or the call before
+        gave out none: then code had none to lose.
+        """
+        parent = call.parent
+        if parent is None:
+            return None
+        earlier = parent.children[: parent.children.index(call)]
+        gone = self.flows[earlier[-1]].gone if earlier else {}
+        inherited = self.flows[parent].victim_of
+        return next(iter(gone.values()), None) or inherited
+
+    def _leaves(self, call: Call, flow: Flow) -> None:
+        for slot in call.deleted:
+            self._lost.setdefault(id(slot.tensor), call)
+        masked = any(slot.mask is not None for slot in call.inputs)
+        unknown = [
+            bool(call.children) and id(slot.tensor) not in self._origin
+            for slot in call.outputs
+        ]
+        for i, slot in enumerate(call.outputs):
+            self._origin.add(id(slot.tensor))
+            mask = as_mask(slot)
+            if mask is not None:
+                self._alive.add(mask.shape)
+                if mask.ndim < 2 or mask.shape != slot.shape[: mask.ndim]:
+                    culprit = self._misfit.get(id(slot.tensor))
+                    if culprit is None and flow.victim_of is None:
+                        flow.misfits.append(i)
+                    blame = culprit or flow.victim_of or call
+                    self._misfit[id(slot.tensor)] = blame
+                continue
+            if not slot.axes or 0 in slot.axes:
+                continue
+            blame = self._lost.get(id(slot.tensor)) or flow.victim_of
+            if blame is None and flow.by_code:
+                blame = call
+            if blame is None and (
+                masked or (unknown[i] and self._inside(slot))
+            ):
+                blame = call
+                flow.drops.append(i)
+            if blame is not None:
+                self._lost[id(slot.tensor)] = blame
+                flow.gone[i] = blame
+
+    def _inside(self, slot: Slot) -> bool:
+        """Whether a mask of a tensor's rows and steps is around."""
+        return slot.axes == (1,) and slot.shape[:2] in self._alive
+
+
+def mask_makers(root: Call) -> set[Call]:
+    """The operations that Keras 3.15 writes into a graph to make masks.
+
+    Nothing takes what they give but as a mask.
+    """
+    needed = {id(slot.tensor) for slot in root.outputs}
+    found = set()
+    for call in [*root.walk()][::-1]:
+        used = any(id(slot.tensor) in needed for slot in call.outputs)
+        if call.operation and call.error is None and not used:
+            found.add(call)
+        else:
+            needed |= {id(slot.tensor) for slot in call.inputs}
+    return found
+
+
+def due(call: Call) -> np.ndarray | None:
+    """The mask that a layer that keeps steps ought to give: all inputs' AND."""
+    masks = [as_mask(slot) for slot in call.inputs]
+    found = [m for m in masks if m is not None]
+    shapes = {m.shape for m in found}
+    return np.logical_and.reduce(found) if len(shapes) == 1 else None

@@ -1,0 +1,235 @@
+"""What a layer does, measured: the layer itself, with what it got, again.
+
+Its weights are its own, and so are its inputs but for what stands at padding
+steps. That is the contract's `pad-value`, on the layer in its place.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_masking import probes
+from keras_masking._keras import set_mask
+from keras_masking.inspector.inputs import other_padding
+from keras_masking.inspector.lineage import Flows
+from keras_masking.inspector.lineage import due
+from keras_masking.inspector.regions import Masks
+from keras_masking.inspector.regions import allowed
+from keras_masking.inspector.regions import as_mask
+from keras_masking.inspector.regions import moved
+from keras_masking.inspector.regions import real
+from keras_masking.inspector.runs import again
+from keras_masking.inspector.runs import copy
+from keras_masking.inspector.watch import Call
+from keras_masking.inspector.watch import Slot
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How far real outputs moved when padding did.
+
+    Attributes:
+        moved: The worst of all outputs, relative; None if not measured.
+        leaks: Whether that is more than rounding.
+        meaning: Whether they moved only at steps that are padding in an input
+            and real in the output.
+        made_up: Whether the padding was: the batch has none here.
+        why_not: Why it was not measured.
+    """
+
+    moved: float | None = None
+    leaks: bool = False
+    meaning: bool = False
+    made_up: bool = False
+    why_not: str = ""
+
+
+def measure(call: Call, masks: Masks) -> Measured:
+    """Makes the call again with other values at padding steps."""
+    if call.error is not None:
+        return Measured(why_not="it failed")
+    changed = _refilled(call)
+    if not changed:
+        return _made_up(call)
+    try:
+        other = again(call, dict(changed)).outputs
+    except Exception as error:
+        return Measured(why_not=f"again, it raised {_short(error)}")
+    found = _compare(call, call.outputs, masks, other)
+    if found is None or not found.leaks:
+        return found or Measured(
+            why_not="which of its outputs are real is unknown"
+        )
+    # The same again: whatever moves then is not the padding's doing.
+    same = again(call, {}).outputs
+    noise = _compare(call, same, masks, again(call, {}).outputs)
+    if noise is None or noise.leaks:
+        return Measured(why_not="it gives other numbers each time")
+    return _compare(call, same, masks, other) or found
+
+
+def _refilled(call: Call) -> dict[int, Any]:
+    fresh: dict[int, Any] = {}
+    for slot in call.inputs:
+        mask = as_mask(slot)
+        if mask is None or mask.shape != slot.shape[: mask.ndim]:
+            continue
+        x = probes.as_array(slot.tensor)
+        other = other_padding(x, mask)
+        if other is not x:
+            fresh[id(slot.tensor)] = copy(slot, other)
+    return fresh
+
+
+def _compare(
+    call: Call, one: list[Slot], masks: Masks, other: list[Slot]
+) -> Measured | None:
+    """What moved between two calls; None if it can't be told of any output."""
+    wanted = due(call)
+    worst, leaks, meaning, known = 0.0, False, False, False
+    for base, a, b in zip(call.outputs, one, other):
+        a.axes = b.axes = base.axes
+        gap = moved(a, masks, b, masks)
+        if gap is None:
+            continue
+        known, worst = True, max(worst, gap[1])
+        if gap[1] <= allowed(a):
+            continue
+        leaks = True
+        mask = as_mask(a)
+        if mask is None or wanted is None or mask.shape != wanted.shape:
+            meaning = False
+            break
+        spread = wanted.reshape(
+            wanted.shape + (1,) * (len(a.shape) - wanted.ndim)
+        )
+        inside = moved(a, masks, b, masks, also=spread)
+        meaning = inside is not None and inside[1] <= allowed(a)
+        if not meaning:
+            break
+    return Measured(worst, leaks, meaning) if known else None
+
+
+def _made_up(call: Call) -> Measured:
+    """The same with a mask that calls the last step padding, in most rows."""
+    masked = [slot for slot in call.inputs if slot.mask is not None]
+    shapes = {
+        tuple(slot.mask.shape) for slot in masked if slot.mask is not None
+    }
+    others = [s for s in call.inputs if s.mask is None and len(s.shape) > 1]
+    if len(shapes) != 1 or any(_is_mask_like(s, shapes) for s in others):
+        return Measured(why_not="the batch has no padding here")
+    (shape,) = shapes
+    if len(shape) != 2 or shape[1] < 2:
+        return Measured(why_not="the batch has no padding here")
+    mask = np.ones(shape, bool)
+    mask[min(1, shape[0] - 1) :, -1] = False
+    runs = []
+    try:
+        for change in (False, True):
+            fresh: dict[int, Any] = {}
+            for slot in call.inputs:
+                x = probes.as_array(slot.tensor)
+                if slot.mask is not None and change:
+                    x = other_padding(x, mask)
+                tensor = fresh[id(slot.tensor)] = copy(slot, x)
+                if slot.carried is not None:
+                    set_mask(tensor, ops.convert_to_tensor(mask))
+            for given in call.explicit:
+                if tuple(given.shape) == shape:
+                    fresh[id(given)] = ops.convert_to_tensor(mask)
+            runs.append(again(call, fresh).outputs)
+    except Exception as error:
+        return Measured(why_not=f"with padding, it raised {_short(error)}")
+    found = _compare(call, runs[0], {shape[1]: mask}, runs[1])
+    if found is None:
+        return Measured(why_not="the batch has no padding here")
+    return Measured(found.moved, found.leaks, made_up=True)
+
+
+def _is_mask_like(slot: Slot, shapes: set[tuple[int, ...]]) -> bool:
+    integers = probes.as_array(slot.tensor).dtype.kind in "biu"
+    return integers and slot.shape[:2] in {shape[:2] for shape in shapes}
+
+
+def runs_without_mask(call: Call) -> bool:
+    """Whether a call that raised does not without the masks of its inputs."""
+    fresh: dict[int, Any] = {id(mask): None for mask in call.explicit}
+    for slot in call.inputs:
+        fresh[id(slot.tensor)] = ops.copy(slot.tensor)
+    try:
+        again(call, fresh)
+    except Exception:
+        return False
+    return True
+
+
+def explained(
+    call: Call, faults: list[Call], flows: Flows, masks: Masks
+) -> bool:
+    """Whether `call` is right once masks are put back where `faults` lost them.
+
+    That is tried: its inner calls run again, and get the masks.
+    """
+    before: dict[Any, Call] = {}
+    for fault in faults:
+        before[fault.key[len(call.key) :]] = fault
+
+    def wanted(now: Call) -> Call | None:
+        return before.get(now.key[1:])
+
+    def enters(now: Call) -> None:
+        fault = wanted(now)
+        for i in flows[fault].by_code if fault else ():
+            mask = masks.get(now.inputs[i].shape[1])
+            if mask is not None:
+                set_mask(now.inputs[i].tensor, ops.convert_to_tensor(mask))
+
+    def leaves(now: Call) -> None:
+        fault = wanted(now)
+        if fault is None:
+            return
+        for slot in now.deleted:
+            set_mask(slot.tensor, slot.carried)
+        mask = due(fault)
+        for i in flows[fault].drops if mask is not None else ():
+            set_mask(now.outputs[i].tensor, ops.convert_to_tensor(mask))
+
+    try:
+        same = again(call, {}, enters, leaves).outputs
+        other = again(call, _refilled(call), enters, leaves).outputs
+    except Exception:
+        return False
+    carried = all(same[i].mask is not None for i in flows[call].gone)
+    found = _compare(call, same, masks, other)
+    return carried and (found is None or not found.leaks)
+
+
+def not_finite(call: Call, masks: Masks) -> int | None:
+    """The first row with real outputs that aren't finite; None if all are.
+
+    Of a call whose real inputs are.
+    """
+    for slot in call.inputs:
+        if _bad_row(slot, masks) is not None:
+            return None
+    rows = (_bad_row(slot, masks) for slot in call.outputs)
+    return next((row for row in rows if row is not None), None)
+
+
+def _bad_row(slot: Slot, masks: Masks) -> int | None:
+    x = probes.as_array(slot.tensor)
+    if x.dtype.kind != "f" or x.ndim == 0:
+        return None
+    bad = ~np.isfinite(x)
+    if not bad.any():
+        return None
+    where = real(slot, masks)
+    rows = np.argwhere(bad if where is None else bad & where)
+    return int(rows[0][0]) if rows.size else None
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {probes.first_words(error)}"

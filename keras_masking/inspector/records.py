@@ -1,0 +1,137 @@
+"""The calls of a run, written down as plain data."""
+
+from typing import Any
+
+import keras
+
+from keras_masking import probes
+from keras_masking.inspector.advice import advise
+from keras_masking.inspector.lineage import Flows
+from keras_masking.inspector.lineage import mask_makers
+from keras_masking.inspector.regions import as_mask
+from keras_masking.inspector.report import CallRecord
+from keras_masking.inspector.report import OutputRecord
+from keras_masking.inspector.report import TensorRecord
+from keras_masking.inspector.verdicts import Judge
+from keras_masking.inspector.verdicts import role
+from keras_masking.inspector.watch import Call
+from keras_masking.inspector.watch import Slot
+from keras_masking.ops.dtypes import dtype_name
+
+
+def places(root: Call) -> dict[Call, int]:
+    """The index of each call, in the order in which they began.
+
+    Without those that Keras 3.15 writes into a graph to make masks.
+    """
+    idle = mask_makers(root)
+    shown = [call for call in root.walk() if call not in idle]
+    return {call: index for index, call in enumerate(shown)}
+
+
+def write(root: Call, judge: Judge, blamed: list[Call]) -> list[CallRecord]:
+    """One record for each call."""
+    index = places(root)
+    return [_record(call, index, judge, blamed) for call in index]
+
+
+def _record(
+    call: Call, index: dict[Call, int], judge: Judge, blamed: list[Call]
+) -> CallRecord:
+    flow = judge.flows[call]
+    faults = judge.faults.get(call, [])
+    result = judge.measured.get(call)
+    names, here = [], call
+    while True:
+        names.append(here.layer.name)
+        if here.parent is None:
+            break
+        here = here.parent
+    record = CallRecord(
+        index=index[call],
+        depth=len(names) - 1,
+        name=call.layer.name,
+        type=type(call.layer).__name__,
+        path="/".join(names[::-1]),
+        operation=call.operation,
+        times=call.times,
+        inputs=[_tensor(s, i in flow.lost) for i, s in enumerate(call.inputs)],
+        outputs=[
+            _tensor(s, i in flow.gone) for i, s in enumerate(call.outputs)
+        ],
+        received=sorted(probes.masks_received(call.bound)),
+        role=role(call),
+        finding=call in blamed,
+        moved=result.moved if result and not result.made_up else None,
+        warned=call.warned,
+    )
+    record.verdict = faults[0][0] if faults else record.role
+    record.reason = " ".join(why for _, why in faults)
+    if record.finding:
+        record.advice = advise(call, record.verdict)
+    elif flow.victim_of is not None:
+        record.victim_of = index[flow.victim_of]
+        record.reason = f"its mask was lost in call {record.victim_of}."
+    elif faults:
+        record.reason += " No output of the model needs the mask."
+    elif record.role == "drops":
+        record.reason = _why_harmless(call, judge)
+    elif call.error is not None:
+        said = probes.first_words(call.error)
+        record.reason = f"raised {type(call.error).__name__}: {said}"
+    elif result is not None and result.why_not and record.role:
+        record.reason = f"leaks: not measured, {result.why_not}."
+    return record
+
+
+def _why_harmless(call: Call, judge: Judge) -> str:
+    inside = call.parent
+    while inside is not None and inside.parent is not None:
+        if inside in judge.faults and not judge.faults[inside]:
+            return f"`{inside.layer.name}` as a whole keeps padding out."
+        inside = inside.parent
+    return ""
+
+
+def _tensor(slot: Slot, lost: bool) -> TensorRecord:
+    shape = tuple(int(n) for n in slot.shape)
+    return TensorRecord(shape, dtype_name(slot.tensor), as_mask(slot), lost)
+
+
+def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
+    """The model's outputs, and whether a mask reaches them."""
+    index = places(root)
+    some = any(
+        s.mask is not None for c in index for s in (*c.inputs, *c.outputs)
+    )
+    found = []
+    for i, (name, slot) in enumerate(zip(_names(root), root.outputs)):
+        blame = flows[root].gone.get(i)
+        reached = None
+        if slot.mask is not None:
+            reached = True
+        elif slot.axes and some:
+            reached = False
+        found.append(
+            OutputRecord(
+                name,
+                _tensor(slot, blame is not None),
+                reached,
+                None if blame is None else index[blame],
+            )
+        )
+    return found
+
+
+def _names(root: Call) -> list[str]:
+    def name(path: Any, leaf: Any) -> str:
+        return "/".join(str(part) for part in path) or "output"
+
+    flat = keras.tree.flatten(root.returned)
+    if isinstance(root.returned, dict):
+        return [
+            str(k)
+            for k in root.returned
+            for _ in keras.tree.flatten(root.returned[k])
+        ]
+    return [str(i) for i in range(len(flat))] if len(flat) > 1 else ["output"]

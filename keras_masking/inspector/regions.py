@@ -1,0 +1,179 @@
+"""Which numbers of a tensor are real, and how far two tensors differ there."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_masking import probes
+from keras_masking.inspector.inputs import MORE
+from keras_masking.inspector.runs import Run
+from keras_masking.inspector.watch import Call
+from keras_masking.inspector.watch import Slot
+from keras_masking.ops.dtypes import dtype_name
+
+# The mask of sequences with so many steps; None if there are several.
+Masks = dict[int, np.ndarray | None]
+Moved = tuple[float, float]  # the largest difference, and relative to all
+LOOSER = 5  # rounding adds up through a model
+
+
+def masks_of(run: Run) -> Masks:
+    """The masks of a run, by the number of steps: those newly made first."""
+    found: Masks = {}
+    later: list[np.ndarray] = []
+    for call in run.root.walk():
+        given = [as_mask(s) for s in call.inputs]
+        made = [as_mask(s) for s in call.outputs]
+        first = call is run.root or all(m is None for m in given)
+        for mask in (*given, *([] if call is run.root else made)):
+            if mask is None or mask.ndim != 2:
+                continue
+            steps = mask.shape[1]
+            if not first:
+                later.append(mask)
+            elif steps not in found:
+                found[steps] = mask
+            elif not _same(found[steps], mask):
+                found[steps] = None
+    for mask in later:
+        found.setdefault(mask.shape[1], mask)
+    return found
+
+
+def as_mask(slot: Slot) -> np.ndarray | None:
+    return None if slot.mask is None else probes.as_array(slot.mask) != 0
+
+
+def _same(a: np.ndarray | None, b: np.ndarray) -> bool:
+    return a is not None and np.array_equal(a, b)
+
+
+def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
+    """Writes into each slot which of its axes are steps.
+
+    Those that grow in a run with more padding. Without such a run, the second
+    one, if a mask says so, or if it is as long as a sequence.
+    """
+    found = {} if other is None else other.by_key()
+    for call in run.root.walk():
+        twin = found.get(call.key)
+        known = {s.shape[1] for s in call.inputs if len(s.shape) > 1}
+        for name in ("inputs", "outputs"):
+            slots = getattr(call, name)
+            twins = getattr(twin, name) if twin else []
+            if len(twins) != len(slots):
+                twins = [None] * len(slots)
+            for slot, wide in zip(slots, twins):
+                slot.axes = _axes(slot, wide, masks, known)
+                if wide is not None and name == "outputs" and slot.axes == (1,):
+                    _remember(call, slot, wide, masks)
+
+
+def _remember(call: Call, slot: Slot, wide: Slot, masks: Masks) -> None:
+    """The mask of an output of other steps than its input, which has none.
+
+    Of rows padded on the right: as many steps as the row would give alone, by
+    how the output grows with the input.
+    """
+    given = next((m for m in map(as_mask, call.inputs) if m is not None), None)
+    steps = slot.shape[1]
+    if slot.mask is not None or steps in masks or given is None:
+        return
+    lengths = given.sum(axis=1)
+    prefix = np.arange(given.shape[1]) < lengths[:, None]
+    if given.ndim == 2 and np.array_equal(given, prefix):
+        slope = (wide.shape[1] - steps) / MORE
+        count = np.floor(steps - slope * (given.shape[1] - lengths))
+        masks[steps] = np.arange(steps) < count[:, None]
+
+
+def _axes(
+    slot: Slot, wide: Slot | None, masks: Masks, known: set[int]
+) -> tuple[int, ...]:
+    shape = slot.shape
+    if wide is None or len(wide.shape) != len(shape):
+        if len(shape) < 2 or slot.mask is not None:
+            return (1,) if slot.mask is not None else ()
+        integers = "int" in dtype_name(slot.tensor)
+        long = shape[1] in masks and (len(shape) > 2 or integers)
+        return (1,) if long else ()
+    pairs = enumerate(zip(shape, wide.shape))
+    axes = tuple(axis for axis, (a, b) in pairs if a != b)
+    if (
+        len(shape) == 2
+        and slot.mask is None
+        and shape[1] not in known | {*masks}
+    ):
+        return ()  # steps that became features
+    return axes
+
+
+def real(slot: Slot, masks: Masks) -> np.ndarray | None:
+    """True where the tensor is real; None if that cannot be told."""
+    shape = slot.shape
+    if slot.axes is None or 0 in slot.axes:
+        return None
+    where = np.ones(shape, bool)
+    mask = as_mask(slot)
+    for axis in slot.axes:
+        at = mask if axis == 1 and mask is not None else masks.get(shape[axis])
+        if at is None or at.shape[0] != shape[0]:
+            return None
+        if axis == 1:
+            if at.shape != shape[: at.ndim]:
+                return None
+            where &= at.reshape(at.shape + (1,) * (len(shape) - at.ndim))
+        elif at.ndim == 2:
+            spread = [shape[0], *[1] * (len(shape) - 1)]
+            spread[axis] = shape[axis]
+            where &= at.reshape(spread)
+    return where
+
+
+def moved(
+    one: Slot, masks: Masks, other: Slot, others: Masks, also: Any = None
+) -> Moved | None:
+    """How far two tensors differ where they are real; None if unknown.
+
+    `also` narrows down where.
+    """
+    here, there = real(one, masks), real(other, others)
+    if here is None or there is None or len(here) != len(there):
+        return None
+    if also is not None:
+        here, there = here & also, there & also
+    x, y = probes.as_array(one.tensor), probes.as_array(other.tensor)
+    size, worst = max(probes.magnitude(x[here]), 1e-3), 0.0
+    for row in range(len(x)):
+        a, b = x[row][here[row]], y[row][there[row]]
+        if a.shape != b.shape:
+            return math.inf, math.inf
+        if a.size:
+            worst = max(worst, float(probes.differences(a, b).max()))
+    return worst, worst / size
+
+
+def allowed(slot: Slot) -> float:
+    """The relative difference that rounding may make in one call."""
+    return probes.TOLERANCE.get(dtype_name(slot.tensor), 0.0)
+
+
+def calls_moved(
+    first: list[Slot],
+    masks: Masks,
+    second: list[Slot],
+    others: Masks,
+    looser: float = LOOSER,
+) -> bool:
+    """Whether any of some tensors moved; those that can't be told did not."""
+    for one, other in zip(first, second):
+        gap = moved(one, masks, other, others)
+        if gap is not None and gap[1] > looser * allowed(one):
+            return True
+    return False
+
+
+def rows_of(call: Call) -> int:
+    """The size of the batch."""
+    return int(call.inputs[0].shape[0]) if call.inputs[0].shape else 0

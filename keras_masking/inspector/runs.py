@@ -1,0 +1,96 @@
+"""Runs of a model that leave nothing behind, each watched."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_masking._keras import set_mask
+from keras_masking.inspector.inputs import Inputs
+from keras_masking.inspector.watch import Call
+from keras_masking.inspector.watch import Slot
+from keras_masking.inspector.watch import Watch
+from keras_masking.inspector.watch import watching
+from keras_masking.ops.dtypes import dtype_name
+
+
+@dataclass(eq=False)
+class Run:
+    """What one run of the model gave: its calls, or an error after some."""
+
+    root: Call
+    failed: Call | None
+    error: Exception | None
+    inputs: list[Any]  # the tensors that went in
+    warnings: list[Any]
+
+    def by_key(self) -> dict[Any, Call]:
+        return {call.key: call for call in self.root.walk()}
+
+
+def run(model: Any, inputs: Inputs, training: bool) -> Run:
+    """Calls the model once. What it raises is kept, not raised.
+
+    A `StatelessScope` takes what it would write: statistics, seeds, states of
+    recurrent layers, losses.
+    """
+    watch = Watch()
+    tensors = inputs.tensors()
+    error = None
+    with watching(watch), keras.StatelessScope(collect_losses=True):
+        try:
+            model(inputs.pack(tensors), training=training)
+        except Exception as raised:
+            error = raised
+    if watch.root is None:
+        # It was refused before any layer saw it.
+        raise error or ValueError("the model called no layer")
+    return Run(watch.root, watch.failed, error, tensors, watch.warnings)
+
+
+def again(
+    call: Call,
+    fresh: dict[int, Any],
+    before: Callable[[Call], None] | None = None,
+    after: Callable[[Call], None] | None = None,
+) -> Call:
+    """Makes a call once more, on its own, with other tensors for some.
+
+    `fresh` has them by the id of the tensor in whose place they stand. All
+    others are copied, since a layer may write on what it gets.
+
+    Raises:
+        Exception: Whatever the layer raises.
+    """
+    slots = {id(s.tensor): s for s in call.inputs}
+
+    def stand_in(x: Any) -> Any:
+        if id(x) in fresh:
+            return fresh[id(x)]
+        slot = slots.get(id(x))
+        if slot is not None:
+            fresh[id(x)] = copy(slot)
+            return fresh[id(x)]
+        return x
+
+    args = keras.tree.map_structure(stand_in, call.args)
+    kwargs = keras.tree.map_structure(stand_in, call.kwargs)
+    if call.bound.get("training") is not None:
+        kwargs["training"] = call.bound["training"]
+    watch = Watch(before, after)
+    with watching(watch), keras.StatelessScope(collect_losses=True):
+        call.layer(*args, **kwargs)
+    assert watch.root is not None  # noqa: S101  its inputs have numbers
+    return watch.root
+
+
+def copy(slot: Slot, array: np.ndarray | None = None) -> Any:
+    """The slot's tensor as it went in, with its mask; or `array` in place."""
+    x = slot.tensor if array is None else array
+    tensor = ops.copy(ops.cast(x, dtype_name(slot.tensor)))
+    if slot.carried is not None:
+        set_mask(tensor, ops.copy(slot.carried))
+    return tensor

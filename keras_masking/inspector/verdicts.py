@@ -1,0 +1,255 @@
+"""From what was seen and measured to what is wrong, and whose fault it is.
+
+No class name is looked at: a layer is what it does.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+
+from keras_masking import probes
+from keras_masking.inspector import measures
+from keras_masking.inspector.lineage import Flows
+from keras_masking.inspector.measures import Measured
+from keras_masking.inspector.regions import Masks
+from keras_masking.inspector.regions import as_mask
+from keras_masking.inspector.watch import Call
+
+MEASURED = {"fails", "leaks", "changed meaning", "not finite", "ignores"}
+Fault = tuple[str, str]  # its name in `report.FAULTS`, and why
+
+
+@dataclass(eq=False)
+class Judge:
+    """Judges each call, from the outside in.
+
+    A layer that is right as a whole handles the mask by itself, whatever the
+    layers in it do; so they are looked at only where it is not.
+    """
+
+    flows: Flows
+    masks: Masks
+    probe: bool
+    longer: Callable[[Call], str]  # which change of length moved it, or ""
+    measured: dict[Call, Measured] = field(default_factory=dict)
+    faults: dict[Call, list[Fault]] = field(default_factory=dict)
+
+    def model(self, root: Call) -> list[Call]:
+        """The calls to blame for what is wrong with a whole model."""
+        inner = self._inside(root)
+        own = self._faults(root)
+        inside = [c for c in self.flows[root].gone.values() if c is not root]
+        if inner or inside or not own:
+            return inner
+        self.faults[root] = own
+        return [root]
+
+    def judge(self, call: Call) -> list[Call]:
+        """The calls to blame for what is wrong in `call`, itself among them."""
+        flow = self.flows[call]
+        own = self.faults[call] = self._faults(call)
+        lost_inside = any(
+            c is not call and c.within(call) for c in flow.gone.values()
+        )
+        known = self._measure(call).moved is not None
+        keeps = all(slot.mask is not None for slot in call.outputs)
+        victim = flow.victim_of is not None
+        if not (own or lost_inside or victim) and (known or keeps):
+            return []
+        inner = self._inside(call)
+        if self._explains(call, own, inner):
+            return inner
+        if not own and not lost_inside:
+            return inner
+        for child in call.children:  # what they do is its own business
+            for each in child.walk():
+                self.faults.pop(each, None)
+        if not own:
+            why = "its output has the steps, and carries no mask."
+            self.faults[call] = [("drops", why)]
+        return [call]
+
+    def _inside(self, call: Call) -> list[Call]:
+        known = [child for child in call.children if child in self.flows]
+        return [c for child in known for c in self.judge(child)]
+
+    def proved(self, call: Call) -> bool:
+        """Whether a fault was measured on the call itself."""
+        return any(name in MEASURED for name, _ in self.faults[call])
+
+    def _explains(
+        self, call: Call, own: list[Fault], inner: list[Call]
+    ) -> bool:
+        """Whether faults inside account for what is wrong with a call."""
+        kinds = {name for c in inner for name, _ in self.faults[c]}
+        wrong = {name for name, _ in own}
+        if not inner or ("deletes" in wrong and "deletes" not in kinds):
+            return False
+        if kinds & MEASURED or not self.probe:
+            return True
+        return measures.explained(call, inner, self.flows, self.masks)
+
+    def _measure(self, call: Call) -> Measured:
+        if call not in self.measured:
+            self.measured[call] = self._tried(call)
+        return self.measured[call]
+
+    def _tried(self, call: Call) -> Measured:
+        if not self.probe:
+            return Measured(why_not="probe=False")
+        if all(slot.mask is None for slot in call.inputs):
+            return Measured(why_not="no mask came in")
+        if self.flows[call].lost:
+            return Measured(why_not="its mask was lost before")
+        return measures.measure(call, self.masks)
+
+    def _faults(self, call: Call) -> list[Fault]:
+        """What is wrong with a call, the worst first."""
+        flow = self.flows[call]
+        if call.error is not None:
+            return self._failure(call)
+        found: list[Fault] = []
+        if flow.misfits:
+            slot = call.outputs[flow.misfits[0]]
+            mask = as_mask(slot)
+            shape = None if mask is None else mask.shape
+            found.append(
+                (
+                    "wrong shape",
+                    f"its output has shape {slot.shape}, and its mask {shape}.",
+                )
+            )
+        found += self._leak(call)
+        if self.probe and not found and not flow.lost:
+            row = measures.not_finite(call, self.masks)
+            if row is not None:
+                found.append(("not finite", self._nothing(call, row)))
+        if flow.deletes:
+            found.append(
+                (
+                    "deletes",
+                    "it takes the mask off its caller's tensor, which is used "
+                    "again after it.",
+                )
+            )
+        if flow.drops:
+            found.append(("drops", self._dropped(call)))
+        if flow.by_code:
+            found.append(
+                (
+                    "made by code",
+                    f"its input {_list(flow.by_code)} was made by code before "
+                    "it, such as `x * 2` or a slice, and carries no mask, "
+                    "though tensors of its rows and steps do.",
+                )
+            )
+        return found
+
+    def _failure(self, call: Call) -> list[Fault]:
+        error = call.error
+        if self.flows[call].lost:
+            return []
+        assert error is not None  # noqa: S101
+        said = f"{type(error).__name__}: {probes.first_words(error)}"
+        masked = any(s.mask is not None for s in call.inputs) or call.explicit
+        if masked and self.probe and measures.runs_without_mask(call):
+            return [
+                ("fails", f"with the mask it raises {said}; without it runs.")
+            ]
+        return []
+
+    def _leak(self, call: Call) -> list[Fault]:
+        result = self._measure(call)
+        if result.leaks and result.made_up:
+            return [
+                (
+                    "ignores",
+                    "it mixes steps and pays no heed to a mask: real outputs "
+                    f"move by {percent(result.moved)} when a last step that a "
+                    "made-up mask calls padding does.",
+                )
+            ]
+        if result.meaning:
+            return [
+                (
+                    "changed meaning",
+                    "its output's mask calls steps real that are padding in an "
+                    "input, and they hold what stood there.",
+                )
+            ]
+        if result.leaks:
+            lost = (
+                " It gives out no mask either."
+                if self.flows[call].drops
+                else ""
+            )
+            return [
+                (
+                    "leaks",
+                    "its real outputs move by "
+                    f"{percent(result.moved)} when the values at padding steps "
+                    f"do.{lost}",
+                )
+            ]
+        change = self.longer(call)
+        if change:
+            return [("leaks", f"its real outputs move with {change}.")]
+        return []
+
+    def _nothing(self, call: Call, row: int) -> str:
+        masks = [as_mask(slot) for slot in call.inputs]
+        empty = any(m is not None and not m[row].any() for m in masks)
+        which = "which has no real step" if empty else "whose inputs are finite"
+        return f"it gives NaN or an infinity for row {row}, {which}."
+
+    def _dropped(self, call: Call) -> str:
+        flow = self.flows[call]
+        slot = call.outputs[flow.drops[0]]
+        bare = [
+            i for i, s in enumerate(call.inputs) if s.mask is None and s.axes
+        ]
+        if slot.axes and 1 not in slot.axes:
+            return (
+                f"the steps stand on axis {slot.axes[0]} of its output now, and "
+                "it carries no mask."
+            )
+        if not any(s.mask is not None for s in call.inputs):
+            return (
+                "its output was made by code after the layers in it, and carries "
+                "no mask."
+            )
+        if bare and len(call.inputs) > 1:
+            return (
+                f"its input {_list(bare)} carries no mask, and so its output "
+                "carries none."
+            )
+        return "its output has the steps, and carries no mask."
+
+
+def role(call: Call) -> str:
+    """What a call does with the mask; "" if there is none."""
+    came = [m for m in map(as_mask, call.inputs) if m is not None]
+    went = [m for m in map(as_mask, call.outputs) if m is not None]
+    if not came:
+        return "generates" if went else ""
+    if not went:
+        kept = any(s.axes and 0 not in s.axes for s in call.outputs)
+        return "drops" if kept else "reduces"
+    if len({id(s.tensor) for s in call.inputs if s.axes}) > 1:
+        return "merges"
+    same = all(np.array_equal(m, came[0]) for m in went)
+    return "passes" if same else "transforms"
+
+
+def percent(moved: float | None) -> str:
+    """A relative difference in words."""
+    if moved is None or math.isinf(moved):
+        return "more than a number can say"
+    return f"{100 * moved:.2g} %"
+
+
+def _list(places: list[int]) -> str:
+    return ", ".join(map(str, places))
