@@ -1,6 +1,9 @@
 """The one place that reads what Keras keeps private."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
+from importlib import import_module
 from itertools import chain
 from itertools import islice
 from typing import Any
@@ -126,6 +129,18 @@ def known_value(x: Tensor) -> np.ndarray | None:
         return np.asarray(ops.convert_to_numpy(x))
     except Exception:
         return None
+
+
+def random_state_kept() -> AbstractContextManager[Any]:
+    """What is drawn inside changes nothing drawn later.
+
+    torch draws dropout from a state of its own, not from Keras' seeds, which
+    are variables.
+    """
+    if backend() != "torch":
+        return nullcontext()
+    torch: Any = import_module("torch")
+    return torch.random.fork_rng(range(torch.cuda.device_count()))
 
 
 def first_batch(feed: Any, steps: int) -> tuple[Any, Any] | None:
