@@ -78,11 +78,13 @@ def _remember(call: Call, slot: Slot, wide: Slot, masks: Masks) -> None:
     """
     given = next((m for m in map(as_mask, call.inputs) if m is not None), None)
     steps = slot.shape[1]
-    if slot.mask is not None or steps in masks or given is None:
+    if slot.mask is not None or steps in masks:
+        return
+    if given is None or given.ndim != 2:
         return
     lengths = given.sum(axis=1)
     prefix = np.arange(given.shape[1]) < lengths[:, None]
-    if given.ndim == 2 and np.array_equal(given, prefix):
+    if np.array_equal(given, prefix):
         slope = (wide.shape[1] - steps) / MORE
         count = np.floor(steps - slope * (given.shape[1] - lengths))
         masks[steps] = np.arange(steps) < count[:, None]

@@ -88,7 +88,7 @@ class Judge:
         wrong = {name for name, _ in own}
         if not inner or ("deletes" in wrong and "deletes" not in kinds):
             return False
-        if kinds & MEASURED or not self.probe:
+        if not self.probe or (wrong & MEASURED and kinds & MEASURED):
             return True
         return measures.explained(call, inner, self.flows, self.masks)
 

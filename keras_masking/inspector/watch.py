@@ -107,8 +107,10 @@ class Watch:
             self._receives(here, args, kwargs)
             return original(layer, *args, **kwargs)
         tensors = _tensors((args, kwargs))
-        if not tensors or not all(map(is_known, tensors)):
-            # Shapes are inferred, or a graph is traced: there is no number.
+        # Not where shapes are inferred or a graph is traced: no number is there.
+        known = bool(tensors) and all(map(is_known, tensors))
+        ours = isinstance(layer, keras.layers.Layer) or _in_graph(layer, here)
+        if not known or not ours:
             return original(layer, *args, **kwargs)
         call = self._enter(here, layer, args, kwargs)
         told = len(self.warnings)
@@ -184,22 +186,24 @@ class Watch:
             self._after(call)
             for slot in call.outputs:
                 slot.carried = slot.mask = get_mask(slot.tensor)
-        self._fold(call)
-        for slot in call.outputs:
-            self._made_by.setdefault(id(slot.tensor), call.layer)
+        if not self._folds(call):
+            for slot in call.outputs:
+                self._made_by.setdefault(id(slot.tensor), call.layer)
 
-    def _fold(self, call: Call) -> None:
+    def _folds(self, call: Call) -> bool:
         """A cell that a loop calls at each step is one call, many times."""
         siblings = call.parent.children if call.parent else [call]
         if len(siblings) < 2 or siblings[-2].layer is not call.layer:
-            return
+            return False
         slots = [*siblings[-2].inputs, *call.inputs, *call.outputs]
         makers = [self._made_by.get(id(s.tensor)) for s in call.inputs]
-        if all(s.mask is None for s in slots) and all(
-            maker is None or maker is call.layer for maker in makers
+        if any(s.mask is not None for s in slots) or any(
+            maker is not None and maker is not call.layer for maker in makers
         ):
-            siblings.pop()
-            siblings[-1].times += 1
+            return False
+        siblings.pop()
+        siblings[-1].times += 1
+        return True
 
 
 def _tensors(structure: Any) -> list[Any]:
@@ -222,6 +226,12 @@ def _arguments(layer: Any, args: Any, kwargs: Any) -> dict[str, Any]:
             value if kind is inspect.Parameter.VAR_KEYWORD else {name: value}
         )
     return given
+
+
+def _in_graph(operation: Any, parent: Call | None) -> bool:
+    """Whether it is one of a Functional model's, not one that code makes."""
+    known = getattr(parent.layer, "operations", ()) if parent else ()
+    return any(operation is one for one in known)
 
 
 def _destroys(warning: warnings.WarningMessage, name: str) -> bool:
