@@ -12,7 +12,7 @@ import click
 
 from keras_masking.contract.names import did_you_mean
 
-ARCHIVES = (b"PK\x03\x04", b"\x93NUMPY")  # .npz, .npy
+ARCHIVES = (b"PK", b"\x93NUMPY")  # .npz, .npy
 UNKNOWN = re.compile(
     r"Could not (?:locate|deserialize) (class|function) '([^']+)'"
 )
@@ -92,6 +92,11 @@ def read_inputs(path: Path, model: Any) -> Any:
     names = _names(model)
     if len(arrays) == 1 and len(names) == 1:
         arrays = {names[0]: next(iter(arrays.values()))}
+    elif "" in arrays:
+        raise Refused(
+            f"{path} holds one array, and the model takes {', '.join(names)}: "
+            "save a .npz of arrays with these names."
+        )
     for name in arrays:
         if name not in names:
             raise Refused(
@@ -118,11 +123,11 @@ def _arrays(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             if not file.read(6).startswith(ARCHIVES):
                 raise Refused(f"{path} is not a .npy or .npz file.")
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
+            file.seek(0)
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            arrays = dict(loaded)
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
