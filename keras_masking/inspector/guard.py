@@ -84,7 +84,6 @@ class MaskGuard(keras.callbacks.Callback):
         Keras shows callbacks no data.
         """
         train = model.train_function
-        train = getattr(train, "watched", train)  # of a `fit` that was ended
 
         def watching(*args: Any) -> Any:
             model.train_function = train
@@ -99,7 +98,6 @@ class MaskGuard(keras.callbacks.Callback):
             self._awaits = False
             return train(*args)
 
-        watching.watched = train  # type: ignore[attr-defined]
         model.train_function = watching
 
     def _inspect(self) -> None:

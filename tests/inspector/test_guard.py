@@ -1,5 +1,6 @@
 """The guard sees the first batch, says what was found, and changes nothing."""
 
+import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -147,6 +148,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     inspect_masks = inspection.inspect_masks
 
     def noting(model: Any, x: Any, **options: Any) -> Any:
+        # Not beside training: that writes the weights.
+        assert threading.current_thread() is threading.main_thread()
         inputs.append(x)
         return inspect_masks(model, x, **options)
 
@@ -193,9 +196,10 @@ def assert_same(ours: list[np.ndarray], plain: list[np.ndarray]) -> None:
 def test_feeds(feed: str, seen: list[Any]) -> None:
     columns = (IDS, TARGETS, WEIGHTS)
     guard = MaskGuard("raise")
-    _, ours = train(model, FEEDS[feed](*columns), guard)
-    _, plain = train(model, FEEDS[feed](*columns))
+    guarded, ours = train(subclassed, FEEDS[feed](*columns), guard)
+    bare, plain = train(subclassed, FEEDS[feed](*columns))
     assert_same(ours, plain)
+    assert guarded.stepped == bare.stepped  # compiled and traced as often
     (inputs,) = seen
     np.testing.assert_array_equal(inputs, IDS[:2])
     assert guard.report.ok
@@ -205,13 +209,11 @@ def test_feeds(feed: str, seen: list[Any]) -> None:
 @pytest.mark.parametrize("kind", MODELS)
 def test_models(kind: str, columns: int, seen: list[Any]) -> None:
     data = (IDS, TARGETS, WEIGHTS)[:columns]
-    guarded, ours = train(MODELS[kind], arrays(*data), MaskGuard("raise"))
-    bare, plain = train(MODELS[kind], arrays(*data))
+    _, ours = train(MODELS[kind], arrays(*data), MaskGuard("raise"))
+    _, plain = train(MODELS[kind], arrays(*data))
     assert_same(ours, plain)
     (inputs,) = seen
     np.testing.assert_array_equal(inputs, IDS[:2])
-    # Compiled and traced as often.
-    assert getattr(guarded, "stepped", 0) == getattr(bare, "stepped", 0)
 
 
 def test_inputs_alone(seen: list[Any]) -> None:
@@ -244,12 +246,25 @@ def test_the_parts_of_a_dict(seen: list[Any]) -> None:
         np.testing.assert_array_equal(inputs[name], array[:2])
 
 
-@pytest.mark.parametrize("options", [{"probe": False}, {"training": True}])
-def test_options(options: dict[str, bool], seen: list[Any]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{"probe": False, "training": False}, {"probe": True, "training": True}],
+)
+def test_options(
+    options: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    inspect_masks = inspection.inspect_masks
+
+    def noting(model: Any, x: Any, **options: Any) -> Any:
+        asked.append(options)
+        return inspect_masks(model, x, **options)
+
+    monkeypatch.setattr(inspection, "inspect_masks", noting)
     _, ours = train(model, arrays(IDS, TARGETS), MaskGuard("raise", **options))
     _, plain = train(model, arrays(IDS, TARGETS))
     assert_same(ours, plain)
-    assert len(seen) == 1
+    assert asked == [options]
 
 
 def test_warns_and_trains_on(seen: list[Any]) -> None:
@@ -289,10 +304,11 @@ def test_once_in_each_fit(seen: list[Any]) -> None:
 
 
 def test_not_in_a_list(seen: list[Any]) -> None:
-    """Keras then runs what follows a batch in threads."""
-    guard = MaskGuard()
+    """Keras then runs in threads what follows a batch."""
+    guard = MaskGuard("raise")
     model().fit(IDS, TARGETS, batch_size=2, verbose=0, callbacks=guard)
     assert guard.report.ok
+    assert len(seen) == 1
 
 
 class Ends(keras.callbacks.Callback):

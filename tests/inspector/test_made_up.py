@@ -30,7 +30,11 @@ def built_by_a_call() -> Any:
 
 def floats_model() -> Any:
     return keras.Sequential(
-        [Input((None, 3)), keras.layers.Masking(-1.0), keras.layers.LSTM(2)]
+        [
+            Input((None, 3)),
+            keras.layers.Masking(-1.0),
+            layers.MaskedGlobalMaxPooling1D(),
+        ]
     )
 
 
@@ -211,6 +215,22 @@ def test_the_range_of_ids(make: Callable[[], Any], below: int) -> None:
     assert inputs.max() == below - 1
 
 
+def test_each_input_of_a_nested_model_has_its_own_range() -> None:
+    ids = [Input((None,), dtype="int32") for _ in range(2)]
+    x = [Embedding(n, 4)(i) for n, i in zip((30, 4), ids)]
+    inner = keras.Model(ids, keras.layers.Add()(x))
+    tokens, segments = (Input((None,), dtype="int32") for _ in range(2))
+    outer = keras.Model([segments, tokens], inner([tokens, segments]))
+    a, b = make_up(outer, rows=200)[0]
+    assert (a.max(), b.max()) == (3, 29)
+
+
+def test_a_category_alone() -> None:
+    category = Input((1,), dtype="int32")
+    model = keras.Model(category, keras.layers.Identity()(category))
+    np.testing.assert_array_equal(make_up(model)[0], [[1]] * 3)
+
+
 def test_static_sizes_are_kept() -> None:
     assert make_up(static_batch())[0].shape == (4, 6, 2)
     source, target = make_up(encoder_decoder())[0]
@@ -223,6 +243,7 @@ def test_a_padding_id_of_its_own() -> None:
     model = own_layer()
     inputs, _ = make_up(model)
     assert_padded(inputs, [7, 4, 2], 8)
+    assert inputs.min() >= 1
     np.testing.assert_array_equal(
         mask_of(model.layers[0](inputs)).sum(axis=1), [7, 4, 2]
     )
