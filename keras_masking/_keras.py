@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from contextlib import nullcontext
 from importlib import import_module
 from itertools import chain
@@ -111,6 +112,24 @@ def is_dense(x: Tensor) -> bool:
     if history is not None and not isinstance(history.operation, InputLayer):
         return True  # Keras says of `x * 2.0` that it is sparse
     return not any(getattr(x, flag, False) is True for flag in _SPARSE_FLAGS)
+
+
+def layers_of(model: Any) -> list[Any]:
+    """A model, and all layers in it."""
+    return list(model._flatten_layers())
+
+
+@contextmanager
+def losses_kept(model: Any) -> Iterator[None]:
+    """Puts back what layers gave `add_loss`, which the next call clears."""
+    kept = [(x, x._losses[:], x._loss_ids.copy()) for x in layers_of(model)]
+    try:
+        yield
+    finally:
+        for layer, losses, ids in kept:
+            layer._losses[:] = losses
+            layer._loss_ids.clear()
+            layer._loss_ids.update(ids)
 
 
 def is_known(x: Tensor) -> bool:

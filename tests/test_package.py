@@ -60,6 +60,7 @@ def test_wheel(built: Path) -> None:
         "torch",
         "jax",
         "examples",
+        "plot",
         "test",
         "browser",
         "dev",

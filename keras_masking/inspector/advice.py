@@ -12,12 +12,12 @@ CONVERT = "`keras_masking.convert(model)` does it for a whole model."
 # For layers of which we know nothing but what they did.
 GENERAL = {
     "fails": (
-        "Put it behind `keras_masking.layers.DropMask()` if it must not see the "
-        "mask, or give it a mask that fits what it takes."
+        "Put `keras_masking.layers.DropMask()` before it if it must not see "
+        "the mask, or give it a mask that fits what it takes."
     ),
     "wrong shape": (
-        "Override `compute_mask(self, inputs, mask=None)`: return a mask of the "
-        "output's first two axes, or None if the steps are gone."
+        "Override `compute_mask(self, inputs, mask=None)`: return a mask of "
+        "the output's first two axes, or None if the steps are gone."
     ),
     "leaks": (
         "In `call(self, inputs, mask=None)` write "
@@ -26,7 +26,7 @@ GENERAL = {
     ),
     "changed meaning": (
         "AND the masks of the inputs: `keras_masking.layers.MaskedAdd`, "
-        "`MaskedMultiply`, `MaskedConcatenate`, or a `compute_mask` of your own."
+        "`MaskedMultiply`, `MaskedConcatenate`, or your own `compute_mask`."
     ),
     "not finite": (
         "Divide by `ops.maximum(count, 1)`, and replace what comes of a row "
@@ -41,8 +41,8 @@ GENERAL = {
         "steps; in a class of your own set `self.supports_masking = True`."
     ),
     "made by code": (
-        "Use a layer in place of the operator (`keras_masking.layers.MaskedAdd`, "
-        "`MaskedMultiply`, `KeepMask(keras.layers.Lambda(...))`), or pass "
+        "Use a layer in place of the code: `keras_masking.layers.MaskedAdd`, "
+        "`MaskedMultiply`, `KeepMask(keras.layers.Lambda(...))`; or pass "
         "`mask=` by hand."
     ),
     "ignores": (

@@ -50,7 +50,9 @@ def _writable(context: Any, parameter: Any, value: Path | None) -> Path | None:
     if value.is_dir():
         raise Refused(f"--{parameter.name}: {value} is a folder, not a file.")
     if parameter.name == "plot" and find_spec("matplotlib") is None:
-        raise Refused("--plot needs matplotlib: pip install matplotlib.")
+        raise Refused(
+            "--plot needs matplotlib: pip install 'keras-masking[plot]'."
+        )
     return value
 
 
@@ -124,7 +126,7 @@ def inspect(
     loaded = read_model(model)
     given = None if inputs is None else read_inputs(inputs, loaded)
     report = _inspect(loaded, given, probe=not no_probe, training=training)
-    click.echo(str(report))
+    _show(report)
     if html is not None:
         report.to_html(html)
     if json is not None:
@@ -134,6 +136,18 @@ def inspect(
     if report.error:
         return ModelFailed.exit_code
     return int(strict and bool(report.findings))
+
+
+def _show(report: Any) -> None:
+    from rich.console import Console
+
+    from keras_masking.inspector.text import show
+
+    console = Console()
+    if console.is_terminal:
+        show(report, console)
+    else:
+        click.echo(str(report))
 
 
 def _start_keras(backend: str) -> None:

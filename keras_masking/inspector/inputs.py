@@ -39,7 +39,7 @@ class Inputs:
 
     @property
     def steps(self) -> set[int]:
-        """The numbers of steps of the leaves that have padding steps, or may."""
+        """How many steps the leaves have of which a mask speaks."""
         return {m.shape[1] for m in self.padding if m is not None}
 
 
@@ -102,27 +102,29 @@ def longer(inputs: Inputs, side: str, fill: float = 0.0) -> Inputs:
             leaves.append(np.pad(x, [(0, 0), width, *rest], mode="edge"))
         else:
             leaves.append(x)
-    masks = [
-        None if m is None else np.pad(m, [(0, 0), width]) for m in inputs.masks
-    ]
-    padding = [
-        None
-        if m is None
-        else np.pad(m, [(0, 0), width, *[(0, 0)] * (m.ndim - 2)])
-        for m in inputs.padding
-    ]
     return replace(
-        inputs, leaves=tuple(leaves), masks=tuple(masks), padding=tuple(padding)
+        inputs,
+        leaves=tuple(leaves),
+        masks=tuple(_wider(m, width) for m in inputs.masks),
+        padding=tuple(_wider(m, width) for m in inputs.padding),
     )
+
+
+def _wider(mask: Mask, width: tuple[int, int]) -> Mask:
+    if mask is None:
+        return None
+    return np.pad(mask, [(0, 0), width, *[(0, 0)] * (mask.ndim - 2)])
+
+
+def flat(mask: np.ndarray) -> np.ndarray:
+    """A mask of steps, of one that has more axes: words in sentences, say."""
+    steps: np.ndarray = mask.reshape(*mask.shape[:2], -1).max(axis=2)
+    return steps
 
 
 def _looks(x: np.ndarray, padding: np.ndarray, fill: float) -> np.ndarray:
     """What a padding step of each row looks like."""
-    steps = (
-        padding.any(axis=tuple(range(2, padding.ndim)))
-        if padding.ndim > 2
-        else padding
-    )
+    steps = flat(padding)
     rows = np.full((x.shape[0], *x.shape[2:]), fill).astype(x.dtype)
     somewhere = np.argwhere(~steps)
     for row in range(len(rows)):
@@ -144,11 +146,11 @@ def trimmed(inputs: Inputs) -> Inputs | None:
     spare: dict[int, np.ndarray] = {}
     for mask in inputs.padding:
         if mask is not None:
-            used = mask.any(axis=(0, *range(2, mask.ndim)))
-            spare[len(used)] = spare.get(len(used), False) | used
-    if all(used.all() for used in spare.values()) or not all(
-        used.any() for used in spare.values()
-    ):
+            used = flat(mask).max(axis=0)
+            spare[len(used)] = spare.get(len(used), np.zeros_like(used)) | used
+    if all(used.all() for used in spare.values()):
+        return None
+    if not all(used.any() for used in spare.values()):
         return None
 
     def cut(x: Any) -> Any:

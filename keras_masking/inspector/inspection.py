@@ -10,20 +10,26 @@ import keras
 import numpy as np
 
 import keras_masking
+from keras_masking._keras import layers_of
+from keras_masking._keras import losses_kept
 from keras_masking.errors import describe
-from keras_masking.inspector import drift
-from keras_masking.inspector.drift import Change
+from keras_masking.inspector.changes import Change
+from keras_masking.inspector.changes import all_real
+from keras_masking.inspector.changes import learn_padding
+from keras_masking.inspector.changes import others
+from keras_masking.inspector.changes import prolonged
+from keras_masking.inspector.drift import Outcome
+from keras_masking.inspector.drift import moved_by_length
+from keras_masking.inspector.drift import weigh
 from keras_masking.inspector.inputs import Inputs
 from keras_masking.inspector.inputs import other_steps
 from keras_masking.inspector.inputs import read
 from keras_masking.inspector.lineage import Lineage
+from keras_masking.inspector.records import drifts
 from keras_masking.inspector.records import outputs_of
-from keras_masking.inspector.records import places
 from keras_masking.inspector.records import write
-from keras_masking.inspector.regions import Masks
 from keras_masking.inspector.regions import find_axes
 from keras_masking.inspector.regions import masks_of
-from keras_masking.inspector.report import Drift
 from keras_masking.inspector.report import MaskReport
 from keras_masking.inspector.runs import Run
 from keras_masking.inspector.runs import run
@@ -103,13 +109,14 @@ def inspect_masks(
         inputs, told = make_up(model)
         notes.append(told)
     given = read(inputs, model)
-    if not all(layer.built for layer in _layers(model)):
+    if not all(layer.built for layer in layers_of(model)):
         _build(model, given)
-    base = run(model, given, training)
     report = MaskReport(
         model.name, keras.backend.backend(), _versions(), notes=notes
     )
-    _inspect(model, given, base, probe, training, report)
+    with losses_kept(model):
+        base = run(model, given, training)
+        _inspect(model, given, base, probe, training, report)
     for warning in base.warnings:
         if "destroy the mask" not in str(warning.message):
             warnings.warn_explicit(
@@ -121,10 +128,6 @@ def inspect_masks(
     if strict:
         report.raise_for_findings()
     return report
-
-
-def _layers(model: Any) -> list[Any]:
-    return [model, *model._flatten_layers()]
 
 
 def _build(model: Any, given: Inputs) -> None:
@@ -142,78 +145,57 @@ def _inspect(
     report: MaskReport,
 ) -> None:
     masks = masks_of(base)
-    given = drift.learn_padding(given, base, masks)
+    given = learn_padding(given, base, masks)
     changes: list[Change] = []
     longer = None
     if probe and base.error is None and not training:
-        right = drift.prolonged(model, given, base, "right", training)
+        right = prolonged(model, given, base, "right", training)
         changes.append(right)
         longer = right.run
     find_axes(base, longer, masks)
     lineage = Lineage(base.root)
     if lineage.candidates and probe:
-        lineage = Lineage(
-            base.root, _hangs_on(model, given, base, masks, training)
-        )
+        hangs = _hangs_on(base, run(model, other_steps(given), training))
+        lineage = Lineage(base.root, hangs)
     if probe and base.error is None:
-        changes += drift.others(model, given, base, training)
-    moving: list[tuple[Change, Call]] = []
-    index = places(base.root)
-    for change in changes:
-        gap = drift.compare(base, masks, change)
-        first = None
-        if gap is not None and drift.significant(base, gap[1]):
-            first = drift.start(base, masks, change)
-            if change.counts:
-                moving.append((change, first))
-        report.drift.append(
-            Drift(
-                change.what,
-                *(gap or (None, None)),
-                counts=change.counts,
-                starts=None if first is None else index[first],
-                why_not=change.why_not,
-            )
-        )
+        changes += others(model, given, base, training)
+    outcomes = weigh(model, given, base, masks, changes, training)
+    lengths = [o.change for o in outcomes if o.counts and o.change.length]
 
-    def longer_moves(call: Call) -> str:
-        for change, _ in moving:
-            if change.what != drift.VALUES and drift.moved_by_length(
-                call, masks, change, lineage.flows
-            ):
+    def lengthens(call: Call) -> str:
+        for change in lengths:
+            if moved_by_length(call, masks, change, lineage.flows):
                 return change.what
         return ""
 
-    judge = Judge(lineage.flows, masks, probe, longer_moves)
+    judge = Judge(lineage.flows, masks, probe, lengthens)
     blamed = judge.model(base.root)
     report.outputs = outputs_of(base.root, lineage.flows)
-    lost = any(
-        out.reached is False and out.lost_by is not None
-        for out in report.outputs
-    )
-    measured = [d for d in report.drift if d.counts and d.moved is not None]
-    if measured and not moving and not lost:
+    counting = [o for o in outcomes if o.counts]
+    if counting and not blamed:
+        blamed = [judge.moves(counting[0])]
+    elif _harmless(outcomes, report):
         # A mask that is lost where nobody needs it harms nobody.
         blamed = [call for call in blamed if judge.proved(call)]
-    elif moving and not blamed:
-        change, call = moving[0]
-        judge.faults[call] = [
-            ("leaks", f"its real outputs move with {change.what}.")
-        ]
-        blamed = [call]
     report.calls = write(base.root, judge, blamed)
+    report.drift = drifts(base.root, outcomes)
     if base.error is not None:
         report.error = f"{type(base.error).__name__}: {first_words(base.error)}"
     born = any(call.role for call in report.calls)
     report.notes += _notes(given, born, training)
 
 
-def _hangs_on(
-    model: Any, given: Inputs, base: Run, masks: Masks, training: bool
-) -> Callable[[Call, int], bool]:
+def _harmless(outcomes: list[Outcome], report: MaskReport) -> bool:
+    """Whether it was measured that the model's outputs and loss are right."""
+    measured = any(o.change.counts and o.moved is not None for o in outcomes)
+    moving = any(o.counts for o in outcomes)
+    lost = any(out.lost_by is not None for out in report.outputs)
+    return measured and not moving and not lost
+
+
+def _hangs_on(base: Run, tried: Run) -> Callable[[Call, int], bool]:
     """Tells whether a tensor moves when real steps of the inputs do."""
-    tried = run(model, other_steps(given), training)
-    found = tried.by_key()
+    found = tried.by_key
 
     def derived(call: Call, i: int) -> bool:
         twin = found.get(call.key)
@@ -234,7 +216,7 @@ def _notes(given: Inputs, born: bool, training: bool) -> list[str]:
             "No mask was born: no layer makes one of these inputs, and they "
             "carry none."
         )
-    elif drift.all_real(given):
+    elif all_real(given):
         found.append(
             "The batch has no padding, so what leaks was not measured on it. "
             "Add some: `np.pad(x, [(0, 0), (0, 3)])`, or rows of other lengths."

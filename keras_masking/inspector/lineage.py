@@ -13,6 +13,7 @@ import numpy as np
 from keras_masking.inspector.regions import as_mask
 from keras_masking.inspector.watch import Call
 from keras_masking.inspector.watch import Slot
+from keras_masking.inspector.watch import in_graph
 
 
 @dataclass(eq=False)
@@ -124,11 +125,7 @@ class Lineage:
             if mask is not None:
                 self._alive.add(mask.shape)
                 if mask.ndim < 2 or mask.shape != slot.shape[: mask.ndim]:
-                    culprit = self._misfit.get(id(slot.tensor))
-                    if culprit is None and flow.victim_of is None:
-                        flow.misfits.append(i)
-                    blame = culprit or flow.victim_of or call
-                    self._misfit[id(slot.tensor)] = blame
+                    self._misfits(call, flow, i, slot)
                 continue
             if not slot.axes or 0 in slot.axes:
                 continue
@@ -144,6 +141,12 @@ class Lineage:
                 self._lost[id(slot.tensor)] = blame
                 flow.gone[i] = blame
 
+    def _misfits(self, call: Call, flow: Flow, i: int, slot: Slot) -> None:
+        culprit = self._misfit.get(id(slot.tensor)) or flow.victim_of
+        if culprit is None:
+            flow.misfits.append(i)
+        self._misfit[id(slot.tensor)] = culprit or call
+
     def _inside(self, slot: Slot) -> bool:
         """Whether a mask of a tensor's rows and steps is around."""
         return slot.axes == (1,) and slot.shape[:2] in self._alive
@@ -152,16 +155,20 @@ class Lineage:
 def mask_makers(root: Call) -> set[Call]:
     """The operations that Keras 3.15 writes into a graph to make masks.
 
-    Nothing takes what they give but as a mask.
+    Nothing takes what they give but as a mask. Notes on the way which outputs
+    of calls in a graph nothing takes.
     """
     needed = {id(slot.tensor) for slot in root.outputs}
     found = set()
     for call in [*root.walk()][::-1]:
-        used = any(id(slot.tensor) in needed for slot in call.outputs)
-        if call.operation and call.error is None and not used:
+        used = [id(slot.tensor) in needed for slot in call.outputs]
+        if call.operation and call.error is None and not any(used):
             found.add(call)
-        else:
-            needed |= {id(slot.tensor) for slot in call.inputs}
+            continue
+        if call.parent and in_graph(call.layer, call.parent):
+            for slot, somewhere in zip(call.outputs, used):
+                slot.idle = not somewhere
+        needed |= {id(slot.tensor) for slot in call.inputs}
     return found
 
 

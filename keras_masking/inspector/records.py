@@ -1,15 +1,15 @@
 """The calls of a run, written down as plain data."""
 
-from typing import Any
-
 import keras
 
 from keras_masking import probes
 from keras_masking.inspector.advice import advise
+from keras_masking.inspector.drift import Outcome
 from keras_masking.inspector.lineage import Flows
 from keras_masking.inspector.lineage import mask_makers
 from keras_masking.inspector.regions import as_mask
 from keras_masking.inspector.report import CallRecord
+from keras_masking.inspector.report import Drift
 from keras_masking.inspector.report import OutputRecord
 from keras_masking.inspector.report import TensorRecord
 from keras_masking.inspector.verdicts import Judge
@@ -57,7 +57,8 @@ def _record(
         times=call.times,
         inputs=[_tensor(s, i in flow.lost) for i, s in enumerate(call.inputs)],
         outputs=[
-            _tensor(s, i in flow.gone) for i, s in enumerate(call.outputs)
+            _tensor(s, flow.gone.get(i) in blamed)
+            for i, s in enumerate(call.outputs)
         ],
         received=sorted(probes.masks_received(call.bound)),
         role=role(call),
@@ -70,6 +71,7 @@ def _record(
     if record.finding:
         record.advice = advise(call, record.verdict)
     elif flow.victim_of is not None:
+        record.verdict = ""
         record.victim_of = index[flow.victim_of]
         record.reason = f"its mask was lost in call {record.victim_of}."
     elif faults:
@@ -79,7 +81,7 @@ def _record(
     elif call.error is not None:
         said = probes.first_words(call.error)
         record.reason = f"raised {type(call.error).__name__}: {said}"
-    elif result is not None and result.why_not and record.role:
+    elif result and result.why_not and record.role not in ("", "generates"):
         record.reason = f"leaks: not measured, {result.why_not}."
     return record
 
@@ -94,8 +96,9 @@ def _why_harmless(call: Call, judge: Judge) -> str:
 
 
 def _tensor(slot: Slot, lost: bool) -> TensorRecord:
-    shape = tuple(int(n) for n in slot.shape)
-    return TensorRecord(shape, dtype_name(slot.tensor), as_mask(slot), lost)
+    return TensorRecord(
+        slot.shape, dtype_name(slot.tensor), as_mask(slot), lost
+    )
 
 
 def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
@@ -123,15 +126,28 @@ def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
     return found
 
 
-def _names(root: Call) -> list[str]:
-    def name(path: Any, leaf: Any) -> str:
-        return "/".join(str(part) for part in path) or "output"
+def drifts(root: Call, outcomes: list[Outcome]) -> list[Drift]:
+    """What each change of the padding did, written down."""
+    index = places(root)
+    return [
+        Drift(
+            outcome.change.what,
+            None if outcome.moved is None else outcome.moved[0],
+            None if outcome.moved is None else outcome.moved[1],
+            counts=outcome.change.counts,
+            starts=None if outcome.starts is None else index[outcome.starts],
+            why_not=outcome.change.why_not,
+        )
+        for outcome in outcomes
+    ]
 
+
+def _names(root: Call) -> list[str]:
     flat = keras.tree.flatten(root.returned)
     if isinstance(root.returned, dict):
-        return [
-            str(k)
-            for k in root.returned
-            for _ in keras.tree.flatten(root.returned[k])
-        ]
+        names = {
+            k: keras.tree.map_structure(lambda _, k=k: str(k), v)
+            for k, v in root.returned.items()
+        }
+        return list(keras.tree.flatten(names))
     return [str(i) for i in range(len(flat))] if len(flat) > 1 else ["output"]

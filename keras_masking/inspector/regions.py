@@ -55,7 +55,7 @@ def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
     Those that grow in a run with more padding. Without such a run, the second
     one, if a mask says so, or if it is as long as a sequence.
     """
-    found = {} if other is None else other.by_key()
+    found = {} if other is None else other.by_key
     for call in run.root.walk():
         twin = found.get(call.key)
         known = {s.shape[1] for s in call.inputs if len(s.shape) > 1}
@@ -170,7 +170,7 @@ def calls_moved(
 ) -> bool:
     """Whether any of some tensors moved; those that can't be told did not."""
     for one, other in zip(first, second):
-        gap = moved(one, masks, other, others)
+        gap = None if one.idle else moved(one, masks, other, others)
         if gap is not None and gap[1] > looser * allowed(one):
             return True
     return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -27,6 +28,7 @@ class Run:
     inputs: list[Any]  # the tensors that went in
     warnings: list[Any]
 
+    @cached_property
     def by_key(self) -> dict[Any, Call]:
         return {call.key: call for call in self.root.walk()}
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_masking import probes
 from keras_masking.inspector import measures
+from keras_masking.inspector.drift import Outcome
 from keras_masking.inspector.lineage import Flows
 from keras_masking.inspector.measures import Measured
 from keras_masking.inspector.regions import Masks
@@ -71,6 +72,14 @@ class Judge:
             why = "its output has the steps, and carries no mask."
             self.faults[call] = [("drops", why)]
         return [call]
+
+    def moves(self, outcome: Outcome) -> Call:
+        """Blames the call where the model starts to move, if no other is."""
+        call = outcome.starts
+        assert call is not None  # noqa: S101  it moves
+        why = f"its real outputs move with {outcome.change.what}."
+        self.faults[call] = [("leaks", why)]
+        return call
 
     def _inside(self, call: Call) -> list[Call]:
         known = [child for child in call.children if child in self.flows]
@@ -213,13 +222,13 @@ class Judge:
         ]
         if slot.axes and 1 not in slot.axes:
             return (
-                f"the steps stand on axis {slot.axes[0]} of its output now, and "
-                "it carries no mask."
+                f"its output has the steps on axis {slot.axes[0]}, and carries "
+                "no mask."
             )
         if not any(s.mask is not None for s in call.inputs):
             return (
-                "its output was made by code after the layers in it, and carries "
-                "no mask."
+                "its output was made by code after the layers in it, and "
+                "carries no mask."
             )
         if bare and len(call.inputs) > 1:
             return (

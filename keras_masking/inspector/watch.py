@@ -19,7 +19,6 @@ import keras
 
 from keras_masking._keras import get_mask
 from keras_masking._keras import is_known
-from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.probes import names_a_mask
 
@@ -39,10 +38,11 @@ class Slot:
     carried: Tensor | None
     mask: Tensor | None = None
     axes: tuple[int, ...] | None = None  # those of steps, once they are known
+    idle: bool = False  # an output of a call in a graph that nothing takes
 
     @property
-    def shape(self) -> Shape:
-        return tuple(self.tensor.shape)
+    def shape(self) -> tuple[int, ...]:
+        return tuple(int(n) for n in self.tensor.shape)
 
 
 @dataclass(eq=False)
@@ -107,9 +107,9 @@ class Watch:
             self._receives(here, args, kwargs)
             return original(layer, *args, **kwargs)
         tensors = _tensors((args, kwargs))
-        # Not where shapes are inferred or a graph is traced: no number is there.
+        # Where shapes are inferred or a graph is traced there is no number.
         known = bool(tensors) and all(map(is_known, tensors))
-        ours = isinstance(layer, keras.layers.Layer) or _in_graph(layer, here)
+        ours = isinstance(layer, keras.layers.Layer) or in_graph(layer, here)
         if not known or not ours:
             return original(layer, *args, **kwargs)
         call = self._enter(here, layer, args, kwargs)
@@ -228,10 +228,10 @@ def _arguments(layer: Any, args: Any, kwargs: Any) -> dict[str, Any]:
     return given
 
 
-def _in_graph(operation: Any, parent: Call | None) -> bool:
-    """Whether it is one of a Functional model's, not one that code makes."""
+def in_graph(layer: Any, parent: Call | None) -> bool:
+    """Whether a Functional model calls it as its graph says, and not code."""
     known = getattr(parent.layer, "operations", ()) if parent else ()
-    return any(operation is one for one in known)
+    return any(layer is one for one in known)
 
 
 def _destroys(warning: warnings.WarningMessage, name: str) -> bool:
@@ -279,10 +279,10 @@ def _restore() -> None:
 
 
 def _watched(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    def watched(layer: Any, *args: Any, **kwargs: Any) -> Any:
         watch = _watching.get(threading.get_ident())
         if watch is None:
             return original(layer, *args, **kwargs)
         return watch.called(original, layer, args, kwargs)
 
-    return __call__
+    return watched

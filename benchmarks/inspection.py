@@ -1,0 +1,181 @@
+"""What one inspection costs, in forward passes of the same model.
+
+Run: python benchmarks/inspection.py [--write]
+
+A model of 50 layers in each style that people write: recurrent, attention,
+convolution. A forward pass is an eager call, as an inspection makes them. The
+first inspection of a process is a row of its own: JAX compiles every operation
+for every new shape.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+BACKENDS = ("tensorflow", "torch", "jax")
+ROWS, STEPS, SIZE = 16, 64, 64
+REPEATS = 5
+
+
+def sound(ids: Any) -> Any:
+    """Ten blocks of our transformer: nothing to find."""
+    from keras import layers as kl
+
+    from keras_masking import layers
+
+    x = kl.Embedding(100, SIZE, mask_zero=True)(ids)
+    for _ in range(10):
+        heard = layers.MaskedMultiHeadAttention(4, 16)(x, x)
+        x = kl.LayerNormalization()(layers.MaskedAdd()([x, heard]))
+        x = kl.Dense(SIZE, activation="relu")(x)
+        x = layers.MyActivation("tanh")(x)
+    return kl.GlobalAveragePooling1D()(x)
+
+
+def faulty(ids: Any) -> Any:
+    """The same of Keras' layers: the worst case, everything is measured."""
+    from keras import layers as kl
+
+    x = kl.Embedding(100, SIZE, mask_zero=True)(ids)
+    for _ in range(10):
+        heard = kl.MultiHeadAttention(4, 16)(x, x)
+        x = kl.LayerNormalization()(kl.Add()([x, heard]))
+        x = kl.Dense(SIZE, activation="relu")(x)
+        x = kl.Activation("tanh")(x)
+    return kl.GlobalAveragePooling1D()(x)
+
+
+def convolutions(ids: Any) -> Any:
+    """Each of them leaks, and drops the mask."""
+    from keras import layers as kl
+
+    x = kl.Embedding(100, SIZE, mask_zero=True)(ids)
+    for _ in range(16):
+        x = kl.Conv1D(SIZE, 3, padding="same")(x)
+        x = kl.GroupNormalization(8)(x)
+        x = kl.Activation("relu")(x)
+    return kl.GlobalAveragePooling1D()(x)
+
+
+def recurrent(ids: Any) -> Any:
+    """A few recurrent layers among pointwise ones."""
+    from keras import layers as kl
+
+    from keras_masking import layers
+
+    x = kl.Embedding(100, SIZE, mask_zero=True)(ids)
+    for _ in range(3):
+        x = layers.KeepMask(kl.GRU(SIZE, return_sequences=True))(x)
+        for _ in range(7):
+            x = kl.LayerNormalization()(kl.Dense(SIZE)(x))
+    return kl.GlobalAveragePooling1D()(x)
+
+
+MODELS = (sound, faulty, convolutions, recurrent)
+
+
+def timed(function: Any) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def measure() -> None:
+    """One line of each model, on the backend of this process."""
+    import keras
+    import numpy as np
+
+    import keras_masking
+
+    warnings.filterwarnings("ignore")
+    rng = np.random.default_rng(0)
+    data = rng.integers(1, 100, (ROWS, STEPS)).astype("int32")
+    data[np.arange(STEPS) >= rng.integers(8, STEPS, (ROWS, 1))] = 0
+    tensor = keras.ops.convert_to_tensor(data)
+    for make in MODELS:
+        keras.utils.set_random_seed(0)
+        ids = keras.Input((None,), dtype="int32")
+        model = keras.Model(ids, make(ids))
+
+        def forward(model: Any = model) -> None:
+            keras.ops.convert_to_numpy(model(tensor))
+
+        def inspect(model: Any = model) -> Any:
+            return keras_masking.inspect_masks(model, data)
+
+        first_forward, first = timed(forward), timed(inspect)
+        passes = statistics.median(timed(forward) for _ in range(REPEATS))
+        later = statistics.median(timed(inspect) for _ in range(REPEATS))
+        found = len(inspect().findings)
+        layers = len(model.layers) - 1
+        print(
+            f"| {keras.backend.backend()} | {make.__name__} | {layers} | "
+            f"{found} | {passes:.3f} | {later:.3f} | {later / passes:.1f} | "
+            f"{(later - 1) / passes:.1f} | {first_forward:.2f} | {first:.2f} |",
+            flush=True,
+        )
+
+
+COLUMNS = (
+    "backend",
+    "model",
+    "layers",
+    "findings",
+    "forward pass, s",
+    "inspection, s",
+    "in passes",
+    "in passes, less 1 s",
+    "first pass, s",
+    "first inspection, s",
+)
+HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="into results/")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.here:
+        measure()
+        return
+    rows = ""
+    for backend in BACKENDS:
+        if find_spec(backend) is None:
+            continue
+        done = subprocess.run(
+            [sys.executable, __file__, "--here"],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        rows += "".join(
+            s + "\n" for s in done.stdout.splitlines() if s[:1] == "|"
+        )
+    import keras
+
+    where = f"{os.cpu_count()} cores ({platform.machine()}), CPU"
+    text = (
+        f"# What one inspection costs\n\n{date.today()}, {where}, Keras "
+        f"{keras.version()}. {ROWS} x {STEPS} ids, {SIZE} features; medians of "
+        f"{REPEATS}, of one run.\n\n{HEAD}{rows}"
+    )
+    print(text)
+    if options.write:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "inspection.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The model's inputs with other padding, and what it does with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from keras_masking import probes
+from keras_masking.inspector import inputs as padding
+from keras_masking.inspector.inputs import Inputs
+from keras_masking.inspector.regions import Masks
+from keras_masking.inspector.regions import as_mask
+from keras_masking.inspector.runs import Run
+from keras_masking.inspector.runs import run
+
+RIGHT = f"{padding.MORE} more padding steps on the right"
+LEFT = f"{padding.MORE} more padding steps on the left"
+TRIMMED = "without the padding that all rows share"
+VALUES = "other values at padding steps"
+
+
+@dataclass(eq=False)
+class Change:
+    """One change of the padding, and the run that tried it."""
+
+    what: str
+    counts: bool = True
+    run: Run | None = None
+    masks: Masks | None = None
+    why_not: str = ""
+
+    @property
+    def length(self) -> bool:
+        """Whether the number of steps is another."""
+        return self.what != VALUES
+
+
+def learn_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
+    """The inputs, with what a mask says of each.
+
+    A mask belongs to an input if it is carried, or if a layer that makes masks
+    took it; else if it is the only one of as many steps.
+    """
+    found: list[np.ndarray | None] = [m for m in inputs.masks]
+    for call in base.root.walk():
+        made = [as_mask(s) for s in call.outputs]
+        if call is base.root or not made or made[0] is None:
+            continue
+        if any(s.mask is not None for s in call.inputs):
+            continue
+        for slot in call.inputs:
+            for i, x in enumerate(inputs.leaves):
+                if found[i] is None and _is(slot.tensor, x, made[0]):
+                    found[i] = made[0]
+    for i, x in enumerate(inputs.leaves):
+        if found[i] is None and x.ndim > 1:
+            mask = masks.get(x.shape[1])
+            if mask is not None and mask.shape == x.shape[:2]:
+                found[i] = mask
+    return replace(inputs, padding=tuple(found))
+
+
+def _is(tensor: Any, x: np.ndarray, mask: np.ndarray) -> bool:
+    if tuple(tensor.shape) != x.shape or mask.shape != x.shape[: mask.ndim]:
+        return False
+    return bool(np.array_equal(probes.as_array(tensor), x, equal_nan=True))
+
+
+def sides(inputs: Inputs) -> tuple[bool, bool]:
+    """Whether rows have padding on the left, and whether on the right."""
+    left = right = False
+    for mask in inputs.padding:
+        if mask is not None:
+            steps = padding.flat(mask)
+            some = steps[steps.any(axis=1)]
+            left = left or not some[:, 0].all()
+            right = right or not some[:, -1].all()
+    return left, right
+
+
+def prolonged(
+    model: Any, inputs: Inputs, base: Run, side: str, training: bool
+) -> Change:
+    """More padding on one side; checked that it is padding to the model."""
+    left, right = sides(inputs)
+    counts = left if side == "left" else right or not left
+    change = Change(LEFT if side == "left" else RIGHT, counts)
+    if not inputs.steps:
+        change.why_not = "no mask was made of the inputs"
+        return change
+    if _fixed(model, inputs):
+        change.why_not = "the model takes a fixed number of steps"
+        return change
+    for fill in (0.0, np.nan):
+        tried = run(model, padding.longer(inputs, side, fill), training)
+        if _is_padding(base, tried, side):
+            change.run = tried
+            if tried.error is not None:
+                change.why_not = _refused(tried.error)
+            return change
+        if tried.error is not None and change.why_not == "":
+            change.why_not = _refused(tried.error)
+        floats = (x.dtype.kind == "f" for x in inputs.leaves)
+        if not all_real(inputs) or not any(floats):
+            break
+    change.why_not = change.why_not or "what was added is not padding to it"
+    return change
+
+
+def _fixed(model: Any, inputs: Inputs) -> bool:
+    """Whether the signature of a model says how many steps there must be."""
+    shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or []]
+    return any(len(shape) > 1 and shape[1] in inputs.steps for shape in shapes)
+
+
+def _refused(error: Exception) -> str:
+    return f"it raised {type(error).__name__}: {probes.first_words(error)}"
+
+
+def all_real(inputs: Inputs) -> bool:
+    """Whether the batch has no padding at all."""
+    return all(m is None or bool(m.all()) for m in inputs.padding)
+
+
+def _is_padding(base: Run, tried: Run, side: str) -> bool:
+    """Whether the masks that were made call what was added padding."""
+    found, seen = tried.by_key, False
+    for call in base.root.walk():
+        twin = found.get(call.key)
+        if twin is None or (
+            call is not base.root
+            and any(s.mask is not None for s in call.inputs)
+        ):
+            continue
+        names = ("inputs",) if call is base.root else ("outputs",)
+        for name in names:
+            for a, b in zip(getattr(call, name), getattr(twin, name)):
+                one, other = as_mask(a), as_mask(b)
+                if one is None or other is None:
+                    continue
+                rest = slice(one.shape[1], None)
+                if side == "left":
+                    rest = slice(0, -one.shape[1])
+                if one.shape != other.shape and other[:, rest].any():
+                    return False
+                seen = seen or one.shape != other.shape
+    return seen
+
+
+def same_masks(base: Run, tried: Run) -> bool:
+    """Whether a run with other values made the same masks."""
+    found = tried.by_key
+    for call in base.root.walk():
+        twin = found.get(call.key)
+        if twin is None:
+            return False
+        for a, b in zip(call.outputs, twin.outputs):
+            one, other = as_mask(a), as_mask(b)
+            if one is None or other is None:
+                if one is not other:
+                    return False
+            elif not np.array_equal(one, other):
+                return False
+    return True
+
+
+def others(
+    model: Any, inputs: Inputs, base: Run, training: bool
+) -> Iterator[Change]:
+    """The changes beside more padding on the right."""
+    if not training:
+        yield prolonged(model, inputs, base, "left", training)
+        less = padding.trimmed(inputs)
+        if less is not None:
+            change = Change(TRIMMED, True)
+            change.run = run(model, less, training)
+            if change.run.error is not None:
+                change.why_not = _refused(change.run.error)
+            yield change
+    change = Change(VALUES, True)
+    filled = padding.refilled(inputs)
+    if filled is None:
+        change.why_not = "the batch has no padding"
+    else:
+        tried = run(model, filled, training)
+        if tried.error is not None:
+            change.why_not = _refused(tried.error)
+        elif not same_masks(base, tried):
+            change.why_not = "the values are what the mask is made of"
+        else:
+            change.run = tried
+    yield change

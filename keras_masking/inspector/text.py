@@ -1,0 +1,195 @@
+"""An inspection's report for a terminal: a table of calls, then what to do."""
+
+import io
+import sys
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from keras_masking.inspector import words
+from keras_masking.inspector.report import CallRecord
+from keras_masking.inspector.report import MaskReport
+
+IN_A_PIPE = 100
+WIDEST = 160  # beyond, columns would drift apart
+WIDE = 90  # below, what `call` got and the masks share a column
+STYLES = {
+    "finding": "bold red",
+    "victim": "yellow",
+    "harmless": "dim",
+    "sound": "green",
+    "quiet": "dim",
+}
+
+
+def as_text(report: MaskReport, width: int | None = None) -> str:
+    """The report as plain text.
+
+    Args:
+        report: What an inspection saw.
+        width: The longest line. Defaults to the terminal's width, and to 100
+            where there is no terminal.
+
+    Returns:
+        The text, without codes for colours.
+    """
+    if width is None:
+        width = (
+            Console().width if sys.stdout and sys.stdout.isatty() else IN_A_PIPE
+        )
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        show(report, console)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def show(report: MaskReport, console: Console) -> None:
+    """Prints the report, in colours where the console has them.
+
+    Args:
+        report: What an inspection saw.
+        console: Where to print it.
+    """
+    for part in _parts(report, console.width):
+        console.print(part, highlight=False, markup=False, soft_wrap=False)
+
+
+def _parts(report: MaskReport, width: int) -> Iterator[RenderableType]:
+    if report.calls:
+        yield _calls(report, width)
+    if report.findings:
+        yield _head("Findings")
+        for call in report.findings:
+            yield from _finding(report, call)
+    if report.drift:
+        yield _head("More padding, other values in it")
+        for one in report.drift:
+            kind, told = words.drift(report, one)
+            yield _item(kind, f"{one.change}: {told}")
+    if report.outputs:
+        yield _head("Does the mask reach the loss?")
+        for output in report.outputs:
+            kind, told = words.reach(report, output)
+            yield _item(kind, f"output {output.name}: {told}")
+    if report.false_warnings:
+        yield _head("Keras warned that these destroy the mask; they do no harm")
+        for call in report.false_warnings:
+            yield _item("quiet", f"#{call.index} {call.path}")
+    if report.notes:
+        yield _head("Notes")
+        for note in report.notes:
+            yield _item("quiet", note)
+    if report.error:
+        yield _head("The model failed")
+        yield _item("finding", report.error)
+    yield Text()
+    kind = words.headline(report)[0]
+    yield _text(report.summary(), STYLES[kind])
+
+
+def _calls(report: MaskReport, width: int) -> Table:
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), width=min(width, WIDEST)
+    )
+    wide = width >= WIDE
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("layer", ratio=4, overflow="fold")
+    table.add_column("mask in -> mask out", ratio=5, overflow="fold")
+    if wide:
+        table.add_column("call got", ratio=2, overflow="fold")
+    table.add_column("verdict", ratio=3, overflow="fold")
+    for call in report.calls:
+        kind = words.kind(call)
+        style = STYLES[kind] if kind in ("finding", "quiet") else ""
+        mark = "! " if call.finding else ""
+        cells: list[RenderableType] = [
+            _text(f"{mark}{call.index}", style),
+            _name(call, width, style),
+            _masks(call, wide, min(width, WIDEST) // 3 - 6),
+            _text(words.verdict(call) or "-", STYLES[kind]),
+        ]
+        if wide:
+            cells.insert(3, _text(words.received(call) or "-", "dim"))
+        table.add_row(*cells)
+    return table
+
+
+def _name(call: CallRecord, width: int, style: str) -> Padding:
+    """Indented by depth, but never out of the column."""
+    told = _text(call.name, style)
+    told.append(f"  {_plain(call.type)}", "dim")
+    if call.times > 1:
+        told.append(f"  x {call.times}")
+    return Padding(told, (0, 0, 0, min(2 * call.depth, width // 10)))
+
+
+def _masks(call: CallRecord, wide: bool, room: int) -> Text:
+    before = [one.told for one in words.inputs(call)] or ["-"]
+    after = [one.told for one in words.outputs(call)] or ["raised"]
+    longest = max(map(len, before)) + max(map(len, after))
+    if longest < room and len(before) == len(after):
+        lines = [f"{a} -> {b}" for a, b in zip(before, after)]
+    else:
+        lines = [*before, *(f"-> {one}" for one in after)]
+    if not wide and words.received(call):
+        lines.append(f"call got: {words.received(call)}")
+    return _text("\n".join(lines))
+
+
+def _finding(report: MaskReport, call: CallRecord) -> Iterator[RenderableType]:
+    head = f"#{call.index} {call.path} ({call.type}): {call.verdict}"
+    yield _item("finding", head)
+    for told in (
+        call.reason,
+        words.moved(call),
+        words.victims(report, call),
+    ):
+        if told:
+            yield Padding(_text(told), (0, 0, 0, 4))
+    if call.advice:
+        yield _hanging("=>", call.advice, "bold", indent=4)
+
+
+def _head(text: str) -> Text:
+    return Text(f"\n{text}", "bold")
+
+
+def _item(kind: str, text: str) -> Padding:
+    sign = {"finding": "!", "sound": "+"}.get(kind, "-")
+    return _hanging(sign, text, STYLES[kind] if kind == "finding" else "")
+
+
+def _hanging(sign: str, text: str, style: str, indent: int = 2) -> Padding:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(sign, style), _text(text, style))
+    return Padding(grid, (0, 0, 0, indent))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Words as they are: neither markup nor what a terminal obeys."""
+    return Text(_plain(text), style, overflow="fold")
+
+
+def _plain(text: str) -> str:
+    return "".join(_visible(text.expandtabs(4)))
+
+
+def _visible(text: str) -> Iterable[str]:
+    for char in text:
+        if char == "\n" or char.isprintable():
+            yield char
+        else:
+            yield char.encode("unicode_escape").decode()

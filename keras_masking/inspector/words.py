@@ -1,0 +1,183 @@
+"""What a report says: the words that text, page and picture share."""
+
+import math
+from dataclasses import dataclass
+
+from keras_masking.inspector.report import FAULTS
+from keras_masking.inspector.report import CallRecord
+from keras_masking.inspector.report import Drift
+from keras_masking.inspector.report import MaskReport
+from keras_masking.inspector.report import OutputRecord
+from keras_masking.inspector.report import TensorRecord
+
+
+@dataclass
+class Seen:
+    """A tensor beside a call: what became of its mask, and of how many.
+
+    `state` is "mask", "lost", "gone" (the step axis is, and the mask with it)
+    or "none" (there was never one).
+    """
+
+    tensor: TensorRecord
+    state: str
+    times: int = 1
+
+    @property
+    def counts(self) -> str:
+        if self.tensor.mask is None:
+            return {"lost": "no mask", "gone": "steps gone"}.get(self.state, "")
+        return f"{self.tensor.real}/{self.tensor.mask.size} real"
+
+    @property
+    def shape(self) -> str:
+        mask, shape = self.tensor.mask, self.tensor.shape
+        if mask is None or mask.shape == shape[:2]:
+            return _shape(shape)
+        return f"{_shape(shape)}, its mask {_shape(mask.shape)}"
+
+    @property
+    def told(self) -> str:
+        """Counts and shape, and how many tensors are like this."""
+        times = f" x {self.times}" if self.times > 1 else ""
+        return f"{self.counts or '-'} {self.shape}{times}"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"({','.join(map(str, shape))})"
+
+
+def inputs(call: CallRecord) -> list[Seen]:
+    return _alike([Seen(x, _state(x)) for x in call.inputs])
+
+
+def outputs(call: CallRecord) -> list[Seen]:
+    had = [len(x.shape) for x in call.inputs if _state(x) != "none"]
+    told = []
+    for x in call.outputs:
+        state = _state(x)
+        if state == "none" and had:
+            if call.role == "reduces" or len(x.shape) < max(had):
+                state = "gone"
+            elif call.verdict == "drops":
+                state = "lost"
+        told.append(Seen(x, state))
+    return _alike(told)
+
+
+def _state(tensor: TensorRecord) -> str:
+    if tensor.mask is not None:
+        return "mask"
+    return "lost" if tensor.lost else "none"
+
+
+def _alike(seen: list[Seen]) -> list[Seen]:
+    """Tensors of one shape and mask once: query, key and value often are."""
+    found: dict[object, Seen] = {}
+    for one in seen:
+        mask = one.tensor.mask
+        bits = None if mask is None else (mask.shape, mask.tobytes())
+        key = (one.state, one.tensor.shape, bits)
+        if key in found:
+            found[key].times += 1
+        else:
+            found[key] = one
+    return list(found.values())
+
+
+def kind(call: CallRecord) -> str:
+    """What a reader should make of a call: it picks sign and colour."""
+    if call.finding:
+        return "finding"
+    if call.victim_of is not None or any(x.lost for x in call.outputs):
+        return "victim"  # or a call within it is to blame
+    if call.verdict in FAULTS and call.verdict != call.role:
+        return "harmless"
+    return "sound" if call.verdict else "quiet"
+
+
+def verdict(call: CallRecord) -> str:
+    since = "" if call.victim_of is None else f"no mask since #{call.victim_of}"
+    harmless = ", harmless" if kind(call) == "harmless" else ""
+    return ", ".join(filter(None, [call.verdict + harmless, since]))
+
+
+def received(call: CallRecord) -> str:
+    """What `call` got, where there was a mask to get."""
+    if call.received:
+        return ", ".join(call.received)
+    had = any(x.mask is not None for x in call.inputs)
+    return "nothing" if had else ""
+
+
+def moved(call: CallRecord) -> str:
+    if call.moved is None:
+        return ""
+    if call.moved == 0:
+        return "padding does not move its real outputs"
+    return f"padding moves its real outputs by {number(call.moved)} (relative)"
+
+
+def number(value: float) -> str:
+    return f"{value:.2g}" if math.isfinite(value) else str(value)
+
+
+def victims(report: MaskReport, call: CallRecord) -> str:
+    """Who has no mask because of this call."""
+    those = [f"#{c.index}" for c in report.calls if c.victim_of == call.index]
+    if not those:
+        return ""
+    more = f" and {len(those) - 8} more" if len(those) > 8 else ""
+    return f"without a mask since: {', '.join(those[:8])}{more}"
+
+
+def at(report: MaskReport, index: int) -> str:
+    """`#3 conv`."""
+    names = {call.index: call.name for call in report.calls}
+    return f"#{index} {names.get(index, '')}".rstrip()
+
+
+def drift(report: MaskReport, one: Drift) -> tuple[str, str]:
+    """The kind of a change of padding, and what it did."""
+    if one.moved is None:
+        return "quiet", f"not measured: {one.why_not}"
+    told = f"outputs move by {number(one.moved)}"
+    if one.relative is not None:
+        told += f" (relative {number(one.relative)})"
+    if one.starts is None:
+        return "sound", told
+    told += f", from {at(report, one.starts)} on"
+    if one.counts:
+        return "finding", told
+    return (
+        "harmless",
+        f"{told}; a note, not a finding: no such padding was given",
+    )
+
+
+def reach(report: MaskReport, output: OutputRecord) -> tuple[str, str]:
+    """The kind of an output, and whether the mask reaches the loss by it."""
+    if output.reached is None:
+        return "quiet", "nothing to reach it: no steps, or never a mask"
+    if output.reached:
+        return "sound", f"yes, {Seen(output.tensor, 'mask').counts}"
+    if output.lost_by is None:
+        return "finding", "no"
+    return "finding", f"no, lost by {at(report, output.lost_by)}"
+
+
+def headline(report: MaskReport) -> tuple[str, str]:
+    """A kind and a sentence: what to know first."""
+    count = len(report.findings)
+    calls = f"{len(report.calls)} call{'s' * (len(report.calls) != 1)}"
+    told = f"{count} finding{'s' * (count != 1)} in {calls}"
+    if report.error:
+        return "finding", f"The model failed; {told} up to there."
+    if count:
+        return "finding", f"{told}."
+    if any(drift(report, one)[0] == "finding" for one in report.drift):
+        return "harmless", f"No finding in {calls}, but padding moves outputs."
+    masks = [t.mask for c in report.calls for t in (*c.inputs, *c.outputs)]
+    if all(mask is None for mask in masks):
+        return "quiet", f"No mask in {calls}: there was nothing to lose."
+    return "sound", f"No finding in {calls}."

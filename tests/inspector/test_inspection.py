@@ -1,0 +1,226 @@
+"""What an inspection takes and refuses, and what its report holds."""
+
+import json
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from keras_masking import inspect_masks
+from keras_masking import layers
+from keras_masking.inspector import MaskFindingsError
+from keras_masking.inspector import MaskReport
+from tests.inspector import gallery
+from tests.inspector.gallery import IDS
+from tests.inspector.gallery import build
+
+
+def call(report: MaskReport, name: str) -> Any:
+    (found,) = [c for c in report.calls if c.name == name]
+    return found
+
+
+def test_the_masks_of_a_call() -> None:
+    ids, x = gallery.tokens()
+    x = layers.MaskedConv1D(4, 3, padding="valid", name="conv")(x)
+    model = keras.Model(ids, kl.GlobalAveragePooling1D(name="pool")(x))
+    report = inspect_masks(model, IDS)
+    conv = call(report, "conv")
+    expected = np.zeros((3, 4), bool)
+    for row, length in enumerate((6, 4, 3)):
+        expected[row, : length - 2] = True
+    np.testing.assert_array_equal(conv.inputs[0].mask, IDS != 0)
+    np.testing.assert_array_equal(conv.outputs[0].mask, expected)
+    assert (conv.outputs[0].real, conv.outputs[0].padding) == (7, 5)
+    assert conv.received == ["mask"]
+    assert (conv.role, conv.verdict) == ("transforms", "transforms")
+    assert call(report, "tokens").role == "generates"
+    assert call(report, "pool").role == "reduces"
+    assert conv.path == f"{model.name}/conv"
+
+
+def test_depth_and_order() -> None:
+    report = inspect_masks(build(gallery.block_in_subclass), IDS)
+    assert [c.index for c in report.calls] == list(range(len(report.calls)))
+    block, attention = call(report, "block"), call(report, "attention")
+    assert (report.calls[0].depth, block.depth, attention.depth) == (0, 1, 2)
+    assert attention.path.endswith("/block/attention")
+
+
+def test_victims_point_to_the_first_guilty_call() -> None:
+    report = inspect_masks(build(gallery.transformer), IDS)
+    guilty = call(report, "attention_1").index
+    for name in ("add_1", "norm_1", "attention_2", "norm_2"):
+        assert call(report, name).victim_of == guilty, name
+    assert call(report, "add_1").outputs[0].lost
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_how_far_a_leak_moves(training: bool) -> None:
+    """A mean over all steps moves by what the padding adds: an oracle."""
+
+    class Mean(kl.Layer):
+        def call(self, inputs: Any, mask: Any = None) -> Any:
+            return keras.ops.mean(inputs, axis=1)
+
+    x = gallery.masked(
+        np.ones((2, 4, 1)), np.array([[1, 1, 1, 1], [1, 1, 0, 0]])
+    )
+    source = keras.Input((None, 1))
+    report = inspect_masks(
+        keras.Model(source, Mean(name="mean")(source)), x, training=training
+    )
+    mean = call(report, "mean")
+    assert [c.name for c in report.findings] == ["mean"]
+    # Two of four steps become +-10: the mean of the row (1 + 1 + a + b) / 4.
+    possible = [
+        abs((2 + a + b) / 4 - 1.0) for a in (-10, 10) for b in (-10, 10)
+    ]
+    assert any(mean.moved == pytest.approx(p, rel=1e-5) for p in possible)
+
+
+def test_outputs() -> None:
+    ids, x = gallery.tokens()
+    tagged = kl.Dense(2, name="tagged")(x)
+    lost = kl.Dense(2)(x * 1.0)
+    pooled = kl.GlobalAveragePooling1D()(x)
+    model = keras.Model(ids, {"tags": tagged, "bare": lost, "pool": pooled})
+    report = inspect_masks(model, IDS)
+    reached = {out.name: out.reached for out in report.outputs}
+    assert reached == {"tags": True, "bare": False, "pool": None}
+    (bare,) = [out for out in report.outputs if out.name == "bare"]
+    assert report.calls[bare.lost_by].verdict == "drops"
+    assert [c.verdict for c in report.findings] == ["drops"]
+
+
+def test_drift_names_where_it_starts() -> None:
+    report = inspect_masks(build(gallery.group_normalization), IDS)
+    right, left = report.drift[:2]
+    assert right.starts == left.starts == call(report, "norm").index
+    assert (right.counts, left.counts) == (True, False)
+    assert "values" in report.drift[-1].change
+    assert report.drift[-1].why_not == "the values are what the mask is made of"
+
+
+def test_padding_on_the_left_counts_where_the_batch_has_it() -> None:
+    ids, x = gallery.tokens()
+    p = kl.Embedding(64, gallery.SIZE)(gallery.Columns()(ids))
+    model = gallery.pooled(ids, layers.MaskedAdd()([x, p]))
+    assert inspect_masks(model, IDS).ok
+    report = inspect_masks(model, gallery.LEFT)
+    assert not report.ok
+    left = report.drift[1]
+    assert "left" in left.change and left.counts and left.moved > 1e-3
+
+
+def test_values_at_padding_steps() -> None:
+    source = keras.Input((None, 2))
+    model = keras.Model(source, kl.GlobalMaxPooling1D(name="max")(source))
+    x = gallery.masked(-np.ones((3, 6, 2)), IDS != 0)
+    values = inspect_masks(model, x).drift[-1]
+    assert values.moved == pytest.approx(11.0)  # from -1 to 8 + 2 * 1
+    assert values.starts == 1
+
+
+def test_common_padding_is_taken_away() -> None:
+    """Rows that all end in padding hide what a convolution sees there."""
+    ids = np.pad(np.ones((2, 3), int), [(0, 0), (0, 5)])
+
+    def convolution() -> Any:
+        ids, x = gallery.tokens()
+        x = kl.Conv1D(4, 3, padding="same")(x)
+        mask = keras.ops.not_equal(ids, 0)
+        return keras.Model(ids, kl.GlobalAveragePooling1D()(x, mask=mask))
+
+    report = inspect_masks(build(convolution), ids)
+    changes = {d.change: d for d in report.drift}
+    right = changes["12 more padding steps on the right"]
+    trimmed = changes["without the padding that all rows share"]
+    assert trimmed.moved > 1e-4
+    assert right.moved < 1e-6
+
+
+def test_without_probes_nothing_is_measured() -> None:
+    report = inspect_masks(build(gallery.operator), IDS, probe=False)
+    assert [c.name for c in report.findings] == ["multiply"]
+    assert report.drift == []
+    assert all(c.moved is None for c in report.calls)
+    assert inspect_masks(
+        build(gallery.group_normalization), IDS, probe=False
+    ).ok
+
+
+def test_strict() -> None:
+    with pytest.raises(MaskFindingsError) as caught:
+        inspect_masks(build(gallery.operator), IDS, strict=True)
+    said = str(caught.value)
+    assert "multiply" in said and "drops" in said and "MaskedMultiply" in said
+    inspect_masks(build(gallery.our_transformer), IDS, strict=True)
+
+
+def test_a_batch_without_padding() -> None:
+    report = inspect_masks(build(gallery.convolution), IDS[:1])
+    conv = call(report, "conv")
+    assert (conv.verdict, conv.moved) == ("ignores", None)
+    assert any("np.pad" in note for note in report.notes)
+    assert report.drift[0].moved > 1e-4  # some padding was added for it
+
+
+def test_no_mask_at_all() -> None:
+    ids = keras.Input((None,), dtype="int32")
+    x = kl.Embedding(10, 4)(ids)
+    report = inspect_masks(gallery.pooled(ids, x), IDS)
+    assert any("No mask was born" in note for note in report.notes)
+    assert report.outputs[0].reached is None
+    assert report.drift[0].why_not
+
+
+def test_plain_data() -> None:
+    report = inspect_masks(build(gallery.transformer), IDS)
+    data = json.loads(json.dumps(report.to_dict()))
+    assert data["ok"] is False
+    assert data["calls"][1]["outputs"][0]["mask"] == (IDS != 0).tolist()
+    assert data["drift"][0]["starts"] == report.drift[0].starts
+    assert data["versions"]["keras"] == keras.version()
+
+
+def test_inputs_of_other_kinds() -> None:
+    model = build(gallery.operator)
+    for ids in (
+        IDS.astype("int64"),
+        keras.ops.convert_to_tensor(IDS),
+        IDS.tolist(),
+    ):
+        if isinstance(ids, list):
+            ids = np.array(ids)
+        assert len(inspect_masks(model, ids).findings) == 1
+    assert inspect_masks(
+        layers.MaskedGlobalMaxPooling1D(), np.ones((2, 3, 4))
+    ).ok
+
+
+def test_a_model_that_is_not_built_is_built() -> None:
+    model = build(gallery.operator_in_subclass)
+    assert not model.built
+    assert len(inspect_masks(model, IDS).findings) == 1
+    assert model.built
+
+
+@pytest.mark.parametrize(
+    "model, inputs, said",
+    [
+        (lambda: 3, IDS, "`model` must be a Keras model or layer"),
+        (gallery.operator, np.array([["a", "b"]]), "inputs must be numbers"),
+    ],
+)
+def test_bad_input(model: Any, inputs: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
+        inspect_masks(build(model), inputs)
+    assert "Received: " in str(caught.value)
+
+
+def test_inputs_that_the_model_refuses() -> None:
+    report = inspect_masks(build(gallery.operator), np.ones((2, 3, 4, 5)))
+    assert report.error and not report.ok
