@@ -1,7 +1,12 @@
 """The one place that reads what Keras keeps private."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from contextlib import contextmanager
+from contextlib import nullcontext
+from importlib import import_module
+from itertools import chain
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,16 +14,21 @@ from keras import KerasTensor
 from keras import ops
 from keras import tree
 from keras import version
+from keras.config import backend
 from keras.layers import InputLayer
 from keras.src.backend.common import masking
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
 from keras.src.models.functional import Functional
+from keras.src.trainers.data_adapters import data_adapter_utils
+from keras.src.utils.module_utils import tensorflow
 
 from keras_masking._types import Tensor
 
 # Since 3.14 a layer keeps the masks of the inputs that it casts.
 KEEPS_MASKS_OF_CASTS = [int(n) for n in version().split(".")[:2]] >= [3, 14]
+# Since 3.16 JAX gets the batches of several steps as one, stacked.
+_STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 _UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
@@ -80,6 +90,12 @@ def carried_mask(node: Any) -> Any:
     return kwargs.get("mask") if known else None
 
 
+def with_sublayers(layer: Any) -> list[Any]:
+    """A layer and the layers in it; an operation has none."""
+    inside = getattr(layer, "_flatten_layers", None)
+    return [layer] if inside is None else inside()
+
+
 def is_rehearsal() -> bool:
     """Whether Keras runs a `call` with stand-ins, to learn its shapes.
 
@@ -132,3 +148,53 @@ def known_value(x: Tensor) -> np.ndarray | None:
         return np.asarray(ops.convert_to_numpy(x))
     except Exception:
         return None
+
+
+def random_state_kept() -> AbstractContextManager[Any]:
+    """What is drawn inside changes nothing drawn later.
+
+    torch draws dropout from a state of its own, not from Keras' seeds, which
+    are variables.
+    """
+    if backend() != "torch":
+        return nullcontext()
+    torch: Any = import_module("torch")
+    return torch.random.fork_rng(range(torch.cuda.device_count()))
+
+
+def first_batch(feed: Any, steps: int) -> tuple[Any, Any] | None:
+    """The first batch in what a train function is fed, and the same feed.
+
+    Args:
+        feed: The last argument of `model.train_function`.
+        steps: The model's `steps_per_execution`.
+
+    Returns:
+        The batch, and a feed that has it still and is good for one call; or
+        None if it cannot be had: a `tf.distribute` strategy hands batches out
+        by themselves.
+    """
+    if isinstance(feed, list):  # torch
+        return feed[0], feed
+    if backend() != "tensorflow":
+        batch = next(feed)
+        first = batch
+        if steps > 1 and _STACKS_BATCHES:
+            first = tree.map_structure(lambda x: x[0], batch)
+        return first, chain([batch], feed)
+    if not isinstance(feed, tensorflow.data.Iterator):
+        return None
+    batch = next(feed)
+    empty = tensorflow.experimental.Optional
+    first = tree.map_structure(
+        lambda x: None if isinstance(x, empty) else x, batch
+    )
+    return first, _put_back(batch, islice(feed, steps - 1), feed.element_spec)
+
+
+def _put_back(batch: Any, rest: Iterator[Any], spec: Any) -> Any:
+    """An iterator of tf.data: for others Keras has another, slower way."""
+    dataset = tensorflow.data.Dataset.from_generator(
+        lambda: chain([batch], rest), output_signature=spec
+    )
+    return iter(dataset)

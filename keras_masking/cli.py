@@ -1,7 +1,7 @@
 """The command line, `keras-masking`.
 
 Keras is never imported here: its backend is fixed at import, so what needs it
-runs in workers, and `--help` is there at once.
+runs in workers, or imports it late, and `--help` is there at once.
 """
 
 import shlex
@@ -22,6 +22,7 @@ from keras_masking.contract.options import read_expected
 from keras_masking.contract.options import report_options
 from keras_masking.contract.options import require_a_backend
 from keras_masking.contract.options import split
+from keras_masking.inspector.command import inspect
 
 OUR_PACK = "keras_masking.cases"
 INTERRUPTED = 130
@@ -45,7 +46,10 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="keras-masking")
 def cli() -> None:
-    """Does a Keras layer keep the mask contract?"""
+    """Does a Keras layer keep the mask contract? Where does a model lose it?"""
+
+
+cli.add_command(inspect)
 
 
 @cli.command()

@@ -13,6 +13,10 @@ class MaskDtypeError(MaskError):
     """The mask's dtype cannot be read as true and false."""
 
 
+class MaskWarning(UserWarning):
+    """A model in training loses its mask, or lets padding in."""
+
+
 def describe(who: str, rule: str, fix: str, **received: object) -> str:
     """Words a message: who, the rule, what was received, the fix.
 

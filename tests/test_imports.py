@@ -29,6 +29,7 @@ MAY_IMPORT = {
         "__version__",
         "_keras",
         "_types",
+        "contract",
         "counterparts",
         "errors",
         "inspector",
@@ -61,6 +62,7 @@ WITHOUT_KERAS = (
     "inspector.grid",
     "inspector.page",
     "inspector.picture",
+    "inspector.reading",
     "inspector.report",
     "inspector.text",
     "inspector.words",
@@ -127,11 +129,12 @@ def test_the_command_line_does_not_import_keras() -> None:
     assert not {"keras", "tensorflow", "torch", "jax"} & set(loaded)
 
 
-def test_help_loads_little() -> None:
+@pytest.mark.parametrize("command", ["check", "inspect"])
+def test_help_loads_little(command: str) -> None:
     loaded = modules_after(
         "from click.testing import CliRunner; from keras_masking.cli import "
         "cli; assert 'Exit codes' in CliRunner().invoke("
-        "cli, ['check', '--help']).output"
+        f"cli, ['{command}', '--help']).output"
     )
     assert not {"keras", "numpy", "rich"} & {n.split(".")[0] for n in loaded}
 

@@ -1,0 +1,177 @@
+"""Models and inputs from files, for the command line; what is wrong with them.
+
+Keras and NumPy are imported when something is read.
+"""
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_masking.contract.names import did_you_mean
+
+ARCHIVES = (b"PK", b"\x93NUMPY")  # .npz, .npy
+UNKNOWN = re.compile(
+    r"Could not (?:locate|deserialize) (class|function) '([^']+)'"
+)
+
+
+class Refused(click.ClickException):
+    """Wrong use, or a file that cannot be read: one line."""
+
+    exit_code = 2
+
+
+def require_archive(path: Path) -> None:
+    """Refuses, before Keras is imported, what is no file of a model."""
+    if not path.exists():
+        raise Refused(f"there is no file {path}.")
+    if path.is_dir():
+        raise Refused(f"{path} is a folder, not a .keras file.")
+    if path.suffix in (".h5", ".hdf5"):
+        raise Refused(
+            f"{path} is not a .keras file. Load it in Python, and save it as "
+            "one with `model.save`, or call `inspect_masks` there."
+        )
+    if not zipfile.is_zipfile(path):
+        what = "damaged" if path.suffix == ".keras" else "not a .keras file"
+        raise Refused(f"{path} is {what}: it is no complete zip archive.")
+    with zipfile.ZipFile(path) as archive:
+        if "config.json" not in archive.namelist():
+            raise Refused(f"{path} is not a .keras file: it holds no model.")
+
+
+def read_model(path: Path) -> Any:
+    """The model in a .keras file; code in it is not run."""
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except zipfile.BadZipFile as error:
+        raise Refused(f"{path} is damaged: {error}.") from error
+    except Exception as error:
+        raise Refused(_cannot_load(path, str(error), error)) from error
+
+
+def _cannot_load(path: Path, text: str, error: Exception) -> str:
+    unknown = UNKNOWN.search(text)
+    if unknown:
+        kind, name = unknown.groups()
+        return (
+            f"{path} needs the {kind} {name!r}, which is not registered. Pass "
+            "`--import your_module`, the module that registers it with "
+            "`keras.saving.register_keras_serializable`."
+        )
+    if "safe_mode" in text:
+        return (
+            f"{path} holds a Python lambda, in a `Lambda` layer say: code of "
+            "the file, which is not run. If you trust it, load it in Python "
+            "with `keras.saving.load_model(path, safe_mode=False)`, and call "
+            "`keras_masking.inspect_masks(model)`."
+        )
+    return f"{path} cannot be loaded: {type(error).__name__}: {words(error)}"
+
+
+def words(error: Exception) -> str:
+    """What an error says in one line, without what Keras puts around it."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))
+    lines = text.split("Exception encountered: ")[-1].splitlines()
+    told = [s.strip() for s in lines if s.strip()]
+    told = [s for s in told if not s.startswith("Exception encountered")]
+    return told[0][:300] if told else "(no message)"
+
+
+def read_inputs(path: Path, model: Any) -> Any:
+    """The inputs in a .npy or .npz file, in the structure that `model` has."""
+    arrays = _arrays(path)
+    tensors = getattr(model, "inputs", None)
+    if not tensors:
+        return next(iter(arrays.values())) if len(arrays) == 1 else arrays
+    names = _names(model)
+    if len(arrays) == 1 and len(names) == 1:
+        arrays = {names[0]: next(iter(arrays.values()))}
+    elif "" in arrays:
+        raise Refused(
+            f"{path} holds one array, and the model takes {', '.join(names)}: "
+            "save a .npz of arrays with these names."
+        )
+    for name in arrays:
+        if name not in names:
+            raise Refused(
+                f"{path}: the model has no input {name!r}. It has "
+                f"{', '.join(names)}.{did_you_mean(name, names)}"
+            )
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise Refused(f"{path} lacks the inputs {', '.join(missing)}.")
+    for name, tensor in zip(names, tensors):
+        _require_fit(path, name, arrays[name], tensor)
+    rows = {name: len(array) for name, array in arrays.items()}
+    if len(set(rows.values())) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in rows.items())
+        raise Refused(f"{path}: the inputs differ in their rows: {told}.")
+    return _structured(model, [arrays[name] for name in names])
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    """The arrays by name; that of a .npy file has the name ""."""
+    import numpy as np
+
+    try:
+        with path.open("rb") as file:
+            if not file.read(6).startswith(ARCHIVES):
+                raise Refused(f"{path} is not a .npy or .npz file.")
+            file.seek(0)
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            arrays = dict(loaded)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        if "allow_pickle" in str(error):
+            raise Refused(
+                f"{path} holds Python objects, which are not loaded: save "
+                "arrays of numbers, rows padded to one length."
+            ) from error
+        raise Refused(f"{path} is damaged: {words(error)}") from error
+    if not arrays:
+        raise Refused(f"{path} holds no array.")
+    return arrays
+
+
+def _names(model: Any) -> list[str]:
+    """What the inputs are called: the keys of a dict of them, else theirs."""
+    import keras
+
+    inputs = getattr(model, "input", None)
+    if isinstance(inputs, dict) and len(inputs) == len(model.inputs):
+        return list(keras.tree.flatten({name: name for name in inputs}))
+    return [tensor.name for tensor in model.inputs]
+
+
+def _require_fit(path: Path, name: str, array: Any, tensor: Any) -> None:
+    shape = tuple(tensor.shape)
+    fits = array.ndim == len(shape) and all(
+        size in (None, given) for size, given in zip(shape, array.shape)
+    )
+    if not fits:
+        raise Refused(
+            f"{path}: the input {name!r} must have the shape {shape}, rank "
+            f"{len(shape)}; the array has {array.shape}, rank {array.ndim}."
+        )
+    if array.dtype.kind not in "biuf":
+        raise Refused(
+            f"{path}: the input {name!r} must hold numbers, not {array.dtype}."
+        )
+
+
+def _structured(model: Any, arrays: list[Any]) -> Any:
+    import keras
+
+    inputs = getattr(model, "input", None)
+    if inputs is None:  # a Sequential model has one input
+        return arrays[0]
+    return keras.tree.pack_sequence_as(inputs, arrays)
