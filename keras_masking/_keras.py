@@ -114,15 +114,12 @@ def is_dense(x: Tensor) -> bool:
     return not any(getattr(x, flag, False) is True for flag in _SPARSE_FLAGS)
 
 
-def layers_of(model: Any) -> list[Any]:
-    """A model, and all layers in it."""
-    return list(model._flatten_layers())
-
-
 @contextmanager
 def losses_kept(model: Any) -> Iterator[None]:
     """Puts back what layers gave `add_loss`, which the next call clears."""
-    kept = [(x, x._losses[:], x._loss_ids.copy()) for x in layers_of(model)]
+    kept = [
+        (x, x._losses[:], x._loss_ids.copy()) for x in with_sublayers(model)
+    ]
     try:
         yield
     finally:

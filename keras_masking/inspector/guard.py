@@ -7,7 +7,6 @@ import keras
 
 from keras_masking._keras import first_batch
 from keras_masking._keras import is_dense
-from keras_masking._keras import random_state_kept
 from keras_masking.errors import MaskWarning
 from keras_masking.errors import describe
 from keras_masking.inspector.report import MaskFindingsError
@@ -107,8 +106,7 @@ class MaskGuard(keras.callbacks.Callback):
 
         (inputs,), self._batch = self._batch, None
         try:
-            with random_state_kept():
-                self.report = inspect_masks(self.model, inputs, **self.options)
+            self.report = inspect_masks(self.model, inputs, **self.options)
             self.report.raise_for_findings()
         except Exception as error:
             if self.on_finding == "raise":

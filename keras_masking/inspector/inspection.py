@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from keras_masking import __version__
-from keras_masking._keras import layers_of
 from keras_masking._keras import losses_kept
+from keras_masking._keras import with_sublayers
 from keras_masking.errors import describe
 from keras_masking.inspector.changes import Change
 from keras_masking.inspector.changes import all_real
@@ -109,7 +109,7 @@ def inspect_masks(
         inputs, told = make_up(model)
         notes.append(told)
     given = read(inputs, model)
-    if not all(layer.built for layer in layers_of(model)):
+    if not all(layer.built for layer in with_sublayers(model)):
         _build(model, given)
     report = MaskReport(
         model.name, keras.backend.backend(), _versions(), notes=notes

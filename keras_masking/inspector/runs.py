@@ -1,6 +1,8 @@
 """Runs of a model that leave nothing behind, each watched."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._keras import random_state_kept
 from keras_masking._keras import set_mask
 from keras_masking.inspector.inputs import Inputs
 from keras_masking.inspector.watch import Call
@@ -42,7 +45,7 @@ def run(model: Any, inputs: Inputs, training: bool) -> Run:
     watch = Watch()
     tensors = inputs.tensors()
     error = None
-    with watching(watch), keras.StatelessScope(collect_losses=True):
+    with watching(watch), _no_trace():
         try:
             model(inputs.pack(tensors), training=training)
         except Exception as raised:
@@ -51,6 +54,13 @@ def run(model: Any, inputs: Inputs, training: bool) -> Run:
         # It was refused before any layer saw it.
         raise error or ValueError("the model called no layer")
     return Run(watch.root, watch.failed, error, tensors, watch.warnings)
+
+
+@contextmanager
+def _no_trace() -> Iterator[None]:
+    """What is written and drawn inside is as if it had not been."""
+    with keras.StatelessScope(collect_losses=True), random_state_kept():
+        yield
 
 
 def again(
@@ -83,7 +93,7 @@ def again(
     if call.bound.get("training") is not None:
         kwargs["training"] = call.bound["training"]
     watch = Watch(before, after)
-    with watching(watch), keras.StatelessScope(collect_losses=True):
+    with watching(watch), _no_trace():
         call.layer(*args, **kwargs)
     assert watch.root is not None  # noqa: S101  its inputs have numbers
     return watch.root
