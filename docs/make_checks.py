@@ -4,8 +4,8 @@ from pathlib import Path
 
 from keras_masking.contract import Check
 from keras_masking.contract import all_checks
-from keras_masking.contract.names import LEVELS
-from keras_masking.contract.names import ROLES
+from keras_masking.names import LEVELS
+from keras_masking.names import ROLES
 
 HEAD = """# The checks
 

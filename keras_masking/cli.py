@@ -12,17 +12,17 @@ from typing import Any
 import click
 
 from keras_masking import __version__
+from keras_masking.cli_inspect import inspect
 from keras_masking.contract import output
 from keras_masking.contract import workers
 from keras_masking.contract.badge import as_badge
-from keras_masking.contract.names import LEVELS
-from keras_masking.contract.names import ROLES
 from keras_masking.contract.options import choose_backends
 from keras_masking.contract.options import read_expected
 from keras_masking.contract.options import report_options
 from keras_masking.contract.options import require_a_backend
 from keras_masking.contract.options import split
-from keras_masking.inspector.command import inspect
+from keras_masking.names import LEVELS
+from keras_masking.names import ROLES
 
 OUR_PACK = "keras_masking.cases"
 INTERRUPTED = 130

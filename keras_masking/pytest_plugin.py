@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keras_masking.contract.names import LEVELS
+from keras_masking.names import LEVELS
 
 KEY = "mask_contract"
 

@@ -12,6 +12,7 @@ import pytest
 
 import keras_masking
 from keras_masking import contract
+from keras_masking import inspector
 from keras_masking import layers
 from keras_masking import losses
 from keras_masking import metrics
@@ -125,7 +126,7 @@ def test_the_api_has_every_public_name() -> None:
     errors = vars(keras_masking.errors).items()
     public = {name for name, thing in errors if isinstance(thing, type)}
     public.add("convert")
-    for module in (contract, layers, losses, metrics, ops):
+    for module in (contract, inspector, layers, losses, metrics, ops):
         public |= set(module.__all__)
     wanted = {name for name in public if not name.startswith("_")}
     wanted |= {"ConversionReport"}  # what `convert` returns

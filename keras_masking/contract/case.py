@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_masking.contract.names import ROLES
+from keras_masking.names import ROLES
 
 
 class TargetError(ValueError):

@@ -18,9 +18,9 @@ from keras_masking.contract.cells import ordered
 from keras_masking.contract.cells import row_of
 from keras_masking.contract.cells import rules_of
 from keras_masking.contract.cells import slug
-from keras_masking.contract.names import LEVELS
 from keras_masking.contract.report import STATUSES
 from keras_masking.contract.report import Result
+from keras_masking.names import LEVELS
 
 # What a status says, beside its sign and its name.
 MEANINGS = {

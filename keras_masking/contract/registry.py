@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from keras_masking.contract.case import TargetError
-from keras_masking.contract.names import ROLES
-from keras_masking.contract.names import did_you_mean
+from keras_masking.names import ROLES
+from keras_masking.names import did_you_mean
 
 SECTIONS = ("Why", "Cause", "Wrong", "Right")
 MODULES = (

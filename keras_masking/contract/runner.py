@@ -20,7 +20,6 @@ from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
-from keras_masking.contract.names import LEVELS
 from keras_masking.contract.registry import Check
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.registry import check_ids
@@ -28,6 +27,7 @@ from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 from keras_masking.contract.reproduce import script
 from keras_masking.contract.roles import infer_role
+from keras_masking.names import LEVELS
 
 # Tried in this order when a check fails: the first that still does is told.
 SMALLER = ((1, 2, 1), (2, 3, 2))

@@ -17,7 +17,7 @@ import keras
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
-from keras_masking.contract.names import did_you_mean
+from keras_masking.names import did_you_mean
 
 FORMS = (
     "A target is `pkg.mod:Class`, `pkg.mod:Class(units=4)`, `pkg.mod:name` of "

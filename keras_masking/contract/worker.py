@@ -185,7 +185,7 @@ def _check(job: Job, say: Say) -> None:
 def _expecting(expected: dict[str, Any], cases: list[Any]) -> list[Any]:
     """The cases with their tables of expected failures beside their own."""
     from keras_masking.contract.case import TargetError
-    from keras_masking.contract.names import did_you_mean
+    from keras_masking.names import did_you_mean
 
     names = [case.name for case in cases]
     for name in expected:

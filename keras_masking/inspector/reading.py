@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from keras_masking.contract.names import did_you_mean
+from keras_masking.names import did_you_mean
 
 ARCHIVES = (b"PK", b"\x93NUMPY")  # .npz, .npy
 UNKNOWN = re.compile(

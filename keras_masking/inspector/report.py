@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-# What a call does with the mask, if nothing is wrong with that.
-ROLES = ("generates", "passes", "transforms", "reduces", "merges", "drops")
 # What is wrong with a call. Each says who is to blame, not who suffers.
 FAULTS = (
     "fails",  # the call raises, and without a mask it does not

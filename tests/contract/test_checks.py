@@ -8,8 +8,8 @@ import pytest
 from keras_masking.contract import TargetError
 from keras_masking.contract import all_checks
 from keras_masking.contract import get_check
-from keras_masking.contract.names import LEVELS
-from keras_masking.contract.names import ROLES
+from keras_masking.names import LEVELS
+from keras_masking.names import ROLES
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from keras_masking import cli
+from keras_masking import cli_inspect as command
 from keras_masking import layers
 from keras_masking.contract.processes import BACKENDS
 from keras_masking.contract.processes import installed
-from keras_masking.inspector import command
 from keras_masking.inspector.report import MaskReport
 from tests.helpers import BACKEND
 

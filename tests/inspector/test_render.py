@@ -19,10 +19,10 @@ from keras_masking.inspector.grid import grid
 from keras_masking.inspector.page import as_fragment
 from keras_masking.inspector.page import as_html
 from keras_masking.inspector.report import FAULTS
-from keras_masking.inspector.report import ROLES
 from keras_masking.inspector.report import MaskReport
 from keras_masking.inspector.text import as_text
 from keras_masking.inspector.text import show
+from keras_masking.names import ROLES
 from tests.inspector import reports
 
 SCRIPT = "<script>alert(1)</script>"

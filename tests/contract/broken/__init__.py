@@ -10,7 +10,7 @@ from keras_masking.contract import Case
 from keras_masking.contract import Report
 from keras_masking.contract import all_checks
 from keras_masking.contract import check_layer
-from keras_masking.contract.names import LEVELS
+from keras_masking.names import LEVELS
 
 BACKENDS = ("tensorflow", "torch", "jax")
 # The modules of checks that call a layer as it is, in no model.
