@@ -64,7 +64,7 @@ def text_transformer(masked: bool) -> keras.Model:
 
 def text_convolutions(masked: bool) -> keras.Model:
     """Text classification from scratch (2019)."""
-    ids = keras.Input((None,), dtype="int64")
+    ids = keras.Input((None,), dtype="int32")
     x = kl.Embedding(VOCABULARY, SIZE, mask_zero=masked)(ids)
     x = kl.Dropout(0.5)(x)
     for number in (1, 2):

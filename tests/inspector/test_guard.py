@@ -16,6 +16,8 @@ from keras_masking.inspector import MaskGuard
 from keras_masking.inspector import inspection
 from tests.helpers import BACKEND
 
+pytestmark = pytest.mark.long
+
 RNG = np.random.default_rng(0)
 # Rows of unequal length; four batches of two.
 REAL = np.arange(6) < RNG.integers(1, 7, (8, 1))
