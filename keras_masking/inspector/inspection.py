@@ -216,10 +216,13 @@ def _notes(given: Inputs, born: bool, training: bool) -> list[str]:
             "No mask was born: no layer makes one of these inputs, and they "
             "carry none."
         )
-    elif all_real(given):
+    elif any(m is not None for m in given.padding) and all_real(given):
+        pairs = zip(given.leaves, given.padding)
+        rank = next(x.ndim for x, mask in pairs if mask is not None)
+        width = ", ".join(["(0, 0)", "(0, 3)", *["(0, 0)"] * (rank - 2)])
         found.append(
             "The batch has no padding, so what leaks was not measured on it. "
-            "Add some: `np.pad(x, [(0, 0), (0, 3)])`, or rows of other lengths."
+            f"Add some: `np.pad(x, [{width}])`, or rows of other lengths."
         )
     if training:
         found.append(

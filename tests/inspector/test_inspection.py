@@ -1,6 +1,7 @@
 """What an inspection takes and refuses, and what its report holds."""
 
 import json
+import re
 from typing import Any
 
 import keras
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+import keras_masking.inspector.advice as advice
 from keras_masking import inspect_masks
 from keras_masking import layers
 from keras_masking.inspector import MaskFindingsError
 from keras_masking.inspector import MaskReport
+from keras_masking.inspector.report import FAULTS
 from tests.inspector import gallery
 from tests.inspector.gallery import IDS
 from tests.inspector.gallery import build
@@ -224,3 +227,22 @@ def test_bad_input(model: Any, inputs: Any, said: str) -> None:
 def test_inputs_that_the_model_refuses() -> None:
     report = inspect_masks(build(gallery.operator), np.ones((2, 3, 4, 5)))
     assert report.error and not report.ok
+
+
+def test_what_advice_names_is_there() -> None:
+    texts = [*advice.GENERAL.values(), advice.MERGED, advice.OPERATION]
+    for name in ("Softmax", "TimeDistributed", "LSTM", *advice.DROP_INS):
+        layer = type(name, (), {})()
+        texts.append(advice._of_keras(name, layer))
+    assert all(texts)
+    named = re.findall(r"`(?:keras_masking\.layers\.)?(\w+)", " ".join(texts))
+    ours = [name for name in named if name[0].isupper()]
+    assert len(set(ours)) > 15
+    for name in ours:
+        assert hasattr(layers, name), name
+
+
+def test_each_fault_has_advice_and_a_model() -> None:
+    assert set(advice.GENERAL) == set(FAULTS)
+    seen = {verdict for case in gallery.CASES for _, verdict in case.findings}
+    assert seen == set(FAULTS)
