@@ -83,9 +83,16 @@ def differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(alike, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
 
 
+def _is_key(error: Exception) -> bool:
+    """Whether an error says what it says as Python would write it down."""
+    return isinstance(error, KeyError) and bool(error.args)
+
+
 def first_words(error: Exception) -> str:
-    """The first line of what an error says, without Keras' own before it."""
-    lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
+    """The first line of what an error says, without Keras' own around it."""
+    text = str(error.args[0]) if _is_key(error) else str(error)
+    text = re.sub(r"\x1b\[\d*m", "", text)
+    lines = text.split("Exception encountered: ")[-1].splitlines()
     said = [s.strip() for s in lines if s.strip()]
     told = [s for s in said if not s.startswith("Exception encountered")]
     return (told or said or ["(no message)"])[0]

@@ -14,6 +14,8 @@ from keras_masking.inspector.regions import Masks
 from keras_masking.inspector.regions import as_mask
 from keras_masking.inspector.runs import Run
 from keras_masking.inspector.runs import run
+from keras_masking.inspector.watch import Call
+from keras_masking.inspector.watch import Slot
 
 RIGHT = f"{padding.MORE} more padding steps on the right"
 LEFT = f"{padding.MORE} more padding steps on the left"
@@ -46,7 +48,7 @@ def learn_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
     found: list[np.ndarray | None] = [m for m in inputs.masks]
     for call in base.root.walk():
         made = [as_mask(s) for s in call.outputs]
-        if call is base.root or not made or made[0] is None:
+        if call.children or not made or made[0] is None:
             continue
         if any(s.mask is not None for s in call.inputs):
             continue
@@ -88,7 +90,7 @@ def prolonged(
     counts = left if side == "left" else right or not left
     change = Change(LEFT if side == "left" else RIGHT, counts)
     if not inputs.steps:
-        change.why_not = "no mask was made of the inputs"
+        change.why_not = "it is not known which inputs have padding"
         return change
     if _fixed(model, inputs):
         change.why_not = "the model takes a fixed number of steps"
@@ -126,44 +128,56 @@ def all_real(inputs: Inputs) -> bool:
 
 def _is_padding(base: Run, tried: Run, side: str) -> bool:
     """Whether the masks that were made call what was added padding."""
-    found, seen = tried.by_key, False
-    for call in base.root.walk():
-        twin = found.get(call.key)
-        if twin is None or (
-            call is not base.root
-            and any(s.mask is not None for s in call.inputs)
-        ):
-            continue
-        names = ("inputs",) if call is base.root else ("outputs",)
-        for name in names:
-            for a, b in zip(getattr(call, name), getattr(twin, name)):
-                one, other = as_mask(a), as_mask(b)
-                if one is None or other is None:
-                    continue
-                rest = slice(one.shape[1], None)
-                if side == "left":
-                    rest = slice(0, -one.shape[1])
-                if one.shape != other.shape and other[:, rest].any():
-                    return False
-                seen = seen or one.shape != other.shape
+    seen = False
+    for call, twin in pairs(base, tried):
+        for a, b in _new_masks(call, twin):
+            one, other = as_mask(a), as_mask(b)
+            if one is None or other is None or one.shape == other.shape:
+                continue
+            steps = one.shape[1]
+            rest = other[:, :-steps] if side == "left" else other[:, steps:]
+            if rest.any():
+                return False
+            seen = True
     return seen
+
+
+def _new_masks(call: Call, twin: Call) -> list[tuple[Slot, Slot]]:
+    """Where masks come in: carried by inputs, passed by hand, or made."""
+    given = list(zip(call.inputs, twin.inputs))
+    if call.parent is None:
+        return given
+    if any(slot.mask is not None for slot in call.inputs):
+        return [(a, b) for a, b in given if a.mask is not a.carried]
+    return list(zip(call.outputs, twin.outputs))
+
+
+def pairs(base: Run, tried: Run) -> Iterator[tuple[Call, Call]]:
+    """The calls that both runs made, in the order of the first."""
+    for call in base.root.walk():
+        twin = tried.by_key.get(call.key)
+        if (
+            twin is not None
+            and len(call.inputs) == len(twin.inputs)
+            and len(call.outputs) == len(twin.outputs)
+        ):
+            yield call, twin
 
 
 def same_masks(base: Run, tried: Run) -> bool:
     """Whether a run with other values made the same masks."""
-    found = tried.by_key
-    for call in base.root.walk():
-        twin = found.get(call.key)
-        if twin is None:
-            return False
-        for a, b in zip(call.outputs, twin.outputs):
+    for call, twin in pairs(base, tried):
+        slots = zip(
+            (*call.inputs, *call.outputs), (*twin.inputs, *twin.outputs)
+        )
+        for a, b in slots:
             one, other = as_mask(a), as_mask(b)
             if one is None or other is None:
                 if one is not other:
                     return False
             elif not np.array_equal(one, other):
                 return False
-    return True
+    return len(base.by_key) == len(tried.by_key)
 
 
 def others(
@@ -182,7 +196,7 @@ def others(
     change = Change(VALUES, True)
     filled = padding.refilled(inputs)
     if filled is None:
-        change.why_not = "the batch has no padding"
+        change.why_not = "no padding of the inputs is known"
     else:
         tried = run(model, filled, training)
         if tried.error is not None:

@@ -11,6 +11,7 @@ from keras_masking.inspector.regions import Masks
 from keras_masking.inspector.regions import Moved
 from keras_masking.inspector.regions import allowed
 from keras_masking.inspector.regions import calls_moved
+from keras_masking.inspector.regions import find_own
 from keras_masking.inspector.regions import masks_of
 from keras_masking.inspector.regions import moved
 from keras_masking.inspector.runs import Run
@@ -26,11 +27,13 @@ class Outcome:
         change: The change.
         moved: How far they moved; None if not measured.
         starts: The call where that starts; None if it is but rounding.
+        by_code: Whether its inputs move already: code before it does it.
     """
 
     change: Change
     moved: Moved | None = None
     starts: Call | None = None
+    by_code: bool = False
 
     @property
     def counts(self) -> bool:
@@ -45,17 +48,23 @@ def weigh(
     masks: Masks,
     changes: list[Change],
     training: bool,
+    flows: Flows,
 ) -> list[Outcome]:
     """What each change did."""
     found = [Outcome(c, compare(base, masks, c)) for c in changes]
     moving = [o for o in found if o.moved and significant(base, o.moved[1])]
-    if moving and not _repeats(model, inputs, base, masks, training):
+    for other_seeds in (False, True) if moving else ():
+        if _repeats(model, inputs, base, masks, training, other_seeds):
+            continue
         for outcome in moving:
-            outcome.moved = None
-            outcome.change.why_not = "the model gives other numbers each time"
-        return found
+            # With the seeds of before, other values meet the same numbers.
+            if outcome.change.length or not other_seeds:
+                outcome.moved = None
+                outcome.change.why_not = "the model draws random numbers"
     for outcome in moving:
-        outcome.starts = start(base, masks, outcome.change)
+        if outcome.moved is not None:
+            start = _start(base, masks, outcome.change, set(flows))
+            outcome.starts, outcome.by_code = start
     return found
 
 
@@ -83,6 +92,7 @@ def axes_of(base: Run, change: Change) -> None:
     """Which axes are steps in a changed run: the same as in the base."""
     tried = change.run
     assert tried is not None  # noqa: S101
+    find_own(tried.root)
     found = base.by_key
     for call in tried.root.walk():
         twin = found.get(call.key)
@@ -96,11 +106,16 @@ def axes_of(base: Run, change: Change) -> None:
 
 
 def _repeats(
-    model: Any, inputs: Inputs, base: Run, masks: Masks, training: bool
+    model: Any,
+    inputs: Inputs,
+    base: Run,
+    masks: Masks,
+    training: bool,
+    other_seeds: bool,
 ) -> bool:
     """Whether the model gives the same numbers when it runs again."""
-    same = Change("the same", run=run(model, inputs, training))
-    gap = compare(base, masks, same)
+    tried = run(model, inputs, training, other_seeds)
+    gap = compare(base, masks, Change("the same", run=tried))
     return gap is None or not significant(base, gap[1])
 
 
@@ -110,11 +125,13 @@ def significant(base: Run, relative: float) -> bool:
     return relative > LOOSER * max(limits, default=0.0)
 
 
-def start(base: Run, masks: Masks, change: Change) -> Call:
+def _start(
+    base: Run, masks: Masks, change: Change, known: set[Call]
+) -> tuple[Call, bool]:
     """The first call whose real outputs moved though its real inputs didn't.
 
-    The innermost such. Where none is, code between layers did it: then the
-    first call whose inputs moved.
+    The innermost such, and False. Where none is, the first call whose inputs
+    moved, and True: code before it did that.
     """
     assert change.run is not None and change.masks is not None  # noqa: S101
     found, here = change.run.by_key, base.root
@@ -122,7 +139,7 @@ def start(base: Run, masks: Masks, change: Change) -> Call:
         first_in = None
         for call in here.children:
             twin = found.get(call.key)
-            if twin is None:
+            if twin is None or call not in known:
                 continue
             pair = (call.inputs, masks, twin.inputs, change.masks)
             if calls_moved(*pair):
@@ -133,8 +150,9 @@ def start(base: Run, masks: Masks, change: Change) -> Call:
                 here = call
                 break
         else:
-            inner = here is not base.root
-            return here if inner or first_in is None else first_in
+            if here is not base.root or first_in is None:
+                return here, False
+            return first_in, True
 
 
 def moved_by_length(

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any
+from typing import NoReturn
 
 import keras
 import numpy as np
+from keras import KerasTensor
 
 from keras_masking import probes
 from keras_masking._keras import get_mask
@@ -35,7 +37,11 @@ class Inputs:
         return [probes.attach(x, mask) for x, mask in pairs]
 
     def pack(self, tensors: list[Tensor]) -> Any:
-        return keras.tree.pack_sequence_as(self.structure, tensors)
+        """The tensors as the model takes them, each `None` in its place."""
+        left = iter(tensors)
+        there = keras.tree.flatten(self.structure)
+        flat = [next(left) if one else None for one in there]
+        return keras.tree.pack_sequence_as(self.structure, flat)
 
     @property
     def steps(self) -> set[int]:
@@ -47,43 +53,58 @@ def read(inputs: Any, model: Any) -> Inputs:
     """Reads what a user passes, in the dtypes that the model asks for."""
     leaves, masks = [], []
     for x in keras.tree.flatten(inputs):
-        array = x if isinstance(x, np.ndarray) else _array(x)
-        if array.dtype.kind not in "biuf":
-            raise ValueError(
-                describe(
-                    "`inspect_masks`",
-                    "inputs must be numbers.",
-                    "Put text through its `TextVectorization` or tokenizer "
-                    "first, and inspect the model behind it.",
-                    dtype=array.dtype,
-                )
-            )
+        if x is None:
+            continue
+        array = _array(x)
         if array.dtype.kind == "f" and array.dtype.itemsize == 8:
             array = array.astype(keras.config.floatx())  # as `predict` does
         mask = get_mask(x)
         leaves.append(array)
         masks.append(None if mask is None else probes.as_array(mask) != 0)
+    if not leaves or any(x.ndim == 0 or not len(x) for x in leaves):
+        _refuse("a batch has at least one row.", [x.shape for x in leaves])
     asked = _asked(inputs, model)
     if len(asked) == len(leaves):
         leaves = [x.astype(dtype) for x, dtype in zip(leaves, asked)]
-    shape = keras.tree.map_structure(lambda _: 0, inputs)
+    shape = keras.tree.map_structure(lambda x: x is not None, inputs)
     return Inputs(shape, tuple(leaves), tuple(masks))
 
 
 def _array(x: Any) -> np.ndarray:
-    if hasattr(x, "dtype") and not hasattr(x, "__array_interface__"):
+    if isinstance(x, KerasTensor):
+        _refuse("inputs must have values.", "a symbolic tensor")
+    if hasattr(x, "dtype") and not isinstance(x, np.ndarray):
         return probes.as_array(x)
-    return np.asarray(x)
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        seen = type(x).__name__
+        if isinstance(x, np.ndarray):
+            seen = f"an array of dtype {array.dtype}"
+        _refuse("inputs must be arrays or tensors of numbers.", seen)
+    return array
+
+
+def _refuse(rule: str, received: Any) -> NoReturn:
+    raise ValueError(
+        describe(
+            "`inspect_masks`",
+            rule,
+            "Pass one batch of arrays, as to `predict_on_batch`; of text what "
+            "its `TextVectorization` or tokenizer gives.",
+            inputs=received,
+        )
+    )
 
 
 def _asked(inputs: Any, model: Any) -> list[str]:
     """The dtypes that a model's signature has for its inputs, if it has one."""
-    ends = getattr(model, "inputs", None) or []
     if isinstance(inputs, dict):
-        dtypes = {x.name: x.dtype for x in ends}
-        names = keras.tree.flatten({name: name for name in inputs})
-        return [dtypes[name] for name in names if name in dtypes]
-    return [x.dtype for x in ends]
+        signature = getattr(model, "input", None) if model.built else None
+        if not isinstance(signature, dict):
+            return []
+        given = {k: signature[k].dtype for k in inputs if k in signature}
+        return [] if len(given) < len(inputs) else keras.tree.flatten(given)
+    return [x.dtype for x in getattr(model, "inputs", None) or []]
 
 
 def longer(inputs: Inputs, side: str, fill: float = 0.0) -> Inputs:
@@ -168,12 +189,17 @@ def trimmed(inputs: Inputs) -> Inputs | None:
 def refilled(inputs: Inputs) -> Inputs | None:
     """The same with other values at padding steps; None without padding."""
     leaves = [
-        x if mask is None else other_padding(x, mask)
+        x if mask is None or _is_mask(x, mask) else other_padding(x, mask)
         for x, mask in zip(inputs.leaves, inputs.padding)
     ]
     if all(a is b for a, b in zip(leaves, inputs.leaves)):
         return None
     return replace(inputs, leaves=tuple(leaves))
+
+
+def _is_mask(x: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether a leaf is the mask itself, as numbers."""
+    return x.shape == mask.shape and np.array_equal(x, mask)
 
 
 def other_padding(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -200,7 +226,7 @@ def other_steps(inputs: Inputs) -> Inputs:
     rng = np.random.default_rng(0)
     leaves = []
     for x, mask in zip(inputs.leaves, inputs.padding):
-        if mask is None or x.dtype.kind == "b":
+        if mask is None or x.dtype.kind == "b" or _is_mask(x, mask):
             leaves.append(x)
             continue
         spread = mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))

@@ -3,7 +3,6 @@
 import importlib
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import keras
@@ -32,6 +31,7 @@ from keras_masking.inspector.regions import find_axes
 from keras_masking.inspector.regions import masks_of
 from keras_masking.inspector.report import MaskReport
 from keras_masking.inspector.runs import Run
+from keras_masking.inspector.runs import build
 from keras_masking.inspector.runs import run
 from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.watch import Call
@@ -78,8 +78,7 @@ def inspect_masks(
             `inputs` are no numbers.
 
     A model that fails gives a report too: of the calls up to there, with the
-    error. While it runs, warnings are kept back in the whole process; apart
-    from that, threads do not disturb each other.
+    error. Threads do not disturb each other.
 
     Example:
 
@@ -110,7 +109,7 @@ def inspect_masks(
         notes.append(told)
     given = read(inputs, model)
     if not all(layer.built for layer in with_sublayers(model)):
-        _build(model, given)
+        build(model, given)
     report = MaskReport(
         model.name, keras.backend.backend(), _versions(), notes=notes
     )
@@ -128,12 +127,6 @@ def inspect_masks(
     if strict:
         report.raise_for_findings()
     return report
-
-
-def _build(model: Any, given: Inputs) -> None:
-    with warnings.catch_warnings(), suppress(Exception):  # told by the run
-        warnings.filterwarnings("ignore", ".*destroy the mask")
-        model(given.pack(given.tensors()))
 
 
 def _inspect(
@@ -159,7 +152,9 @@ def _inspect(
         lineage = Lineage(base.root, hangs)
     if probe and base.error is None:
         changes += others(model, given, base, training)
-    outcomes = weigh(model, given, base, masks, changes, training)
+    outcomes = weigh(
+        model, given, base, masks, changes, training, lineage.flows
+    )
     lengths = [o.change for o in outcomes if o.counts and o.change.length]
 
     def lengthens(call: Call) -> str:

@@ -14,6 +14,7 @@ from keras_masking.inspector.regions import as_mask
 from keras_masking.inspector.watch import Call
 from keras_masking.inspector.watch import Slot
 from keras_masking.inspector.watch import in_graph
+from keras_masking.ops.dtypes import dtype_name
 
 
 @dataclass(eq=False)
@@ -129,6 +130,8 @@ class Lineage:
                 continue
             if not slot.axes or 0 in slot.axes:
                 continue
+            if dtype_name(slot.tensor) == "bool":
+                continue  # a mask itself
             blame = self._lost.get(id(slot.tensor)) or flow.victim_of
             if blame is None and flow.by_code:
                 blame = call

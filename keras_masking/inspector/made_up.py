@@ -40,7 +40,7 @@ def make_up(
     if not tensors:
         raise ValueError(
             describe(
-                "make_up",
+                "`inspect_masks`",
                 "inputs are made up for a model that knows its inputs.",
                 "Pass inputs, as you would to `predict`.",
                 model=f"{type(model).__name__} without `inputs`",
@@ -93,7 +93,7 @@ def _make(
     if tensor.dtype == "string":
         raise ValueError(
             describe(
-                "make_up",
+                "`inspect_masks`",
                 "text is not made up.",
                 "Pass inputs, as you would to `predict`.",
                 input=f"{tensor.name} of dtype string",

@@ -84,13 +84,18 @@ def _refilled(call: Call) -> dict[int, Any]:
 
 
 def _compare(
-    call: Call, one: list[Slot], masks: Masks, other: list[Slot]
+    call: Call,
+    one: list[Slot],
+    masks: Masks,
+    other: list[Slot],
+    made_up: np.ndarray | None = None,
 ) -> Measured | None:
     """What moved between two calls; None if it can't be told of any output."""
     wanted = due(call)
     worst, leaks, meaning, known = 0.0, False, False, False
     for base, a, b in zip(call.outputs, one, other):
         a.axes = b.axes = base.axes
+        a.own = b.own = base.own if made_up is None else None
         gap = None if base.idle else moved(a, masks, b, masks)
         if gap is None:
             continue
@@ -143,7 +148,7 @@ def _made_up(call: Call) -> Measured:
             runs.append(again(call, fresh).outputs)
     except Exception as error:
         return Measured(why_not=f"with padding, it raised {_short(error)}")
-    found = _compare(call, runs[0], {shape[1]: mask}, runs[1])
+    found = _compare(call, runs[0], {shape[1]: mask}, runs[1], mask)
     if found is None:
         return Measured(why_not="the batch has no padding here")
     return Measured(found.moved, found.leaks, made_up=True)

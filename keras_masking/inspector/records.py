@@ -32,7 +32,18 @@ def places(root: Call) -> dict[Call, int]:
 def write(root: Call, judge: Judge, blamed: list[Call]) -> list[CallRecord]:
     """One record for each call."""
     index = places(root)
-    return [_record(call, index, judge, blamed) for call in index]
+    records = [_record(call, index, judge, blamed) for call in index]
+    first: dict[tuple[int, str], int] = {}
+    for call, record in zip(index, records):
+        if record.finding:
+            key = (id(call.layer), record.verdict)
+            record.same_as = first.setdefault(key, record.index)
+            if record.same_as == record.index:
+                record.same_as = None
+            else:
+                record.finding, record.advice = False, ""
+                record.reason = f"As in call {record.same_as}."
+    return records
 
 
 def _record(
@@ -113,7 +124,7 @@ def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
         reached = None
         if slot.mask is not None:
             reached = True
-        elif slot.axes and some:
+        elif slot.axes and some and dtype_name(slot.tensor) != "bool":
             reached = False
         found.append(
             OutputRecord(

@@ -55,6 +55,7 @@ def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
     Those that grow in a run with more padding. Without such a run, the second
     one, if a mask says so, or if it is as long as a sequence.
     """
+    find_own(run.root)
     found = {} if other is None else other.by_key
     for call in run.root.walk():
         twin = found.get(call.key)
@@ -68,6 +69,30 @@ def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
                 slot.axes = _axes(slot, wide, masks, known)
                 if wide is not None and name == "outputs" and slot.axes == (1,):
                     _remember(call, slot, wide, masks)
+
+
+def find_own(call: Call, found: dict[int, np.ndarray] | None = None) -> None:
+    """Writes into each slot without a mask the one that it ought to have.
+
+    That of all inputs of the call that made it, if the steps are theirs.
+    """
+    found = {} if found is None else found
+    for slot in call.inputs:
+        slot.own = found.get(id(slot.tensor))
+    for child in call.children:
+        find_own(child, found)
+    masks = [
+        slot.own if s is None else s
+        for slot, s in ((slot, as_mask(slot)) for slot in call.inputs)
+    ]
+    known = [m for m in masks if m is not None]
+    if len({m.shape for m in known}) != 1:
+        return
+    mask = np.logical_and.reduce(known)
+    for slot in call.outputs:
+        if mask.shape == slot.shape[: mask.ndim]:
+            slot.own = mask
+            found.setdefault(id(slot.tensor), mask)
 
 
 def _remember(call: Call, slot: Slot, wide: Slot, masks: Masks) -> None:
@@ -119,7 +144,11 @@ def real(slot: Slot, masks: Masks) -> np.ndarray | None:
     where = np.ones(shape, bool)
     mask = as_mask(slot)
     for axis in slot.axes:
-        at = mask if axis == 1 and mask is not None else masks.get(shape[axis])
+        at = mask if axis == 1 and mask is not None else None
+        if at is None and axis == 1:
+            at = slot.own
+        if at is None:
+            at = masks.get(shape[axis])
         if at is None or at.shape[0] != shape[0]:
             return None
         if axis == 1:
@@ -174,8 +203,3 @@ def calls_moved(
         if gap is not None and gap[1] > looser * allowed(one):
             return True
     return False
-
-
-def rows_of(call: Call) -> int:
-    """The size of the batch."""
-    return int(call.inputs[0].shape[0]) if call.inputs[0].shape else 0

@@ -85,6 +85,8 @@ class CallRecord:
             inner layer of an attention that handles the mask by itself, say.
         advice: What mends it; "" if it is no finding.
         victim_of: The index of the call that lost this one's mask, or None.
+        same_as: The index of a call of the same layer with the same fault,
+            which is the finding; None if there is none.
         moved: By how much its real outputs moved when padding did, relative
             to the largest of them; None if that was not measured.
         warned: Whether Keras warned that this layer destroys the mask.
@@ -106,13 +108,14 @@ class CallRecord:
     finding: bool = False
     advice: str = ""
     victim_of: int | None = None
+    same_as: int | None = None
     moved: float | None = None
     warned: bool = False
 
     @property
     def falsely_warned(self) -> bool:
         """Whether Keras warned of this call, and nothing is wrong with it."""
-        return self.warned and not self.finding
+        return self.warned and not self.finding and self.same_as is None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -158,7 +161,8 @@ class Drift:
         counts: Whether it makes a finding: padding of the kind that the
             inputs have. Padding on the other side is told, not blamed.
         starts: The index of the first call whose real outputs move though
-            its real inputs don't; None if nothing moves.
+            its real inputs don't, or of the first behind the code that does
+            it; None if nothing moves.
         why_not: Why it was not measured; "" if it was.
     """
 
@@ -218,6 +222,8 @@ class MaskReport:
         parts = [f"{self.model}: {found} in {len(self.calls)} calls"]
         if self.error:
             parts.append("the model failed")
+        if not any(call.role for call in self.calls):
+            parts.append("no mask was born")
         measured = [d for d in self.drift if d.moved is not None and d.counts]
         if measured:
             worst = max(d.moved for d in measured if d.moved is not None)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,17 +13,19 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._keras import losses_kept
 from keras_masking._keras import random_state_kept
 from keras_masking._keras import set_mask
+from keras_masking._keras import with_sublayers
 from keras_masking.inspector.inputs import Inputs
+from keras_masking.inspector.patching import watching
 from keras_masking.inspector.watch import Call
 from keras_masking.inspector.watch import Slot
 from keras_masking.inspector.watch import Watch
-from keras_masking.inspector.watch import watching
 from keras_masking.ops.dtypes import dtype_name
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Run:
     """What one run of the model gave: its calls, or an error after some."""
 
@@ -36,16 +40,16 @@ class Run:
         return {call.key: call for call in self.root.walk()}
 
 
-def run(model: Any, inputs: Inputs, training: bool) -> Run:
-    """Calls the model once. What it raises is kept, not raised.
-
-    A `StatelessScope` takes what it would write: statistics, seeds, states of
-    recurrent layers, losses.
-    """
+def run(
+    model: Any, inputs: Inputs, training: bool, other_seeds: bool = False
+) -> Run:
+    """Calls the model once. What it raises is kept, not raised."""
     watch = Watch()
     tensors = inputs.tensors()
     error = None
-    with watching(watch), _no_trace():
+    with watching(watch), _no_trace(_moved_seeds(model) if other_seeds else ()):
+        if other_seeds:  # torch draws from a state of its own
+            keras.random.dropout(ops.ones((8,)), 0.5)
         try:
             model(inputs.pack(tensors), training=training)
         except Exception as raised:
@@ -56,10 +60,36 @@ def run(model: Any, inputs: Inputs, training: bool) -> Run:
     return Run(watch.root, watch.failed, error, tensors, watch.warnings)
 
 
+def build(model: Any, inputs: Inputs) -> None:
+    """Has a model that is not built make its weights, by a call.
+
+    What the call raises, the run that follows tells.
+    """
+    with watching(Watch()), losses_kept(model), suppress(Exception):
+        with _no_trace():
+            model(inputs.pack(inputs.tensors()))
+        if not model.built:
+            model(inputs.pack(inputs.tensors()))
+
+
+def _moved_seeds(model: Any) -> list[tuple[Any, Any]]:
+    """The integers among a model's states, each one more: seeds."""
+    states = [
+        v for x in with_sublayers(model) for v in x.non_trainable_variables
+    ]
+    unique = {id(v): v for v in states if "int" in str(v.dtype)}
+    return [(v, v.value + 1) for v in unique.values()]
+
+
 @contextmanager
-def _no_trace() -> Iterator[None]:
-    """What is written and drawn inside is as if it had not been."""
-    with keras.StatelessScope(collect_losses=True), random_state_kept():
+def _no_trace(states: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
+    """What is written and drawn inside is as if it had not been.
+
+    A `StatelessScope` takes what a model would write: statistics, seeds, states
+    of recurrent layers, losses. `states` are there in place of its own.
+    """
+    scope = keras.StatelessScope(list(states), collect_losses=True)
+    with scope, random_state_kept():
         yield
 
 

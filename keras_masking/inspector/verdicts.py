@@ -57,8 +57,10 @@ class Judge:
         )
         known = self._measure(call).moved is not None
         keeps = all(slot.mask is not None for slot in call.outputs)
-        victim = flow.victim_of is not None
-        if not (own or lost_inside or victim) and (known or keeps):
+        wrong = own or lost_inside or flow.victim_of is not None
+        # What makes a mask in it, of words in a sentence say, has its own.
+        born = any(makes(child) for child in call.walk() if child is not call)
+        if not wrong and not born and (known or keeps):
             return []
         inner = self._inside(call)
         if self._explains(call, own, inner):
@@ -69,7 +71,7 @@ class Judge:
             for each in child.walk():
                 self.faults.pop(each, None)
         if not own:
-            why = "its output has the steps, and carries no mask."
+            why = "Its output has the steps, and carries no mask."
             self.faults[call] = [("drops", why)]
         return [call]
 
@@ -77,8 +79,13 @@ class Judge:
         """Blames the call where the model starts to move, if no other is."""
         call = outcome.starts
         assert call is not None  # noqa: S101  it moves
-        why = f"its real outputs move with {outcome.change.what}."
-        self.faults[call] = [("leaks", why)]
+        what = outcome.change.what
+        if outcome.by_code:
+            why = f"What code before it makes, its input, moves with {what}."
+            self.faults[call] = [("made by code", why)]
+        else:
+            why = f"Its real outputs move with {what}."
+            self.faults[call] = [("leaks", why)]
         return call
 
     def _inside(self, call: Call) -> list[Call]:
@@ -128,7 +135,7 @@ class Judge:
             found.append(
                 (
                     "wrong shape",
-                    f"its output has shape {slot.shape}, and its mask {shape}.",
+                    f"Its output has shape {slot.shape}, and its mask {shape}.",
                 )
             )
         found += self._leak(call)
@@ -140,7 +147,7 @@ class Judge:
             found.append(
                 (
                     "deletes",
-                    "it takes the mask off its caller's tensor, which is used "
+                    "It takes the mask off its caller's tensor, which is used "
                     "again after it.",
                 )
             )
@@ -150,7 +157,7 @@ class Judge:
             found.append(
                 (
                     "made by code",
-                    f"its input {_list(flow.by_code)} was made by code before "
+                    f"Its input {_list(flow.by_code)} was made by code before "
                     "it, such as `x * 2` or a slice, and carries no mask, "
                     "though tensors of its rows and steps do.",
                 )
@@ -166,7 +173,7 @@ class Judge:
         masked = any(s.mask is not None for s in call.inputs) or call.explicit
         if masked and self.probe and measures.runs_without_mask(call):
             return [
-                ("fails", f"with the mask it raises {said}; without it runs.")
+                ("fails", f"With the mask it raises {said}; without it runs.")
             ]
         return []
 
@@ -176,7 +183,7 @@ class Judge:
             return [
                 (
                     "ignores",
-                    "it mixes steps and pays no heed to a mask: real outputs "
+                    "It mixes steps and pays no heed to a mask: real outputs "
                     f"move by {percent(result.moved)} when a last step that a "
                     "made-up mask calls padding does.",
                 )
@@ -185,34 +192,29 @@ class Judge:
             return [
                 (
                     "changed meaning",
-                    "its output's mask calls steps real that are padding in an "
+                    "Its output's mask calls steps real that are padding in an "
                     "input, and they hold what stood there.",
                 )
             ]
         if result.leaks:
-            lost = (
-                " It gives out no mask either."
-                if self.flows[call].drops
-                else ""
-            )
             return [
                 (
                     "leaks",
-                    "its real outputs move by "
+                    "Its real outputs move by "
                     f"{percent(result.moved)} when the values at padding steps "
-                    f"do.{lost}",
+                    "do.",
                 )
             ]
         change = self.longer(call)
         if change:
-            return [("leaks", f"its real outputs move with {change}.")]
+            return [("leaks", f"Its real outputs move with {change}.")]
         return []
 
     def _nothing(self, call: Call, row: int) -> str:
         masks = [as_mask(slot) for slot in call.inputs]
         empty = any(m is not None and not m[row].any() for m in masks)
         which = "which has no real step" if empty else "whose inputs are finite"
-        return f"it gives NaN or an infinity for row {row}, {which}."
+        return f"It gives NaN or an infinity for row {row}, {which}."
 
     def _dropped(self, call: Call) -> str:
         flow = self.flows[call]
@@ -222,25 +224,31 @@ class Judge:
         ]
         if slot.axes and 1 not in slot.axes:
             return (
-                f"its output has the steps on axis {slot.axes[0]}, and carries "
+                f"Its output has the steps on axis {slot.axes[0]}, and carries "
                 "no mask."
             )
         if not any(s.mask is not None for s in call.inputs):
             return (
-                "its output was made by code after the layers in it, and "
+                "Its output was made by code after the layers in it, and "
                 "carries no mask."
             )
         if bare and len(call.inputs) > 1:
             return (
-                f"its input {_list(bare)} carries no mask, and so its output "
+                f"Its input {_list(bare)} carries no mask, and so its output "
                 "carries none."
             )
-        return "its output has the steps, and carries no mask."
+        return "Its output has the steps, and carries no mask."
+
+
+def makes(call: Call) -> bool:
+    """Whether a mask comes out of a call, and none goes in."""
+    return role(call) == "generates"
 
 
 def role(call: Call) -> str:
     """What a call does with the mask; "" if there is none."""
     came = [m for m in map(as_mask, call.inputs) if m is not None]
+    came = [m for m in came if m.ndim > 1]  # in a TimeDistributed one of rows
     went = [m for m in map(as_mask, call.outputs) if m is not None]
     if not came:
         return "generates" if went else ""
@@ -257,7 +265,9 @@ def percent(moved: float | None) -> str:
     """A relative difference in words."""
     if moved is None or math.isinf(moved):
         return "more than a number can say"
-    return f"{100 * moved:.2g} %"
+    if moved > 10:
+        return f"{moved:.2g} times their size"
+    return f"{100 * moved:.2g} % of their size"
 
 
 def _list(places: list[int]) -> str:

@@ -1,33 +1,24 @@
-"""Every call of a layer, seen while a model runs.
-
-For as long as somebody watches, `__call__` of Keras' `Layer` and `Operation`
-are ours; calls of other threads go straight through.
-"""
+"""The calls of layers in one run, and what went in and came out."""
 
 import inspect
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_masking._keras import get_mask
 from keras_masking._keras import is_known
 from keras_masking._types import Tensor
 from keras_masking.probes import names_a_mask
 
-_watching: dict[int, "Watch"] = {}  # by thread
-_lock = threading.Lock()
-_originals: list[Callable[..., Any]] = []
 
-
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Slot:
     """A tensor that went into a call or came out, and the mask it had then.
 
@@ -39,13 +30,14 @@ class Slot:
     mask: Tensor | None = None
     axes: tuple[int, ...] | None = None  # those of steps, once they are known
     idle: bool = False  # an output of a call in a graph that nothing takes
+    own: np.ndarray | None = None  # the mask it ought to have
 
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(int(n) for n in self.tensor.shape)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Call:
     """One call of a layer, or of an operation in a graph."""
 
@@ -160,6 +152,7 @@ class Watch:
     def _receives(self, call: Call, args: Any, kwargs: Any) -> None:
         """Notes what `call` gets, and which mask belongs to which input."""
         call.bound = bound = _arguments(call.layer, args, kwargs)
+        call.bound |= {k: v for k, v in kwargs.items() if k == "training"}
         place, first = 0, True
         for name, value in bound.items():
             if names_a_mask(name):
@@ -237,52 +230,3 @@ def in_graph(layer: Any, parent: Call | None) -> bool:
 def _destroys(warning: warnings.WarningMessage, name: str) -> bool:
     said = str(warning.message)
     return "destroy the mask" in said and f"'{name}'" in said
-
-
-@contextmanager
-def watching(watch: Watch) -> Iterator[None]:
-    """Tells `watch` the calls of this thread, while it lasts.
-
-    Warnings are kept from the user meanwhile: those of all threads, since
-    Python has one list of filters.
-    """
-    me = threading.get_ident()
-    with warnings.catch_warnings(record=True) as watch.warnings:
-        warnings.simplefilter("always")
-        with _lock:
-            if not _watching:
-                _patch()
-            before = _watching.get(me)
-            _watching[me] = watch
-        try:
-            yield
-        finally:
-            with _lock:
-                if before is None:
-                    del _watching[me]
-                else:
-                    _watching[me] = before
-                if not _watching:
-                    _restore()
-
-
-def _patch() -> None:
-    for owner in (keras.layers.Layer, keras.Operation):
-        original = owner.__call__
-        _originals.append(original)
-        owner.__call__ = _watched(original)
-
-
-def _restore() -> None:
-    for owner in (keras.Operation, keras.layers.Layer):
-        owner.__call__ = _originals.pop()
-
-
-def _watched(original: Callable[..., Any]) -> Callable[..., Any]:
-    def watched(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        watch = _watching.get(threading.get_ident())
-        if watch is None:
-            return original(layer, *args, **kwargs)
-        return watch.called(original, layer, args, kwargs)
-
-    return watched

@@ -111,8 +111,8 @@ def received(call: CallRecord) -> str:
 
 
 def moved(call: CallRecord) -> str:
-    if call.moved is None:
-        return ""
+    if call.moved is None or call.verdict in ("leaks", "changed meaning"):
+        return ""  # the reason has it
     if call.moved == 0:
         return "padding does not move its real outputs"
     return f"padding moves its real outputs by {number(call.moved)} (relative)"

@@ -648,3 +648,90 @@ def hidden_by_code() -> Any:
             return self.pool(self.add([self.tokens(inputs), self.table(rows)]))
 
     return Hidden()
+
+
+def pair() -> list[np.ndarray]:
+    """Two inputs of one length, padded differently."""
+    return [IDS, np.where(IDS > 0, 1, 0)[::-1] * 4]
+
+
+@case(("conv", "leaks"), inputs=pair)
+def two_inputs_of_one_length() -> Any:
+    one, x = tokens("one")
+    two, y = tokens("two")
+    y = kl.Conv1D(4, 3, padding="same", name="conv")(y)
+    mask = ops.not_equal(two, 0)
+    pool = kl.GlobalAveragePooling1D()
+    return keras.Model([one, two], [pool(x), pool(y, mask=mask)])
+
+
+class SentenceMask(kl.Layer):
+    """The mask of sentences that have a word."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return inputs + 0
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return ops.any(ops.not_equal(inputs, 0), -1)
+
+
+def words() -> np.ndarray:
+    return np.stack([IDS, np.roll(IDS, 1, axis=0), IDS * 0], axis=1)
+
+
+@case(
+    ("words", "leaks"),
+    *[("sentences", "drops")] if VERSION >= (3, 16) else [],
+    inputs=words,
+)
+def padding_of_words_in_masked_sentences() -> Any:
+    ids = keras.Input((None,), dtype="int32")
+    x = kl.Embedding(10, SIZE, mask_zero=True)(ids)
+    inner = keras.Model(ids, kl.GlobalMaxPooling1D(name="words")(x))
+    text = keras.Input((None, None), dtype="int32")
+    x = SentenceMask()(text)
+    x = kl.TimeDistributed(inner, name="sentences")(x)
+    return keras.Model(text, kl.LSTM(3)(x))
+
+
+def ids_and_mask() -> dict[str, np.ndarray]:
+    return {"ids": np.where(IDS > 0, IDS, 7), "mask": (IDS > 0).astype("int32")}
+
+
+@case(inputs=ids_and_mask)
+def mask_as_an_input() -> Any:
+    """As transformers have it: a mask of numbers beside the ids."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    mask = keras.Input((None,), dtype="int32", name="mask")
+    x = kl.Embedding(10, SIZE)(ids)
+    real = ops.not_equal(mask, 0)
+    x = kl.Add()(
+        [x, kl.MultiHeadAttention(2, 4)(x, x, attention_mask=real[:, None])]
+    )
+    x = kl.GlobalAveragePooling1D()(x, mask=real)
+    return keras.Model({"ids": ids, "mask": mask}, x)
+
+
+@case(("dense", "made by code"))
+def mean_by_code() -> Any:
+    class Mean(InOrder):
+        def call(self, inputs: Any) -> Any:
+            return self.inner[1](ops.mean(self.inner[0](inputs), 1))
+
+    table = kl.Embedding(10, SIZE, mask_zero=True)
+    return Mean([table, kl.Dense(3, name="dense")])
+
+
+@case()
+def dropout_at_inference() -> Any:
+    class Drops(InOrder):
+        def call(self, inputs: Any) -> Any:
+            x = self.inner[1](self.inner[0](inputs), training=True)
+            return self.inner[2](x)
+
+    table = kl.Embedding(10, SIZE, mask_zero=True)
+    return Drops([table, kl.Dropout(0.5), kl.GlobalAveragePooling1D()])

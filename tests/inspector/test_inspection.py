@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from typing import Any
 
 import keras
@@ -215,7 +216,10 @@ def test_a_model_that_is_not_built_is_built() -> None:
     "model, inputs, said",
     [
         (lambda: 3, IDS, "`model` must be a Keras model or layer"),
-        (gallery.operator, np.array([["a", "b"]]), "inputs must be numbers"),
+        (gallery.operator, np.array([["a", "b"]]), "inputs must be arrays"),
+        (gallery.operator, object(), "inputs must be arrays"),
+        (gallery.operator, np.zeros((0, 5)), "at least one row"),
+        (gallery.operator, keras.Input((3,)), "inputs must have values"),
     ],
 )
 def test_bad_input(model: Any, inputs: Any, said: str) -> None:
@@ -246,3 +250,46 @@ def test_each_fault_has_advice_and_a_model() -> None:
     assert set(advice.GENERAL) == set(FAULTS)
     seen = {verdict for case in gallery.CASES for _, verdict in case.findings}
     assert seen == set(FAULTS)
+
+
+def test_none_goes_to_the_model() -> None:
+    class Takes(gallery.InOrder):
+        def call(self, inputs: Any) -> Any:
+            assert inputs["bias"] is None
+            return super().call(inputs["ids"])
+
+    model = Takes([kl.Embedding(10, 4, mask_zero=True), kl.Dense(2)])
+    report = inspect_masks(model, {"ids": IDS, "bias": None})
+    assert report.ok and not report.error
+
+
+def test_a_dict_is_read_by_its_keys() -> None:
+    ids = keras.Input((None,), dtype="int32", name="b")
+    x = keras.Input((None, 2), name="a")
+    y = layers.MaskedConcatenate()(
+        [kl.Embedding(10, 3, mask_zero=True)(ids), x]
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*all keys in the dict must match")
+        model = keras.Model({"a": ids, "b": x}, kl.GlobalAveragePooling1D()(y))
+    data = np.random.default_rng(0).normal(size=(3, 6, 2))
+    report = inspect_masks(model, {"b": data, "a": IDS.astype("float64")})
+    assert [c.inputs[0].dtype for c in report.calls[1:2]] == ["int32"]
+    assert report.ok and not report.error
+
+
+def test_one_layer_is_one_finding() -> None:
+    one, x = gallery.tokens("one")
+    two, y = gallery.tokens("two")
+    norm = kl.GroupNormalization(2, name="norm")
+    pool = kl.GlobalAveragePooling1D()
+    model = keras.Model([one, two], [pool(norm(x)), pool(norm(y))])
+    report = inspect_masks(model, [IDS, IDS])
+    assert [c.name for c in report.findings] == ["norm"]
+    (again,) = [c for c in report.calls if c.same_as is not None]
+    assert (again.name, again.same_as) == ("norm", report.findings[0].index)
+
+
+def test_what_is_random_at_inference() -> None:
+    report = inspect_masks(build(gallery.dropout_at_inference), IDS)
+    assert report.drift[0].why_not == "the model draws random numbers"

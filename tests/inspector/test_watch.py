@@ -12,8 +12,8 @@ from keras import layers as kl
 from keras_masking import inspect_masks
 from keras_masking._keras import get_mask
 from keras_masking.inspector import MaskFindingsError
+from keras_masking.inspector.patching import watching
 from keras_masking.inspector.watch import Watch
-from keras_masking.inspector.watch import watching
 from keras_masking.probes import attach
 from tests.inspector import gallery
 
@@ -213,3 +213,48 @@ def test_what_gives_other_numbers_each_time_is_not_measured() -> None:
     assert "other numbers each time" in noise.reason
     assert noise.moved is None
     assert not noise.finding
+
+
+def test_threads_give_warnings_back() -> None:
+    filters, shown = list(warnings.filters), warnings.showwarning
+    model = gallery.build(gallery.convolution)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with watching(Watch()):
+            begun.set()
+            go_on.wait(10)
+
+    thread = threading.Thread(target=other)
+    with watching(Watch()):
+        thread.start()
+        begun.wait(10)
+    inspect_masks(model, IDS)
+    go_on.set()
+    thread.join()
+    assert (warnings.filters, warnings.showwarning) == (filters, shown)
+    with pytest.warns(UserWarning, match="still shown"):
+        warnings.warn("still shown", stacklevel=1)
+
+
+def test_a_layer_that_is_never_called_changes_nothing() -> None:
+    class Spare(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = kl.Embedding(10, 4)
+            self.gru = kl.GRU(4, stateful=True)
+            self.spare = kl.Dense(3)
+
+        def call(self, inputs: Any) -> Any:
+            self.add_loss(keras.ops.sum(inputs))
+            return self.gru(self.table(inputs))
+
+    model = Spare()
+    model(IDS)
+    before = [keras.ops.convert_to_numpy(s) for s in model.gru.states]
+    before = [np.array(s) for s in before]
+    losses = [float(x) for x in model.losses]
+    inspect_masks(model, IDS)
+    for a, b in zip(before, model.gru.states):
+        np.testing.assert_array_equal(a, keras.ops.convert_to_numpy(b))
+    assert [float(x) for x in model.losses] == losses
