@@ -21,6 +21,7 @@ RIGHT = f"{padding.MORE} more padding steps on the right"
 LEFT = f"{padding.MORE} more padding steps on the left"
 TRIMMED = "without the padding that all rows share"
 VALUES = "other values at padding steps"
+MADE_OF_VALUES = "the values are what the mask is made of"
 
 
 @dataclass(eq=False)
@@ -180,6 +181,27 @@ def same_masks(base: Run, tried: Run) -> bool:
     return len(base.by_key) == len(tried.by_key)
 
 
+def _values_make_masks(inputs: Inputs, base: Run) -> bool:
+    """Whether each input with padding goes alone into what makes its mask."""
+    makers = [
+        (call.inputs[0].tensor, as_mask(call.outputs[0]))
+        for call in base.root.walk()
+        if call.parent
+        and len(call.inputs) == 1
+        and len(call.outputs) == 1
+        and call.inputs[0].mask is None
+    ]
+    padded = [
+        (x, mask)
+        for x, mask in zip(inputs.leaves, inputs.padding)
+        if mask is not None and not mask.all()
+    ]
+    return all(
+        any(m is not None and _is(tensor, x, m) for tensor, m in makers)
+        for x, mask in padded
+    )
+
+
 def others(
     model: Any, inputs: Inputs, base: Run, training: bool
 ) -> Iterator[Change]:
@@ -197,12 +219,14 @@ def others(
     filled = padding.refilled(inputs)
     if filled is None:
         change.why_not = "no padding of the inputs is known"
+    elif _values_make_masks(inputs, base):
+        change.why_not = MADE_OF_VALUES
     else:
         tried = run(model, filled, training)
         if tried.error is not None:
             change.why_not = _refused(tried.error)
         elif not same_masks(base, tried):
-            change.why_not = "the values are what the mask is made of"
+            change.why_not = MADE_OF_VALUES
         else:
             change.run = tried
     yield change

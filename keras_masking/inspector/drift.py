@@ -53,12 +53,11 @@ def weigh(
     """What each change did."""
     found = [Outcome(c, compare(base, masks, c)) for c in changes]
     moving = [o for o in found if o.moved and significant(base, o.moved[1])]
-    for other_seeds in (False, True) if moving else ():
-        if _repeats(model, inputs, base, masks, training, other_seeds):
-            continue
+    if moving and not _repeats(model, inputs, base, masks, training, True):
+        # With the seeds of before, other values meet the same numbers.
+        same = _repeats(model, inputs, base, masks, training, False)
         for outcome in moving:
-            # With the seeds of before, other values meet the same numbers.
-            if outcome.change.length or not other_seeds:
+            if outcome.change.length or not same:
                 outcome.moved = None
                 outcome.change.why_not = "the model draws random numbers"
     for outcome in moving:

@@ -67,13 +67,15 @@ class Judge:
             return inner
         if not own and not lost_inside:
             return inner
-        for child in call.children:  # what they do is its own business
+        kept = [c for c in inner if born and self.proved(c)]
+        for child in call.children:  # what else they do is its own business
             for each in child.walk():
-                self.faults.pop(each, None)
+                if each not in kept:
+                    self.faults.pop(each, None)
         if not own:
             why = "Its output has the steps, and carries no mask."
             self.faults[call] = [("drops", why)]
-        return [call]
+        return [call, *kept]
 
     def moves(self, outcome: Outcome) -> Call:
         """Blames the call where the model starts to move, if no other is."""

@@ -684,8 +684,8 @@ def words() -> np.ndarray:
 
 
 @case(
-    ("words", "leaks"),
     *[("sentences", "drops")] if VERSION >= (3, 16) else [],
+    ("words", "leaks"),
     inputs=words,
 )
 def padding_of_words_in_masked_sentences() -> Any:
