@@ -84,16 +84,16 @@ def _record(
     elif flow.victim_of is not None:
         record.verdict = ""
         record.victim_of = index[flow.victim_of]
-        record.reason = f"its mask was lost in call {record.victim_of}."
+        record.reason = f"Its mask was lost in call {record.victim_of}."
     elif faults:
         record.reason += " No output of the model needs the mask."
     elif record.role == "drops":
         record.reason = _why_harmless(call, judge)
     elif call.error is not None:
         said = probes.first_words(call.error)
-        record.reason = f"raised {type(call.error).__name__}: {said}"
+        record.reason = f"Raised {type(call.error).__name__}: {said}"
     elif result and result.why_not and record.role not in ("", "generates"):
-        record.reason = f"leaks: not measured, {result.why_not}."
+        record.reason = f"Leaks: not measured, {result.why_not}."
     return record
 
 

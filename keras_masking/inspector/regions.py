@@ -82,8 +82,7 @@ def find_own(call: Call, found: dict[int, np.ndarray] | None = None) -> None:
     for child in call.children:
         find_own(child, found)
     masks = [
-        slot.own if s is None else s
-        for slot, s in ((slot, as_mask(slot)) for slot in call.inputs)
+        slot.own if slot.mask is None else as_mask(slot) for slot in call.inputs
     ]
     known = [m for m in masks if m is not None]
     if len({m.shape for m in known}) != 1:
@@ -174,6 +173,8 @@ def moved(
         return None
     if also is not None:
         here, there = here & also, there & also
+    if not here.any():
+        return None  # nothing was compared
     x, y = probes.as_array(one.tensor), probes.as_array(other.tensor)
     size, worst = max(probes.magnitude(x[here]), 1e-3), 0.0
     for row in range(len(x)):

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -735,3 +736,95 @@ def dropout_at_inference() -> Any:
 
     table = kl.Embedding(10, SIZE, mask_zero=True)
     return Drops([table, kl.Dropout(0.5), kl.GlobalAveragePooling1D()])
+
+
+def _alone(name: str, verdict: str, make: Callable[..., Any]) -> None:
+    """One layer between an embedding and a mean."""
+
+    def model() -> Any:
+        ids, x = tokens()
+        return pooled(ids, make(name=name)(x))
+
+    model.__name__ = name
+    case((name, verdict))(model)
+
+
+NEW = VERSION >= (3, 16)
+SAME = {"padding": "same"}
+_alone("separable", "leaks", partial(kl.SeparableConv1D, 4, 3, **SAME))
+_alone("depthwise", "leaks", partial(kl.DepthwiseConv1D, 3, **SAME))
+_alone("transposed", "leaks", partial(kl.Conv1DTranspose, 4, 3, **SAME))
+_alone("maxima", "drops", partial(kl.MaxPooling1D, 2))
+_alone("by_lambda", "drops", partial(kl.Lambda, ops.relu, lambda shape: shape))
+
+
+@case(("permute", "drops"))
+def permuted() -> Any:
+    ids, x = tokens()
+    x = kl.Permute((2, 1), name="permute")(x)
+    return pooled(ids, kl.Permute((2, 1), name="back")(x))
+
+
+@case(inputs=lambda: np.stack([IDS, IDS], axis=1))
+def embedding_in_time_distributed() -> Any:
+    """It makes no mask, and so there is none to lose."""
+    ids = keras.Input((None, None), dtype="int32")
+    x = kl.TimeDistributed(kl.Embedding(10, SIZE, mask_zero=True))(ids)
+    return keras.Model(ids, kl.GlobalAveragePooling2D()(x))
+
+
+@case(*[("each", "drops")] if NEW else [])
+def dense_in_time_distributed() -> Any:
+    ids, x = tokens()
+    x = kl.TimeDistributed(kl.Dense(3), name="each")(x)
+    return keras.Model(ids, kl.LSTM(3)(x))
+
+
+@case(*[("rnn", "drops")] if NEW else [])
+def rnn_to_the_loss() -> Any:
+    ids, x = tokens()
+    return keras.Model(
+        ids, kl.SimpleRNN(3, return_sequences=True, name="rnn")(x)
+    )
+
+
+@case(*[("attention", "deletes")] if NEW else [])
+def one_block() -> Any:
+    """Up to 3.15 the graph remembers the mask for the pooling."""
+    ids, x = tokens()
+    heard = kl.MultiHeadAttention(2, 4, name="attention")(x, x)
+    return pooled(ids, kl.Add()([x, heard]))
+
+
+@case(("attention", "deletes"))
+def residual_by_operator() -> Any:
+    ids, x = tokens()
+    x = kl.LayerNormalization()(
+        x + kl.MultiHeadAttention(2, 4, name="attention")(x, x)
+    )
+    return pooled(ids, x)
+
+
+@case(("get_item", "drops"))
+def slice_in_a_graph() -> Any:
+    ids, x = tokens()
+    return pooled(ids, x[:, 1:])
+
+
+@case(("relu", "drops"))
+def activation_by_operation() -> Any:
+    ids, x = tokens()
+    return pooled(ids, ops.relu(x))
+
+
+@case(("concatenate", "drops"))
+def joined_by_operation() -> Any:
+    ids, x = tokens()
+    return pooled(ids, ops.concatenate([x, x], axis=-1))
+
+
+@case(("gate", "drops"))
+def multiplied() -> Any:
+    ids, x = tokens()
+    gate = kl.Embedding(10, SIZE)(ids)
+    return pooled(ids, kl.Multiply(name="gate")([x, gate]))
