@@ -21,7 +21,6 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
 from keras.src.models.functional import Functional
 from keras.src.trainers.data_adapters import data_adapter_utils
-from keras.src.utils.module_utils import tensorflow
 
 from keras_masking._types import Tensor
 
@@ -179,6 +178,7 @@ def first_batch(feed: Any, steps: int) -> tuple[Any, Any] | None:
         if steps > 1 and _STACKS_BATCHES:
             first = tree.map_structure(lambda x: x[0], batch)
         return first, chain([batch], feed)
+    tensorflow: Any = import_module("tensorflow")
     if not isinstance(feed, tensorflow.data.Iterator):
         return None
     batch = next(feed)
@@ -191,6 +191,7 @@ def first_batch(feed: Any, steps: int) -> tuple[Any, Any] | None:
 
 def _put_back(batch: Any, rest: Iterator[Any], spec: Any) -> Any:
     """An iterator of tf.data: for others Keras has another, slower way."""
+    tensorflow: Any = import_module("tensorflow")
     dataset = tensorflow.data.Dataset.from_generator(
         lambda: chain([batch], rest), output_signature=spec
     )

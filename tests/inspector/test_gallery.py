@@ -42,6 +42,7 @@ def test_findings(case: Case) -> None:
             assert drift.relative < limit, drift
 
 
+@pytest.mark.long
 @ALL
 def test_no_verdict_looks_at_a_name(case: Case) -> None:
     model = build(case.make)
