@@ -268,7 +268,7 @@ def percent(moved: float | None) -> str:
     if moved is None or math.isinf(moved):
         return "more than a number can say"
     if moved > 10:
-        return f"{moved:.2g} times their size"
+        return f"{float(f'{moved:.2g}'):.0f} times their size"
     return f"{100 * moved:.2g} % of their size"
 
 
