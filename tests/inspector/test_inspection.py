@@ -259,6 +259,10 @@ def test_none_goes_to_the_model() -> None:
             return super().call(inputs["ids"])
 
     model = Takes([kl.Embedding(10, 4, mask_zero=True), kl.Dense(2)])
+    try:
+        model({"ids": keras.ops.convert_to_tensor(IDS), "bias": None})
+    except AttributeError:
+        pytest.skip("this Keras takes no None in a dict")
     report = inspect_masks(model, {"ids": IDS, "bias": None})
     assert report.ok and not report.error
 
