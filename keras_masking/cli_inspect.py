@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from keras_masking.contract.processes import installed
+from keras_masking.contract.processes import load_torch_first
 from keras_masking.inspector.reading import Refused
 from keras_masking.inspector.reading import read_inputs
 from keras_masking.inspector.reading import read_model
@@ -153,9 +154,7 @@ def _show(report: Any) -> None:
 def _start_keras(backend: str) -> None:
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if backend == "tensorflow" and find_spec("torch"):
-        # The other way round the process may crash.
-        import_module("torch")
+    load_torch_first(backend)
     import keras
 
     if keras.backend.backend() != backend:

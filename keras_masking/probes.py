@@ -10,12 +10,14 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_masking import __version__
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
@@ -48,6 +50,11 @@ def attach(x: np.ndarray, mask: np.ndarray | None) -> Tensor:
     return tensor
 
 
+def spread(mask: np.ndarray, ndim: int) -> np.ndarray:
+    """A mask with axes of one behind its own, so that it goes with `ndim`."""
+    return mask.reshape(mask.shape + (1,) * (ndim - mask.ndim))
+
+
 def as_array(x: Tensor) -> np.ndarray:
     """A tensor as NumPy; half precision as float32, which NumPy can count."""
     return np.asarray(ops.convert_to_numpy(wide(x)))
@@ -62,6 +69,25 @@ def look(outputs: Any) -> Seen:
         [None if m is None else as_array(m) for m in masks],
         [dtype_name(x) for x in leaves],
     )
+
+
+def versions() -> dict[str, str]:
+    """The versions of this package, of Keras, and of its backend."""
+    backend = keras.backend.backend()
+    return {
+        "keras_masking": __version__,
+        "keras": keras.__version__,
+        backend: _version(backend),
+    }
+
+
+def _version(backend: str) -> str:
+    for name in (backend, f"{backend}-cpu"):
+        try:
+            return version(name)
+        except Exception:
+            continue
+    return "unknown"
 
 
 def magnitude(x: np.ndarray) -> float:
@@ -83,14 +109,11 @@ def differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(alike, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
 
 
-def _is_key(error: Exception) -> bool:
-    """Whether an error says what it says as Python would write it down."""
-    return isinstance(error, KeyError) and bool(error.args)
-
-
 def first_words(error: Exception) -> str:
     """The first line of what an error says, without Keras' own around it."""
-    text = str(error.args[0]) if _is_key(error) else str(error)
+    # A KeyError says what it says as Python would write it down.
+    key = isinstance(error, KeyError) and error.args
+    text = str(error.args[0] if key else error)
     text = re.sub(r"\x1b\[\d*m", "", text)
     lines = text.split("Exception encountered: ")[-1].splitlines()
     said = [s.strip() for s in lines if s.strip()]

@@ -1,12 +1,15 @@
 """What several tests need: sample masks, tolerances, gradients, compiling."""
 
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+import pytest
 
+from keras_masking import cli
 from keras_masking._keras import get_mask
 
 BACKEND = keras.backend.backend()
@@ -176,3 +179,17 @@ def finite_differences(
         down[index] -= step
         result[index] = (function(up) - function(down)) / (2 * step)
     return result
+
+
+def typed(monkeypatch: Any, capfd: Any, *first: str) -> Any:
+    """A command line to run: exit code, stdout, stderr."""
+
+    def type_(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["keras-masking", *first, *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capfd.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return left.value.code, said.out, said.err
+
+    return type_

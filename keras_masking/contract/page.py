@@ -9,10 +9,6 @@ import base64
 import hashlib
 from collections import Counter
 
-from jinja2 import Environment
-from jinja2 import PackageLoader
-from jinja2 import StrictUndefined
-
 from keras_masking.contract import output
 from keras_masking.contract.cells import ordered
 from keras_masking.contract.cells import row_of
@@ -21,6 +17,7 @@ from keras_masking.contract.cells import slug
 from keras_masking.contract.report import STATUSES
 from keras_masking.contract.report import Result
 from keras_masking.names import LEVELS
+from keras_masking.pages import templates
 
 # What a status says, beside its sign and its name.
 MEANINGS = {
@@ -60,13 +57,7 @@ def as_html(
         row_of(name, by, list(reports), rules, taken)
         for name, by in output.rows(reports)
     ]
-    pages = Environment(
-        loader=PackageLoader("keras_masking.contract"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    pages = templates("keras_masking.contract")
     results = [r for those in reports.values() for rep in those for r in rep]
     script = pages.get_template("page.js").render()
     digest = hashlib.sha256(script.encode()).digest()

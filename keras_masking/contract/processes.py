@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,12 @@ NOISE = re.compile(
 
 def installed() -> list[str]:
     return [backend for backend in BACKENDS if find_spec(backend)]
+
+
+def load_torch_first(backend: str) -> None:
+    """Before TensorFlow: the other way round the process may crash."""
+    if backend == "tensorflow" and find_spec("torch"):
+        import_module("torch")
 
 
 def environment(backend: str, device: str, home: Path) -> dict[str, str]:

@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 import keras
 
-from keras_masking import __version__
 from keras_masking.contract.bench import Bench
 from keras_masking.contract.bench import Breach
 from keras_masking.contract.bench import CallFailed
@@ -28,6 +26,7 @@ from keras_masking.contract.report import Result
 from keras_masking.contract.reproduce import script
 from keras_masking.contract.roles import infer_role
 from keras_masking.names import LEVELS
+from keras_masking.probes import versions
 
 # Tried in this order when a check fails: the first that still does is told.
 SMALLER = ((1, 2, 1), (2, 3, 2))
@@ -189,17 +188,12 @@ class Run:
         case.make()  # a target that makes no layer is an error at once
         with warnings.catch_warnings(action="ignore"):
             self.bench = self._bench()
-        backend = keras.backend.backend()
         self.report = Report(
             case.name,
             self.bench.role,
             case.role is None,
-            backend,
-            {
-                "keras_masking": __version__,
-                "keras": keras.__version__,
-                backend: _version(backend),
-            },
+            keras.backend.backend(),
+            versions(),
         )
 
     def _bench(self, shape: tuple[int, int, int] | None = None) -> Bench:
@@ -302,12 +296,3 @@ class Run:
 def _fits(bench: Bench, shape: tuple[int, int, int]) -> bool:
     leaves = bench.batch.leaves
     return all(a <= b for leaf in leaves for a, b in zip(shape[:2], leaf.shape))
-
-
-def _version(backend: str) -> str:
-    for name in (backend, f"{backend}-cpu"):
-        try:
-            return version(name)
-        except Exception:
-            continue
-    return "unknown"

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
+
+from keras_masking.contract.processes import load_torch_first
 
 Job = dict[str, Any]
 Say = Callable[..., None]
@@ -65,9 +66,7 @@ def _leave_with_parent(folder: str) -> None:
 
 
 def _run(job: Job, say: Say) -> None:
-    if os.environ["KERAS_BACKEND"] == "tensorflow" and find_spec("torch"):
-        # The other way round the process may crash.
-        import_module("torch")
+    load_torch_first(os.environ["KERAS_BACKEND"])
     import keras
 
     from keras_masking.contract.case import TargetError

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_masking.inspector.changes import Change
+from keras_masking.inspector.changes import pairs
 from keras_masking.inspector.inputs import Inputs
 from keras_masking.inspector.lineage import Flows
 from keras_masking.inspector.regions import LOOSER
@@ -92,16 +93,10 @@ def axes_of(base: Run, change: Change) -> None:
     tried = change.run
     assert tried is not None  # noqa: S101
     find_own(tried.root)
-    found = base.by_key
-    for call in tried.root.walk():
-        twin = found.get(call.key)
-        if twin is not None:
-            pairs = [
-                *zip(call.inputs, twin.inputs),
-                *zip(call.outputs, twin.outputs),
-            ]
-            for slot, other in pairs:
-                slot.axes = other.axes
+    for call, twin in pairs(base, tried):
+        both = zip((*call.inputs, *call.outputs), (*twin.inputs, *twin.outputs))
+        for known, slot in both:
+            slot.axes = known.axes
 
 
 def _repeats(

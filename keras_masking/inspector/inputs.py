@@ -210,15 +210,19 @@ def other_padding(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     if mask.all() or x.dtype.kind == "b":
         return x
-    spread = mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
+    real = probes.spread(mask, x.ndim)
     rng = np.random.default_rng(0)
     if x.dtype.kind in "iu":
-        ids = np.unique(x[np.broadcast_to(spread, x.shape)])
+        ids = _real_ids(x, real)
         other = rng.choice(ids, x.shape) if ids.size else x
     else:
         size = 8.0 + 2.0 * probes.magnitude(x)
         other = rng.choice([-size, size], x.shape)
-    return np.where(spread, x, other.astype(x.dtype))
+    return np.where(real, x, other.astype(x.dtype))
+
+
+def _real_ids(x: np.ndarray, real: np.ndarray) -> np.ndarray:
+    return np.unique(x[np.broadcast_to(real, x.shape)])
 
 
 def other_steps(inputs: Inputs) -> Inputs:
@@ -229,13 +233,13 @@ def other_steps(inputs: Inputs) -> Inputs:
         if mask is None or x.dtype.kind == "b" or _is_mask(x, mask):
             leaves.append(x)
             continue
-        spread = mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
+        real = probes.spread(mask, x.ndim)
         if x.dtype.kind in "iu":
-            ids = np.unique(x[np.broadcast_to(spread, x.shape)])
+            ids = _real_ids(x, real)
             other = (
                 ids[(np.searchsorted(ids, x) + 1) % len(ids)] if ids.size else x
             )
         else:
             other = x + rng.normal(size=x.shape).astype(x.dtype)
-        leaves.append(np.where(spread, other, x))
+        leaves.append(np.where(real, other, x))
     return replace(inputs, leaves=tuple(leaves))

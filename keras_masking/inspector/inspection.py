@@ -1,14 +1,13 @@
 """`inspect_masks`: one model, watched, measured, and told of."""
 
-import importlib
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_masking import __version__
 from keras_masking._keras import losses_kept
 from keras_masking._keras import with_sublayers
 from keras_masking.errors import describe
@@ -37,6 +36,7 @@ from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.watch import Call
 from keras_masking.probes import as_array
 from keras_masking.probes import first_words
+from keras_masking.probes import versions
 
 
 def inspect_masks(
@@ -111,7 +111,7 @@ def inspect_masks(
     if not all(layer.built for layer in with_sublayers(model)):
         build(model, given)
     report = MaskReport(
-        model.name, keras.backend.backend(), _versions(), notes=notes
+        model.name, keras.backend.backend(), versions(), notes=notes
     )
     with losses_kept(model):
         base = run(model, given, training)
@@ -146,34 +146,30 @@ def _inspect(
         changes.append(right)
         longer = right.run
     find_axes(base, longer, masks)
-    lineage = Lineage(base.root)
-    if lineage.candidates and probe:
-        hangs = _hangs_on(base, run(model, other_steps(given), training))
-        lineage = Lineage(base.root, hangs)
+    hangs = _hangs_on(model, given, base, training) if probe else None
+    flows = Lineage(base.root, hangs).flows
     if probe and base.error is None:
         changes += others(model, given, base, training)
-    outcomes = weigh(
-        model, given, base, masks, changes, training, lineage.flows
-    )
+    outcomes = weigh(model, given, base, masks, changes, training, flows)
     lengths = [o.change for o in outcomes if o.counts and o.change.length]
 
     def lengthens(call: Call) -> str:
         for change in lengths:
-            if moved_by_length(call, masks, change, lineage.flows):
+            if moved_by_length(call, masks, change, flows):
                 return change.what
         return ""
 
-    judge = Judge(lineage.flows, masks, probe, lengthens)
+    judge = Judge(flows, masks, probe, lengthens)
     blamed = judge.model(base.root)
-    report.outputs = outputs_of(base.root, lineage.flows)
+    report.outputs = outputs_of(base.root, flows)
     counting = [o for o in outcomes if o.counts]
     if counting and not blamed:
         blamed = [judge.moves(counting[0])]
     elif _harmless(outcomes, report):
         # A mask that is lost where nobody needs it harms nobody.
         blamed = [call for call in blamed if judge.proved(call)]
-    report.calls = write(base.root, judge, blamed)
-    report.drift = drifts(base.root, outcomes)
+    report.calls = write(judge, blamed)
+    report.drift = drifts(flows, outcomes)
     if base.error is not None:
         report.error = f"{type(base.error).__name__}: {first_words(base.error)}"
     born = any(call.role for call in report.calls)
@@ -188,12 +184,17 @@ def _harmless(outcomes: list[Outcome], report: MaskReport) -> bool:
     return measured and not moving and not lost
 
 
-def _hangs_on(base: Run, tried: Run) -> Callable[[Call, int], bool]:
+def _hangs_on(
+    model: Any, given: Inputs, base: Run, training: bool
+) -> Callable[[Call, int], bool]:
     """Tells whether a tensor moves when real steps of the inputs do."""
-    found = tried.by_key
+
+    @cache  # most models have no tensor of which to ask
+    def tried() -> dict[Any, Call]:
+        return run(model, other_steps(given), training).by_key
 
     def derived(call: Call, i: int) -> bool:
-        twin = found.get(call.key)
+        twin = tried().get(call.key)
         if twin is None or len(twin.inputs) != len(call.inputs):
             return True
         one, other = call.inputs[i], twin.inputs[i]
@@ -224,13 +225,3 @@ def _notes(given: Inputs, born: bool, training: bool) -> list[str]:
             "In training mode the model was not run with more padding."
         )
     return found
-
-
-def _versions() -> dict[str, str]:
-    backend = keras.backend.backend()
-    module: Any = importlib.import_module(backend)
-    return {
-        "keras": keras.version(),
-        backend: getattr(module, "__version__", ""),
-        "keras_masking": __version__,
-    }

@@ -11,6 +11,7 @@ from dataclasses import field
 import numpy as np
 
 from keras_masking.inspector.regions import as_mask
+from keras_masking.inspector.regions import every
 from keras_masking.inspector.watch import Call
 from keras_masking.inspector.watch import Slot
 from keras_masking.inspector.watch import in_graph
@@ -52,8 +53,7 @@ class Lineage:
         self, root: Call, derived: Callable[[Call, int], bool] | None = None
     ) -> None:
         """`derived` tells whether a tensor made by code hangs on the inputs."""
-        self.flows: Flows = {}
-        self.candidates: list[tuple[Call, int]] = []
+        self.flows: Flows = {}  # in the order in which the calls began
         self._derived = derived
         self._origin: set[int] = set()
         self._lost: dict[int, Call] = {}
@@ -94,7 +94,6 @@ class Lineage:
         if before is not None:
             flow.lost[i] = before
             return
-        self.candidates.append((call, i))
         if self._derived is None or self._derived(call, i):
             flow.by_code.append(i)
 
@@ -177,7 +176,4 @@ def mask_makers(root: Call) -> set[Call]:
 
 def due(call: Call) -> np.ndarray | None:
     """The mask that a layer that keeps steps ought to give: all inputs' AND."""
-    masks = [as_mask(slot) for slot in call.inputs]
-    found = [m for m in masks if m is not None]
-    shapes = {m.shape for m in found}
-    return np.logical_and.reduce(found) if len(shapes) == 1 else None
+    return every(map(as_mask, call.inputs))

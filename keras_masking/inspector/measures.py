@@ -88,14 +88,14 @@ def _compare(
     one: list[Slot],
     masks: Masks,
     other: list[Slot],
-    made_up: np.ndarray | None = None,
+    made_up: bool = False,
 ) -> Measured | None:
     """What moved between two calls; None if it can't be told of any output."""
     wanted = due(call)
     worst, leaks, meaning, known = 0.0, False, False, False
     for base, a, b in zip(call.outputs, one, other):
         a.axes = b.axes = base.axes
-        a.own = b.own = base.own if made_up is None else None
+        a.own = b.own = None if made_up else base.own
         gap = None if base.idle else moved(a, masks, b, masks)
         if gap is None:
             continue
@@ -107,10 +107,8 @@ def _compare(
         if mask is None or wanted is None or mask.shape != wanted.shape:
             meaning = False
             break
-        spread = wanted.reshape(
-            wanted.shape + (1,) * (len(a.shape) - wanted.ndim)
-        )
-        inside = moved(a, masks, b, masks, also=spread)
+        both = probes.spread(wanted, len(a.shape))
+        inside = moved(a, masks, b, masks, also=both)
         meaning = inside is not None and inside[1] <= allowed(a)
         if not meaning:
             break
@@ -119,16 +117,14 @@ def _compare(
 
 def _made_up(call: Call) -> Measured:
     """The same with a mask that calls the last step padding, in most rows."""
-    masked = [slot for slot in call.inputs if slot.mask is not None]
-    shapes = {
-        tuple(slot.mask.shape) for slot in masked if slot.mask is not None
-    }
+    none = Measured(why_not="the batch has no padding here")
+    shapes = {tuple(s.mask.shape) for s in call.inputs if s.mask is not None}
     others = [s for s in call.inputs if s.mask is None and len(s.shape) > 1]
     if len(shapes) != 1 or any(_is_mask_like(s, shapes) for s in others):
-        return Measured(why_not="the batch has no padding here")
+        return none
     (shape,) = shapes
     if len(shape) != 2 or shape[1] < 2:
-        return Measured(why_not="the batch has no padding here")
+        return none
     mask = np.ones(shape, bool)
     mask[min(1, shape[0] - 1) :, -1] = False
     runs = []
@@ -148,9 +144,9 @@ def _made_up(call: Call) -> Measured:
             runs.append(again(call, fresh).outputs)
     except Exception as error:
         return Measured(why_not=f"with padding, it raised {_short(error)}")
-    found = _compare(call, runs[0], {shape[1]: mask}, runs[1], mask)
+    found = _compare(call, runs[0], {shape[1]: mask}, runs[1], made_up=True)
     if found is None:
-        return Measured(why_not="the batch has no padding here")
+        return none
     return Measured(found.moved, found.leaks, made_up=True)
 
 
@@ -178,12 +174,10 @@ def explained(
 
     That is tried: its inner calls run again, and get the masks.
     """
-    before: dict[Any, Call] = {}
-    for fault in faults:
-        before[fault.key[len(call.key) :]] = fault
+    places = {fault.key[len(call.key) :]: fault for fault in faults}
 
     def wanted(now: Call) -> Call | None:
-        return before.get(now.key[1:])
+        return places.get(now.key[1:])
 
     def enters(now: Call) -> None:
         fault = wanted(now)

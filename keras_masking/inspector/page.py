@@ -6,14 +6,11 @@ from a finding to its row are all that moves.
 
 from typing import Any
 
-from jinja2 import Environment
-from jinja2 import PackageLoader
-from jinja2 import StrictUndefined
-
 from keras_masking.inspector import words
 from keras_masking.inspector.grid import grid
 from keras_masking.inspector.report import CallRecord
 from keras_masking.inspector.report import MaskReport
+from keras_masking.pages import templates
 
 DRAWN = 4  # masks beside one call
 # The sign of each kind, beside its colour, and what a reader hears.
@@ -52,13 +49,7 @@ def as_fragment(report: MaskReport) -> str:
 
 
 def _render(name: str, report: MaskReport) -> str:
-    pages = Environment(
-        loader=PackageLoader("keras_masking.inspector"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    pages = templates("keras_masking.inspector")
     pages.filters["pieces"] = _pieces
     html = pages.get_template(name).render(
         report=report,

@@ -6,7 +6,6 @@ from keras_masking import probes
 from keras_masking.inspector.advice import advise
 from keras_masking.inspector.drift import Outcome
 from keras_masking.inspector.lineage import Flows
-from keras_masking.inspector.lineage import mask_makers
 from keras_masking.inspector.regions import as_mask
 from keras_masking.inspector.report import CallRecord
 from keras_masking.inspector.report import Drift
@@ -19,30 +18,25 @@ from keras_masking.inspector.watch import Slot
 from keras_masking.ops.dtypes import dtype_name
 
 
-def places(root: Call) -> dict[Call, int]:
-    """The index of each call, in the order in which they began.
-
-    Without those that Keras 3.15 writes into a graph to make masks.
-    """
-    idle = mask_makers(root)
-    shown = [call for call in root.walk() if call not in idle]
-    return {call: index for index, call in enumerate(shown)}
+def places(flows: Flows) -> dict[Call, int]:
+    """The index of each call, in the order in which they began."""
+    return {call: index for index, call in enumerate(flows)}
 
 
-def write(root: Call, judge: Judge, blamed: list[Call]) -> list[CallRecord]:
+def write(judge: Judge, blamed: list[Call]) -> list[CallRecord]:
     """One record for each call."""
-    index = places(root)
+    index = places(judge.flows)
     records = [_record(call, index, judge, blamed) for call in index]
     first: dict[tuple[int, str], int] = {}
     for call, record in zip(index, records):
-        if record.finding:
-            key = (id(call.layer), record.verdict)
-            record.same_as = first.setdefault(key, record.index)
-            if record.same_as == record.index:
-                record.same_as = None
-            else:
-                record.finding, record.advice = False, ""
-                record.reason = f"As in call {record.same_as}."
+        if not record.finding:
+            continue
+        before = first.setdefault(
+            (id(call.layer), record.verdict), record.index
+        )
+        if before != record.index:
+            record.same_as, record.finding, record.advice = before, False, ""
+            record.reason = f"As in call {before}."
     return records
 
 
@@ -52,18 +46,13 @@ def _record(
     flow = judge.flows[call]
     faults = judge.faults.get(call, [])
     result = judge.measured.get(call)
-    names, here = [], call
-    while True:
-        names.append(here.layer.name)
-        if here.parent is None:
-            break
-        here = here.parent
+    path = call.path
     record = CallRecord(
         index=index[call],
-        depth=len(names) - 1,
+        depth=len(path) - 1,
         name=call.layer.name,
         type=type(call.layer).__name__,
-        path="/".join(names[::-1]),
+        path="/".join(path),
         operation=call.operation,
         times=call.times,
         inputs=[_tensor(s, i in flow.lost) for i, s in enumerate(call.inputs)],
@@ -114,7 +103,7 @@ def _tensor(slot: Slot, lost: bool) -> TensorRecord:
 
 def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
     """The model's outputs, and whether a mask reaches them."""
-    index = places(root)
+    index = places(flows)
     some = any(
         s.mask is not None for c in index for s in (*c.inputs, *c.outputs)
     )
@@ -137,9 +126,9 @@ def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
     return found
 
 
-def drifts(root: Call, outcomes: list[Outcome]) -> list[Drift]:
+def drifts(flows: Flows, outcomes: list[Outcome]) -> list[Drift]:
     """What each change of the padding did, written down."""
-    index = places(root)
+    index = places(flows)
     return [
         Drift(
             outcome.change.what,

@@ -1,6 +1,7 @@
 """Which numbers of a tensor are real, and how far two tensors differ there."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,13 @@ def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
                     _remember(call, slot, wide, masks)
 
 
+def every(masks: Iterable[np.ndarray | None]) -> np.ndarray | None:
+    """What all masks call real; None if there is none, or they don't fit."""
+    found = [mask for mask in masks if mask is not None]
+    fit = len({mask.shape for mask in found}) == 1
+    return np.logical_and.reduce(found) if fit else None
+
+
 def find_own(call: Call, found: dict[int, np.ndarray] | None = None) -> None:
     """Writes into each slot without a mask the one that it ought to have.
 
@@ -84,12 +92,9 @@ def find_own(call: Call, found: dict[int, np.ndarray] | None = None) -> None:
     masks = [
         slot.own if slot.mask is None else as_mask(slot) for slot in call.inputs
     ]
-    known = [m for m in masks if m is not None]
-    if len({m.shape for m in known}) != 1:
-        return
-    mask = np.logical_and.reduce(known)
+    mask = every(masks)
     for slot in call.outputs:
-        if mask.shape == slot.shape[: mask.ndim]:
+        if mask is not None and mask.shape == slot.shape[: mask.ndim]:
             slot.own = mask
             found.setdefault(id(slot.tensor), mask)
 
@@ -153,7 +158,7 @@ def real(slot: Slot, masks: Masks) -> np.ndarray | None:
         if axis == 1:
             if at.shape != shape[: at.ndim]:
                 return None
-            where &= at.reshape(at.shape + (1,) * (len(shape) - at.ndim))
+            where &= probes.spread(at, len(shape))
         elif at.ndim == 2:
             spread = [shape[0], *[1] * (len(shape) - 1)]
             spread[axis] = shape[axis]
@@ -196,11 +201,10 @@ def calls_moved(
     masks: Masks,
     second: list[Slot],
     others: Masks,
-    looser: float = LOOSER,
 ) -> bool:
     """Whether any of some tensors moved; those that can't be told did not."""
     for one, other in zip(first, second):
         gap = None if one.idle else moved(one, masks, other, others)
-        if gap is not None and gap[1] > looser * allowed(one):
+        if gap is not None and gap[1] > LOOSER * allowed(one):
             return True
     return False

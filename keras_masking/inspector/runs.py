@@ -30,9 +30,7 @@ class Run:
     """What one run of the model gave: its calls, or an error after some."""
 
     root: Call
-    failed: Call | None
     error: Exception | None
-    inputs: list[Any]  # the tensors that went in
     warnings: list[Any]
 
     @cached_property
@@ -45,19 +43,18 @@ def run(
 ) -> Run:
     """Calls the model once. What it raises is kept, not raised."""
     watch = Watch()
-    tensors = inputs.tensors()
     error = None
     with watching(watch), _no_trace(_moved_seeds(model) if other_seeds else ()):
         if other_seeds:  # torch draws from a state of its own
             keras.random.dropout(ops.ones((8,)), 0.5)
         try:
-            model(inputs.pack(tensors), training=training)
+            model(inputs.pack(inputs.tensors()), training=training)
         except Exception as raised:
             error = raised
     if watch.root is None:
         # It was refused before any layer saw it.
         raise error or ValueError("the model called no layer")
-    return Run(watch.root, watch.failed, error, tensors, watch.warnings)
+    return Run(watch.root, error, watch.warnings)
 
 
 def build(model: Any, inputs: Inputs) -> None:

@@ -61,6 +61,12 @@ class Call:
     def operation(self) -> bool:
         return not isinstance(self.layer, keras.layers.Layer)
 
+    @property
+    def path(self) -> list[str]:
+        """The names of the calls that it stands in, and its own."""
+        outer = self.parent.path if self.parent else []
+        return [*outer, self.layer.name]
+
     def within(self, other: "Call") -> bool:
         """Whether this call is `other`, or is made by it."""
         return self.key[: len(other.key)] == other.key
@@ -81,7 +87,6 @@ class Watch:
         after: Callable[[Call], None] | None = None,
     ) -> None:
         self.root: Call | None = None
-        self.failed: Call | None = None  # the innermost call that raised
         self.warnings: list[warnings.WarningMessage] = []
         self._before = before
         self._after = after
@@ -110,8 +115,6 @@ class Watch:
             returned = original(layer, *args, **kwargs)
         except Exception as error:
             call.error = error
-            if self.failed is None:
-                self.failed = call
             raise
         finally:
             self._stack.pop()

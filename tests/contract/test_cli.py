@@ -10,12 +10,12 @@ from typing import Any
 import keras
 import pytest
 
-from keras_masking import cli
 from keras_masking.contract import output
 from keras_masking.contract import processes
 from keras_masking.contract import registry
 from keras_masking.contract import workers
 from keras_masking.contract.report import Report
+from tests import helpers
 from tests.contract.reports import report
 from tests.contract.reports import reports
 from tests.contract.reports import result
@@ -37,17 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any:
-    """Runs a command line: exit code, stdout, stderr."""
-
-    def type_(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["keras-masking", *words])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capfd.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return left.value.code, said.out, said.err
-
-    return type_
+    return helpers.typed(monkeypatch, capfd)
 
 
 def check(*words: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from keras_masking import pages
 from keras_masking.contract import output
 from keras_masking.contract import page
 from keras_masking.contract.badge import as_badge
@@ -401,7 +402,7 @@ def test_unescaped_text_would_be_found(monkeypatch: Any) -> None:
             f"{{{{ {expression} }}}}", changed
         )
         loader = jinja2.DictLoader(sources)
-        monkeypatch.setattr(page, "PackageLoader", lambda name, at=loader: at)
+        monkeypatch.setattr(pages, "PackageLoader", lambda name, at=loader: at)
         if all(elements_of(word, word) == plain for word in HOSTILE):
             unseen.add(expression)
     assert unseen == OURS

@@ -15,13 +15,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_masking import cli
 from keras_masking import cli_inspect as command
 from keras_masking import layers
 from keras_masking.contract.processes import BACKENDS
 from keras_masking.contract.processes import installed
 from keras_masking.inspector.report import MaskReport
 from tests.helpers import BACKEND
+from tests.helpers import typed as typing
 
 ROOT = Path(__file__).parents[2]
 IDS = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]], "int32")
@@ -91,18 +91,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any:
-    """Runs a command line: exit code, stdout, stderr."""
-
-    def type_(*words: str) -> tuple[int, str, str]:
-        argv = ["keras-masking", "inspect", *words]
-        monkeypatch.setattr(sys, "argv", argv)
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capfd.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return left.value.code, said.out, said.err
-
-    return type_
+    return typing(monkeypatch, capfd, "inspect")
 
 
 @pytest.fixture
