@@ -1,9 +1,11 @@
 """The one place that reads what Keras keeps private."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from contextlib import nullcontext
+from functools import cache
 from importlib import import_module
 from itertools import chain
 from itertools import islice
@@ -15,6 +17,7 @@ from keras import ops
 from keras import tree
 from keras import version
 from keras.config import backend
+from keras.distribution import list_devices
 from keras.layers import InputLayer
 from keras.src.backend.common import masking
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
@@ -144,6 +147,39 @@ def known_value(x: Tensor) -> np.ndarray | None:
         return np.asarray(ops.convert_to_numpy(x))
     except Exception:
         return None
+
+
+def gains_by_shortcuts(x: Tensor) -> bool:
+    """Whether `x` is computed with now, on a CPU, and by no compiler of torch.
+
+    There reading `x` once more costs; compilers for GPUs save that by
+    themselves, and so does torch's. Keras does not tell where a tensor is.
+    """
+    if isinstance(x, KerasTensor):
+        return False
+    if backend() != "torch":
+        return _has_only_cpus()
+    torch: Any = import_module("torch")
+    watched = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return x.device.type == "cpu" and not watched
+
+
+@cache
+def _has_only_cpus() -> bool:
+    return all(name.startswith("cpu") for name in list_devices())
+
+
+def choose(
+    ok: Tensor, first: Callable[[], Any], second: Callable[[], Any]
+) -> Any:
+    """`first()` if `ok`, else `second()`, and never both.
+
+    While a graph is traced it is `keras.ops.cond`. That one compiles at every
+    call in JAX otherwise.
+    """
+    if backend() == "torch" or is_known(ok):
+        return first() if bool(ok) else second()
+    return ops.cond(ok, first, second)
 
 
 def random_state_kept() -> AbstractContextManager[Any]:

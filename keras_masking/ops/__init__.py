@@ -21,6 +21,7 @@ from keras_masking.ops.reductions import masked_max as masked_max
 from keras_masking.ops.reductions import masked_mean as masked_mean
 from keras_masking.ops.reductions import masked_min as masked_min
 from keras_masking.ops.reductions import masked_sum as masked_sum
+from keras_masking.ops.shortcuts import plain_formulas as plain_formulas
 from keras_masking.ops.softmax import masked_logsumexp as masked_logsumexp
 from keras_masking.ops.softmax import masked_softmax as masked_softmax
 from keras_masking.ops.statistics import masked_moments as masked_moments
@@ -59,6 +60,7 @@ __all__ = [
     "masked_sum",
     "masked_variance",
     "pack_steps",
+    "plain_formulas",
     "reverse_steps",
     "split_steps",
     "step_index",

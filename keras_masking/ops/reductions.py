@@ -19,6 +19,8 @@ from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import any_real
+from keras_masking.ops.one_pass import real_extreme
+from keras_masking.ops.one_pass import real_sum
 from keras_masking.ops.reading import read_reduced
 
 
@@ -29,8 +31,10 @@ def fill_empty(
     keepdims: bool,
     empty_value: float,
     dtype: str,
+    given: float = 0.0,
 ) -> Tensor:
-    if mask is not None:
+    """`y` as `dtype`, with `empty_value` in empty rows, where it is `given`."""
+    if mask is not None and given != empty_value:
         y = ops.where(any_real(mask, axis, keepdims), y, scalar(empty_value, y))
     return ops.cast(y, dtype)
 
@@ -74,8 +78,10 @@ def masked_sum(
     array([3.], dtype=float32)
     """
     x, mask, axis = read_reduced("masked_sum", x, mask, axis)
-    real = x if mask is None else ops.where(mask, x, scalar(0, x))
-    total = ops.sum(wide(real), axis=axis, keepdims=keepdims)
+    if mask is None:
+        total = ops.sum(wide(x), axis=axis, keepdims=keepdims)
+    else:
+        total = real_sum(x, mask, axis, keepdims)
     dtype = dtype_name(x) if is_float(x) else dtype_name(total)
     return fill_empty(total, mask, axis, keepdims, empty_value, dtype)
 
@@ -108,22 +114,21 @@ def masked_mean(
     """
     x, mask, axis = read_reduced("masked_mean", x, mask, axis)
     x = as_float(x)
-    mean = plain_mean(wide(x), mask, axis, keepdims)
+    mean = wide_mean(x, mask, axis, keepdims)
     return fill_empty(mean, mask, axis, keepdims, empty_value, dtype_name(x))
 
 
-def plain_mean(
+def wide_mean(
     x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
 ) -> Tensor:
-    """Mean of floats as wide as they are; of no step, 0."""
+    """Mean of floats, in float32 at least; of no step, 0."""
     if mask is None and dtype_name(x) != "float64":
-        return ops.mean(x, axis=axis, keepdims=keepdims)
+        return ops.mean(wide(x), axis=axis, keepdims=keepdims)
     if mask is None:  # Keras' mean computes in float32 on PyTorch
         mask = ops.ones_like(x, dtype="bool")
-    total = ops.sum(
-        ops.where(mask, x, scalar(0, x)), axis=axis, keepdims=keepdims
-    )
-    return total / ops.cast(count_real(mask, x, axis, keepdims), dtype_name(x))
+    total = real_sum(x, mask, axis, keepdims)
+    count = count_real(mask, x, axis, keepdims)
+    return total / ops.cast(count, dtype_name(total))
 
 
 def masked_max(
@@ -194,17 +199,10 @@ def _extreme(
 ) -> Tensor:
     x, mask, axis = read_reduced(who, x, mask, axis)
     largest = who == "masked_max"
-    reduce = ops.max if largest else ops.min
     if mask is None:
+        reduce = ops.max if largest else ops.min
         return reduce(x, axis=axis, keepdims=keepdims)
     numbers = ops.cast(x, "uint8") if dtype_name(x) == "bool" else x
-    if is_float(x):
-        worst = -np.inf if largest else np.inf
-    else:
-        limits = np.iinfo(dtype_name(numbers))
-        worst = limits.min if largest else limits.max
-    real = ops.where(mask, numbers, scalar(worst, numbers))
-    if 0 in x.shape:  # Keras has no maximum of nothing; all rows are empty
-        reduce = ops.sum
-    result = reduce(real, axis=axis, keepdims=keepdims)
-    return fill_empty(result, mask, axis, keepdims, empty_value, dtype_name(x))
+    result = real_extreme(numbers, mask, axis, keepdims, largest)
+    how = axis, keepdims, empty_value, dtype_name(x)
+    return fill_empty(result, mask, *how, given=np.nan)

@@ -10,9 +10,9 @@ from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
-from keras_masking.ops.masks import any_real
+from keras_masking.ops.one_pass import no_step
+from keras_masking.ops.one_pass import real_softmax
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reductions import fill_empty
 
@@ -51,9 +51,10 @@ def masked_logsumexp(
     x = as_float(x)
     real = wide(x)
     if mask is not None:
-        real = ops.where(mask, real, _no_step(mask, axis, real))
+        real = ops.where(mask, real, no_step(mask, axis, real))
     result = ops.logsumexp(real, axis=axis, keepdims=keepdims)
-    return fill_empty(result, mask, axis, keepdims, empty_value, dtype_name(x))
+    how = axis, keepdims, empty_value, dtype_name(x)
+    return fill_empty(result, mask, *how, given=np.nan)
 
 
 def masked_softmax(
@@ -81,21 +82,12 @@ def masked_softmax(
     """
     x, mask, axis = read_reduced("masked_softmax", x, mask, axis)
     x = as_float(x)
-    real = wide(x)
-    if mask is not None:
-        real = ops.where(mask, real, _no_step(mask, axis, real))
     if isinstance(axis, int) and x.shape[axis] == 1:
         # Keras warns of an int, though one step alone is no mistake, and fails
         # on a negative axis in a tuple.
         axis = (axis % len(x.shape),)
-    weights = ops.softmax(real, axis=axis)
-    if mask is not None:
-        weights = ops.where(mask, weights, scalar(0, weights))
+    if mask is None:
+        weights = ops.softmax(wide(x), axis=axis)
+    else:
+        weights = real_softmax(wide(x), mask, axis)
     return ops.cast(weights, dtype_name(x))
-
-
-def _no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:
-    # What an exponential sees at a padding step: -inf, whose exponential is 0;
-    # but 0 in an empty row, where -inf everywhere would make NaN.
-    row = any_real(mask, axis, keepdims=True)
-    return ops.where(row, scalar(-np.inf, x), scalar(0, x))

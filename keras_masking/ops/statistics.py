@@ -14,13 +14,14 @@ from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import all_real
 from keras_masking.ops.masks import apply_mask
 from keras_masking.ops.masks import step_index
+from keras_masking.ops.one_pass import real_squares
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.reductions import count_real
 from keras_masking.ops.reductions import fill_empty
 from keras_masking.ops.reductions import masked_sum
-from keras_masking.ops.reductions import plain_mean
+from keras_masking.ops.reductions import wide_mean
 
 
 def masked_moments(
@@ -80,7 +81,7 @@ def _filled(
     """Mean, and variance or its root, with what empty rows give."""
     x, mask, axis = read_reduced(who, x, mask, axis)
     x = as_float(x)
-    mean, spread = _moments(wide(x), mask, axis, keepdims)
+    mean, spread = _moments(x, mask, axis, keepdims)
     if root:
         some = spread > 0
         safe = ops.where(some, spread, scalar(1, spread))
@@ -92,13 +93,13 @@ def _filled(
 def _moments(
     x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
 ) -> tuple[Tensor, Tensor]:
-    mean = plain_mean(x, mask, axis, keepdims=True)
-    # `plain_mean` selects after the square, and the derivative of a square at a
-    # padding step that holds NaN is NaN: select before it as well.
-    apart = x - mean
-    if mask is not None:
-        apart = ops.where(mask, apart, scalar(0, apart))
-    variance = plain_mean(ops.square(apart), mask, axis, keepdims)
+    mean = wide_mean(x, mask, axis, keepdims=True)
+    if mask is None:
+        variance = wide_mean(ops.square(wide(x) - mean), None, axis, keepdims)
+    else:
+        squares = real_squares(wide(x), mask, mean, axis, keepdims)
+        count = count_real(mask, x, axis, keepdims)
+        variance = squares / ops.cast(count, dtype_name(squares))
     return mean if keepdims else ops.squeeze(mean, axis), variance
 
 
@@ -197,7 +198,7 @@ def masked_sqrtn(
     """
     x, mask, axis = read_reduced("masked_sqrtn", x, mask, axis)
     x = as_float(x)
-    mean = plain_mean(wide(x), mask, axis, keepdims)
+    mean = wide_mean(x, mask, axis, keepdims)
     real = ops.ones_like(x, dtype="bool") if mask is None else mask
     count = ops.cast(count_real(real, x, axis, keepdims), dtype_name(mean))
     y = mean * ops.sqrt(count)

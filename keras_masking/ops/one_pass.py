@@ -1,0 +1,286 @@
+"""Reductions and softmax over real steps, with few passes over a sequence.
+
+What `reductions`, `statistics` and `softmax` here compute with. Each function
+has its plain formula, and a shortcut where one was measured to be faster:
+sums on every backend; maxima and softmax where the plain formula makes another
+tensor of the size of the sequence, on PyTorch and JAX; squares on JAX.
+
+`mask` has as many axes as `x`. Empty rows give 0 in sums and the least of the
+dtype in maxima.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_masking._keras import choose
+from keras_masking._keras import is_known
+from keras_masking._types import Axis
+from keras_masking._types import Tensor
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import is_float
+from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import wide
+from keras_masking.ops.masks import any_real
+from keras_masking.ops.shortcuts import along_steps
+from keras_masking.ops.shortcuts import differentiable
+from keras_masking.ops.shortcuts import shorter
+
+# Elements that PyTorch reads at a time: 4 MiB of float32 stay in a cache.
+_PIECE = 2**20
+
+
+def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
+    """Sum over real steps, in float32 at least."""
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    if len(axes) > 1 and 1 in axes and along_steps(x, mask, 1):
+        x = real_sum(x, mask, 1, keepdims=True)  # the other axes are small
+        return ops.sum(x, axis=axis, keepdims=keepdims)
+
+    def plain(x: Tensor, mask: Tensor) -> Tensor:
+        real = wide(ops.where(mask, x, scalar(0, x)))
+        return ops.sum(real, axis=axis, keepdims=keepdims)
+
+    def short(x: Tensor, mask: Tensor) -> Tensor:
+        x = wide(x)
+        weights = ops.cast(mask, dtype_name(x))
+        y = differentiable(_sum, _sum_gradient, x, weights)
+        return y if keepdims else ops.squeeze(y, 1)
+
+    if dtype_name(x) != "float32" and keras.backend.backend() == "jax":
+        return plain(x, mask)  # the float32 copy would be written out
+    return shorter(short, plain, x, mask, axis)
+
+
+def _product(x: Tensor, weights: Tensor) -> Tensor:
+    shape = ops.shape(x)
+    flat = ops.reshape(x, (*shape[:2], -1)) if len(shape) > 3 else x
+    row = ops.reshape(weights, (shape[0], 1, shape[1]))
+    return ops.reshape(ops.matmul(row, flat), (shape[0], 1, *shape[2:]))
+
+
+def _sum(x: Tensor, weights: Tensor) -> Tensor:
+    def plain(x: Tensor, weights: Tensor) -> Tensor:
+        real = ops.where(weights > 0, x, scalar(0, x))
+        return ops.sum(real, axis=1, keepdims=True)
+
+    y = _product(x, weights)
+    # An overflow of the sum of all counts as well: that is only slower.
+    return choose(
+        ops.isfinite(ops.sum(y)),
+        lambda: y,
+        lambda: _by_rows(plain, x, weights),
+    )
+
+
+def _sum_gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
+    def select() -> Tensor:
+        return ops.where(weights > 0, g, scalar(0, g))
+
+    if keras.backend.backend() != "torch":
+        return select()
+    # There a `where` takes thrice the time of a product.
+    return choose(ops.isfinite(ops.sum(g)), lambda: weights * g, select)
+
+
+def real_squares(
+    x: Tensor, mask: Tensor, mean: Tensor, axis: Axis, keepdims: bool
+) -> Tensor:
+    """Sum of the squared distances of real steps from their mean."""
+
+    def plain(x: Tensor, mask: Tensor) -> Tensor:
+        # Selected before the square: the derivative of one at a NaN is NaN.
+        apart = ops.where(mask, x - mean, scalar(0, x))
+        return ops.sum(ops.square(apart), axis=axis, keepdims=keepdims)
+
+    def short(x: Tensor, mask: Tensor) -> Tensor:
+        weights = ops.cast(mask, dtype_name(x))
+        y = differentiable(_squares, _squares_gradient, x, weights, mean)
+        return y if keepdims else ops.squeeze(y, 1)
+
+    if keras.backend.backend() != "jax":
+        return plain(x, mask)
+    return shorter(short, plain, x, mask, axis)
+
+
+def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
+    def plain(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
+        apart = ops.where(weights > 0, x - mean, scalar(0, x))
+        return ops.sum(ops.square(apart), axis=1, keepdims=True)
+
+    def short() -> Tensor:
+        apart = (x - mean) * weights
+        return ops.sum(apart * apart, axis=1, keepdims=True)
+
+    # Asked of a product, which the mean has made already: asked of the squares,
+    # XLA would write them out. The mean, that the largest float may be padding.
+    asked = ops.sum(_product(x, weights)) + ops.sum(mean * mean)
+    return choose(
+        ops.isfinite(asked),
+        short,
+        lambda: _by_rows(plain, x, weights, mean),
+    )
+
+
+def _squares_gradient(
+    g: Tensor, y: Tensor, x: Tensor, weights: Tensor, mean: Tensor
+) -> Tensor:
+    # The mean moves too, and changes nothing: it is where the sum is least.
+    return ops.where(weights > 0, (x - mean) * (2 * g), scalar(0, x))
+
+
+def real_extreme(
+    x: Tensor, mask: Tensor, axis: Axis, keepdims: bool, largest: bool
+) -> Tensor:
+    """Maximum or minimum over real steps."""
+    worst = scalar(_worst(x, largest), x)
+    reduce = ops.max if largest else ops.min
+
+    def plain(x: Tensor, mask: Tensor) -> Tensor:
+        real = ops.where(mask, x, worst)
+        if 0 in x.shape:  # Keras has no maximum of nothing
+            return ops.sum(real, axis=axis, keepdims=keepdims)
+        return reduce(real, axis=axis, keepdims=keepdims)
+
+    def short(x: Tensor, mask: Tensor) -> Tensor:
+        weights = ops.cast(mask, dtype_name(x))
+
+        def value(x: Tensor, weights: Tensor) -> Tensor:
+            bias = ops.where(weights > 0, scalar(0, x), worst)
+            y = _extreme(x, bias, largest)
+            # `inf - inf` at padding; a NaN of real steps is told as well.
+            return choose(
+                ops.isnan(ops.sum(y)),
+                lambda: _by_rows(select, x, weights),
+                lambda: y,
+            )
+
+        def select(x: Tensor, weights: Tensor) -> Tensor:
+            real = ops.where(weights > 0, x, worst)
+            return reduce(real, axis=1, keepdims=True)
+
+        y = differentiable(value, _extreme_gradient, x, weights)
+        return y if keepdims else ops.squeeze(y, 1)
+
+    if keras.backend.backend() == "tensorflow":
+        return plain(x, mask)
+    return shorter(short, plain, x, mask, axis)
+
+
+def _worst(x: Tensor, largest: bool) -> float:
+    if is_float(x):
+        return -np.inf if largest else np.inf
+    limits = np.iinfo(dtype_name(x))
+    return limits.min if largest else limits.max
+
+
+def _extreme(x: Tensor, bias: Tensor, largest: bool) -> Tensor:
+    reduce, join = (ops.max, ops.maximum) if largest else (ops.min, ops.minimum)
+    pieces = 1
+    if keras.backend.backend() == "torch":
+        pieces = -(-int(np.prod(x.shape)) // _PIECE)
+    length = -(-x.shape[1] // pieces)
+    y = None
+    for start in range(0, x.shape[1], length):
+        part = slice(start, start + length)
+        z = reduce(x[:, part] + bias[:, part], axis=1, keepdims=True)
+        y = z if y is None else join(y, z)
+    return y
+
+
+def _extreme_gradient(
+    g: Tensor, y: Tensor, x: Tensor, weights: Tensor
+) -> Tensor:
+    hit = ops.logical_and(ops.equal(x, y), weights > 0)
+    ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
+    share = ops.cast(wide(g) / ops.maximum(ties, 1), dtype_name(g))
+    return ops.where(hit, share, scalar(0, g))
+
+
+def real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
+    """Softmax over real steps, 0 at padding, of floats as wide as they are."""
+
+    def plain(x: Tensor, mask: Tensor) -> Tensor:
+        y = ops.softmax(ops.where(mask, x, no_step(mask, axis, x)), axis=axis)
+        return ops.where(mask, y, scalar(0, y))
+
+    def short(x: Tensor, mask: Tensor) -> Tensor:
+        weights = ops.cast(mask, dtype_name(x))
+        if keras.backend.backend() == "jax":
+            return differentiable(_softmax, _softmax_gradient, x, weights)
+        y = _biased_softmax(x, weights)
+        # One NaN makes all steps of its feature NaN.
+        ok = ops.isfinite(ops.sum(y[:, :1]))
+        if not bool(ops.logical_and(ok, ops.all(any_real(mask)))):
+            return plain(x, mask)
+        # That one differentiates by itself, if what comes from above is finite.
+        return differentiable(_same, _finite_gradient, y, weights)
+
+    if keras.backend.backend() == "tensorflow":
+        return plain(x, mask)
+    return shorter(short, plain, x, mask, axis)
+
+
+def no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:
+    """What an exponential sees at a padding step.
+
+    That is `-inf`, whose exponential is 0; but 0 in an empty row, where `-inf`
+    everywhere would make NaN.
+    """
+    row = any_real(mask, axis, keepdims=True)
+    return ops.where(row, scalar(-np.inf, x), scalar(0, x))
+
+
+def _biased_softmax(x: Tensor, weights: Tensor) -> Tensor:
+    real = weights > 0
+    bias = ops.where(real, scalar(0, x), no_step(real, 1, x))
+    return ops.softmax(x + bias, axis=1)
+
+
+def _softmax(x: Tensor, weights: Tensor) -> Tensor:
+    def plain(x: Tensor, weights: Tensor) -> Tensor:
+        real = weights > 0
+        y = ops.softmax(ops.where(real, x, no_step(real, 1, x)), axis=1)
+        return ops.where(real, y, scalar(0, y))
+
+    some = ops.all(any_real(weights > 0))
+    return choose(
+        ops.logical_and(some, ops.isfinite(ops.sum(_product(x, weights)))),
+        lambda: _biased_softmax(x, weights),
+        lambda: _by_rows(plain, x, weights),
+    )
+
+
+def _softmax_gradient(
+    g: Tensor, y: Tensor, x: Tensor, weights: Tensor
+) -> Tensor:
+    g = _finite_gradient(g, y, x, weights)
+    return y * (g - ops.sum(y * g, axis=1, keepdims=True))
+
+
+def _same(y: Tensor, weights: Tensor) -> Tensor:
+    return y
+
+
+def _finite_gradient(
+    g: Tensor, y: Tensor, x: Tensor, weights: Tensor
+) -> Tensor:
+    """A gradient as it is, or without that of padding if that is not finite."""
+    at_padding = _product(g, 1 - weights)
+    return choose(
+        ops.isfinite(ops.sum(at_padding)),
+        lambda: g,
+        lambda: ops.where(weights > 0, g, scalar(0, g)),
+    )
+
+
+def _by_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    """`plain(*args)`; in a compiled JAX function row by row.
+
+    Else that would set memory of the size of `x` aside, though it is not used.
+    """
+    if keras.backend.backend() != "jax" or is_known(args[0]):
+        return plain(*args)
+    return ops.map(lambda rows: plain(*[row[None] for row in rows])[0], args)

@@ -1,0 +1,119 @@
+"""Shorter ways to the same numbers, which read a sequence once.
+
+A `where` between a sequence and its reduction is another tensor of that size,
+written and read again: on a CPU it costs two to four times the reduction, and
+ten times where the system hands out so large a piece of memory anew each time
+(from 32 MiB on). So the value is computed as if padding were ordinary numbers,
+with a weight of 0 or `-inf`. A NaN or an infinity at padding shows in the
+result, which is small; only then the `where` is taken. Gradients are written
+out: they select, as those of the `where` do.
+
+On a GPU compilers fold a `where` into the reduction, and a matrix product may
+round: nothing here is used there, nor while PyTorch compiles.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._keras import gains_by_shortcuts
+from keras_masking._types import Axis
+from keras_masking._types import Tensor
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import is_float
+
+_PLAIN = ContextVar("plain formulas", default=False)
+
+
+@contextmanager
+def plain_formulas() -> Iterator[None]:
+    """Inside, every operation takes its plain formula, and no shortcut.
+
+    The numbers are the same to rounding. Plain formulas can be differentiated
+    forward (`jax.jvp`), which the shortcuts of a CPU cannot. What is compiled
+    inside stays plain.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [3.0], [np.nan]]], "float32")
+    >>> with keras_masking.ops.plain_formulas():
+    ...     y = keras_masking.ops.masked_mean(x, np.array([[1, 1, 0]]))
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[2.0]]
+    """
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
+
+
+def shorter(
+    short: Callable[[Tensor, Tensor], Tensor],
+    plain: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    mask: Tensor | None,
+    axis: Axis,
+) -> Tensor:
+    """`short(x, mask)` where it is possible and pays, else `plain(x, mask)`.
+
+    Args:
+        short: The way for floats `(batch, steps, ...)` along the steps.
+        plain: The formula that is right for all.
+        x: Floats, at least `(batch, steps)`.
+        mask: Of as many axes as `x`.
+        axis: The axis or axes along which it goes.
+    """
+    if not along_steps(x, mask, axis) or not gains_by_shortcuts(x):
+        return plain(x, mask)
+    try:
+        return short(x, mask)
+    except RuntimeError:
+        # PyTorch, in a transform of `torch.func` and in forward mode.
+        if keras.backend.backend() != "torch":
+            raise
+        return plain(x, mask)
+
+
+def along_steps(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
+    """Whether the axis is that of the steps, and the mask one of steps."""
+    if mask is None or len(x.shape) < 3 or 0 in x.shape or _PLAIN.get():
+        return False
+    # A mask of rows alone was expanded to one step.
+    steps = mask.shape[1] != 1 and all(size == 1 for size in mask.shape[2:])
+    # Keras' matrix product of float64 is one of float32 on PyTorch.
+    floats = is_float(x) and dtype_name(x) != "float64"
+    return steps and floats and axis in (1, 1 - len(x.shape))
+
+
+def differentiable(
+    value: Callable[..., Tensor],
+    gradient: Callable[..., Tensor],
+    x: Tensor,
+    *others: Tensor,
+) -> Tensor:
+    """`value(x, *others)`, whose gradient is `gradient(g, y, x, *others)`.
+
+    `others` are floats without a gradient: a mask, a mean.
+    """
+
+    def function(x: Tensor, *others: Tensor) -> tuple[Tensor, Any]:
+        y = value(x, *others)
+
+        def grad(*args: Tensor, upstream: Tensor | None = None) -> Any:
+            if upstream is None:
+                (g,), given = args, (x, *others)
+            else:  # PyTorch: these know what they were made of
+                g, given = upstream, args
+            zeros = [ops.zeros_like(other) for other in others]
+            return gradient(g, y, *given), *zeros
+
+        return y, grad
+
+    result: Tensor = ops.custom_gradient(function)(x, *others)
+    return result
