@@ -1,0 +1,160 @@
+"""The benchmarks run, and their page says the worst of what they measured."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from benchmarks import render
+from benchmarks import run
+from benchmarks import timing
+from benchmarks.worker import difference
+
+ROOT = Path(__file__).parents[1]
+
+
+def command(*arguments: Any) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *map(str, arguments)],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_quick_run_writes_numbers_and_tables(tmp_path: Path) -> None:
+    backend = keras.backend.backend()
+    options = ("--quick", "--only", "mean", "--parts", "rows")
+    command(*options, "--backend", backend, "--into", tmp_path)
+    (file,) = tmp_path.glob("cpu-*.json")
+    found = json.loads(file.read_text("utf-8"))["backends"][backend]
+    assert found["error"] is None
+    cells = [one for one in found["results"] if one["part"] == "rows"]
+    seen = {(cell["mode"], cell["dtype"]) for cell in cells}
+    dtypes = ("float32", "bfloat16")
+    assert seen == {(m, d) for m in ("predict", "fit") for d in dtypes}
+    for cell in cells:
+        for name in ("floor", "keras", "ours"):
+            one = cell["contenders"][name]
+            assert "error" not in one, one
+            assert 0 < one["min_ms"] <= one["median_ms"]
+    page = (tmp_path / "speed.md").read_text("utf-8")
+    assert "A quick run" in page and "| `mean` | 4 x 64 x 16 |" in page
+    # The tables anew, from the numbers alone.
+    (tmp_path / "speed.md").unlink()
+    command("--render", file, "--into", tmp_path)
+    assert (tmp_path / "speed.md").read_text("utf-8") == page
+
+
+def made_up(ratios: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The results of a run in which rows had these ratios."""
+
+    def cell(name: str, ratio: float) -> dict[str, Any]:
+        spread = {"median": ratio, "q1": ratio - 0.1, "q3": ratio + 0.1}
+        time = {"median_ms": ratio, "min_ms": ratio, "first_ms": 9.0}
+        return {
+            "part": "rows",
+            "name": name,
+            "mode": "predict",
+            "dtype": "float32",
+            "shape": [2, 3, 4],
+            "targets": [{"of": "floor", "limit": 1.3}],
+            "contenders": {
+                "floor": {**time, "median_ms": 1.0},
+                "ours": {**time, "to_floor": spread},
+            },
+        }
+
+    return {
+        "date": "2026-01-01",
+        "device": "cpu",
+        "options": {"quick": False},
+        "backends": {
+            backend: {
+                "machine": {},
+                "error": None,
+                "results": [cell(*one) for one in rows.items()],
+            }
+            for backend, rows in ratios.items()
+        },
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_headline_says_the_worst_ratio(seed: int) -> None:
+    draw = random.Random(seed)
+    ratios = {
+        backend: {f"row{i}": round(draw.uniform(0.5, 9.5), 2) for i in range(7)}
+        for backend in run.BACKENDS
+    }
+    page = render.page(made_up(ratios))
+    every = sorted(r for rows in ratios.values() for r in rows.values())
+    first = page.split("\n\n")[1]
+    assert f"**{every[-1]:.2f} times**" in first
+    assert f"typically {every[len(every) // 2]:.2f} times" in first
+    missed = sum(ratio > 1.3 for ratio in every)
+    assert f"Targets: {len(every) - missed} of {len(every)} met" in page
+    assert page.count("| MISSED ") == missed
+    for backend, rows in ratios.items():
+        met = sum(ratio <= 1.3 for ratio in rows.values())
+        line = next(s for s in page.splitlines() if f"| {backend} |" in s)
+        assert line.endswith(f"| {met} of 7 |")
+        assert f"{max(rows.values()):.2f} (" in line
+
+
+def test_a_job_that_ends_its_process_costs_itself_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def messages(backend: str, options: dict[str, Any]) -> Any:
+        calls.append(options["skip"])
+        yield {"machine": {"gpu": None}, "jobs": 3}
+        for at in range(options["skip"], 3):
+            yield {"start": at, "job": {"name": at}, "text": ""}
+            if at == 1:
+                yield {"ended": "the process ended with -11"}
+                return
+            yield {"done": at, "job": {"name": at}, "result": {"ok": True}}
+        yield {"ended": "the process ended with 0"}
+
+    monkeypatch.setattr(run, "_messages", messages)
+    found = run.run("jax", {"seconds": 9.0}, show=lambda text: None)
+    assert calls == [0, 2]
+    assert found["error"] is None
+    assert found["results"] == [
+        {"name": 0, "ok": True},
+        {"name": 1, "error": "the process ended with -11"},
+        {"name": 2, "ok": True},
+    ]
+
+
+def test_contenders_run_in_turns() -> None:
+    order: list[str] = []
+    calls = {name: lambda name=name: order.append(name) for name in "abc"}
+    times = timing.in_turns(calls, seconds=0.0, rounds=(4, 9))
+    assert {name: len(one) for name, one in times.items()} == dict.fromkeys(
+        "abc", 4
+    )
+    rounds = [order[at : at + 3] for at in range(0, 12, 3)]
+    assert all(sorted(one) == ["a", "b", "c"] for one in rounds)
+    assert len({tuple(one) for one in rounds}) > 1
+
+
+def test_values_are_compared() -> None:
+    import numpy as np
+
+    values = np.array([1.0, np.nan, -4.0])
+    assert difference(values, values) == {"difference": 0.0, "relative": 0.0}
+    found = difference(values, np.array([1.0, np.nan, -5.0]))
+    assert found == {"difference": 1.0, "relative": 0.2}
