@@ -14,7 +14,7 @@ from benchmarks import render
 from benchmarks import run
 
 RESULTS = Path(__file__).parent / "results"
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "speed.png"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 MODES = ("predict", "fit", "eager", "compiled")
 PARTS = ("rows", "growth", "models")
 
@@ -56,26 +56,26 @@ def split(text: str, known: tuple[str, ...] = ()) -> list[str]:
     return parts
 
 
-def write(results: dict[str, Any], folder: Path, picture: Path) -> None:
+def write(results: dict[str, Any], folder: Path, images: Path) -> None:
+    """The page and the picture; those of a GPU stand beside."""
+    name = "speed" if results["device"] == "cpu" else "speed-gpu"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "speed.md").write_text(render.page(results), "utf-8")
+    (folder / f"{name}.md").write_text(render.page(results), "utf-8")
     try:
         from benchmarks.picture import draw
     except ImportError:
         print("no picture: matplotlib is not installed")
         return
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    draw(results, picture)
+    images.mkdir(parents=True, exist_ok=True)
+    draw(results, images / f"{name}.png")
 
 
 def main() -> None:
     given = arguments()
-    folder, picture = RESULTS, PICTURE
-    if given.into:
-        folder, picture = given.into, given.into / "speed.png"
+    folder, images = given.into or RESULTS, given.into or IMAGES
     if given.render:
         results = json.loads(given.render.read_text("utf-8"))
-        write(results, folder, picture)
+        write(results, folder, images)
         return
     modes = list(MODES) if given.modes == "all" else split(given.modes, MODES)
     backends = given.backend or run.installed()
@@ -96,7 +96,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{given.device}-{results['date']}.json"
         file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-        write(results, folder, picture)
+        write(results, folder, images)
     else:
         print(render.page(results))
 

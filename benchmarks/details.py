@@ -118,13 +118,12 @@ def memory(results: Results) -> str:
             if any(one is not None for one in sizes):
                 row = [f"`{cell['name']}`", backend, mode, size(cell["shape"])]
                 lines.append([*row, *map(number, sizes)])
-    text = "not measured: only JAX, and PyTorch on a GPU, say it.\n"
     head = ("row", "backend", "mode", "shape", FLOOR, "Keras", OURS)
     return (
         "## Memory\n\nTemporaries at their peak, as multiples of the inputs: "
         "on JAX what the compiler plans, on PyTorch with a GPU what was "
-        f"allocated (outputs included). TensorFlow, and PyTorch on a CPU: {text}\n"
-        + table(head, lines)
+        "allocated (outputs included). TensorFlow, and PyTorch on a CPU: not "
+        "measured, they do not say it.\n\n" + table(head, lines)
     )
 
 
@@ -146,8 +145,8 @@ def bandwidth(results: Results) -> str:
         "## Against a copy\n\nBytes that a copy reads and writes in a second, "
         f"the best of several.\n\n{table(head, speeds)}\nThe share of it that "
         "our reductions reach: the bytes of their inputs and outputs, each "
-        "counted once, by the time. Above 1: the input is in a cache, and the copied "
-        "memory is not.\n\n"
+        "counted once, by the time. Above 1: the input is in a cache, and "
+        "the copied memory is not.\n\n"
         + table(("row", "backend", "shape", "share"), lines)
     )
 

@@ -4,8 +4,10 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.models import MODELS
 from benchmarks.modes import EXTRA
 from benchmarks.row import Shape
+from benchmarks.rows import ROWS
 from benchmarks.rows import chosen
 
 QUICK: Shape = (4, 64, 16)
@@ -37,6 +39,7 @@ class Job:
 
 def plan(backend: str, options: dict[str, Any]) -> list[Job]:
     """All jobs of a run, in order."""
+    _check(options["only"])
     quick, modes = options["quick"], options["modes"]
     extra = [m for m in EXTRA[backend] if m in modes]
     rows = chosen(options["only"])
@@ -80,9 +83,17 @@ def plan(backend: str, options: dict[str, Any]) -> list[Job]:
     return _smaller(jobs) if quick else jobs
 
 
-def models(only: list[str]) -> list[Job]:
-    from benchmarks.models import MODELS
+def _check(only: list[str]) -> None:
+    known = {*ROWS, *(row.group for row in ROWS.values())}
+    known |= {"models", *MODELS}
+    if unknown := sorted(set(only) - known):
+        raise SystemExit(
+            f"--only: no row or group is named {', '.join(unknown)}; there are "
+            f"{', '.join(sorted(known))}"
+        )
 
+
+def models(only: list[str]) -> list[Job]:
     names = [n for n in MODELS if not only or n in only or "models" in only]
     return [Job("models", name) for name in names]
 

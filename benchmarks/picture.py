@@ -18,7 +18,7 @@ from benchmarks.summary import KERAS
 from benchmarks.summary import OURS
 
 MINE, MISSED, THEIRS, AIM = "#1769aa", "#c0392b", "#7f8c8d", "#1b1b1b"
-TICKS = (0.25, 0.5, 1, 2, 4, 8, 16)
+TICKS = (0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 
 
 def draw(results: summary.Results, path: Path) -> None:
@@ -31,6 +31,7 @@ def draw(results: summary.Results, path: Path) -> None:
         1,
         len(backends),
         figsize=(9, 1.6 + 0.3 * len(rows)),
+        sharex=True,
         sharey=True,
         squeeze=False,
         layout="constrained",
@@ -39,7 +40,8 @@ def draw(results: summary.Results, path: Path) -> None:
         mine = [cell for b, cell in found if b == backend]
         for place, row in enumerate(rows):
             _row(axes, place, [cell for cell in mine if cell["name"] == row])
-        _finish(axes, backend, rows)
+        _label(axes, backend, rows)
+    _scale(panels[0][0])
     figure.suptitle(
         f"Forward pass: time by that of the unmasked operation "
         f"({results['device'].upper()}, float32)",
@@ -60,7 +62,11 @@ def _row(axes: Axes, place: int, cells: list[summary.Found]) -> None:
         for target in cell.get("targets", ())
         if target["of"] == FLOOR
     ]
-    over = bool(limits) and max(ratios) > max(limits)
+    over = any(
+        (summary.ratio(cell, of=target["of"]) or 0) > target["limit"]
+        for cell in cells
+        for target in cell.get("targets", ())
+    )
     theirs = _known(cells, KERAS)
     if theirs:
         style = {"color": THEIRS, "zorder": 2}
@@ -82,14 +88,8 @@ def _known(cells: list[summary.Found], name: str) -> list[float]:
     return sorted(one for one in ratios if one is not None)
 
 
-def _finish(axes: Axes, title: str, rows: list[str]) -> None:
+def _label(axes: Axes, title: str, rows: list[str]) -> None:
     axes.set_title(title, fontsize=11)
-    axes.set_xscale("log", base=2)
-    low, high = axes.get_xlim()
-    axes.set_xlim(min(low, 0.45), max(high, 4.5))
-    ticks = [t for t in TICKS if axes.get_xlim()[0] <= t <= axes.get_xlim()[1]]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.axvline(1, color="#bbbbbb", lw=1, zorder=0)
     axes.grid(axis="x", color="#eeeeee", zorder=0)
     axes.set_yticks(range(len(rows)), rows)
@@ -99,6 +99,17 @@ def _finish(axes: Axes, title: str, rows: list[str]) -> None:
         axes.spines[side].set_visible(False)
 
 
+def _scale(axes: Axes) -> None:
+    """Of the first panel, which the others share."""
+    axes.set_xscale("log", base=2)
+    low, high = axes.get_xlim()
+    low, high = min(low, 0.45), max(high, 4.5)
+    axes.set_xlim(low, high)
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def _legend(figure: Any) -> None:
     def line(**style: Any) -> Any:
         return plt.Line2D([], [], **style)
@@ -106,7 +117,7 @@ def _legend(figure: Any) -> None:
     figure.legend(
         handles=[
             line(color=MINE, marker="o", lw=2.5, label="ours: shapes, median"),
-            line(color=MISSED, marker="o", lw=2.5, label="a shape over target"),
+            line(color=MISSED, marker="o", lw=2.5, label="a target missed"),
             line(color=THEIRS, marker="D", lw=1.5, label="Keras' layer"),
             line(
                 color=THEIRS, marker="x", lw=0, label="Keras ignores the mask"

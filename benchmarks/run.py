@@ -52,6 +52,8 @@ def measure(backends: list[str], options: Options) -> dict[str, Any]:
 def _on_gpu(backend: str, options: Options) -> dict[str, Any]:
     """As on a CPU; then the values, against those of a process on one."""
     found = run(backend, options)
+    if found["error"]:
+        return found
     with tempfile.TemporaryDirectory() as folder:
         values = {**options, "parts": ["values"], "values": folder}
         run(backend, {**values, "device": "cpu"})

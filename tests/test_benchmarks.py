@@ -3,18 +3,27 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
+from benchmarks import __main__
+from benchmarks import machine
 from benchmarks import render
 from benchmarks import run
 from benchmarks import timing
+from benchmarks.jobs import Job
+from benchmarks.rows import ROWS
+from benchmarks.worker import Worker
 from benchmarks.worker import difference
+from keras_masking import layers
+from keras_masking import ops
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +41,9 @@ def command(*arguments: Any) -> str:
     return done.stdout
 
 
-def test_a_quick_run_writes_numbers_and_tables(tmp_path: Path) -> None:
+def test_a_quick_run_writes_numbers_and_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = keras.backend.backend()
     options = ("--quick", "--only", "mean", "--parts", "rows")
     command(*options, "--backend", backend, "--into", tmp_path)
@@ -52,7 +63,9 @@ def test_a_quick_run_writes_numbers_and_tables(tmp_path: Path) -> None:
     assert "A quick run" in page and "| `mean` | 4 x 64 x 16 |" in page
     # The tables anew, from the numbers alone.
     (tmp_path / "speed.md").unlink()
-    command("--render", file, "--into", tmp_path)
+    arguments = ["benchmarks", "--render", str(file), "--into", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    __main__.main()
     assert (tmp_path / "speed.md").read_text("utf-8") == page
 
 
@@ -152,9 +165,57 @@ def test_contenders_run_in_turns() -> None:
 
 
 def test_values_are_compared() -> None:
-    import numpy as np
-
     values = np.array([1.0, np.nan, -4.0])
     assert difference(values, values) == {"difference": 0.0, "relative": 0.0}
     found = difference(values, np.array([1.0, np.nan, -5.0]))
     assert found == {"difference": 1.0, "relative": 0.2}
+
+
+def test_values_of_two_devices_are_compared(tmp_path: Path) -> None:
+    options = {"quick": True, "values": str(tmp_path), "seconds": 9.0}
+    job = Job("values", "variance", shape=(3, 5, 4))
+    Worker({**options, "device": "cpu"}).do_values(job, 1.0)
+    # The one that compares: where it runs is all one to it.
+    on_gpu = Worker({**options, "device": "gpu"})
+    assert on_gpu.do_values(job, 1.0)["difference"] <= 1e-6
+    values = np.load(tmp_path / "variance.npy")
+    np.save(tmp_path / "variance.npy", values + 1)
+    found = on_gpu.do_values(job, 1.0)
+    np.testing.assert_allclose(found["difference"], 1.0, rtol=1e-5)
+
+
+def test_a_gpu_that_is_not_there_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if machine.gpu(keras.backend.backend()) is not None:
+        pytest.skip("there is a GPU")
+    Worker({"device": "gpu", "seconds": 9.0}).work()
+    said = capsys.readouterr().out
+    assert "fatal" in said and "finds none" in said
+
+
+def test_every_op_and_layer_has_a_row() -> None:
+    """By name, in what the rows say of themselves."""
+    said = " ".join(row.ours for row in ROWS.values())
+    words = set(re.findall(r"\w+", said))
+    assert not set(layers.__all__) - words
+    # What a layer above does, or what computes nothing of a sequence.
+    behind = {
+        "masked_mean": "MaskedGlobalAveragePooling1D",
+        "masked_sum": "MaskedGlobalSumPooling1D",
+        "masked_max": "MaskedGlobalMaxPooling1D",
+        "masked_min": "MaskedGlobalMinPooling1D",
+        "masked_softmax": "TemporalSoftmax",
+        "window_mean": "MaskedAveragePooling1D",
+        "window_max": "MaskedMaxPooling1D",
+        "first_step": "FirstStep",
+        "last_step": "LastStep",
+        "compact_steps": "CompactSteps",
+        "pack_steps": "TemporalConcatenate",
+        "reverse_steps": "TemporalReverse",
+        "split_steps": "TemporalSplit",
+        "lengths_to_mask": "LengthMask",
+    }
+    assert set(behind.values()) <= words
+    left = set(ops.__all__) - words - set(behind)
+    assert left == {"all_real", "check_mask"}
