@@ -14,6 +14,7 @@ from benchmarks.batch import Batch
 from benchmarks.batch import batch
 from benchmarks.modes import Run
 from benchmarks.modes import prepare
+from benchmarks.peers import PACKAGE
 from benchmarks.peers import peers
 from benchmarks.row import FLOOR
 from benchmarks.row import KERAS
@@ -40,7 +41,7 @@ def contenders(row: Row, data: Batch) -> dict[str, Contender | str]:
     try:
         found |= peers(row.name, backend, data)
     except Exception as error:
-        found["others"] = first_line(error)
+        found[PACKAGE[backend]] = first_line(error)
     for contender in found.values():
         if isinstance(contender, Contender):
             build(contender, data)

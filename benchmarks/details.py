@@ -20,6 +20,16 @@ TITLES = {
 }
 
 
+OTHERS = """\
+Others, where they have the operation and are installed: `sequence-layers` on
+JAX (it has no pooling over all steps and no softmax over them), ragged tensors
+of TensorFlow and nested tensors of PyTorch, both of which read real steps alone
+and so half of the memory, and the line written by hand in PyTorch,
+`(x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)`, which
+lets NaN through.
+"""
+
+
 def cells_of(results: Results, mode: str, dtype: str) -> str:
     found = summary.cells(results, mode, dtype)
     if not found:
@@ -175,7 +185,7 @@ def compared(results: Results) -> str:
         if "ours" in cell
     }
     head = ("row", "ours", "Keras")
-    return f"## What is compared\n\n{table(head, rows.values())}"
+    return f"## What is compared\n\n{table(head, rows.values())}\n{OTHERS}"
 
 
 def failures(results: Results) -> str:

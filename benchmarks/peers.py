@@ -14,7 +14,8 @@ from keras import ops
 
 from benchmarks.row import Contender
 
-NO_TOTALS = "reads real steps alone"
+REAL = "reads real steps alone"
+PACKAGE = {"jax": "sequence-layers", "torch": "nested", "tensorflow": "ragged"}
 
 
 def peers(row: str, backend: str, batch: Any) -> dict[str, Contender | str]:
@@ -43,7 +44,7 @@ def _ragged(row: str, batch: Any) -> dict[str, Contender | str]:
         y = function(ragged, axis=1)
         return y.flat_values if row == "softmax" else y
 
-    return {"ragged": Contender(call, (), _steps, NO_TOTALS)}
+    return {"ragged": Contender(call, (), _steps, REAL)}
 
 
 def _torch(row: str, batch: Any) -> dict[str, Contender | str]:
@@ -59,7 +60,7 @@ def _torch(row: str, batch: Any) -> dict[str, Contender | str]:
             y = function(jagged)
             return y.values() if y.is_nested else y
 
-        return Contender(call, (), _steps, NO_TOTALS)
+        return Contender(call, (), _steps, REAL)
 
     def by_hand(x: Any, mask: Any) -> Any:
         count = mask.sum(1, keepdim=True).clamp(min=1)
@@ -116,7 +117,7 @@ def _sequence_layers(row: str, batch: Any) -> dict[str, Contender | str]:
     }
     if row not in config:
         return {}
-    name = "sequence-layers"
+    name = PACKAGE["jax"]
     if find_spec("sequence_layers") is None:
         return {name: "not installed"}
     import jax

@@ -9,6 +9,7 @@ import numpy as np
 Results = dict[str, Any]
 Found = dict[str, Any]
 FLOOR, KERAS, OURS = "floor", "keras", "ours"
+NO_TIME = "no time was left"
 LONG = 2048  # steps, from which on the growth is fitted
 
 
@@ -150,16 +151,19 @@ def failures(results: Results) -> list[tuple[str, str, str, str]]:
         if one["error"]:
             found[backend, "the backend", one["error"]] = []
         for result in one["results"]:
-            words = (result["mode"], result["dtype"], size(result["shape"]))
+            where = (result["mode"], result["dtype"], size(result["shape"]))
             records = {"": result, **result.get("contenders", {})}
             for name, record in records.items():
                 why = record.get("error") or record.get("memory_error")
-                if why and why != "not installed":
-                    what = (
-                        f"{result['name']}: {name}" if name else result["name"]
-                    )
-                    cells = found.setdefault((backend, what, why), [])
-                    cells.append(" ".join(words).strip())
+                if not why or why == "not installed":
+                    continue
+                words, what = list(where), result["name"]
+                if name:
+                    what += f": {name}"
+                if why == NO_TIME:
+                    words, what = [what, *words], "the rest"
+                cells = found.setdefault((backend, what, why), [])
+                cells.append(" ".join(word for word in words if word))
     return [
         (backend, what, "; ".join(cells), why)
         for (backend, what, why), cells in found.items()

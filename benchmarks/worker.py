@@ -35,6 +35,7 @@ class Worker:
 
     def work(self) -> None:
         from benchmarks.jobs import plan
+        from benchmarks.summary import NO_TIME
 
         if self.options["device"] == "gpu" and self.machine["gpu"] is None:
             say(fatal=f"--device gpu: {self.backend} finds none")
@@ -50,7 +51,7 @@ class Worker:
             ahead = sum(WEIGHT.get(later.part, 1.0) for later in jobs[at:])
             share = left * WEIGHT.get(job.part, 1.0) / ahead
             if left < 0:
-                result: dict[str, Any] = {"error": "no time was left for it"}
+                result: dict[str, Any] = {"error": NO_TIME}
             else:
                 result = self.one(job, share / 2)  # half of it compiles
             say(done=at, job=job.described(), result=result)
