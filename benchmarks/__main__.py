@@ -92,6 +92,9 @@ def main() -> None:
             "seconds": 60 * given.minutes,
         },
     )
+    found = results["backends"].values()
+    if not any(one["results"] for one in found):
+        raise SystemExit("\n".join(str(one["error"]) for one in found))
     if given.write or given.into:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{given.device}-{results['date']}.json"

@@ -20,6 +20,11 @@ TITLES = {
 }
 
 
+VARIANTS = {
+    "ours, NaN in the padding": "NaN in the padding",
+    "ours, 10% padding": "10 % padding",
+    "ours, 90% padding": "90 % padding",
+}
 OTHERS = """\
 Others, where they have the operation and are installed: `sequence-layers` on
 JAX (it has no pooling over all steps and no softmax over them), ragged tensors
@@ -54,7 +59,7 @@ def _line(cell: Found) -> list[str]:
         keras = cell.get("keras", "-").split(":")[0].split(";")[0]
     others = []
     for name, record in contenders.items():
-        if name in (FLOOR, KERAS, OURS):
+        if name in (FLOOR, KERAS, OURS, *VARIANTS):
             continue
         value = record.get("error") or number(
             (record.get("to_floor") or {}).get("median")
@@ -65,6 +70,22 @@ def _line(cell: Found) -> list[str]:
         ours = cell["error"]
     line = [f"`{cell['name']}`", size(cell["shape"]), floor, ours, keras]
     return [safe(text) for text in (*line, "; ".join(others))]
+
+
+def variants(results: Results) -> str:
+    lines = []
+    for backend, cell in summary.cells(results, "predict"):
+        found = [with_spread(summary.spread(cell, name)) for name in VARIANTS]
+        if set(found) != {"-"}:
+            row = [f"`{cell['name']}`", backend, size(cell["shape"])]
+            lines.append([*row, with_spread(summary.spread(cell)), *found])
+    if not lines:
+        return ""
+    head = ("row", "backend", "shape", "50 % padding", *VARIANTS.values())
+    return (
+        "## Other padding\n\nOurs, forward, float32, by the floor, which meets "
+        "neither NaN nor a mask.\n\n" + table(head, lines)
+    )
 
 
 def growth(results: Results) -> str:

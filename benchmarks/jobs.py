@@ -46,8 +46,6 @@ def plan(backend: str, options: dict[str, Any]) -> list[Job]:
     aims = [row for row in rows if row.targets]
     rest = [row for row in rows if not row.targets]
     jobs = [Job("bandwidth", "copy")] if "rows" in options["parts"] else []
-    if options["parts"] == ["values"]:
-        return [Job("values", row.name, shape=row.shapes[0]) for row in rows]
 
     def cells(some: list[Any], dtype: str = "float32") -> list[Job]:
         return [
@@ -68,6 +66,9 @@ def plan(backend: str, options: dict[str, Any]) -> list[Job]:
             for steps in STEPS
         ],
         "models": models(options["only"]),
+        "values": [
+            Job("values", row.name, shape=row.shapes[0]) for row in rows
+        ],
     }
     for part in options["parts"]:
         jobs += parts.get(part, [])
@@ -102,7 +103,7 @@ def _smaller(jobs: list[Job]) -> list[Job]:
     """One shape for each row; growth over two lengths."""
     small = []
     for job in jobs:
-        shape = QUICK if job.part == "rows" else job.shape
+        shape = QUICK if job.part in ("rows", "values") else job.shape
         if job.part == "growth" and job.shape[1] not in (2048, 8192):
             continue
         small.append(Job(job.part, job.name, job.mode, job.dtype, shape))

@@ -149,11 +149,7 @@ class OnTensorFlow(Run):
         return total, [g for g in found if g is not None]
 
     def outputs(self, inputs: Sequence[Any]) -> list[Any]:
-        import tensorflow as tf
-
-        traced = tf.function(self.function, autograph=False)
-        concrete = traced.get_concrete_function(*inputs)
-        return tree.flatten(concrete.structured_outputs)
+        return tree.flatten(self.function(*inputs))
 
     def __call__(self, *inputs: Any) -> Any:
         outputs = self.run(self.weights, *inputs)

@@ -38,6 +38,7 @@ def page(results: Results) -> str:
             for mode in details.TITLES
             for dtype in ("float32", "bfloat16")
         ),
+        details.variants(results),
         details.growth(results),
         details.first_calls(results),
         details.memory(results),

@@ -61,6 +61,7 @@ def test_a_quick_run_writes_numbers_and_tables(
             assert 0 < one["min_ms"] <= one["median_ms"]
     page = (tmp_path / "speed.md").read_text("utf-8")
     assert "A quick run" in page and "| `mean` | 4 x 64 x 16 |" in page
+    assert (tmp_path / "speed.png").stat().st_size > 1000
     # The tables anew, from the numbers alone.
     (tmp_path / "speed.md").unlink()
     arguments = ["benchmarks", "--render", str(file), "--into", str(tmp_path)]
