@@ -127,11 +127,30 @@ class Cell:
     def measure(
         self, seconds: float, rounds: tuple[int, int] = timing.ROUNDS
     ) -> None:
+        """All that reads the same tensor in turns, as it stays in the cache.
+
+        Then each that reads another one, in turns with the floor.
+        """
         for name, call in self.calls.items():  # once more to be warm
             self.found[name]["faults"] = timing.faults(call)
-        times = timing.in_turns(self.calls, seconds, rounds)
-        for name, values in times.items():
-            record = self.found[name]
+        read = {name: inputs[0] for name, (_, inputs) in self.runs.items()}
+        shared = read.get(FLOOR, read.get(OURS))
+        together = [name for name in read if read[name] is shared]
+        self._note(self._time(together, seconds, rounds), together)
+        for name in read:
+            if name not in together:
+                pair = [FLOOR, name] if FLOOR in read else [name]
+                self._note(self._time(pair, seconds / 4, rounds), [name])
+
+    def _time(
+        self, names: list[str], seconds: float, rounds: tuple[int, int]
+    ) -> dict[str, list[float]]:
+        calls = {name: self.calls[name] for name in names}
+        return timing.in_turns(calls, seconds, rounds)
+
+    def _note(self, times: dict[str, list[float]], names: list[str]) -> None:
+        for name in names:
+            values, record = times[name], self.found[name]
             record |= {
                 f"{key}_ms": 1e3 * value
                 for key, value in timing.spread(values).items()

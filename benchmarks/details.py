@@ -50,26 +50,27 @@ def cells_of(results: Results, mode: str, dtype: str) -> str:
 def _line(cell: Found) -> list[str]:
     contenders = cell.get("contenders", {})
     floor = number(contenders.get(FLOOR, {}).get("median_ms"))
-    mine = contenders.get(OURS, {})
-    ours = mine.get("error") or with_spread(mine.get("to_floor"))
+    keras = cell.get("keras", "-").split(":")[0].split(";")[0]
     if KERAS in contenders:
-        record = contenders[KERAS]
-        keras = record.get("error") or with_spread(record.get("to_floor"))
-    else:
-        keras = cell.get("keras", "-").split(":")[0].split(";")[0]
+        keras = _ratio(contenders[KERAS])
+    ours = "fails" if "error" in cell else _ratio(contenders.get(OURS, {}))
     others = []
     for name, record in contenders.items():
         if name in (FLOOR, KERAS, OURS, *VARIANTS):
             continue
-        value = record.get("error") or number(
-            (record.get("to_floor") or {}).get("median")
-        )
         note = f" ({record['note']})" if "note" in record else ""
-        others.append(f"{name}: {value}{note}")
-    if cell.get("error"):
-        ours = cell["error"]
+        others.append(f"{name}{note}: {_ratio(record, brief=True)}")
     line = [f"`{cell['name']}`", size(cell["shape"]), floor, ours, keras]
     return [safe(text) for text in (*line, "; ".join(others))]
+
+
+def _ratio(record: Found, brief: bool = False) -> str:
+    """To the floor; why it fails stands under "Not measured"."""
+    if "error" in record:
+        missing = record["error"] == "not installed"
+        return record["error"] if missing else "fails"
+    found = record.get("to_floor")
+    return number(found and found["median"]) if brief else with_spread(found)
 
 
 def variants(results: Results) -> str:

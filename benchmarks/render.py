@@ -14,9 +14,11 @@ HOW = """\
 A ratio is the time of a contender by that of the *floor*, the same operation
 without any mask: 1 means that the mask costs nothing. All contenders of a row
 run in one process, in turns, in an order drawn anew in each round. Told is the
-median of the ratios of the rounds, with their quartiles in brackets. Half of
-the steps are padding (prefix masks of random lengths) unless it says otherwise.
-The mask is an argument of what is compiled, never a constant.
+median of the ratios of the rounds, with their quartiles in brackets. What reads
+other data (NaN in its padding, real steps alone) takes turns with the floor in
+rounds of its own. Half of the steps are padding (prefix masks of random
+lengths) unless it says otherwise. The mask is an argument of what is compiled,
+never a constant.
 
 - `predict`: the forward pass as `Model.predict` of Keras runs it: JAX compiled,
   TensorFlow in a graph (compiled by XLA on a GPU, not on a CPU), PyTorch eager.

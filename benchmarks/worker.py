@@ -6,6 +6,7 @@ Started by `benchmarks.run`, with `KERAS_BACKEND` set. A line that begins with
 `MARK` is JSON: what it starts from, which job begins, what came of it.
 """
 
+import gc
 import json
 import sys
 import time
@@ -63,6 +64,7 @@ class Worker:
 
         for mode in ("predict", "fit"):
             Cell(ROWS["mean"], mode, "float32", (2, 3, 4)).prepare()
+        gc.freeze()  # what is here stays; looking through it takes long
 
     def one(self, job: Any, share: float) -> dict[str, Any]:
         from benchmarks.cell import first_line
