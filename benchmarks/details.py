@@ -135,7 +135,8 @@ def first_calls(results: Results) -> str:
     return (
         "## First call\n\nTracing, compiling and running a fresh function; the "
         "median over the shapes of a row. Nothing comes from a cache on "
-        "disk.\n\n" + table(("row", "backend", *columns), lines)
+        "disk; in `fit` the output was computed once before, for its shape.\n\n"
+        + table(("row", "backend", *columns), lines)
     )
 
 

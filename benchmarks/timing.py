@@ -32,9 +32,9 @@ def in_turns(
     times: dict[str, list[float]] = {name: [] for name in calls}
     order, shuffle = list(calls), random.Random(0).shuffle
     fewest, most = rounds
-    start = time.perf_counter()
     gc.collect()
     gc.disable()  # its pauses would be somebody's
+    start = time.perf_counter()
     try:
         for done in range(most):
             taken = time.perf_counter() - start

@@ -16,6 +16,7 @@ import pytest
 from benchmarks import __main__
 from benchmarks import machine
 from benchmarks import render
+from benchmarks import row
 from benchmarks import run
 from benchmarks import timing
 from benchmarks.jobs import Job
@@ -151,6 +152,17 @@ def test_a_job_that_ends_its_process_costs_itself_alone(
         {"name": 1, "error": "the process ended with -11"},
         {"name": 2, "ok": True},
     ]
+
+
+def test_the_nearest_limit_counts() -> None:
+    target = row.times_faster(2, torch_at_64x512x256=5)
+    assert target.limit("jax", "predict", (64, 512, 256)) == 0.5
+    assert target.limit("torch", "predict", (48, 512, 256)) == 0.5
+    assert target.limit("torch", "predict", (64, 512, 256)) == 0.2
+    assert target.limit("jax", "eager", (48, 512, 256)) is None
+    target = row.at_most(2, torch=2.5)
+    assert target.limit("tensorflow", "fit", (1, 2, 3)) == 2.4
+    assert target.limit("torch", "fit", (1, 2, 3)) == 3.0
 
 
 def test_contenders_run_in_turns() -> None:
