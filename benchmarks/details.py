@@ -141,22 +141,33 @@ def first_calls(results: Results) -> str:
 
 
 def memory(results: Results) -> str:
-    lines = []
+    """At the first shape of each row: what is planned grows with the input."""
+    found: dict[tuple[str, str], dict[str, Found]] = {}
     for mode in ("predict", "fit"):
         for backend, cell in summary.cells(results, mode):
-            sizes = [
-                cell.get("contenders", {}).get(name, {}).get("memory")
-                for name in (FLOOR, KERAS, OURS)
-            ]
-            if any(one is not None for one in sizes):
-                row = [f"`{cell['name']}`", backend, mode, size(cell["shape"])]
-                lines.append([*row, *map(number, sizes)])
-    head = ("row", "backend", "mode", "shape", FLOOR, "Keras", OURS)
+            both = found.setdefault((cell["name"], backend), {})
+            both.setdefault(mode, cell)
+    lines = []
+    for (row, backend), both in found.items():
+        sizes = [
+            both.get(mode, {}).get("contenders", {}).get(name, {}).get("memory")
+            for mode in ("predict", "fit")
+            for name in (FLOOR, KERAS, OURS)
+        ]
+        if any(one is not None for one in sizes):
+            shape = size(next(iter(both.values()))["shape"])
+            lines.append([f"`{row}`", backend, shape, *map(number, sizes)])
+    columns = [
+        f"{mode}: {name}"
+        for mode in ("predict", "fit")
+        for name in (FLOOR, "Keras", OURS)
+    ]
     return (
         "## Memory\n\nTemporaries at their peak, as multiples of the inputs: "
         "on JAX what the compiler plans, on PyTorch with a GPU what was "
         "allocated (outputs included). TensorFlow, and PyTorch on a CPU: not "
-        "measured, they do not say it.\n\n" + table(head, lines)
+        "measured, they do not say it.\n\n"
+        + table(("row", "backend", "shape", *columns), lines)
     )
 
 

@@ -67,13 +67,14 @@ def _row(axes: Axes, place: int, cells: list[summary.Found]) -> None:
         for cell in cells
         for target in cell.get("targets", ())
     )
-    theirs = _known(cells, KERAS)
+    said = cells[0].get("keras", "")
+    theirs = [] if said.startswith("none") else _known(cells, KERAS)
+    theirs = [1.0] if said.startswith("is the floor") else theirs
     if theirs:
         style = {"color": THEIRS, "zorder": 2}
+        marker = "x" if "ignores" in said else "D"
         axes.plot(theirs, [place + 0.18] * len(theirs), lw=1.5, **style)
-        axes.plot(median(theirs), place + 0.18, "D", ms=5, **style)
-    elif "is the floor" in cells[0].get("keras", ""):
-        axes.plot(1, place + 0.18, "x", ms=5, color=THEIRS, zorder=2)
+        axes.plot(median(theirs), place + 0.18, marker, ms=5, **style)
     color = MISSED if over else MINE
     axes.plot(ratios, [place - 0.12] * len(ratios), color=color, lw=2.5)
     axes.plot(median(ratios), place - 0.12, "o", ms=6, color=color, zorder=3)

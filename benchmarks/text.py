@@ -17,6 +17,8 @@ def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 def number(value: float | None) -> str:
     if value is None or value != value:
         return "-"
+    if abs(value) < 0.0005:
+        return "0"
     for limit, form in ((0.0995, ".3f"), (9.95, ".2f"), (99.5, ".1f")):
         if abs(value) < limit:
             return f"{value:{form}}"
