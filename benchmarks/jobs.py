@@ -47,19 +47,18 @@ def plan(backend: str, options: dict[str, Any]) -> list[Job]:
     rest = [row for row in rows if not row.targets]
     jobs = [Job("bandwidth", "copy")] if "rows" in options["parts"] else []
 
-    def cells(some: list[Any], dtype: str = "float32") -> list[Job]:
+    def cells(some: list[Any], mode: str, dtype: str = "float32") -> list[Job]:
         return [
             Job("rows", row.name, mode, dtype, shape)
-            for mode in modes
-            if mode in ("predict", "fit")
             for row in some
-            if mode in row.modes
+            if mode in modes and mode in row.modes
             for shape in (row.shapes if dtype == "float32" else row.shapes[:1])
         ]
 
     growing = [row for row in rows if row.name in GROWING]
+    halves = [row for row in rows if row.half]
     parts = {
-        "rows": cells(aims),
+        "rows": cells(aims + rest, "predict") + cells(aims, "fit"),
         "growth": [
             Job("growth", row.name, shape=(4, steps, 64))
             for row in growing
@@ -73,8 +72,9 @@ def plan(backend: str, options: dict[str, Any]) -> list[Job]:
     for part in options["parts"]:
         jobs += parts.get(part, [])
     if "rows" in options["parts"]:
-        jobs += cells(rest)
-        jobs += cells([row for row in rows if row.half], "bfloat16")
+        jobs += cells(rest, "fit")
+        for mode in ("predict", "fit"):
+            jobs += cells(halves, mode, "bfloat16")
         jobs += [
             Job("rows", row.name, mode, "float32", row.shapes[0])
             for mode in extra

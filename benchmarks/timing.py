@@ -14,7 +14,7 @@ except ImportError:  # Windows has none
     resource = None  # type: ignore[assignment]
 
 ROUNDS = (5, 200)
-PATIENCE = 8.0  # times the seconds, from which on 3 rounds are enough
+PATIENCE = 5.0  # times the seconds, from which on 3 rounds are enough
 
 
 def timed(call: Callable[[], Any]) -> float:
