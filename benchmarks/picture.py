@@ -66,6 +66,7 @@ def _row(axes: Axes, place: int, cells: list[summary.Found]) -> None:
         (summary.ratio(cell, of=target["of"]) or 0) > target["limit"]
         for cell in cells
         for target in cell.get("targets", ())
+        if target["of"] == FLOOR or not limits
     )
     said = cells[0].get("keras", "")
     theirs = [] if said.startswith("none") else _known(cells, KERAS)
@@ -118,12 +119,12 @@ def _legend(figure: Any) -> None:
     figure.legend(
         handles=[
             line(color=MINE, marker="o", lw=2.5, label="ours: shapes, median"),
-            line(color=MISSED, marker="o", lw=2.5, label="a target missed"),
+            line(color=AIM, marker="|", ms=12, mew=2, lw=0, label="target"),
+            line(color=MISSED, marker="o", lw=2.5, label="a shape misses it"),
             line(color=THEIRS, marker="D", lw=1.5, label="Keras' layer"),
             line(
                 color=THEIRS, marker="x", lw=0, label="Keras ignores the mask"
             ),
-            line(color=AIM, marker="|", ms=12, mew=2, lw=0, label="target"),
         ],
         loc="outside lower center",
         ncols=5,
