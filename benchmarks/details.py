@@ -53,7 +53,7 @@ def _line(cell: Found) -> list[str]:
     keras = cell.get("keras", "-").split(":")[0].split(";")[0]
     if KERAS in contenders:
         keras = _ratio(contenders[KERAS])
-    ours = "fails" if "error" in cell else _ratio(contenders.get(OURS, {}))
+    ours = _ratio(cell if "error" in cell else contenders.get(OURS, {}))
     others = []
     for name, record in contenders.items():
         if name in (FLOOR, KERAS, OURS, *VARIANTS):
@@ -67,8 +67,8 @@ def _line(cell: Found) -> list[str]:
 def _ratio(record: Found, brief: bool = False) -> str:
     """To the floor; why it fails stands under "Not measured"."""
     if "error" in record:
-        missing = record["error"] == "not installed"
-        return record["error"] if missing else "fails"
+        told = record["error"] in ("not installed", summary.NO_TIME)
+        return record["error"] if told else "fails"
     found = record.get("to_floor")
     return number(found and found["median"]) if brief else with_spread(found)
 
