@@ -56,7 +56,7 @@ def headline(results: Results) -> str:
     found = summary.cells(results, "predict")
     worst, typical = summary.worst(found), summary.typical(found)
     if worst is None:
-        return f"# What a mask costs\n\nNothing was measured.\n\n{HOW}"
+        return f"# What a mask costs\n\nNo forward pass was measured.\n\n{HOW}"
     value, backend, cell = worst
     where = f"`{cell['name']}` on {backend}, {size(cell['shape'])}"
     quick = ""
