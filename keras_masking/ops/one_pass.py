@@ -100,8 +100,6 @@ def real_squares(
         y = differentiable(_squares, _squares_gradient, x, weights, mean)
         return y if keepdims else ops.squeeze(y, 1)
 
-    if keras.backend.backend() != "jax":
-        return plain(x, mask)
     return shorter(short, plain, x, mask, axis)
 
 
@@ -110,18 +108,22 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
         apart = ops.where(weights > 0, x - mean, scalar(0, x))
         return ops.sum(ops.square(apart), axis=1, keepdims=True)
 
-    def short() -> Tensor:
+    def select() -> Tensor:
+        return _by_rows(plain, x, weights, mean)
+
+    def fused() -> Tensor:
         apart = (x - mean) * weights
         return ops.sum(apart * apart, axis=1, keepdims=True)
 
-    # Asked of a product, which the mean has made already: asked of the squares,
-    # XLA would write them out. The mean, that the largest float may be padding.
-    asked = ops.sum(_product(x, weights)) + ops.sum(mean * mean)
-    return choose(
-        ops.isfinite(asked),
-        short,
-        lambda: _by_rows(plain, x, weights, mean),
-    )
+    if keras.backend.backend() == "jax":
+        # Asked of the product that the mean has made already: asked of the
+        # squares, XLA would write them out. And of the mean, since the largest
+        # float may be padding.
+        asked = ops.sum(_product(x, weights)) + ops.sum(mean * mean)
+        return choose(ops.isfinite(asked), fused, select)
+    apart = x - mean
+    y = _product(apart * apart, weights)
+    return choose(ops.isfinite(ops.sum(y)), lambda: y, select)
 
 
 def _squares_gradient(
@@ -164,8 +166,6 @@ def real_extreme(
         y = differentiable(value, _extreme_gradient, x, weights)
         return y if keepdims else ops.squeeze(y, 1)
 
-    if keras.backend.backend() == "tensorflow":
-        return plain(x, mask)
     return shorter(short, plain, x, mask, axis)
 
 
@@ -208,7 +208,7 @@ def real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
 
     def short(x: Tensor, mask: Tensor) -> Tensor:
         weights = ops.cast(mask, dtype_name(x))
-        if keras.backend.backend() == "jax":
+        if keras.backend.backend() != "torch":
             return differentiable(_softmax, _softmax_gradient, x, weights)
         y = _biased_softmax(x, weights)
         # One NaN makes all steps of its feature NaN.
@@ -218,8 +218,6 @@ def real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
         # That one differentiates by itself, if what comes from above is finite.
         return differentiable(_same, _finite_gradient, y, weights)
 
-    if keras.backend.backend() == "tensorflow":
-        return plain(x, mask)
     return shorter(short, plain, x, mask, axis)
 
 
@@ -245,10 +243,18 @@ def _softmax(x: Tensor, weights: Tensor) -> Tensor:
         y = ops.softmax(ops.where(real, x, no_step(real, 1, x)), axis=1)
         return ops.where(real, y, scalar(0, y))
 
+    def short() -> Tensor:
+        return _biased_softmax(x, weights)
+
+    if keras.backend.backend() == "jax":  # a condition copies what it is given
+        asked = _product(x, weights)
+    else:  # one NaN makes all steps of its feature NaN
+        y = short()
+        short, asked = (lambda: y), y[:, :1]
     some = ops.all(any_real(weights > 0))
     return choose(
-        ops.logical_and(some, ops.isfinite(ops.sum(_product(x, weights)))),
-        lambda: _biased_softmax(x, weights),
+        ops.logical_and(some, ops.isfinite(ops.sum(asked))),
+        short,
         lambda: _by_rows(plain, x, weights),
     )
 
