@@ -1,5 +1,6 @@
 """Which backend, which device, and what every test starts from."""
 
+import gc
 import importlib.util
 import os
 from typing import Any
@@ -61,6 +62,11 @@ def _has_gpu() -> bool:
     import jax
 
     return jax.default_backend() == "gpu"
+
+
+def pytest_collection_finish() -> None:
+    # What was imported stays: the collector need not go through it each time.
+    gc.freeze()
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -1,5 +1,6 @@
 """The one place that reads what Keras keeps private."""
 
+import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -23,7 +24,9 @@ from keras.src.backend.common import masking
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
 from keras.src.models.functional import Functional
+from keras.src.saving import serialization_lib
 from keras.src.trainers.data_adapters import data_adapter_utils
+from keras.src.utils import rng_utils
 
 from keras_masking._types import Tensor
 
@@ -180,6 +183,27 @@ def choose(
     if backend() == "torch" or is_known(ok):
         return first() if bool(ok) else second()
     return ops.cond(ok, first, second)
+
+
+class _IfImported:
+    """TensorFlow as Keras asks for it, and not there unless it was imported."""
+
+    @property
+    def available(self) -> bool:
+        return "tensorflow" in sys.modules
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module("tensorflow"), name)
+
+
+def spare_tensorflow() -> None:
+    """Keeps Keras from importing TensorFlow, for seconds, on other backends.
+
+    It does so to seed it, and to tell its types from others: of a module that
+    nobody has imported there are none. For a process of our own.
+    """
+    if backend() != "tensorflow":
+        rng_utils.tf = serialization_lib.tf = _IfImported()
 
 
 def random_state_kept() -> AbstractContextManager[Any]:

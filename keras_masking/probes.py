@@ -22,7 +22,6 @@ from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.dtypes import wide
 
 # Allowed error, relative to the largest value: some 100 roundings.
 TOLERANCE = {
@@ -42,11 +41,22 @@ class Seen:
     dtypes: list[str]
 
 
+def fresh(x: np.ndarray) -> Tensor:
+    """A tensor of the backend that shares no memory with `x`.
+
+    Copied and cast by NumPy: JAX would compile a program for each shape, for
+    a conversion that names no dtype as well. It has no 64 bits to name.
+    """
+    x = np.array(x)
+    named = x.dtype.kind in "biuf" and x.dtype.itemsize < 8
+    return ops.convert_to_tensor(x, dtype=x.dtype.name if named else None)
+
+
 def attach(x: np.ndarray, mask: np.ndarray | None) -> Tensor:
     """A fresh tensor of the backend that carries `mask`."""
-    tensor = ops.copy(ops.convert_to_tensor(x))
+    tensor = fresh(x)
     if mask is not None:
-        set_mask(tensor, ops.convert_to_tensor(mask))
+        set_mask(tensor, fresh(mask))
     return tensor
 
 
@@ -57,7 +67,8 @@ def spread(mask: np.ndarray, ndim: int) -> np.ndarray:
 
 def as_array(x: Tensor) -> np.ndarray:
     """A tensor as NumPy; half precision as float32, which NumPy can count."""
-    return np.asarray(ops.convert_to_numpy(wide(x)))
+    x = np.asarray(ops.convert_to_numpy(x))
+    return x.astype("float32") if x.dtype.name.endswith("float16") else x
 
 
 def look(outputs: Any) -> Seen:

@@ -113,6 +113,13 @@ def gradient(
 
     Of what the scalar does not depend on, zeros.
     """
+    return gradients_of(function, compile)(*inputs)
+
+
+def gradients_of(
+    function: Callable[..., Any], compile: bool = False
+) -> Callable[..., list]:
+    """What gives the `gradient` of `function`, compiled once for all calls."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -124,30 +131,37 @@ def gradient(
             grads = tape.gradient(value, tensors, unconnected_gradients=zero)
             return [tf.convert_to_tensor(g) for g in grads]
 
-        if compile:
-            gradients = compiled(gradients)
-        grads = gradients(*[tf.convert_to_tensor(x) for x in inputs])
+        run = compiled(gradients) if compile else gradients
+
+        def call(*inputs: np.ndarray) -> list:
+            return run(*[tf.convert_to_tensor(x) for x in inputs])
+
     elif BACKEND == "torch":
-        tensors = [
-            keras.ops.convert_to_tensor(x).detach().requires_grad_()
-            for x in inputs
-        ]
         import torch
 
-        if compile:
-            function = compiled(function)
-        value = function(*tensors)
-        if not value.requires_grad:
-            return [np.zeros_like(x) for x in inputs]
-        grads = torch.autograd.grad(
-            value, tensors, allow_unused=True, materialize_grads=True
-        )
+        run = compiled(function) if compile else function
+
+        def call(*inputs: np.ndarray) -> list:
+            tensors = [
+                keras.ops.convert_to_tensor(x).detach().requires_grad_()
+                for x in inputs
+            ]
+            value = run(*tensors)
+            if not value.requires_grad:
+                return [np.zeros_like(x) for x in inputs]
+            return torch.autograd.grad(
+                value, tensors, allow_unused=True, materialize_grads=True
+            )
+
     else:
         import jax
 
-        gradients = jax.grad(function, argnums=tuple(range(len(inputs))))
-        grads = (jax.jit(gradients) if compile else gradients)(*inputs)
-    return [to_numpy(grad) for grad in grads]
+        def gradients(*inputs: Any) -> Any:
+            return jax.grad(function, tuple(range(len(inputs))))(*inputs)
+
+        call = compiled(gradients) if compile else gradients
+
+    return lambda *inputs: [to_numpy(grad) for grad in call(*inputs)]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -184,10 +184,7 @@ class Bench:
         return probes.look(outputs)
 
     def explicit_masks(self, batch: Batch) -> dict[str, Any]:
-        masks = [
-            None if m is None else keras.ops.convert_to_tensor(m)
-            for m in batch.masks
-        ]
+        masks = [None if m is None else probes.fresh(m) for m in batch.masks]
         packed = self.pack(masks)
         if self.mask_arguments == ["mask"]:
             return {"mask": packed}

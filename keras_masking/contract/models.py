@@ -170,7 +170,7 @@ class Masked:
 
     def call(self, batch: Batch) -> probes.Seen:
         self.bench.restore()
-        flat = [ops.convert_to_tensor(x) for x in self._inputs(batch)]
+        flat = [probes.fresh(x) for x in self._inputs(batch)]
         try:
             return self._told(self.model(flat))
         except Exception as error:

@@ -69,8 +69,10 @@ def _run(job: Job, say: Say) -> None:
     load_torch_first(os.environ["KERAS_BACKEND"])
     import keras
 
+    from keras_masking._keras import spare_tensorflow
     from keras_masking.contract.case import TargetError
 
+    spare_tensorflow()
     # Else the text of a layer's error begins with Keras' own.
     keras.config.disable_traceback_filtering()
     say("ready")

@@ -42,7 +42,7 @@ class Case:
 
 def build(make: Callable[[], Any]) -> Any:
     """A model, without Keras' warnings, its layers numbered from the first."""
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)  # to free it takes seconds
     keras.config.disable_traceback_filtering()  # as conftest.py has it
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*destroy the mask")

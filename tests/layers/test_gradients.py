@@ -16,6 +16,7 @@ from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import finite_differences
 from tests.helpers import gradient
+from tests.helpers import gradients_of
 from tests.helpers import poisoned
 
 KINDS = {
@@ -63,18 +64,13 @@ def test_no_padding_value_reaches_them(case: Case, compile: bool) -> None:
     expected, real = case.expected(X, mask)
     w = upstream(expected.shape)
 
-    def gradient_at(x: np.ndarray) -> np.ndarray:
-        (grad,) = gradient(
-            lambda x: loss(case, layer(x, mask=mask), real, w),
-            x,
-            compile=compile,
-        )
-        return grad
-
-    clean = gradient_at(poisoned(X, mask, 0.0))
+    gradients = gradients_of(
+        lambda x: loss(case, layer(x, mask=mask), real, w), compile
+    )
+    (clean,) = gradients(poisoned(X, mask, 0.0))
     assert np.isfinite(clean).all()
     for poison in (np.nan, np.inf, -np.inf, 3e38):
-        grad = gradient_at(poisoned(X, mask, poison))
+        (grad,) = gradients(poisoned(X, mask, poison))
         np.testing.assert_array_equal(grad[~mask], 0)
         assert_close(grad, clean)
 

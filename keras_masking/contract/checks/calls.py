@@ -181,7 +181,7 @@ def check_compute_mask_signature(bench: Bench) -> None:
 
 
 def _tensor(mask: Any) -> Any:
-    return None if mask is None else keras.ops.convert_to_tensor(mask)
+    return None if mask is None else probes.fresh(mask)
 
 
 @check("required")

@@ -174,9 +174,9 @@ def check_nested(bench: Bench) -> None:
 
     inner = bench.case.make()
     outer = Inside(inner, apply)
-    values = [keras.ops.convert_to_tensor(x) for x in bench.batch.leaves]
+    values = [probes.fresh(x) for x in bench.batch.leaves]
     masks = {
-        str(place): keras.ops.convert_to_tensor(mask)
+        str(place): probes.fresh(mask)
         for place, mask in enumerate(bench.batch.masks)
         if mask is not None
     }

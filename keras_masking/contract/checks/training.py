@@ -1,5 +1,7 @@
 """Training: a step of `fit`, and a loss that skips padding."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -81,17 +83,10 @@ def check_loss_ignores_padding(bench: Bench) -> None:
             continue
         masked = model_of(bench)
         model = keras.Model(masked.model.inputs, masked.symbolic[i])
-        model.compile(loss="mse", jit_compile=False)
         target = np.zeros(y.shape, "float32")
         other = np.where(mask[..., None], 0, 5).astype("float32")
         inputs = masked._inputs(bench.batch)
-        try:
-            losses = [
-                float(np.ravel(model.test_on_batch(inputs, t))[0])
-                for t in (target, other)
-            ]
-        except Exception as error:
-            raise CallFailed(error, "the loss of the model") from error
+        losses = _losses(model, inputs, (target, other))
         if not np.isfinite(losses).all():
             raise Breach(
                 f"the loss is {losses[0]:g}: outputs at padding steps are not "
@@ -104,3 +99,17 @@ def check_loss_ignores_padding(bench: Bench) -> None:
             )
         return
     raise NotApplicable("no output is a masked sequence of vectors")
+
+
+def _losses(model: Any, inputs: Any, targets: Any) -> list[float]:
+    """The loss for each; whether the model can be compiled is for `jit`."""
+    for jit_compile in dict.fromkeys((one_program(), False)):
+        model.compile(loss="mse", jit_compile=jit_compile)
+        try:
+            return [
+                float(np.ravel(model.test_on_batch(inputs, target))[0])
+                for target in targets
+            ]
+        except Exception as error:
+            failed = error
+    raise CallFailed(failed, "the loss of the model") from failed
