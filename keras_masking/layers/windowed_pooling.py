@@ -5,11 +5,12 @@ from typing import Any
 
 import keras
 
-from keras_masking import ops
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.layers.checks import check_data_format
 from keras_masking.layers.windowed import Windowed
+from keras_masking.ops.pooling import real_window_max
+from keras_masking.ops.pooling import real_window_mean
 from keras_masking.ops.windows import check_window
 
 
@@ -99,7 +100,7 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
     [-1.5, -3.0, -4.0, 0.0]
     """
 
-    reduction = staticmethod(ops.window_mean)
+    reduction = staticmethod(real_window_mean)
 
     def __init__(
         self,
@@ -169,7 +170,7 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
     [-1.0, -1.0, -2.0, 0.0]
     """
 
-    reduction = staticmethod(ops.window_max)
+    reduction = staticmethod(real_window_max)
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from keras_masking._keras import choose
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import as_float
@@ -19,6 +20,7 @@ from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import all_real
 from keras_masking.ops.reading import read_steps
+from keras_masking.ops.shortcuts import shorter
 from keras_masking.ops.windows import check_long_enough
 from keras_masking.ops.windows import check_window
 
@@ -56,7 +58,7 @@ def window_sum(
     how = window_size, strides, padding
     x, mask = _read("window_sum", x, mask, *how)
     total = _mean_of_all(x, mask, *how) * window_size
-    return _finish(total, x, mask, *how, empty_value)
+    return _fill_empty(ops.cast(total, dtype_name(x)), mask, *how, empty_value)
 
 
 def window_mean(
@@ -90,12 +92,8 @@ def window_mean(
     """
     how = window_size, strides, padding
     x, mask = _read("window_mean", x, mask, *how)
-    mean = _mean_of_all(x, mask, *how)
-    if mask is not None or padding == "same":
-        counted = all_real(x) if mask is None else mask
-        count = ops.cast(window_count(counted, *how), dtype_name(mean))
-        mean = mean * (window_size / ops.maximum(count, 1))[..., None]
-    return _finish(mean, x, mask, *how, empty_value)
+    y = real_window_mean(x, mask, *how)
+    return _fill_empty(y, mask, *how, empty_value)
 
 
 def window_max(
@@ -129,12 +127,48 @@ def window_max(
     """
     how = window_size, strides, padding
     x, mask = _read("window_max", x, mask, *how)
-    real = x
-    if mask is not None:
-        real = ops.where(mask[..., None], x, scalar(-np.inf, x))
-    real = _spread(real, *how, fill=-np.inf)
-    largest = _slide(ops.max_pool, real, window_size, strides)
-    return _finish(largest, x, mask, *how, empty_value)
+    y = real_window_max(x, mask, *how)
+    return _fill_empty(y, mask, *how, empty_value)
+
+
+def real_window_mean(
+    x: Tensor, mask: Tensor | None, window_size: int, strides: int, padding: str
+) -> Tensor:
+    """As `window_mean`, but 0 for a window without a real step."""
+    how = window_size, strides, padding
+    x = as_float(x)
+    mean = _mean_of_all(x, mask, *how)
+    if mask is not None or padding == "same":
+        counted = all_real(x) if mask is None else mask
+        count = ops.cast(window_count(counted, *how), dtype_name(mean))
+        mean = mean * (window_size / ops.maximum(count, 1))[..., None]
+    return ops.cast(mean, dtype_name(x))
+
+
+def real_window_max(
+    x: Tensor, mask: Tensor | None, window_size: int, strides: int, padding: str
+) -> Tensor:
+    """As `window_max`, but `-inf` for a window without a real step."""
+    x = as_float(x)
+
+    def largest(x: Tensor) -> Tensor:
+        x = _spread(x, window_size, strides, padding, fill=-np.inf)
+        return _slide(ops.max_pool, x, window_size, strides)
+
+    def plain(x: Tensor, mask: Tensor) -> Tensor:
+        return largest(ops.where(mask, x, scalar(-np.inf, x)))
+
+    def short(x: Tensor, mask: Tensor) -> Tensor:
+        y = largest(x + ops.where(mask, scalar(0, x), scalar(-np.inf, x)))
+        # `inf - inf` at padding; a NaN of real steps is told as well.
+        broken = ops.isnan(ops.sum(y))
+        return choose(broken, lambda: plain(x, mask), lambda: y)
+
+    if mask is None:
+        return largest(x)
+    if strides == 1:  # as many windows as steps: asking them costs as much
+        return plain(x, mask[..., None])
+    return shorter(short, plain, x, mask[..., None], axis=1)
 
 
 def window_count(
@@ -214,9 +248,8 @@ def _slide(
     return pool(x, window_size, strides, "valid", "channels_last")
 
 
-def _finish(
+def _fill_empty(
     y: Tensor,
-    x: Tensor,
     mask: Tensor | None,
     window_size: int,
     strides: int,
@@ -226,4 +259,4 @@ def _finish(
     if mask is not None:
         some = window_count(mask, window_size, strides, padding) > 0
         y = ops.where(some[..., None], y, scalar(empty_value, y))
-    return ops.cast(y, dtype_name(x))
+    return y
