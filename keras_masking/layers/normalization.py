@@ -10,8 +10,8 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import StepMixer
+from keras_masking.layers.base import zeroed
 from keras_masking.layers.checks import check_integer
-from keras_masking.ops import apply_mask
 from keras_masking.ops import masked_moments
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
@@ -114,7 +114,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         shape = ops.shape(inputs)
-        inputs = wide(apply_mask(inputs, mask))
+        inputs = wide(zeroed(inputs, mask))
         split = (*shape[:-1], self.groups, shape[-1] // self.groups)
         grouped = ops.reshape(inputs, split)
         steps_and_features = (*range(1, len(shape) - 1), len(shape))
@@ -124,10 +124,14 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         if mask is not None:  # a tiny `epsilon` would leave an empty row 0 / 0
             some = ops.reshape(any_real(mask), (-1, *[1] * len(shape)))
             variance = ops.where(some, variance, scalar(1, variance))
-        y = (grouped - mean) * ops.rsqrt(variance + self.epsilon)
-        y = ops.reshape(y, shape)
+        per_feature = split[-2:]
+        scale = ops.rsqrt(variance + self.epsilon)
         if self.scale:
-            y = y * ops.cast(self.gamma, y.dtype)
+            gamma = ops.cast(self.gamma, scale.dtype)
+            scale = scale * ops.reshape(gamma, per_feature)
+        # Subtracted first: `x * scale - mean * scale` loses digits.
+        y = (grouped - mean) * scale
         if self.center:
-            y = y + ops.cast(self.beta, y.dtype)
-        return ops.cast(y, self.compute_dtype)
+            beta = ops.cast(self.beta, y.dtype)
+            y = y + ops.reshape(beta, per_feature)
+        return ops.cast(ops.reshape(y, shape), self.compute_dtype)

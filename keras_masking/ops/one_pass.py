@@ -88,7 +88,14 @@ def _sum_gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
 def real_squares(
     x: Tensor, mask: Tensor, mean: Tensor, axis: Axis, keepdims: bool
 ) -> Tensor:
-    """Sum of the squared distances of real steps from their mean."""
+    """Sum of the squared distances of real steps from their mean.
+
+    `mean` keeps the axes.
+    """
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    if len(axes) > 1 and 1 in axes and along_steps(x, mask, 1):
+        x = real_squares(x, mask, mean, 1, keepdims=True)
+        return ops.sum(x, axis=axis, keepdims=keepdims)
 
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         # Selected before the square: the derivative of one at a NaN is NaN.
