@@ -43,6 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
             f"but {keras.__version__} was imported"
         )
     keras.config.disable_traceback_filtering()
+    from keras_masking import _keras
+
+    _keras.WORTHWHILE = 0  # the samples of tests are small: no plain way for it
     if config.getoption("--device") == "gpu" and not _has_gpu():
         raise pytest.UsageError(
             f"--device gpu: the backend {keras.backend.backend()} finds none"

@@ -34,6 +34,8 @@ from keras_masking._types import Tensor
 KEEPS_MASKS_OF_CASTS = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 # Since 3.16 JAX gets the batches of several steps as one, stacked.
 _STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
+# Elements from which PyTorch gains by a shortcut: 1 MiB of float32.
+WORTHWHILE = 2**18
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 _UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
@@ -157,6 +159,8 @@ def gains_by_shortcuts(x: Tensor) -> bool:
 
     There reading `x` once more costs; compilers for GPUs save that by
     themselves, and so does torch's. Keras does not tell where a tensor is.
+    PyTorch as Keras runs it does one thing after the other: on a small tensor
+    reading takes less than asking.
     """
     if isinstance(x, KerasTensor):
         return False
@@ -164,7 +168,7 @@ def gains_by_shortcuts(x: Tensor) -> bool:
         return _has_only_cpus()
     torch: Any = import_module("torch")
     watched = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return x.device.type == "cpu" and not watched
+    return x.device.type == "cpu" and x.numel() >= WORTHWHILE and not watched
 
 
 @cache

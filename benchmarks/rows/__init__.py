@@ -5,11 +5,12 @@ from benchmarks.rows import attention
 from benchmarks.rows import masks
 from benchmarks.rows import mixing
 from benchmarks.rows import order
+from benchmarks.rows import parts
 from benchmarks.rows import pooling
 from benchmarks.rows import reductions
 from benchmarks.rows import targets
 
-MODULES = (reductions, pooling, mixing, attention, order, targets, masks)
+MODULES = (reductions, pooling, mixing, attention, order, targets, masks, parts)
 ROWS: dict[str, Row] = {
     row.name: row for module in MODULES for row in module.rows.rows
 }
