@@ -60,8 +60,10 @@ def conv_stack(b: Any) -> dict[str, Contender]:
         inside = [kind(64, 3, **config) for _ in range(3)]
 
         def call(x: Any, m: Any) -> Any:
-            for layer in inside:
-                x = layer(x, mask=m) if with_mask else layer(x)
+            first, *others = inside
+            x = first(x, mask=m) if with_mask else first(x)
+            for layer in others:
+                x = layer(x)  # ours carry the mask on
             return x
 
         shapes = [b.shape, *2 * [(*b.shape[:2], 64)]]

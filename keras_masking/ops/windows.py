@@ -63,7 +63,7 @@ def window_mask(
     mask, _ = read("window_mask", mask, None)
     mask = check_mask(mask, mask, "`window_mask`")
     if padding != "valid":
-        return mask[:, ::strides]
+        return mask if strides == 1 else mask[:, ::strides]
     span = (kernel_size - 1) * dilation_rate
     real = None
     for tap in range(kernel_size):
