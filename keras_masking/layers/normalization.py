@@ -12,10 +12,12 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import StepMixer
 from keras_masking.layers.base import zeroed
 from keras_masking.layers.checks import check_integer
-from keras_masking.ops import masked_moments
+from keras_masking.ops import masked_mean
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import any_real
+from keras_masking.ops.reading import expanded
+from keras_masking.ops.statistics import mean_square
 
 
 @export
@@ -113,25 +115,26 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         super().build(input_shape)
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        shape = ops.shape(inputs)
-        inputs = wide(zeroed(inputs, mask))
-        split = (*shape[:-1], self.groups, shape[-1] // self.groups)
-        grouped = ops.reshape(inputs, split)
-        steps_and_features = (*range(1, len(shape) - 1), len(shape))
-        mean, variance = masked_moments(
-            grouped, mask, steps_and_features, keepdims=True
-        )
+        x = wide(zeroed(inputs, mask))
+        steps = tuple(range(1, len(x.shape) - 1))
+        mean = self._of_groups(masked_mean(x, mask, steps, keepdims=True))
+        variance = self._of_groups(mean_square(x, mask, mean, steps))
         if mask is not None:  # a tiny `epsilon` would leave an empty row 0 / 0
-            some = ops.reshape(any_real(mask), (-1, *[1] * len(shape)))
+            some = expanded(any_real(mask, keepdims=True), len(x.shape))
             variance = ops.where(some, variance, scalar(1, variance))
-        per_feature = split[-2:]
         scale = ops.rsqrt(variance + self.epsilon)
         if self.scale:
-            gamma = ops.cast(self.gamma, scale.dtype)
-            scale = scale * ops.reshape(gamma, per_feature)
+            scale = scale * ops.cast(self.gamma, scale.dtype)
         # Subtracted first: `x * scale - mean * scale` loses digits.
-        y = (grouped - mean) * scale
+        y = (x - mean) * scale
         if self.center:
-            beta = ops.cast(self.beta, y.dtype)
-            y = y + ops.reshape(beta, per_feature)
-        return ops.cast(ops.reshape(y, shape), self.compute_dtype)
+            y = y + ops.cast(self.beta, y.dtype)
+        return ops.cast(y, self.compute_dtype)
+
+    def _of_groups(self, x: Tensor) -> Tensor:
+        """The mean over the features of a group, for each of them."""
+        shape = ops.shape(x)
+        split = (*shape[:-1], self.groups, shape[-1] // self.groups)
+        grouped = ops.reshape(x, split)
+        mean = ops.mean(grouped, axis=-1, keepdims=True)
+        return ops.reshape(ops.broadcast_to(mean, split), shape)

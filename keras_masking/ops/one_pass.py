@@ -90,7 +90,8 @@ def real_squares(
 ) -> Tensor:
     """Sum of the squared distances of real steps from their mean.
 
-    `mean` keeps the axes.
+    `mean` keeps the axes. It may be that of several features, if their sums
+    are added up in the end: its gradient cancels then, and none is computed.
     """
     axes = [axis] if isinstance(axis, int) else list(axis)
     if len(axes) > 1 and 1 in axes and along_steps(x, mask, 1):
@@ -128,15 +129,18 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
         # float may be padding.
         asked = ops.sum(_product(x, weights)) + ops.sum(mean * mean)
         return choose(ops.isfinite(asked), fused, select)
-    apart = x - mean
-    y = _product(apart * apart, weights)
+    y = None
+    for part in _parts(x):
+        apart = x[:, part] - mean
+        z = _product(apart * apart, weights[:, part])
+        y = z if y is None else y + z
     return choose(ops.isfinite(ops.sum(y)), lambda: y, select)
 
 
 def _squares_gradient(
     g: Tensor, y: Tensor, x: Tensor, weights: Tensor, mean: Tensor
 ) -> Tensor:
-    # The mean moves too, and changes nothing: it is where the sum is least.
+    # The mean moves too, and changes nothing: there the sum is least.
     return ops.where(weights > 0, (x - mean) * (2 * g), scalar(0, x))
 
 
@@ -185,13 +189,8 @@ def _worst(x: Tensor, largest: bool) -> float:
 
 def _extreme(x: Tensor, bias: Tensor, largest: bool) -> Tensor:
     reduce, join = (ops.max, ops.maximum) if largest else (ops.min, ops.minimum)
-    pieces = 1
-    if keras.backend.backend() == "torch":
-        pieces = -(-int(np.prod(x.shape)) // _PIECE)
-    length = -(-x.shape[1] // pieces)
     y = None
-    for start in range(0, x.shape[1], length):
-        part = slice(start, start + length)
+    for part in _parts(x):
         z = reduce(x[:, part] + bias[:, part], axis=1, keepdims=True)
         y = z if y is None else join(y, z)
     return y
@@ -287,6 +286,19 @@ def _finite_gradient(
         lambda: g,
         lambda: ops.where(weights > 0, g, scalar(0, g)),
     )
+
+
+def _parts(x: Tensor) -> list[slice]:
+    """Steps to go through at a time, so that a copy of them is a small one.
+
+    All at once but on PyTorch, which makes each copy anew.
+    """
+    if keras.backend.backend() != "torch":
+        return [slice(None)]
+    steps = x.shape[1]
+    pieces = -(-int(np.prod(x.shape)) // _PIECE)
+    length = -(-steps // pieces)
+    return [slice(i, i + length) for i in range(0, steps, length)]
 
 
 def _by_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:

@@ -209,7 +209,8 @@ def read_reduced(
     if isinstance(axis, (int, np.integer)):
         return x, mask, int(axis)
     if isinstance(axis, (list, tuple)):
-        return x, mask, tuple(int(a) for a in axis)
+        axes = tuple(int(a) for a in axis)
+        return x, mask, axes[0] if len(axes) == 1 else axes
     raise ValueError(
         describe(
             f"`{who}`",

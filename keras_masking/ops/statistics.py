@@ -94,13 +94,34 @@ def _moments(
     x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
 ) -> tuple[Tensor, Tensor]:
     mean = wide_mean(x, mask, axis, keepdims=True)
-    if mask is None:
-        variance = wide_mean(ops.square(wide(x) - mean), None, axis, keepdims)
-    else:
-        squares = real_squares(wide(x), mask, mean, axis, keepdims)
-        count = count_real(mask, x, axis, keepdims)
-        variance = squares / ops.cast(count, dtype_name(squares))
+    variance = _mean_square(wide(x), mask, mean, axis, keepdims)
     return mean if keepdims else ops.squeeze(mean, axis), variance
+
+
+def mean_square(
+    x: Tensor, mask: Tensor | None, mean: Tensor, axis: Axis
+) -> Tensor:
+    """Mean of the squared distances from `mean`; the axes are kept.
+
+    Args:
+        x: Float tensor, float32 at least.
+        mask: True at real steps; the first axes of `x`. None for all real.
+        mean: The mean of `x`, or of groups of features, the means of whose
+            squares are averaged then: it gets no gradient.
+        axis: The axis or axes to reduce.
+    """
+    x, mask, axis = read_reduced("mean_square", x, mask, axis)
+    return _mean_square(x, mask, mean, axis, keepdims=True)
+
+
+def _mean_square(
+    x: Tensor, mask: Tensor | None, mean: Tensor, axis: Axis, keepdims: bool
+) -> Tensor:
+    if mask is None:
+        return wide_mean(ops.square(x - mean), None, axis, keepdims)
+    squares = real_squares(x, mask, mean, axis, keepdims)
+    count = count_real(mask, x, axis, keepdims)
+    return squares / ops.cast(count, dtype_name(squares))
 
 
 def masked_variance(
