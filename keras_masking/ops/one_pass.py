@@ -30,6 +30,8 @@ from keras_masking.ops.shortcuts import shorter
 
 # Elements that PyTorch reads at a time: 4 MiB of float32 stay in a cache.
 _PIECE = 2**20
+# Elements from which a copy is memory that JAX asks the system for: 32 MiB.
+_LARGE = 2**23
 
 
 def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
@@ -124,11 +126,10 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
         return ops.sum(apart * apart, axis=1, keepdims=True)
 
     if keras.backend.backend() == "jax":
-        # Asked of the product that the mean has made already: asked of the
-        # squares, XLA would write them out. And of the mean, since the largest
-        # float may be padding.
-        asked = ops.sum(_product(x, weights)) + ops.sum(mean * mean)
-        return choose(ops.isfinite(asked), fused, select)
+        # Asked of the squares, XLA would write them out. And of the mean, since
+        # the largest float may be padding.
+        fine = ops.logical_and(_finite(x), ops.isfinite(ops.sum(mean * mean)))
+        return choose(fine, fused, select)
     y = None
     for part in _parts(x):
         apart = x[:, part] - mean
@@ -161,14 +162,17 @@ def real_extreme(
         weights = ops.cast(mask, dtype_name(x))
 
         def value(x: Tensor, weights: Tensor) -> Tensor:
-            bias = ops.where(weights > 0, scalar(0, x), worst)
-            y = _extreme(x, bias, largest)
-            # `inf - inf` at padding; a NaN of real steps is told as well.
-            return choose(
-                ops.isnan(ops.sum(y)),
-                lambda: _by_rows(select, x, weights),
-                lambda: y,
-            )
+            def short() -> Tensor:
+                bias = ops.where(weights > 0, scalar(0, x), worst)
+                return _extreme(x, bias, largest)
+
+            if keras.backend.backend() == "jax":
+                fine = _finite(x)
+            else:  # `inf - inf` at padding, or a NaN of real steps
+                y = short()
+                fine = ops.logical_not(ops.isnan(ops.sum(y)))
+                short = lambda: y  # noqa: E731
+            return choose(fine, short, lambda: _by_rows(select, x, weights))
 
         def select(x: Tensor, weights: Tensor) -> Tensor:
             real = ops.where(weights > 0, x, worst)
@@ -177,7 +181,13 @@ def real_extreme(
         y = differentiable(value, _extreme_gradient, x, weights)
         return y if keepdims else ops.squeeze(y, 1)
 
+    if keras.backend.backend() == "jax" and _size(x) < _LARGE:
+        return plain(x, mask)
     return shorter(short, plain, x, mask, axis)
+
+
+def _size(x: Tensor) -> int:
+    return int(np.prod([size or 0 for size in x.shape]))
 
 
 def _worst(x: Tensor, largest: bool) -> float:
@@ -253,13 +263,13 @@ def _softmax(x: Tensor, weights: Tensor) -> Tensor:
         return _biased_softmax(x, weights)
 
     if keras.backend.backend() == "jax":  # a condition copies what it is given
-        asked = _product(x, weights)
-    else:  # one NaN makes all steps of its feature NaN
+        fine = _finite(x)
+    else:  # on TensorFlow a NaN does not reach all steps
         y = short()
-        short, asked = (lambda: y), y[:, :1]
+        short, fine = (lambda: y), ops.isfinite(ops.sum(y))
     some = ops.all(any_real(weights > 0))
     return choose(
-        ops.logical_and(some, ops.isfinite(ops.sum(asked))),
+        ops.logical_and(some, fine),
         short,
         lambda: _by_rows(plain, x, weights),
     )
@@ -288,6 +298,15 @@ def _finite_gradient(
     )
 
 
+def _finite(x: Tensor) -> Tensor:
+    """Whether all of `x` is finite, padding too.
+
+    Asked of plain sums: XLA's maximum forgets a NaN, and XLA may make a
+    selection of a product with a mask.
+    """
+    return ops.isfinite(ops.sum(ops.sum(x, axis=1)))
+
+
 def _parts(x: Tensor) -> list[slice]:
     """Steps to go through at a time, so that a copy of them is a small one.
 
@@ -296,7 +315,7 @@ def _parts(x: Tensor) -> list[slice]:
     if keras.backend.backend() != "torch":
         return [slice(None)]
     steps = x.shape[1]
-    pieces = -(-int(np.prod(x.shape)) // _PIECE)
+    pieces = -(-_size(x) // _PIECE)
     length = -(-steps // pieces)
     return [slice(i, i + length) for i in range(0, steps, length)]
 

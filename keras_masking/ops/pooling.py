@@ -11,7 +11,6 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
-from keras_masking._keras import choose
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import as_float
@@ -20,7 +19,6 @@ from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import all_real
 from keras_masking.ops.reading import read_steps
-from keras_masking.ops.shortcuts import shorter
 from keras_masking.ops.windows import check_long_enough
 from keras_masking.ops.windows import check_window
 
@@ -150,25 +148,11 @@ def real_window_max(
 ) -> Tensor:
     """As `window_max`, but `-inf` for a window without a real step."""
     x = as_float(x)
-
-    def largest(x: Tensor) -> Tensor:
-        x = _spread(x, window_size, strides, padding, fill=-np.inf)
-        return _slide(ops.max_pool, x, window_size, strides)
-
-    def plain(x: Tensor, mask: Tensor) -> Tensor:
-        return largest(ops.where(mask, x, scalar(-np.inf, x)))
-
-    def short(x: Tensor, mask: Tensor) -> Tensor:
-        y = largest(x + ops.where(mask, scalar(0, x), scalar(-np.inf, x)))
-        # `inf - inf` at padding; a NaN of real steps is told as well.
-        broken = ops.isnan(ops.sum(y))
-        return choose(broken, lambda: plain(x, mask), lambda: y)
-
-    if mask is None:
-        return largest(x)
-    if strides == 1:  # as many windows as steps: asking them costs as much
-        return plain(x, mask[..., None])
-    return shorter(short, plain, x, mask[..., None], axis=1)
+    real = x
+    if mask is not None:
+        real = ops.where(mask[..., None], x, scalar(-np.inf, x))
+    real = _spread(real, window_size, strides, padding, fill=-np.inf)
+    return _slide(ops.max_pool, real, window_size, strides)
 
 
 def window_count(
