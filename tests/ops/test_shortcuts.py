@@ -37,6 +37,9 @@ from tests.ops.test_reductions import reduce_by_loops
 from tests.ops.test_reductions import softmax_by_loops
 
 on_torch = pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
+not_on_torch = pytest.mark.skipif(
+    BACKEND == "torch", reason="its compiler gets the plain formulas"
+)
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="of JAX")
 
 FULL = np.concatenate([MASKS[kind] for kind in ("right", "left", "holes")])
@@ -217,9 +220,7 @@ def test_gradients_are_written_out(
     assert "gradient" in taken
 
 
-@pytest.mark.skipif(
-    BACKEND == "torch", reason="its compiler gets the plain formulas"
-)
+@not_on_torch
 @pytest.mark.parametrize("way", WAYS)
 def test_compiled_values(way: str, go: Callable, taken: list) -> None:
     @compiled
@@ -290,10 +291,9 @@ def test_gradients(name: str, go: Callable, taken: list) -> None:
                 assert_close(grad, wanted)
 
 
+@not_on_torch
 @pytest.mark.parametrize("way", ["short", "plain"])
 def test_compiled_gradients(way: str, go: Callable, taken: list) -> None:
-    if BACKEND == "torch":
-        way = "as it comes"  # it does not capture a condition
     upstream = {name: upstream_of(name, MIXED) for name in NAMES}
 
     def total(x: Any) -> Any:
@@ -594,19 +594,35 @@ def test_compiled_by_torch(taken: list) -> None:
 @on_torch
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_frees_what_was_given(name: str, go: Callable) -> None:
-    """An output that its own gradient holds on to would never be freed."""
+    """And at once: a circle would hold a sequence until it is collected."""
     import torch
 
+    function = CASES[name][0]
     with go("short"):
         for backward in (False, True):
-            x = torch.tensor(given(name, FULL, 8.0), requires_grad=True)
-            y = CASES[name][0](x, FULL).sum()
+            x = torch.tensor(given(name, FULL, 8.0), requires_grad=True) * 1
+            gc.disable()
+            y = keras.ops.square(function(x, FULL)).sum()
             if backward:
                 y.backward()
             gone = weakref.ref(x)
             del x, y
-            gc.collect()
-            assert gone() is None
+            held = gone() is not None
+            gc.enable()
+            assert not held
+
+
+@on_torch
+@pytest.mark.parametrize("name", NAMES)
+def test_under_autocast(name: str, go: Callable, taken: list) -> None:
+    """A matrix product is computed in half precision there."""
+    import torch
+
+    function, by_loops, _ = CASES[name]
+    x = given(name, MIXED) + np.float32(100)
+    with go("short"), torch.autocast("cpu", dtype=torch.bfloat16):
+        y = function(torch.tensor(x), MIXED)
+    assert_close(y, by_loops(x, MIXED), scale=700.0)
 
 
 @on_jax
@@ -687,5 +703,4 @@ def test_no_tensor_of_the_size_of_the_sequence(name: str, go: Callable) -> None:
             made = run.lower(x, mask).compile()
         return made.memory_analysis().temp_size_in_bytes / x.nbytes
 
-    print(name, extra("short"), extra("plain"))
     assert extra("short") < 0.2 < extra("plain")
