@@ -44,8 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     keras.config.disable_traceback_filtering()
     from keras_masking import _keras
+    from keras_masking.ops import one_pass
 
-    _keras.WORTHWHILE = 0  # the samples of tests are small: no plain way for it
+    # The samples of tests are small: no plain way for that.
+    _keras.WORTHWHILE = one_pass.LARGE = 0
     if config.getoption("--device") == "gpu" and not _has_gpu():
         raise pytest.UsageError(
             f"--device gpu: the backend {keras.backend.backend()} finds none"

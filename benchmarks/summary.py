@@ -84,6 +84,15 @@ def verdicts(results: Results) -> list[Found]:
     return found
 
 
+def unmeasured(results: Results) -> int:
+    """How many targets there are of which nobody knows whether they are met."""
+    return sum(
+        spread(cell, of=target["of"]) is None
+        for _, cell in parts(results, "rows")
+        for target in cell.get("targets", ())
+    )
+
+
 def exponents(results: Results) -> list[Found]:
     """Times over steps, and the power of the steps that they grow with."""
     found: dict[tuple[str, str, str], dict[int, float]] = {}

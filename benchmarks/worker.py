@@ -55,6 +55,8 @@ class Worker:
                 result: dict[str, Any] = {"error": NO_TIME}
             else:
                 result = self.one(job, share / 2)  # half of it compiles
+            if job.part == "rows":  # asked for, whatever came of it
+                result["targets"] = self.targets(job)
             say(done=at, job=job.described(), result=result)
 
     def warm_up(self) -> None:
@@ -100,7 +102,7 @@ class Worker:
         cell.measure(seconds, *[QUICK_ROUNDS] * self.options["quick"])
         if job.dtype == "float32" and job.mode in ("predict", "fit"):
             cell.weigh()
-        result = {"contenders": cell.found, "targets": self.targets(job)}
+        result: dict[str, Any] = {"contenders": cell.found}
         if job.mode == "predict" and "ours" in cell.runs:
             result["bytes"] = cell.traffic()
         return {**result, **cell.row.described()}

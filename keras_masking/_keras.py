@@ -168,7 +168,11 @@ def gains_by_shortcuts(x: Tensor) -> bool:
         return _has_only_cpus()
     torch: Any = import_module("torch")
     watched = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return x.device.type == "cpu" and x.numel() >= WORTHWHILE and not watched
+    # Else a matrix product of float32 may be one of bfloat16.
+    exact = torch.get_float32_matmul_precision() == "highest"
+    exact = exact and not torch.is_autocast_enabled("cpu")
+    large = x.device.type == "cpu" and x.numel() >= WORTHWHILE
+    return large and exact and not watched
 
 
 @cache
@@ -179,14 +183,19 @@ def _has_only_cpus() -> bool:
 def choose(
     ok: Tensor, first: Callable[[], Any], second: Callable[[], Any]
 ) -> Any:
-    """`first()` if `ok`, else `second()`, and never both.
+    """`first()` if `ok`, else `second()`, which is right for any `ok`.
 
     While a graph is traced it is `keras.ops.cond`. That one compiles at every
     call in JAX otherwise.
     """
-    if backend() == "torch" or is_known(ok):
-        return first() if bool(ok) else second()
-    return ops.cond(ok, first, second)
+    if backend() == "torch":
+        try:
+            ok = bool(ok)
+        except RuntimeError:  # of a batch of values, under `vmap`
+            ok = False
+    elif not is_known(ok):
+        return ops.cond(ok, first, second)
+    return first() if ok else second()
 
 
 class _IfImported:

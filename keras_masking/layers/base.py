@@ -1,7 +1,6 @@
 """What all layers share: how a mask gets in, is checked, and gets out."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import keras
@@ -163,7 +162,7 @@ class StepMixer(MaskAware):
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         """What the layer computes; padding of the output may be anything."""
-        return super().call(zeroed(inputs, mask))
+        return super().call(apply_mask(inputs, mask))
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
@@ -173,24 +172,7 @@ class StepMixer(MaskAware):
         outputs = self.mix(inputs, mask)
         if mask is None:
             return outputs
-        return carrying_zeros(outputs, self.output_mask(mask))
-
-
-def carrying_zeros(outputs: Tensor, mask: Tensor | None) -> Tensor:
-    """Outputs with 0 at padding, which carry `mask` and remember that."""
-    outputs = apply_mask(outputs, mask)
-    if mask is not None:
-        set_mask(outputs, mask)  # Keras makes no other one then
-        with suppress(AttributeError):
-            outputs._zero_without = mask
-    return outputs
-
-
-def zeroed(inputs: Tensor, mask: Tensor | None) -> Tensor:
-    """Inputs with 0 at padding: as they are if a layer here left them so."""
-    if mask is not None and getattr(inputs, "_zero_without", None) is mask:
-        return inputs
-    return apply_mask(inputs, mask)
+        return apply_mask(outputs, self.output_mask(mask))
 
 
 def zeros(specs: Any) -> Any:

@@ -7,8 +7,6 @@ import keras
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import carrying_zeros
-from keras_masking.layers.base import zeroed
 from keras_masking.layers.base import zeros
 from keras_masking.layers.wrapping import Wrapping
 from keras_masking.ops import apply_mask
@@ -104,9 +102,9 @@ class KeepMask(Wrapping):
         if any(0 in x.shape for x in keras.tree.flatten(inputs)):
             return zeros(self.compute_output_spec(inputs, mask, initial_state))
         if isinstance(mask, list):
-            inputs = [zeroed(x, m) for x, m in zip(inputs, mask)]
+            inputs = [apply_mask(x, m) for x, m in zip(inputs, mask)]
         elif mask is not None:
-            inputs = zeroed(inputs, mask)
+            inputs = apply_mask(inputs, mask)
         outputs = self.tell(
             inputs, mask, initial_state=initial_state, training=training
         )
@@ -114,12 +112,11 @@ class KeepMask(Wrapping):
         if mask is None:
             return outputs
         real = self._output_mask(mask)
+        if real is None:  # no steps, but rows, some of which may be empty
+            real = any_real(real_in_all(mask))
         flat = keras.tree.flatten(outputs)
         for i in range(self.sequences):
-            if real is None:  # no steps, but rows, some of which may be empty
-                flat[i] = apply_mask(flat[i], any_real(real_in_all(mask)))
-            else:
-                flat[i] = carrying_zeros(flat[i], real)
+            flat[i] = apply_mask(flat[i], real)
         return keras.tree.pack_sequence_as(outputs, flat)
 
     def _output_mask(self, mask: Any) -> Tensor | None:

@@ -10,8 +10,8 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import StepMixer
-from keras_masking.layers.base import zeroed
 from keras_masking.layers.checks import check_integer
+from keras_masking.ops import apply_mask
 from keras_masking.ops import masked_mean
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
@@ -115,7 +115,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         super().build(input_shape)
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        x = wide(zeroed(inputs, mask))
+        x = wide(apply_mask(inputs, mask))
         steps = tuple(range(1, len(x.shape) - 1))
         mean = self._of_groups(masked_mean(x, mask, steps, keepdims=True))
         variance = self._of_groups(mean_square(x, mask, mean, steps))

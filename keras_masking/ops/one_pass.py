@@ -1,9 +1,8 @@
 """Reductions and softmax over real steps, with few passes over a sequence.
 
 What `reductions`, `statistics` and `softmax` here compute with. Each function
-has its plain formula, and a shortcut where one was measured to be faster:
-sums on every backend; maxima and softmax where the plain formula makes another
-tensor of the size of the sequence, on PyTorch and JAX; squares on JAX.
+has its plain formula, and a shortcut that `shortcuts` explains. Formulas differ
+between backends where one of them was measured to be slower, or forgets a NaN.
 
 `mask` has as many axes as `x`. Empty rows give 0 in sums and the least of the
 dtype in maxima.
@@ -21,6 +20,7 @@ from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
+from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import any_real
@@ -31,7 +31,7 @@ from keras_masking.ops.shortcuts import shorter
 # Elements that PyTorch reads at a time: 4 MiB of float32 stay in a cache.
 _PIECE = 2**20
 # Elements from which a copy is memory that JAX asks the system for: 32 MiB.
-_LARGE = 2**23
+LARGE = 2**23
 
 
 def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
@@ -142,7 +142,9 @@ def _squares_gradient(
     g: Tensor, y: Tensor, x: Tensor, weights: Tensor, mean: Tensor
 ) -> Tensor:
     # The mean moves too, and changes nothing: there the sum is least.
-    return ops.where(weights > 0, (x - mean) * (2 * g), scalar(0, x))
+    zero = scalar(0, x)
+    apart = ops.where(weights > 0, x - mean, zero)
+    return ops.where(weights > 0, apart * (2 * g), zero)
 
 
 def real_extreme(
@@ -162,17 +164,17 @@ def real_extreme(
         weights = ops.cast(mask, dtype_name(x))
 
         def value(x: Tensor, weights: Tensor) -> Tensor:
-            def short() -> Tensor:
-                bias = ops.where(weights > 0, scalar(0, x), worst)
-                return _extreme(x, bias, largest)
-
+            bias = ops.where(weights > 0, scalar(0, x), worst)
             if keras.backend.backend() == "jax":
-                fine = _finite(x)
-            else:  # `inf - inf` at padding, or a NaN of real steps
-                y = short()
-                fine = ops.logical_not(ops.isnan(ops.sum(y)))
-                short = lambda: y  # noqa: E731
-            return choose(fine, short, lambda: _by_rows(select, x, weights))
+                return choose(
+                    _finite(x),
+                    lambda: _extreme(x, bias, largest),
+                    lambda: _by_rows(select, x, weights),
+                )
+            y = _extreme(x, bias, largest)
+            # `inf - inf` at padding, or a NaN of real steps.
+            broken = ops.isnan(ops.sum(y))
+            return choose(broken, lambda: select(x, weights), lambda: y)
 
         def select(x: Tensor, weights: Tensor) -> Tensor:
             real = ops.where(weights > 0, x, worst)
@@ -181,13 +183,17 @@ def real_extreme(
         y = differentiable(value, _extreme_gradient, x, weights)
         return y if keepdims else ops.squeeze(y, 1)
 
-    if keras.backend.backend() == "jax" and _size(x) < _LARGE:
+    # XLA, which may compile for TensorFlow too, forgets a NaN in a maximum:
+    # asking x takes what is gained, if memory is not asked of the system.
+    gains = {"torch": True, "jax": _size(x) >= LARGE}
+    if not gains.get(keras.backend.backend()):
         return plain(x, mask)
     return shorter(short, plain, x, mask, axis)
 
 
 def _size(x: Tensor) -> int:
-    return int(np.prod([size or 0 for size in x.shape]))
+    sizes = tuple(x.shape)
+    return int(np.prod(sizes)) if all(is_whole(n) for n in sizes) else 0
 
 
 def _worst(x: Tensor, largest: bool) -> float:
@@ -212,7 +218,13 @@ def _extreme_gradient(
     hit = ops.logical_and(ops.equal(x, y), weights > 0)
     ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
     share = ops.cast(wide(g) / ops.maximum(ties, 1), dtype_name(g))
-    return ops.where(hit, share, scalar(0, g))
+    shares = ops.where(hit, share, scalar(0, g))
+
+    def beside_nan() -> Tensor:  # a NaN among real steps is no gradient of 0
+        lost = ops.logical_and(ops.isnan(y), weights > 0)
+        return ops.where(lost, y, shares)
+
+    return choose(ops.isnan(ops.sum(y)), beside_nan, lambda: shares)
 
 
 def real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
@@ -226,13 +238,14 @@ def real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
         weights = ops.cast(mask, dtype_name(x))
         if keras.backend.backend() != "torch":
             return differentiable(_softmax, _softmax_gradient, x, weights)
+        # Differentiates by itself, where all is finite.
+        x = differentiable(_same, _finite_gradient, x, weights)
         y = _biased_softmax(x, weights)
-        # One NaN makes all steps of its feature NaN.
-        ok = ops.isfinite(ops.sum(y[:, :1]))
-        if not bool(ops.logical_and(ok, ops.all(any_real(mask)))):
-            return plain(x, mask)
-        # That one differentiates by itself, if what comes from above is finite.
-        return differentiable(_same, _finite_gradient, y, weights)
+        y = differentiable(_same, _finite_gradient, y, weights)
+        fine = ops.logical_and(
+            ops.isfinite(ops.sum(y)), ops.all(any_real(mask))
+        )
+        return choose(fine, lambda: y, lambda: plain(x, mask))
 
     return shorter(short, plain, x, mask, axis)
 
@@ -278,8 +291,16 @@ def _softmax(x: Tensor, weights: Tensor) -> Tensor:
 def _softmax_gradient(
     g: Tensor, y: Tensor, x: Tensor, weights: Tensor
 ) -> Tensor:
-    g = _finite_gradient(g, y, x, weights)
-    return y * (g - ops.sum(y * g, axis=1, keepdims=True))
+    inner = ops.sum(y * g, axis=1, keepdims=True)
+
+    def select() -> Tensor:
+        real, zero = weights > 0, scalar(0, g)
+        finite = ops.where(real, g, zero)
+        inner = ops.sum(y * finite, axis=1, keepdims=True)
+        return ops.where(real, y * (finite - inner), zero)
+
+    fine = ops.isfinite(ops.sum(inner))
+    return choose(fine, lambda: y * (g - inner), select)
 
 
 def _same(y: Tensor, weights: Tensor) -> Tensor:

@@ -104,14 +104,16 @@ def differentiable(
 
     def function(x: Tensor, *others: Tensor) -> tuple[Tensor, Any]:
         y = value(x, *others)
-
-        def grad(*args: Tensor, upstream: Tensor | None = None) -> Any:
-            if upstream is None:
-                (g,), given = args, (x, *others)
-            else:  # PyTorch: these know what they were made of
-                g, given = upstream, args
+        if keras.backend.backend() != "torch":
             zeros = [ops.zeros_like(other) for other in others]
-            return gradient(g, y, *given), *zeros
+            return y, lambda g: (gradient(g, y, x, *others), *zeros)
+        # PyTorch hands over what it kept, which knows what it was made of. More
+        # than the value of `y` held here would be a circle.
+        seen = ops.stop_gradient(y)
+
+        def grad(*given: Tensor, upstream: Tensor) -> Any:
+            zeros = [ops.zeros_like(other) for other in given[1:]]
+            return gradient(upstream, seen, *given), *zeros
 
         return y, grad
 
