@@ -231,4 +231,4 @@ def test_every_op_and_layer_has_a_row() -> None:
     }
     assert set(behind.values()) <= words
     left = set(ops.__all__) - words - set(behind)
-    assert left == {"all_real", "check_mask"}
+    assert left == {"all_real", "check_mask", "plain_formulas"}
