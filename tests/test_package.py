@@ -59,6 +59,7 @@ def test_wheel(built: Path) -> None:
         "tensorflow",
         "torch",
         "jax",
+        "bench",
         "examples",
         "plot",
         "test",
