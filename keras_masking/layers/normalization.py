@@ -136,5 +136,6 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         shape = ops.shape(x)
         split = (*shape[:-1], self.groups, shape[-1] // self.groups)
         grouped = ops.reshape(x, split)
-        mean = ops.mean(grouped, axis=-1, keepdims=True)
+        # Keras' mean of float64 is one of float32 on PyTorch.
+        mean = ops.sum(grouped, axis=-1, keepdims=True) / split[-1]
         return ops.reshape(ops.broadcast_to(mean, split), shape)
