@@ -42,6 +42,7 @@ def command(*arguments: Any) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_a_quick_run_writes_numbers_and_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,9 @@ from tests.inspector.gallery import CASES
 from tests.inspector.gallery import Case
 from tests.inspector.gallery import build
 
+# The same models on each backend: elsewhere they run with the kit.
+if keras.backend.backend() != "torch":
+    pytestmark = pytest.mark.long
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 

@@ -414,6 +414,7 @@ def test_an_encoder_of_several_decoders(tmp_path: Path) -> None:
 
 # What Keras asks before it takes a fused kernel breaks torch's graph.
 @pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace")
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["heads", "dot"])
 def test_explicit_symbolic_masks_compiled(kind: str) -> None:
     inputs = [keras.Input(batch_shape=x.shape) for x in (QUERY, VALUE)]

@@ -34,6 +34,8 @@ from tests.helpers import to_numpy
 from tests.ops.test_reductions import reduce_by_loops
 from tests.ops.test_reductions import softmax_by_loops
 
+# The others compile for minutes: there they run with the kit.
+pytestmark = [pytest.mark.long] if BACKEND != "torch" else []
 on_torch = pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
 not_on_torch = pytest.mark.skipif(
     BACKEND == "torch", reason="its compiler gets the plain formulas"
