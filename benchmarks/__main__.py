@@ -98,7 +98,7 @@ def main() -> None:
     if given.write or given.into:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{given.device}-{results['date']}.json"
-        file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        file.write_text(json.dumps(results) + "\n", "utf-8")
         write(results, folder, images)
     else:
         print(render.page(results))

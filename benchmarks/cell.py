@@ -18,12 +18,13 @@ from benchmarks.peers import PACKAGE
 from benchmarks.peers import peers
 from benchmarks.row import FLOOR
 from benchmarks.row import KERAS
+from benchmarks.row import NAN
 from benchmarks.row import OURS
 from benchmarks.row import Contender
 from benchmarks.row import Row
 from benchmarks.row import Shape
+from benchmarks.row import padded
 
-NAN = "ours, NaN in the padding"
 OP = "ours, the op"
 
 
@@ -115,7 +116,7 @@ class Cell:
         if self.mode != "predict" or not self.main:
             return
         others = {
-            f"ours, {share:.0%} padding": batch(shape, dtype, share)
+            padded(share): batch(shape, dtype, share)
             for share in self.row.paddings
         }
         if self.row.takes_nan:

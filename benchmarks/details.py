@@ -1,9 +1,11 @@
 """The page's tables of all that was measured."""
 
 from benchmarks import summary
-from benchmarks.summary import FLOOR
-from benchmarks.summary import KERAS
-from benchmarks.summary import OURS
+from benchmarks.row import FLOOR
+from benchmarks.row import KERAS
+from benchmarks.row import NAN
+from benchmarks.row import OURS
+from benchmarks.row import padded
 from benchmarks.summary import Found
 from benchmarks.summary import Results
 from benchmarks.summary import size
@@ -21,9 +23,9 @@ TITLES = {
 
 
 VARIANTS = {
-    "ours, NaN in the padding": "NaN in the padding",
-    "ours, 10% padding": "10 % padding",
-    "ours, 90% padding": "90 % padding",
+    NAN: "NaN in the padding",
+    padded(0.1): "10 % padding",
+    padded(0.9): "90 % padding",
 }
 OTHERS = """\
 Others, where they have the operation and are installed: `sequence-layers` on

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from benchmarks import summary
-from benchmarks.summary import FLOOR
-from benchmarks.summary import KERAS
-from benchmarks.summary import OURS
+from benchmarks.row import FLOOR
+from benchmarks.row import KERAS
+from benchmarks.row import OURS
 
 MINE, MISSED, THEIRS, AIM = "#1769aa", "#c0392b", "#7f8c8d", "#1b1b1b"
 TICKS = (0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)

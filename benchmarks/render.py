@@ -2,7 +2,7 @@
 
 from benchmarks import details
 from benchmarks import summary
-from benchmarks.summary import FLOOR
+from benchmarks.row import FLOOR
 from benchmarks.summary import Found
 from benchmarks.summary import Results
 from benchmarks.summary import size

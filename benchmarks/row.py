@@ -21,6 +21,7 @@ FIVE = (
 SMALL = ((32, 256, 64),)
 OURS, KERAS, FLOOR = "ours", "keras", "floor"
 DEFAULT = "default"
+NAN = "ours, NaN in the padding"
 
 
 def data(batch: Any) -> tuple[Any, ...]:
@@ -102,6 +103,11 @@ class Rows:
             return make
 
         return register
+
+
+def padded(share: float) -> str:
+    """How ours is called with another share of padding than a half."""
+    return f"ours, {share:.0%} padding"
 
 
 def at_most(limit: float, of: str = FLOOR, **others: float) -> Target:

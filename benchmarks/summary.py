@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.row import FLOOR
+from benchmarks.row import KERAS
+from benchmarks.row import OURS
+
 Results = dict[str, Any]
 Found = dict[str, Any]
-FLOOR, KERAS, OURS = "floor", "keras", "ours"
 NO_TIME = "no time was left"
 LONG = 2048  # steps, from which on the growth is fitted
 

@@ -2,15 +2,15 @@
 
 from benchmarks.row import Row
 from benchmarks.rows import attention
+from benchmarks.rows import losses
 from benchmarks.rows import masks
 from benchmarks.rows import mixing
 from benchmarks.rows import order
 from benchmarks.rows import parts
 from benchmarks.rows import pooling
 from benchmarks.rows import reductions
-from benchmarks.rows import targets
 
-MODULES = (reductions, pooling, mixing, attention, order, targets, masks, parts)
+MODULES = (reductions, pooling, mixing, attention, order, losses, masks, parts)
 ROWS: dict[str, Row] = {
     row.name: row for module in MODULES for row in module.rows.rows
 }

@@ -22,10 +22,12 @@ import keras
 from keras import ops
 
 from keras_masking._keras import gains_by_shortcuts
+from keras_masking._keras import is_known
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
+from keras_masking.ops.dtypes import scalar
 
 _PLAIN = ContextVar("plain formulas", default=False)
 
@@ -119,3 +121,49 @@ def differentiable(
 
     result: Tensor = ops.custom_gradient(function)(x, *others)
     return result
+
+
+def shortcut(
+    value: Callable[..., Tensor],
+    gradient: Callable[..., Tensor],
+    x: Tensor,
+    mask: Tensor,
+    keepdims: bool,
+    *others: Tensor,
+) -> Tensor:
+    """A reduction along the steps of `x` and of a mask made of floats."""
+    weights = ops.cast(mask, dtype_name(x))
+    y = differentiable(value, gradient, x, weights, *others)
+    return y if keepdims else ops.squeeze(y, 1)
+
+
+def product(x: Tensor, weights: Tensor) -> Tensor:
+    """The weighted sum over steps, in one pass: NaN if a NaN weighs 0."""
+    shape = ops.shape(x)
+    flat = ops.reshape(x, (*shape[:2], -1)) if len(shape) > 3 else x
+    row = ops.reshape(weights, (shape[0], 1, shape[1]))
+    return ops.reshape(ops.matmul(row, flat), (shape[0], 1, *shape[2:]))
+
+
+def selected(x: Tensor, weights: Tensor) -> Tensor:
+    """`x`, and 0 at padding."""
+    return ops.where(weights > 0, x, scalar(0, x))
+
+
+def sums_finite(x: Tensor) -> Tensor:
+    """Whether all of `x` is finite, padding too.
+
+    Asked of plain sums: XLA's maximum forgets a NaN, and XLA may make a
+    selection of a product with a mask.
+    """
+    return ops.isfinite(ops.sum(ops.sum(x, axis=1)))
+
+
+def by_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    """`plain(*args)`; in a compiled JAX function row by row.
+
+    Else that would set memory of the size of `x` aside, though it is not used.
+    """
+    if keras.backend.backend() != "jax" or is_known(args[0]):
+        return plain(*args)
+    return ops.map(lambda rows: plain(*[row[None] for row in rows])[0], args)

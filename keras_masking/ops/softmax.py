@@ -3,18 +3,26 @@
 The rules of `reductions` hold here as well.
 """
 
+import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._keras import choose
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
-from keras_masking.ops.one_pass import no_step
-from keras_masking.ops.one_pass import real_softmax
+from keras_masking.ops.masks import any_real
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reductions import fill_empty
+from keras_masking.ops.shortcuts import by_rows
+from keras_masking.ops.shortcuts import differentiable
+from keras_masking.ops.shortcuts import product
+from keras_masking.ops.shortcuts import selected
+from keras_masking.ops.shortcuts import shorter
+from keras_masking.ops.shortcuts import sums_finite
 
 
 def masked_logsumexp(
@@ -51,7 +59,7 @@ def masked_logsumexp(
     x = as_float(x)
     real = wide(x)
     if mask is not None:
-        real = ops.where(mask, real, no_step(mask, axis, real))
+        real = ops.where(mask, real, _no_step(mask, axis, real))
     result = ops.logsumexp(real, axis=axis, keepdims=keepdims)
     how = axis, keepdims, empty_value, dtype_name(x)
     return fill_empty(result, mask, *how, given=np.nan)
@@ -89,5 +97,95 @@ def masked_softmax(
     if mask is None:
         weights = ops.softmax(wide(x), axis=axis)
     else:
-        weights = real_softmax(wide(x), mask, axis)
+        weights = _real_softmax(wide(x), mask, axis)
     return ops.cast(weights, dtype_name(x))
+
+
+def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
+    """Softmax over real steps, 0 at padding, of floats as wide as they are."""
+
+    def plain(x: Tensor, mask: Tensor) -> Tensor:
+        return _plain_softmax(x, mask, axis)
+
+    def short(x: Tensor, mask: Tensor) -> Tensor:
+        weights = ops.cast(mask, dtype_name(x))
+        if keras.backend.backend() != "torch":
+            return differentiable(_softmax, _softmax_gradient, x, weights)
+        # Differentiates by itself, where all is finite.
+        x = differentiable(_same, _finite_gradient, x, weights)
+        y = _biased_softmax(x, weights)
+        y = differentiable(_same, _finite_gradient, y, weights)
+        fine = ops.logical_and(
+            ops.isfinite(ops.sum(y)), ops.all(any_real(mask))
+        )
+        return choose(fine, lambda: y, lambda: plain(x, mask))
+
+    return shorter(short, plain, x, mask, axis)
+
+
+def _no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:
+    """What an exponential sees at a padding step.
+
+    That is `-inf`, whose exponential is 0; but 0 in an empty row, where `-inf`
+    everywhere would make NaN.
+    """
+    row = any_real(mask, axis, keepdims=True)
+    return ops.where(row, scalar(-np.inf, x), scalar(0, x))
+
+
+def _biased_softmax(x: Tensor, weights: Tensor) -> Tensor:
+    real = weights > 0
+    bias = ops.where(real, scalar(0, x), _no_step(real, 1, x))
+    return ops.softmax(x + bias, axis=1)
+
+
+def _plain_softmax(x: Tensor, real: Tensor, axis: Axis = 1) -> Tensor:
+    y = ops.softmax(ops.where(real, x, _no_step(real, axis, x)), axis=axis)
+    return ops.where(real, y, scalar(0, y))
+
+
+def _softmax(x: Tensor, weights: Tensor) -> Tensor:
+    def short() -> Tensor:
+        return _biased_softmax(x, weights)
+
+    if keras.backend.backend() == "jax":  # a condition copies what it is given
+        fine = sums_finite(x)
+    else:  # on TensorFlow a NaN does not reach all steps
+        y = short()
+        short, fine = (lambda: y), ops.isfinite(ops.sum(y))
+    some = ops.all(any_real(weights > 0))
+    return choose(
+        ops.logical_and(some, fine),
+        short,
+        lambda: by_rows(_plain_softmax, x, weights > 0),
+    )
+
+
+def _softmax_gradient(
+    g: Tensor, y: Tensor, x: Tensor, weights: Tensor
+) -> Tensor:
+    inner = ops.sum(y * g, axis=1, keepdims=True)
+
+    def select() -> Tensor:
+        finite = selected(g, weights)
+        inner = ops.sum(y * finite, axis=1, keepdims=True)
+        return selected(y * (finite - inner), weights)
+
+    fine = ops.isfinite(ops.sum(inner))
+    return choose(fine, lambda: y * (g - inner), select)
+
+
+def _same(y: Tensor, weights: Tensor) -> Tensor:
+    return y
+
+
+def _finite_gradient(
+    g: Tensor, y: Tensor, x: Tensor, weights: Tensor
+) -> Tensor:
+    """A gradient as it is, or without that of padding if that is not finite."""
+    at_padding = product(g, 1 - weights)
+    return choose(
+        ops.isfinite(ops.sum(at_padding)),
+        lambda: g,
+        lambda: selected(g, weights),
+    )

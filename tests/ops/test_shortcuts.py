@@ -21,6 +21,7 @@ import pytest
 from keras_masking import ops
 from keras_masking.ops import one_pass
 from keras_masking.ops import shortcuts
+from keras_masking.ops import softmax
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import POISON
@@ -138,10 +139,13 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
 
     def differentiable(*args: Any) -> Any:
         ways.append("gradient")
-        return shortcuts.differentiable(*args)
+        return written_out(*args)
 
-    monkeypatch.setattr(one_pass, "shorter", watched)
-    monkeypatch.setattr(one_pass, "differentiable", differentiable)
+    written_out = shortcuts.differentiable
+    for module in (one_pass, softmax):
+        monkeypatch.setattr(module, "shorter", watched)
+    for module in (shortcuts, softmax):
+        monkeypatch.setattr(module, "differentiable", differentiable)
     return ways
 
 
