@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_masking import layers
 from keras_masking.contract import Case
-from keras_masking.contract.targets import resolve
+from keras_masking.contract.backends.targets import resolve
 
 X = np.random.default_rng(0).normal(size=(3, 6, 4)).round(2).astype("float32")
 IDS = np.array(

@@ -13,14 +13,14 @@ import click
 
 from keras_masking import __version__
 from keras_masking.cli_inspect import inspect
-from keras_masking.contract import output
-from keras_masking.contract import workers
-from keras_masking.contract.badge import as_badge
-from keras_masking.contract.options import choose_backends
-from keras_masking.contract.options import read_expected
-from keras_masking.contract.options import report_options
-from keras_masking.contract.options import require_a_backend
-from keras_masking.contract.options import split
+from keras_masking.contract.backends import supervisor as workers
+from keras_masking.contract.backends.options import choose_backends
+from keras_masking.contract.backends.options import read_expected
+from keras_masking.contract.backends.options import report_options
+from keras_masking.contract.backends.options import require_a_backend
+from keras_masking.contract.backends.options import split
+from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports.badge import as_badge
 from keras_masking.names import LEVELS
 from keras_masking.names import ROLES
 
@@ -145,7 +145,7 @@ def check(
       5  no check ran on some layer
       130  interrupted
     """
-    from keras_masking.contract.progress import Progress
+    from keras_masking.contract.backends.progress import Progress
 
     names = list(targets or [OUR_PACK])
     job = {

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from keras_masking.contract.processes import installed
-from keras_masking.contract.processes import load_torch_first
+from keras_masking.contract.backends.processes import installed
+from keras_masking.contract.backends.processes import load_torch_first
 from keras_masking.inspector.reading import Refused
 from keras_masking.inspector.reading import read_inputs
 from keras_masking.inspector.reading import read_model
@@ -142,7 +142,7 @@ def inspect(
 def _show(report: Any) -> None:
     from rich.console import Console
 
-    from keras_masking.inspector.text import show
+    from keras_masking.inspector.reports.text import show
 
     console = Console()
     if console.is_terminal:

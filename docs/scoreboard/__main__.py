@@ -18,7 +18,7 @@ import records
 from pages import write_page
 from pages import write_report
 
-from keras_masking.contract import output
+from keras_masking.contract.reports import writers as output
 
 FAMILIES = {"keras": keras_layers.FAMILIES, "others": other_layers.FAMILIES}
 TARGETS = {

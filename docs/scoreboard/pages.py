@@ -21,8 +21,8 @@ from records import load
 from rows import Row
 from rows import every_row
 
-from keras_masking.contract.page import as_html
 from keras_masking.contract.report import Result
+from keras_masking.contract.reports.html import as_html
 
 DOCS = HERE.parent
 PAGE = DOCS / "scoreboard.md"

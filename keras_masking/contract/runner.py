@@ -11,20 +11,20 @@ from typing import Any
 
 import keras
 
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import Breach
-from keras_masking.contract.bench import CallFailed
-from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.reproduce import script
+from keras_masking.contract.harness.roles import infer_role
 from keras_masking.contract.registry import Check
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.registry import check_ids
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
-from keras_masking.contract.reproduce import script
-from keras_masking.contract.roles import infer_role
 from keras_masking.names import LEVELS
 from keras_masking.probes import versions
 

@@ -6,7 +6,7 @@ import keras
 
 from keras_masking.counterparts import DROP_INS
 from keras_masking.counterparts import WRAPPED
-from keras_masking.inspector.watch import Call
+from keras_masking.inspector.watching.watch import Call
 
 CONVERT = "`keras_masking.convert(model)` does it for a whole model."
 # For layers of which we know nothing but what they did.

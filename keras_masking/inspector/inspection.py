@@ -11,29 +11,29 @@ import numpy as np
 from keras_masking._keras import losses_kept
 from keras_masking._keras import with_sublayers
 from keras_masking.errors import describe
-from keras_masking.inspector.changes import Change
-from keras_masking.inspector.changes import all_real
-from keras_masking.inspector.changes import learn_padding
-from keras_masking.inspector.changes import others
-from keras_masking.inspector.changes import prolonged
-from keras_masking.inspector.drift import Outcome
-from keras_masking.inspector.drift import moved_by_length
-from keras_masking.inspector.drift import weigh
-from keras_masking.inspector.inputs import Inputs
-from keras_masking.inspector.inputs import other_steps
-from keras_masking.inspector.inputs import read
-from keras_masking.inspector.lineage import Lineage
+from keras_masking.inspector.measuring.changes import Change
+from keras_masking.inspector.measuring.changes import all_real
+from keras_masking.inspector.measuring.changes import learn_padding
+from keras_masking.inspector.measuring.changes import others
+from keras_masking.inspector.measuring.changes import prolonged
+from keras_masking.inspector.measuring.drift import Outcome
+from keras_masking.inspector.measuring.drift import moved_by_length
+from keras_masking.inspector.measuring.drift import weigh
+from keras_masking.inspector.measuring.regions import find_axes
+from keras_masking.inspector.measuring.regions import masks_of
 from keras_masking.inspector.records import drifts
 from keras_masking.inspector.records import outputs_of
 from keras_masking.inspector.records import write
-from keras_masking.inspector.regions import find_axes
-from keras_masking.inspector.regions import masks_of
 from keras_masking.inspector.report import MaskReport
-from keras_masking.inspector.runs import Run
-from keras_masking.inspector.runs import build
-from keras_masking.inspector.runs import run
 from keras_masking.inspector.verdicts import Judge
-from keras_masking.inspector.watch import Call
+from keras_masking.inspector.watching.inputs import Inputs
+from keras_masking.inspector.watching.inputs import other_steps
+from keras_masking.inspector.watching.inputs import read
+from keras_masking.inspector.watching.mask_flow import Lineage
+from keras_masking.inspector.watching.runs import Run
+from keras_masking.inspector.watching.runs import build
+from keras_masking.inspector.watching.runs import run
+from keras_masking.inspector.watching.watch import Call
 from keras_masking.probes import as_array
 from keras_masking.probes import first_words
 from keras_masking.probes import versions
@@ -103,7 +103,7 @@ def inspect_masks(
             )
         )
     if inputs is None:
-        from keras_masking.inspector.made_up import make_up
+        from keras_masking.inspector.watching.synthetic_inputs import make_up
 
         inputs, told = make_up(model)
         notes.append(told)

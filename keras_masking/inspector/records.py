@@ -4,17 +4,17 @@ import keras
 
 from keras_masking import probes
 from keras_masking.inspector.advice import advise
-from keras_masking.inspector.drift import Outcome
-from keras_masking.inspector.lineage import Flows
-from keras_masking.inspector.regions import as_mask
+from keras_masking.inspector.measuring.drift import Outcome
+from keras_masking.inspector.measuring.regions import as_mask
 from keras_masking.inspector.report import CallRecord
 from keras_masking.inspector.report import Drift
 from keras_masking.inspector.report import OutputRecord
 from keras_masking.inspector.report import TensorRecord
 from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.verdicts import role
-from keras_masking.inspector.watch import Call
-from keras_masking.inspector.watch import Slot
+from keras_masking.inspector.watching.mask_flow import Flows
+from keras_masking.inspector.watching.watch import Call
+from keras_masking.inspector.watching.watch import Slot
 from keras_masking.ops.dtypes import dtype_name
 
 

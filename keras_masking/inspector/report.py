@@ -259,7 +259,7 @@ class MaskReport:
         }
 
     def __str__(self) -> str:
-        from keras_masking.inspector.text import as_text
+        from keras_masking.inspector.reports.text import as_text
 
         return as_text(self)
 
@@ -269,12 +269,12 @@ class MaskReport:
         Args:
             path: The file to write.
         """
-        from keras_masking.inspector.page import as_html
+        from keras_masking.inspector.reports.html import as_html
 
         Path(path).write_text(as_html(self), encoding="utf-8")
 
     def _repr_html_(self) -> str:
-        from keras_masking.inspector.page import as_fragment
+        from keras_masking.inspector.reports.html import as_fragment
 
         return as_fragment(self)
 
@@ -288,6 +288,6 @@ class MaskReport:
         Raises:
             ImportError: If matplotlib is missing.
         """
-        from keras_masking.inspector.picture import draw
+        from keras_masking.inspector.reports.picture import draw
 
         draw(self, path)

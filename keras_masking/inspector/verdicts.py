@@ -11,13 +11,13 @@ from dataclasses import field
 import numpy as np
 
 from keras_masking import probes
-from keras_masking.inspector import measures
-from keras_masking.inspector.drift import Outcome
-from keras_masking.inspector.lineage import Flows
-from keras_masking.inspector.measures import Measured
-from keras_masking.inspector.regions import Masks
-from keras_masking.inspector.regions import as_mask
-from keras_masking.inspector.watch import Call
+from keras_masking.inspector.measuring import measures
+from keras_masking.inspector.measuring.drift import Outcome
+from keras_masking.inspector.measuring.measures import Measured
+from keras_masking.inspector.measuring.regions import Masks
+from keras_masking.inspector.measuring.regions import as_mask
+from keras_masking.inspector.watching.mask_flow import Flows
+from keras_masking.inspector.watching.watch import Call
 
 MEASURED = {"fails", "leaks", "changed meaning", "not finite", "ignores"}
 Fault = tuple[str, str]  # its name in `report.FAULTS`, and why

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("selenium", reason="the extra `browser` is not installed")
 
-from keras_masking.inspector.page import as_fragment
+from keras_masking.inspector.reports.html import as_fragment
 from tests.browser.test_report import Page
 from tests.browser.test_report import _light
 from tests.browser.test_report import chromium

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from keras_masking.contract import output
-from keras_masking.contract.page import MEANINGS
-from keras_masking.contract.page import as_html
 from keras_masking.contract.report import Report
+from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports.html import MEANINGS
+from keras_masking.contract.reports.html import as_html
 from tests.contract.reports import BACKENDS
 from tests.contract.reports import failing
 from tests.contract.reports import report

@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import pytest
 
-from keras_masking.contract import output
-from keras_masking.contract import processes
 from keras_masking.contract import registry
-from keras_masking.contract import workers
+from keras_masking.contract.backends import processes
+from keras_masking.contract.backends import supervisor as workers
 from keras_masking.contract.report import Report
+from keras_masking.contract.reports import writers as output
 from tests import helpers
 from tests.contract.reports import report
 from tests.contract.reports import reports

@@ -12,11 +12,11 @@ import jinja2
 import pytest
 
 from keras_masking import pages
-from keras_masking.contract import output
-from keras_masking.contract import page
-from keras_masking.contract.badge import as_badge
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
+from keras_masking.contract.reports import html as page
+from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports.badge import as_badge
 from tests.contract.reports import BACKENDS
 from tests.contract.reports import failing
 from tests.contract.reports import report

@@ -8,9 +8,9 @@ import pytest
 
 from keras_masking.contract import Case
 from keras_masking.contract import TargetError
-from keras_masking.contract.targets import find
-from keras_masking.contract.targets import resolve
-from keras_masking.contract.targets import resolve_all
+from keras_masking.contract.backends.targets import find
+from keras_masking.contract.backends.targets import resolve
+from keras_masking.contract.backends.targets import resolve_all
 
 LAYERS = """
 import keras

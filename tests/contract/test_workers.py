@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from keras_masking.contract import Case
-from keras_masking.contract import processes
-from keras_masking.contract import worker
-from keras_masking.contract import workers
-from keras_masking.contract.agreement import disagreement
-from keras_masking.contract.agreement import judge
+from keras_masking.contract.backends import processes
+from keras_masking.contract.backends import supervisor as workers
+from keras_masking.contract.backends import worker
+from keras_masking.contract.backends.agreement import disagreement
+from keras_masking.contract.backends.agreement import judge
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 

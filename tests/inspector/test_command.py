@@ -17,8 +17,8 @@ import pytest
 
 from keras_masking import cli_inspect as command
 from keras_masking import layers
-from keras_masking.contract.processes import BACKENDS
-from keras_masking.contract.processes import installed
+from keras_masking.contract.backends.processes import BACKENDS
+from keras_masking.contract.backends.processes import installed
 from keras_masking.inspector.report import MaskReport
 from tests.helpers import BACKEND
 from tests.helpers import typed as typing

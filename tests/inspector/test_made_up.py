@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_masking import layers
-from keras_masking.inspector.made_up import make_up
+from keras_masking.inspector.watching.synthetic_inputs import make_up
 from tests.helpers import mask_of
 
 Embedding = keras.layers.Embedding

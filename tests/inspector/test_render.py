@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_masking.inspector import words
-from keras_masking.inspector.grid import GAP
-from keras_masking.inspector.grid import PITCH
-from keras_masking.inspector.grid import grid
-from keras_masking.inspector.page import as_fragment
-from keras_masking.inspector.page import as_html
 from keras_masking.inspector.report import FAULTS
 from keras_masking.inspector.report import MaskReport
-from keras_masking.inspector.text import as_text
-from keras_masking.inspector.text import show
+from keras_masking.inspector.reports import labels as words
+from keras_masking.inspector.reports.grid import GAP
+from keras_masking.inspector.reports.grid import PITCH
+from keras_masking.inspector.reports.grid import grid
+from keras_masking.inspector.reports.html import as_fragment
+from keras_masking.inspector.reports.html import as_html
+from keras_masking.inspector.reports.text import as_text
+from keras_masking.inspector.reports.text import show
 from keras_masking.names import ROLES
 from tests.inspector import reports
 

@@ -12,8 +12,8 @@ from keras import layers as kl
 from keras_masking import inspect_masks
 from keras_masking._keras import get_mask
 from keras_masking.inspector import MaskFindingsError
-from keras_masking.inspector.patching import watching
-from keras_masking.inspector.watch import Watch
+from keras_masking.inspector.watching.patching import watching
+from keras_masking.inspector.watching.watch import Watch
 from keras_masking.probes import attach
 from tests.inspector import gallery
 

@@ -1,7 +1,7 @@
 """The same layer on another backend."""
 
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
 

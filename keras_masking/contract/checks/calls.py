@@ -7,13 +7,13 @@ import keras
 import numpy as np
 
 from keras_masking import probes
-from keras_masking.contract import batches
-from keras_masking.contract.batches import Batch
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import Breach
-from keras_masking.contract.bench import CallFailed
-from keras_masking.contract.bench import NotApplicable
-from keras_masking.contract.compare import same
+from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.compare import same
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
 

@@ -8,16 +8,16 @@ from keras import ops
 
 from keras_masking import probes
 from keras_masking._keras import set_mask
-from keras_masking.contract import batches
-from keras_masking.contract.batches import Batch
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import Breach
-from keras_masking.contract.bench import CallFailed
-from keras_masking.contract.bench import NotApplicable
-from keras_masking.contract.compare import floating
-from keras_masking.contract.compare import real_steps
-from keras_masking.contract.compare import same
-from keras_masking.contract.models import one_program
+from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.compare import floating
+from keras_masking.contract.harness.compare import real_steps
+from keras_masking.contract.harness.compare import same
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.models import one_program
 from keras_masking.contract.registry import check
 from keras_masking.probes import magnitude
 

@@ -2,13 +2,13 @@
 
 import warnings
 
-from keras_masking.contract import batches
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import Breach
-from keras_masking.contract.bench import NotApplicable
 from keras_masking.contract.checks.calls import overrides_compute_mask
+from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.roles import infer_role
 from keras_masking.contract.registry import check
-from keras_masking.contract.roles import infer_role
 
 
 @check("required")

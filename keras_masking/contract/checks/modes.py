@@ -8,20 +8,20 @@ import keras
 
 from keras_masking import probes
 from keras_masking._keras import get_mask
-from keras_masking.contract import batches
-from keras_masking.contract.batches import Batch
-from keras_masking.contract.bench import MORE
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import Breach
-from keras_masking.contract.bench import CallFailed
-from keras_masking.contract.bench import NotApplicable
-from keras_masking.contract.compare import real_steps
-from keras_masking.contract.compare import same
-from keras_masking.contract.models import Inside
-from keras_masking.contract.models import Masked
-from keras_masking.contract.models import model_of
-from keras_masking.contract.models import take_weights
-from keras_masking.contract.models import tell
+from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.compare import real_steps
+from keras_masking.contract.harness.compare import same
+from keras_masking.contract.harness.layer_harness import MORE
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.models import Inside
+from keras_masking.contract.harness.models import Masked
+from keras_masking.contract.harness.models import model_of
+from keras_masking.contract.harness.models import take_weights
+from keras_masking.contract.harness.models import tell
 from keras_masking.contract.registry import check
 
 

@@ -1,9 +1,9 @@
 """Rows of a batch do not see each other."""
 
-from keras_masking.contract import batches
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import NotApplicable
-from keras_masking.contract.compare import same_runs
+from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.compare import same_runs
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
 

@@ -5,15 +5,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import Breach
-from keras_masking.contract.bench import CallFailed
-from keras_masking.contract.bench import NotApplicable
-from keras_masking.contract.compare import floating
-from keras_masking.contract.models import Masked
-from keras_masking.contract.models import OneVector
-from keras_masking.contract.models import model_of
-from keras_masking.contract.models import one_program
+from keras_masking.contract.harness.compare import floating
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.models import Masked
+from keras_masking.contract.harness.models import OneVector
+from keras_masking.contract.harness.models import model_of
+from keras_masking.contract.harness.models import one_program
 from keras_masking.contract.registry import check
 
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking.contract import batches
-from keras_masking.contract.batches import Batch
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import Breach
-from keras_masking.contract.bench import CallFailed
-from keras_masking.contract.bench import NotApplicable
-from keras_masking.contract.compare import all_real_steps
-from keras_masking.contract.compare import finite
-from keras_masking.contract.compare import is_finite
-from keras_masking.contract.compare import same_runs
+from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.compare import all_real_steps
+from keras_masking.contract.harness.compare import finite
+from keras_masking.contract.harness.compare import is_finite
+from keras_masking.contract.harness.compare import same_runs
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 from keras_masking.probes import magnitude
 

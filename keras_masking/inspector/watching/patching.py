@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from keras_masking.inspector.watch import Watch
+from keras_masking.inspector.watching.watch import Watch
 
 _watching: dict[int, Watch] = {}  # by thread
 _lock = threading.Lock()

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from keras_masking.contract.output import WRITERS
-from keras_masking.contract.processes import BACKENDS
-from keras_masking.contract.processes import installed
+from keras_masking.contract.backends.processes import BACKENDS
+from keras_masking.contract.backends.processes import installed
+from keras_masking.contract.reports.writers import WRITERS
 
 
 def split(context: Any, parameter: Any, value: str | None) -> list[str] | None:

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking.contract import batches
 from keras_masking.contract.case import Case
+from keras_masking.contract.harness import batches
 
 SHAPE = (3, 6, 4)
 

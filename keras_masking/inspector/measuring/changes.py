@@ -9,13 +9,13 @@ import numpy as np
 
 from keras_masking import probes
 from keras_masking.inspector import inputs as padding
-from keras_masking.inspector.inputs import Inputs
-from keras_masking.inspector.regions import Masks
-from keras_masking.inspector.regions import as_mask
-from keras_masking.inspector.runs import Run
-from keras_masking.inspector.runs import run
-from keras_masking.inspector.watch import Call
-from keras_masking.inspector.watch import Slot
+from keras_masking.inspector.measuring.regions import Masks
+from keras_masking.inspector.measuring.regions import as_mask
+from keras_masking.inspector.watching.inputs import Inputs
+from keras_masking.inspector.watching.runs import Run
+from keras_masking.inspector.watching.runs import run
+from keras_masking.inspector.watching.watch import Call
+from keras_masking.inspector.watching.watch import Slot
 
 RIGHT = f"{padding.MORE} more padding steps on the right"
 LEFT = f"{padding.MORE} more padding steps on the left"

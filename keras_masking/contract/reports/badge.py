@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from keras_masking.contract import output
+from keras_masking.contract.reports import writers as output
 
 
 def as_badge(reports: output.Reports) -> str:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking.contract.batches import Batch
-from keras_masking.contract.batches import alone
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import Breach
-from keras_masking.contract.bench import CallFailed
-from keras_masking.contract.bench import NotApplicable
+from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.batches import alone
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.probes import TOLERANCE
 from keras_masking.probes import Seen
 from keras_masking.probes import differences

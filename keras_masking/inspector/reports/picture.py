@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from keras_masking.inspector import words
-from keras_masking.inspector.grid import grid
 from keras_masking.inspector.report import CallRecord
 from keras_masking.inspector.report import MaskReport
+from keras_masking.inspector.reports import labels as words
+from keras_masking.inspector.reports.grid import grid
 
 SHOWN = 40  # calls
 NAMES, ARROW, LINE = 32.0, 4.0, 1.0  # in cells of a mask

@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
-from keras_masking.inspector.changes import Change
-from keras_masking.inspector.changes import pairs
-from keras_masking.inspector.inputs import Inputs
-from keras_masking.inspector.lineage import Flows
-from keras_masking.inspector.regions import LOOSER
-from keras_masking.inspector.regions import Masks
-from keras_masking.inspector.regions import Moved
-from keras_masking.inspector.regions import allowed
-from keras_masking.inspector.regions import calls_moved
-from keras_masking.inspector.regions import find_own
-from keras_masking.inspector.regions import masks_of
-from keras_masking.inspector.regions import moved
-from keras_masking.inspector.runs import Run
-from keras_masking.inspector.runs import run
-from keras_masking.inspector.watch import Call
+from keras_masking.inspector.measuring.changes import Change
+from keras_masking.inspector.measuring.changes import pairs
+from keras_masking.inspector.measuring.regions import LOOSER
+from keras_masking.inspector.measuring.regions import Masks
+from keras_masking.inspector.measuring.regions import Moved
+from keras_masking.inspector.measuring.regions import allowed
+from keras_masking.inspector.measuring.regions import calls_moved
+from keras_masking.inspector.measuring.regions import find_own
+from keras_masking.inspector.measuring.regions import masks_of
+from keras_masking.inspector.measuring.regions import moved
+from keras_masking.inspector.watching.inputs import Inputs
+from keras_masking.inspector.watching.mask_flow import Flows
+from keras_masking.inspector.watching.runs import Run
+from keras_masking.inspector.watching.runs import run
+from keras_masking.inspector.watching.watch import Call
 
 
 @dataclass(eq=False)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from keras_masking import probes
-from keras_masking.inspector.inputs import MORE
-from keras_masking.inspector.runs import Run
-from keras_masking.inspector.watch import Call
-from keras_masking.inspector.watch import Slot
+from keras_masking.inspector.watching.inputs import MORE
+from keras_masking.inspector.watching.runs import Run
+from keras_masking.inspector.watching.watch import Call
+from keras_masking.inspector.watching.watch import Slot
 from keras_masking.ops.dtypes import dtype_name
 
 # The mask of sequences with so many steps; None if there are several.

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 
-from keras_masking.contract import output
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
+from keras_masking.contract.reports import writers as output
 
 WORST = ("kit-error", "fail", "xpass", "xfail")
 PARTS = ("seen", "where", "likely", "repro")

@@ -12,18 +12,18 @@ from keras import ops
 
 from keras_masking import probes
 from keras_masking._keras import set_mask
-from keras_masking.inspector.inputs import other_padding
-from keras_masking.inspector.lineage import Flows
-from keras_masking.inspector.lineage import due
-from keras_masking.inspector.regions import Masks
-from keras_masking.inspector.regions import allowed
-from keras_masking.inspector.regions import as_mask
-from keras_masking.inspector.regions import moved
-from keras_masking.inspector.regions import real
-from keras_masking.inspector.runs import again
-from keras_masking.inspector.runs import copy
-from keras_masking.inspector.watch import Call
-from keras_masking.inspector.watch import Slot
+from keras_masking.inspector.measuring.regions import Masks
+from keras_masking.inspector.measuring.regions import allowed
+from keras_masking.inspector.measuring.regions import as_mask
+from keras_masking.inspector.measuring.regions import moved
+from keras_masking.inspector.measuring.regions import real
+from keras_masking.inspector.watching.inputs import other_padding
+from keras_masking.inspector.watching.mask_flow import Flows
+from keras_masking.inspector.watching.mask_flow import due
+from keras_masking.inspector.watching.runs import again
+from keras_masking.inspector.watching.runs import copy
+from keras_masking.inspector.watching.watch import Call
+from keras_masking.inspector.watching.watch import Slot
 
 
 @dataclass(frozen=True)

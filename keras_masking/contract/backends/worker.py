@@ -18,7 +18,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from keras_masking.contract.processes import load_torch_first
+from keras_masking.contract.backends.processes import load_torch_first
 
 Job = dict[str, Any]
 Say = Callable[..., None]
@@ -117,9 +117,9 @@ def _checks(job: Job, say: Say) -> None:
 
 def _find(job: Job, say: Say) -> None:
     """Tells what a target names, for the test file of `init`."""
+    from keras_masking.contract.backends.targets import find
+    from keras_masking.contract.backends.targets import make
     from keras_masking.contract.case import TargetError
-    from keras_masking.contract.targets import find
-    from keras_masking.contract.targets import make
 
     (target,) = job["targets"]
     found = find(target)
@@ -138,12 +138,12 @@ def _find(job: Job, say: Say) -> None:
 
 
 def _check(job: Job, say: Say) -> None:
+    from keras_masking.contract.backends.targets import resolve_all
     from keras_masking.contract.registry import get_check
     from keras_masking.contract.report import Report
     from keras_masking.contract.report import Result
     from keras_masking.contract.runner import check_layer
     from keras_masking.contract.runner import choose
-    from keras_masking.contract.targets import resolve_all
 
     options = job["options"]
     across = get_check("cross-backend")
@@ -211,7 +211,7 @@ def _ids(below: int, seed: int) -> Any:
     """Integer ids with zeros for padding."""
     import numpy as np
 
-    from keras_masking.contract.batches import make_mask
+    from keras_masking.contract.harness.batches import make_mask
 
     ids = np.random.default_rng(seed).integers(1, below, (3, 6))
     return np.where(make_mask(3, 6), ids, 0).astype("int32")
@@ -236,7 +236,7 @@ def _outputs(case: Any, inputs: Any) -> dict[str, Any]:
     """
     import numpy as np
 
-    from keras_masking.contract.bench import Bench
+    from keras_masking.contract.harness.layer_harness import Bench
 
     bench = Bench(case if inputs is None else replace(case, inputs=inputs))
     rng = np.random.default_rng(0)

@@ -6,10 +6,10 @@ from a finding to its row are all that moves.
 
 from typing import Any
 
-from keras_masking.inspector import words
-from keras_masking.inspector.grid import grid
 from keras_masking.inspector.report import CallRecord
 from keras_masking.inspector.report import MaskReport
+from keras_masking.inspector.reports import labels as words
+from keras_masking.inspector.reports.grid import grid
 from keras_masking.pages import templates
 
 DRAWN = 4  # masks beside one call

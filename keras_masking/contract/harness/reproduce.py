@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking.contract.bench import Bench
 from keras_masking.contract.case import Case
+from keras_masking.contract.harness.layer_harness import Bench
 
 
 def script(case: Case, bench: Bench, check: str) -> str:

@@ -229,7 +229,7 @@ def as_json(reports: Reports, targets: list[str], typed: str) -> str:
 
 def as_html(reports: Reports, targets: list[str], typed: str) -> str:
     # Its templates come with a library that `--help` need not wait for.
-    from keras_masking.contract import page
+    from keras_masking.contract.reports import html as page
 
     return page.as_html(reports, targets, command=typed)
 

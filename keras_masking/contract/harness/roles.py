@@ -1,8 +1,8 @@
 """What a layer does with a mask, seen from outside."""
 
-from keras_masking.contract import batches
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import CallFailed
 
 
 def infer_role(bench: Bench) -> str:

@@ -21,10 +21,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from keras_masking.contract.processes import environment
-from keras_masking.contract.processes import installed
-from keras_masking.contract.processes import last_words
-from keras_masking.contract.processes import stop
+from keras_masking.contract.backends.processes import environment
+from keras_masking.contract.backends.processes import installed
+from keras_masking.contract.backends.processes import last_words
+from keras_masking.contract.backends.processes import stop
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 
@@ -261,7 +261,7 @@ def _read(worker: Worker, process: "subprocess.Popen[bytes]") -> None:
 def _compare(workers: list[Worker], job: Message) -> None:
     """Judges `cross-backend` where more than one backend has a digest."""
     # NumPy comes with it, which `--help` need not wait for.
-    from keras_masking.contract.agreement import judge
+    from keras_masking.contract.backends.agreement import judge
 
     backends = ",".join(worker.backend for worker in workers)
     command = (

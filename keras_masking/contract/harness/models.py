@@ -14,9 +14,9 @@ from keras import ops
 
 from keras_masking import probes
 from keras_masking._keras import set_mask
-from keras_masking.contract.batches import Batch
-from keras_masking.contract.bench import Bench
-from keras_masking.contract.bench import CallFailed
+from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import CallFailed
 
 NO_MASK = -1
 

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 
 from keras_masking import probes
-from keras_masking.contract import batches
-from keras_masking.contract.batches import Batch
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
-from keras_masking.contract.examples import example
-from keras_masking.contract.examples import fit_rows
+from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.examples import example
+from keras_masking.contract.harness.examples import fit_rows
 
 MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
 

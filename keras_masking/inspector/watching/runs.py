@@ -17,11 +17,11 @@ from keras_masking._keras import losses_kept
 from keras_masking._keras import random_state_kept
 from keras_masking._keras import set_mask
 from keras_masking._keras import with_sublayers
-from keras_masking.inspector.inputs import Inputs
-from keras_masking.inspector.patching import watching
-from keras_masking.inspector.watch import Call
-from keras_masking.inspector.watch import Slot
-from keras_masking.inspector.watch import Watch
+from keras_masking.inspector.watching.inputs import Inputs
+from keras_masking.inspector.watching.patching import watching
+from keras_masking.inspector.watching.watch import Call
+from keras_masking.inspector.watching.watch import Slot
+from keras_masking.inspector.watching.watch import Watch
 from keras_masking.ops.dtypes import dtype_name
 
 

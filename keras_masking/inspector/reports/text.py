@@ -11,9 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from keras_masking.inspector import words
 from keras_masking.inspector.report import CallRecord
 from keras_masking.inspector.report import MaskReport
+from keras_masking.inspector.reports import labels as words
 
 IN_A_PIPE = 100
 WIDEST = 160  # beyond, columns would drift apart

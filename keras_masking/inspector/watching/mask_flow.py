@@ -10,11 +10,11 @@ from dataclasses import field
 
 import numpy as np
 
-from keras_masking.inspector.regions import as_mask
-from keras_masking.inspector.regions import every
-from keras_masking.inspector.watch import Call
-from keras_masking.inspector.watch import Slot
-from keras_masking.inspector.watch import in_graph
+from keras_masking.inspector.measuring.regions import as_mask
+from keras_masking.inspector.measuring.regions import every
+from keras_masking.inspector.watching.watch import Call
+from keras_masking.inspector.watching.watch import Slot
+from keras_masking.inspector.watching.watch import in_graph
 from keras_masking.ops.dtypes import dtype_name
 
 

@@ -9,13 +9,13 @@ import base64
 import hashlib
 from collections import Counter
 
-from keras_masking.contract import output
-from keras_masking.contract.cells import ordered
-from keras_masking.contract.cells import row_of
-from keras_masking.contract.cells import rules_of
-from keras_masking.contract.cells import slug
 from keras_masking.contract.report import STATUSES
 from keras_masking.contract.report import Result
+from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports.grid import ordered
+from keras_masking.contract.reports.grid import row_of
+from keras_masking.contract.reports.grid import rules_of
+from keras_masking.contract.reports.grid import slug
 from keras_masking.names import LEVELS
 from keras_masking.pages import templates
 

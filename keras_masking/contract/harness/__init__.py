@@ -1,0 +1,1 @@
+"""One layer under test, in this process."""

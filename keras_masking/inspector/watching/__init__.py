@@ -1,0 +1,1 @@
+"""Runs a model with every layer call watched."""
