@@ -19,7 +19,8 @@ from keras_masking.contract.backends.options import read_expected
 from keras_masking.contract.backends.options import report_options
 from keras_masking.contract.backends.options import require_a_backend
 from keras_masking.contract.backends.options import split
-from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports import summary
+from keras_masking.contract.reports import writers
 from keras_masking.contract.reports.badge import as_badge
 from keras_masking.names import LEVELS
 from keras_masking.names import ROLES
@@ -34,7 +35,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted: the workers are ended.", err=True)
         code = INTERRUPTED
-    except (workers.Refused, output.NoReport, OSError) as error:
+    except (workers.Refused, writers.NoReport, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         code = 2
     except click.ClickException as error:
@@ -189,11 +190,11 @@ def report(
     for path in (*paths, badge):
         if path is not None and path.resolve() in kept:
             raise click.UsageError(f"{path} is read: name another file.")
-    return _tell(*output.join(sources), paths, badge)
+    return _tell(*writers.join(sources), paths, badge)
 
 
 def _tell(
-    reports: output.Reports,
+    reports: summary.Reports,
     targets: list[str],
     typed: str,
     paths: tuple[Path, ...],
@@ -201,27 +202,27 @@ def _tell(
 ) -> int:
     """Writes the files, shows the table, and gives the exit code."""
     for path in paths:
-        output.write(path, reports, targets, typed)
+        writers.write(path, reports, targets, typed)
     if badge is not None:
         badge.write_text(as_badge(reports), encoding="utf-8")
     _show(reports)
-    return output.exit_code(reports)
+    return summary.exit_code(reports)
 
 
-def _show(reports: output.Reports) -> None:
+def _show(reports: summary.Reports) -> None:
     from rich.table import Table
 
     table = Table("layer", "role", *reports)
-    for row in output.matrix(reports):
+    for row in summary.matrix(reports):
         table.add_row(*map(_plain, row))
-    bad = output.breaches(reports)
+    bad = summary.breaches(reports)
     for backends, result in bad:
         click.echo(f"{result}\n    on      {', '.join(backends)}\n")
     _print(table)
     click.echo("slowest checks, seconds:")
-    for seconds, name in output.slowest(reports):
+    for seconds, name in summary.slowest(reports):
         click.echo(f"{seconds:7.2f}  {name}")
-    click.echo(output.last_line(reports))
+    click.echo(summary.last_line(reports))
 
 
 @cli.command()

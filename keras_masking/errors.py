@@ -1,5 +1,7 @@
 """What is raised when a mask, or an input that makes one, is wrong."""
 
+import re
+
 
 class MaskError(ValueError):
     """A mask that cannot be used. Base of the errors about masks."""
@@ -25,3 +27,15 @@ def describe(who: str, rule: str, fix: str, **received: object) -> str:
     """
     seen = ", ".join(f"{key}={value}" for key, value in received.items())
     return f"In {who}: {rule} Received: {seen}. {fix}"
+
+
+def first_words(error: Exception) -> str:
+    """The first line of what an error says, without Keras' own around it."""
+    # A KeyError says what it says as Python would write it down.
+    key = isinstance(error, KeyError) and error.args
+    text = str(error.args[0] if key else error)
+    text = re.sub(r"\x1b\[\d*m", "", text)
+    lines = text.split("Exception encountered: ")[-1].splitlines()
+    said = [s.strip() for s in lines if s.strip()]
+    told = [s for s in said if not s.startswith("Exception encountered")]
+    return (told or said or ["(no message)"])[0]

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from graphlib import CycleError
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -22,29 +24,36 @@ MAY_IMPORT = {
     "losses": {"_types", "_keras", "_export", "errors", "ops"},
     "metrics": {"_types", "_export", "errors", "ops", "losses"},
     "conversion": {"_keras", "counterparts", "errors", "layers", "conversion"},
-    "probes": {"__version__", "_types", "_keras", "ops", "errors"},
+    "array_compare": {"_types"},
+    "layer_calls": {"_types", "_keras", "array_compare", "ops"},
+    "versions": {"__version__"},
     "names": set(),
     "pages": set(),
     "contract": {
         "__version__",
         "_keras",
         "_types",
+        "array_compare",
         "contract",
+        "errors",
+        "layer_calls",
         "names",
         "pages",
-        "probes",
+        "versions",
     },
     "counterparts": set(),
     "inspector": {
         "_keras",
         "_types",
+        "array_compare",
         "counterparts",
         "errors",
         "inspector",
+        "layer_calls",
         "names",
         "ops",
         "pages",
-        "probes",
+        "versions",
     },
     "pytest_plugin": {"contract", "names"},
     "cases": {"contract", "layers"},
@@ -57,26 +66,28 @@ WITHOUT_KERAS = (
     "cli",
     "cli_inspect",
     "contract",
-    "contract.agreement",
-    "contract.badge",
-    "contract.cells",
-    "names",
-    "contract.options",
-    "contract.output",
-    "contract.page",
-    "contract.processes",
-    "contract.progress",
+    "contract.backends.agreement",
+    "contract.backends.options",
+    "contract.backends.processes",
+    "contract.backends.progress",
+    "contract.backends.supervisor",
     "contract.report",
+    "contract.reports.badge",
+    "contract.reports.grid",
+    "contract.reports.html",
+    "contract.reports.summary",
+    "contract.reports.writers",
     "contract.scaffold",
-    "contract.workers",
     "inspector",
-    "inspector.grid",
-    "inspector.page",
-    "inspector.picture",
+    "inspector.data",
     "inspector.reading",
     "inspector.report",
-    "inspector.text",
-    "inspector.words",
+    "inspector.reports.grid",
+    "inspector.reports.html",
+    "inspector.reports.labels",
+    "inspector.reports.picture",
+    "inspector.reports.text",
+    "names",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -113,6 +124,33 @@ def test_direction(path: Path) -> None:
             assert part(name) in MAY_IMPORT[here], (
                 f"{here} may not import {part(name)}: imports point down"
             )
+
+
+def test_no_circle_of_modules() -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in FILES
+    }
+
+    def home(name: str) -> str:
+        package = f"{name}.__init__"
+        if name in modules or package in modules:
+            return name if name in modules else package
+        return home(name.rpartition(".")[0])
+
+    graph = {
+        module: {
+            home(name)
+            for name in imported(path)
+            if name.startswith("keras_masking.")
+        }
+        for module, path in modules.items()
+    }
+    # Raises a CycleError that names the circle.
+    assert set(TopologicalSorter(graph).static_order()) == set(modules)
+    a, b = "keras_masking.errors", "keras_masking.names"
+    with pytest.raises(CycleError):
+        tuple(TopologicalSorter(graph | {a: {b}, b: {a}}).static_order())
 
 
 def modules_after(statement: str) -> list[str]:

@@ -41,7 +41,7 @@ def test_wheel(built: Path) -> None:
         for kind in ("*.py", "templates/*")
         for p in ROOT.glob(f"keras_masking/**/{kind}")
     }
-    assert "keras_masking/contract/templates/page.html" in sources
+    assert "keras_masking/contract/reports/templates/page.html" in sources
     packaged = {n for n in names if n.startswith("keras_masking/")}
     assert packaged == {*sources, "keras_masking/py.typed"}
     assert {n.split("/")[0] for n in names - packaged} == {

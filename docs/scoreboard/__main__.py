@@ -18,7 +18,7 @@ import records
 from pages import write_page
 from pages import write_report
 
-from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports import summary
 
 FAMILIES = {"keras": keras_layers.FAMILIES, "others": other_layers.FAMILIES}
 TARGETS = {
@@ -40,7 +40,7 @@ def make(what: str) -> int:
     write_page()
     odd = [
         f"{report.layer} on {report.backend}: {result.check}: {result.seen}"
-        for report in output.every_report(reports)
+        for report in summary.every_report(reports)
         for result in report
         if result.status == "kit-error"
     ]
@@ -55,10 +55,10 @@ def check() -> int:
     reports = records.run("keras_layers.py:TEN")
     known = records.load(records.file_of(records.keras_of(reports)))
     reports = records.expect(reports, known, FAMILIES["keras"])
-    for backends, result in output.breaches(reports):
+    for backends, result in summary.breaches(reports):
         print(f"{result}\n    on      {', '.join(backends)}\n")
-    print(output.last_line(reports))
-    return output.exit_code(reports)
+    print(summary.last_line(reports))
+    return summary.exit_code(reports)
 
 
 def main() -> int:

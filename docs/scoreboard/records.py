@@ -23,8 +23,8 @@ from rows import every_row
 
 from keras_masking.contract.backends import supervisor as workers
 from keras_masking.contract.report import Result
-from keras_masking.contract.reports.writers import Reports
-from keras_masking.contract.reports.writers import every_report
+from keras_masking.contract.reports.summary import Reports
+from keras_masking.contract.reports.summary import every_report
 
 HERE = Path(__file__).parent
 BACKENDS = ("tensorflow", "torch", "jax")

@@ -26,7 +26,7 @@ from keras_masking.contract.registry import check_ids
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 from keras_masking.names import LEVELS
-from keras_masking.probes import versions
+from keras_masking.versions import versions
 
 # Tried in this order when a check fails: the first that still does is told.
 SMALLER = ((1, 2, 1), (2, 3, 2))

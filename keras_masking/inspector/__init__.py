@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "CallRecord": "report",
-    "Drift": "report",
+    "CallRecord": "data",
+    "Drift": "data",
     "MaskFindingsError": "report",
     "MaskGuard": "guard",
     "MaskReport": "report",
-    "OutputRecord": "report",
-    "TensorRecord": "report",
+    "OutputRecord": "data",
+    "TensorRecord": "data",
     "inspect_masks": "inspection",
 }
 __all__ = sorted(_HOMES)

@@ -10,7 +10,9 @@ import numpy as np
 
 from keras_masking._keras import losses_kept
 from keras_masking._keras import with_sublayers
+from keras_masking.array_compare import as_array
 from keras_masking.errors import describe
+from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.changes import Change
 from keras_masking.inspector.measuring.changes import all_real
 from keras_masking.inspector.measuring.changes import learn_padding
@@ -34,9 +36,7 @@ from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import build
 from keras_masking.inspector.watching.runs import run
 from keras_masking.inspector.watching.watch import Call
-from keras_masking.probes import as_array
-from keras_masking.probes import first_words
-from keras_masking.probes import versions
+from keras_masking.versions import versions
 
 
 def inspect_masks(

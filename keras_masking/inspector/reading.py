@@ -79,7 +79,7 @@ def _cannot_load(path: Path, text: str, error: Exception) -> str:
 
 def words(error: Exception) -> str:
     """What an error says in one line."""
-    from keras_masking.probes import first_words
+    from keras_masking.errors import first_words
 
     return first_words(error)[:300]
 

@@ -2,14 +2,15 @@
 
 import keras
 
-from keras_masking import probes
+from keras_masking import layer_calls
+from keras_masking.errors import first_words
 from keras_masking.inspector.advice import advise
+from keras_masking.inspector.data import CallRecord
+from keras_masking.inspector.data import Drift
+from keras_masking.inspector.data import OutputRecord
+from keras_masking.inspector.data import TensorRecord
 from keras_masking.inspector.measuring.drift import Outcome
 from keras_masking.inspector.measuring.regions import as_mask
-from keras_masking.inspector.report import CallRecord
-from keras_masking.inspector.report import Drift
-from keras_masking.inspector.report import OutputRecord
-from keras_masking.inspector.report import TensorRecord
 from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.verdicts import role
 from keras_masking.inspector.watching.mask_flow import Flows
@@ -60,7 +61,7 @@ def _record(
             _tensor(s, flow.gone.get(i) in blamed)
             for i, s in enumerate(call.outputs)
         ],
-        received=sorted(probes.masks_received(call.bound)),
+        received=sorted(layer_calls.masks_received(call.bound)),
         role=role(call),
         finding=call in blamed,
         moved=result.moved if result and not result.made_up else None,
@@ -79,7 +80,7 @@ def _record(
     elif record.role == "drops":
         record.reason = _why_harmless(call, judge)
     elif call.error is not None:
-        said = probes.first_words(call.error)
+        said = first_words(call.error)
         record.reason = f"Raised {type(call.error).__name__}: {said}"
     elif result and result.why_not and record.role not in ("", "generates"):
         record.reason = f"Leaks: not measured, {result.why_not}."

@@ -10,7 +10,7 @@ from dataclasses import field
 
 import numpy as np
 
-from keras_masking import probes
+from keras_masking.errors import first_words
 from keras_masking.inspector.measuring import measures
 from keras_masking.inspector.measuring.drift import Outcome
 from keras_masking.inspector.measuring.measures import Measured
@@ -171,7 +171,7 @@ class Judge:
         if self.flows[call].lost:
             return []
         assert error is not None  # noqa: S101
-        said = f"{type(error).__name__}: {probes.first_words(error)}"
+        said = f"{type(error).__name__}: {first_words(error)}"
         masked = any(s.mask is not None for s in call.inputs) or call.explicit
         if masked and self.probe and measures.runs_without_mask(call):
             return [

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from keras_masking.contract.report import Report
-from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports import writers
 from keras_masking.contract.reports.html import MEANINGS
 from keras_masking.contract.reports.html import as_html
 from tests.contract.reports import BACKENDS
@@ -52,8 +52,8 @@ def every_status() -> Report:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
-    output.write(folder / "report.html", reports(), ["a:Pool(2)"])
-    output.write(folder / "every.html", {"jax": [every_status()]}, ["a:B"])
+    writers.write(folder / "report.html", reports(), ["a:Pool(2)"])
+    writers.write(folder / "every.html", {"jax": [every_status()]}, ["a:B"])
     bad = failing(HOSTILE, seen=HOSTILE, script=HOSTILE, cause=HOSTILE)
     text = as_html(
         {HOSTILE: [report(bad, layer=HOSTILE, role=HOSTILE, backend=HOSTILE)]},

@@ -14,7 +14,8 @@ from keras_masking.contract import registry
 from keras_masking.contract.backends import processes
 from keras_masking.contract.backends import supervisor as workers
 from keras_masking.contract.report import Report
-from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports import summary
+from keras_masking.contract.reports import writers
 from tests import helpers
 from tests.contract.reports import report
 from tests.contract.reports import reports
@@ -171,15 +172,15 @@ def test_report(typed: Any, folder: Path) -> None:
     names = []
     for backend, those in reports().items():
         names.append(f"{backend}.json")
-        output.write(folder / names[-1], {backend: those}, ["a:Pool(2)"])
+        writers.write(folder / names[-1], {backend: those}, ["a:Pool(2)"])
     code, out, _ = typed(
         *("report", *names, "--report", "all.html", "--badge", "b.json")
     )
     assert code == 1
-    assert out.splitlines()[-1] == output.last_line(reports())
+    assert out.splitlines()[-1] == summary.last_line(reports())
     text = (folder / "all.html").read_text()
     targets = ["a:Pool(2)"]
-    assert text == output.as_html(reports(), targets, output.command(targets))
+    assert text == writers.as_html(reports(), targets, summary.command(targets))
     badge = json.loads((folder / "b.json").read_text())
     assert badge["message"].endswith("; 3 of 7 on torch")
 

@@ -18,7 +18,7 @@ from keras import layers as kl
 from keras import ops
 
 from keras_masking import layers
-from keras_masking.probes import attach
+from keras_masking.layer_calls import attach
 
 VERSION = tuple(int(n) for n in keras.version().split(".")[:2])
 IDS = np.array(

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking.inspector.report import CallRecord
-from keras_masking.inspector.report import Drift
+from keras_masking.inspector.data import CallRecord
+from keras_masking.inspector.data import Drift
+from keras_masking.inspector.data import OutputRecord
+from keras_masking.inspector.data import TensorRecord
 from keras_masking.inspector.report import MaskReport
-from keras_masking.inspector.report import OutputRecord
-from keras_masking.inspector.report import TensorRecord
 
 VERSIONS = {"keras": "3.15.1", "jax": "0.10.0", "keras_masking": "0.1.0"}
 

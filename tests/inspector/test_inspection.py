@@ -15,7 +15,7 @@ from keras_masking import inspect_masks
 from keras_masking import layers
 from keras_masking.inspector import MaskFindingsError
 from keras_masking.inspector import MaskReport
-from keras_masking.inspector.report import FAULTS
+from keras_masking.inspector.data import FAULTS
 from tests.inspector import gallery
 from tests.inspector.gallery import IDS
 from tests.inspector.gallery import build

@@ -14,7 +14,7 @@ from keras_masking._keras import get_mask
 from keras_masking.inspector import MaskFindingsError
 from keras_masking.inspector.watching.patching import watching
 from keras_masking.inspector.watching.watch import Watch
-from keras_masking.probes import attach
+from keras_masking.layer_calls import attach
 from tests.inspector import gallery
 
 IDS = gallery.IDS

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking import probes
+from keras_masking import layer_calls
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import same
@@ -79,7 +79,7 @@ def check_declares_support(bench: Bench) -> None:
             super().__init__()
             self.supports_masking = True
     """
-    takes = bool(probes.mask_parameters(bench.layer))
+    takes = bool(layer_calls.mask_parameters(bench.layer))
     if not takes and not overrides_compute_mask(bench.layer):
         raise NotApplicable("the layer neither takes nor makes a mask")
     if not bench.layer.supports_masking:
@@ -181,7 +181,7 @@ def check_compute_mask_signature(bench: Bench) -> None:
 
 
 def _tensor(mask: Any) -> Any:
-    return None if mask is None else probes.fresh(mask)
+    return None if mask is None else layer_calls.fresh(mask)
 
 
 @check("required")
@@ -203,7 +203,7 @@ def check_input_not_mutated(bench: Bench) -> None:
     inputs = bench.tensors(batch)
     tensors = keras.tree.flatten(inputs)
     bench.apply(bench.layer, inputs, **bench.kwargs(batch))
-    after = probes.look(tensors)
+    after = layer_calls.look(tensors)
     for i, (x, mask) in enumerate(zip(batch.leaves, batch.masks, strict=True)):
         where = f"input {i}" if len(batch.leaves) > 1 else "the input"
         same(x, after.outputs[i], "exact", "a call changed its input", where)
@@ -255,7 +255,7 @@ def check_repeatable(bench: Bench) -> None:
             raise Breach("a call after other calls gives another mask")
 
 
-def _called_again(bench: Bench, layer: Any, batch: Batch) -> probes.Seen:
+def _called_again(bench: Bench, layer: Any, batch: Batch) -> layer_calls.Seen:
     """A call from the states that the layer under test had at first."""
     bench.restore(layer)
     return bench.call(layer, batch)

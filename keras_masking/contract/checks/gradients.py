@@ -6,8 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_masking import probes
+from keras_masking import array_compare
 from keras_masking._keras import set_mask
+from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import floating
@@ -19,7 +20,6 @@ from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.models import one_program
 from keras_masking.contract.registry import check
-from keras_masking.probes import magnitude
 
 PADDINGS = (0.0, 8.0, -8.0)
 
@@ -149,7 +149,7 @@ class Gradients:
     def _read(self) -> tuple[list[Any], list[np.ndarray]]:
         recorder = self.model.optimizer
         found = {
-            id(v): probes.as_array(g.value)
+            id(v): array_compare.as_array(g.value)
             for v, g in zip(recorder._trainable_variables, recorder.gradients)
         }
         by_x = [None if x is None else found.get(id(x)) for x in self.model.xs]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_masking import probes
+from keras_masking import layer_calls
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import same_real
@@ -159,7 +159,7 @@ def check_all_true_is_no_op(bench: Bench) -> None:
     same_real(bench, pair[0], pair[1], what)
 
 
-def _unmasked(seen: probes.Seen) -> probes.Seen:
+def _unmasked(seen: layer_calls.Seen) -> layer_calls.Seen:
     return replace(seen, masks=[None] * len(seen.outputs))
 
 

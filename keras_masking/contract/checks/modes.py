@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_masking import probes
+from keras_masking import layer_calls
 from keras_masking._keras import get_mask
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
@@ -26,7 +26,7 @@ from keras_masking.contract.registry import check
 
 
 def _same_as_eager(
-    bench: Bench, seen: probes.Seen, batch: Batch, what: str
+    bench: Bench, seen: layer_calls.Seen, batch: Batch, what: str
 ) -> None:
     eager = bench.run(batch)
     what = f"eager and {what}"
@@ -174,9 +174,9 @@ def check_nested(bench: Bench) -> None:
 
     inner = bench.case.make()
     outer = Inside(inner, apply)
-    values = [probes.fresh(x) for x in bench.batch.leaves]
+    values = [layer_calls.fresh(x) for x in bench.batch.leaves]
     masks = {
-        str(place): probes.fresh(mask)
+        str(place): layer_calls.fresh(mask)
         for place, mask in enumerate(bench.batch.masks)
         if mask is not None
     }
@@ -200,7 +200,7 @@ def _in_sequential(bench: Bench) -> None:
         outputs = chain(bench.tensors(bench.batch))
     except Exception as error:
         raise CallFailed(error, "a Sequential model") from error
-    seen = probes.look(outputs)
+    seen = layer_calls.look(outputs)
     _same_as_eager(bench, seen, bench.batch, "a Sequential model")
 
 

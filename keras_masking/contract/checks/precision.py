@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from keras_masking import probes
+from keras_masking import layer_calls
+from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import all_real_steps
@@ -18,7 +19,6 @@ from keras_masking.contract.harness.layer_harness import Bench
 from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
-from keras_masking.probes import magnitude
 
 POLICIES = ("mixed_float16", "mixed_bfloat16")
 STEPS, VALUE = 320, 400.0  # their product is more than float16 can hold
@@ -114,7 +114,7 @@ def _judge(
     bench: Bench,
     policy: str,
     batch: Batch,
-    wide: probes.Seen,
+    wide: layer_calls.Seen,
     real: list[np.ndarray | None],
 ) -> bool:
     """Whether the layer can be held to it: without a mask it does."""

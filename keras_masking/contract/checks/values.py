@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import all_real_steps
@@ -17,7 +18,6 @@ from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
-from keras_masking.probes import magnitude
 
 FILLS = (0.0, 8.0, -8.0, 1000.0)
 

@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 
+from keras_masking.array_compare import TOLERANCE
+from keras_masking.array_compare import differences
+from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.batches import alone
 from keras_masking.contract.harness.layer_harness import Bench
 from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import NotApplicable
-from keras_masking.probes import TOLERANCE
-from keras_masking.probes import Seen
-from keras_masking.probes import differences
-from keras_masking.probes import magnitude
+from keras_masking.layer_calls import Seen
 
 
 def real_steps(

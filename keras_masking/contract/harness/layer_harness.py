@@ -8,13 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking import probes
+from keras_masking import layer_calls
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.examples import example
 from keras_masking.contract.harness.examples import fit_rows
+from keras_masking.errors import first_words
 
 MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
 
@@ -36,7 +37,7 @@ class CallFailed(Breach):
     """The layer raised."""
 
     def __init__(self, error: Exception, doing: str) -> None:
-        first = probes.first_words(error)
+        first = first_words(error)
         super().__init__(f"{doing} raised {type(error).__name__}: {first}")
         self.error = error
 
@@ -63,7 +64,7 @@ class Bench:
                 f"Received: {[leaf.shape for leaf in leaves]}."
             )
         self.batch = Batch(leaves, masks, fixed)
-        self._memory: dict[Any, probes.Seen] = {}
+        self._memory: dict[Any, layer_calls.Seen] = {}
         self._made: dict[str, Any] = {}
         self.role = case.role or ""  # inferred by the runner if not declared
         self.torch_compile = False
@@ -112,7 +113,7 @@ class Bench:
 
         `mask` if the layer takes one argument, else `<argument>_mask`.
         """
-        names = probes.mask_parameters(self.layer)
+        names = layer_calls.mask_parameters(self.layer)
         arguments = self._arguments()
         if len(arguments) == 1 and not self.batch.fixed:
             return [name for name in ("mask",) if name in names]
@@ -131,7 +132,7 @@ class Bench:
         if not attached:
             batch = batches.without_masks(batch)
         pairs = zip(batch.leaves, batch.masks, strict=True)
-        return self.pack([probes.attach(x, m) for x, m in pairs])
+        return self.pack([layer_calls.attach(x, m) for x, m in pairs])
 
     def pack(self, leaves: list[Any]) -> Any:
         return keras.tree.pack_sequence_as(self.structure, list(leaves))
@@ -158,7 +159,7 @@ class Bench:
         explicit: bool = False,
         carried: str | None = None,
         training: bool | None = None,
-    ) -> probes.Seen:
+    ) -> layer_calls.Seen:
         """One call. Explicit masks go by keyword, others on the tensors.
 
         Beside explicit ones the tensors carry masks of the kind `carried`.
@@ -181,10 +182,12 @@ class Bench:
             raise CallFailed(
                 error, f"{how}, inputs {_shapes(batch)},"
             ) from error
-        return probes.look(outputs)
+        return layer_calls.look(outputs)
 
     def explicit_masks(self, batch: Batch) -> dict[str, Any]:
-        masks = [None if m is None else probes.fresh(m) for m in batch.masks]
+        masks = [
+            None if m is None else layer_calls.fresh(m) for m in batch.masks
+        ]
         packed = self.pack(masks)
         if self.mask_arguments == ["mask"]:
             return {"mask": packed}
@@ -196,7 +199,7 @@ class Bench:
             if f"{a}_mask" in self.mask_arguments
         }
 
-    def run(self, batch: Batch, **how: Any) -> probes.Seen:
+    def run(self, batch: Batch, **how: Any) -> layer_calls.Seen:
         """As `call` on the layer under test, its state put back first."""
         if self.case.requires_mask and batch.mask is None:
             raise NotApplicable("requires a mask: " + self.case.reason)
@@ -244,9 +247,9 @@ class Bench:
         """The parameters of `call` that got a mask; None if it never ran."""
         got: list[set[str]] = []
         see: Callable[[dict[str, Any]], None]
-        see = lambda a: got.append(probes.masks_received(a))  # noqa: E731
+        see = lambda a: got.append(layer_calls.masks_received(a))  # noqa: E731
         try:
-            with probes.watched(self.layer, see):
+            with layer_calls.watched(self.layer, see):
                 self.call(self.layer, self.batch)
         except Exception:
             pass
@@ -255,11 +258,11 @@ class Bench:
     # What the layer does, seen once.
 
     @cached_property
-    def base(self) -> probes.Seen:
+    def base(self) -> layer_calls.Seen:
         return self.run(self.batch)
 
     @cached_property
-    def longest(self) -> probes.Seen | None:
+    def longest(self) -> layer_calls.Seen | None:
         """A run with many more steps, or None if the layer cannot."""
         try:
             return self.run(batches.pad(self.batch, MORE[-1]))

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_masking import probes
+from keras_masking import array_compare
+from keras_masking import layer_calls
 from keras_masking._keras import set_mask
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.layer_harness import Bench
@@ -109,13 +110,13 @@ def take_weights(layer: Any, bench: Bench) -> None:
     layer.set_weights(bench.layer.get_weights())
 
 
-def tell(outputs: Any, shown: Any) -> probes.Seen:
+def tell(outputs: Any, shown: Any) -> layer_calls.Seen:
     """What a model gave that shows its masks."""
     masks: list[np.ndarray | None] = []
     for mask in keras.tree.flatten(shown):
-        mask = probes.as_array(mask)
+        mask = array_compare.as_array(mask)
         masks.append(None if (mask == NO_MASK).any() else mask.astype(bool))
-    return replace(probes.look(outputs), masks=masks)
+    return replace(layer_calls.look(outputs), masks=masks)
 
 
 class Masked:
@@ -163,20 +164,20 @@ class Masked:
                 flat.append(mask)
         return flat
 
-    def _told(self, outputs: Any) -> probes.Seen:
+    def _told(self, outputs: Any) -> layer_calls.Seen:
         outputs = keras.tree.flatten(outputs)
         half = len(outputs) // 2
         return tell(outputs[:half], outputs[half:])
 
-    def call(self, batch: Batch) -> probes.Seen:
+    def call(self, batch: Batch) -> layer_calls.Seen:
         self.bench.restore()
-        flat = [probes.fresh(x) for x in self._inputs(batch)]
+        flat = [layer_calls.fresh(x) for x in self._inputs(batch)]
         try:
             return self._told(self.model(flat))
         except Exception as error:
             raise CallFailed(error, "a Functional model") from error
 
-    def predict(self, batch: Batch, jit_compile: bool) -> probes.Seen:
+    def predict(self, batch: Batch, jit_compile: bool) -> layer_calls.Seen:
         self.bench.restore()
         self.model.compile(jit_compile=jit_compile)
         how = "compiled with jit" if jit_compile else "as a graph"

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 
-from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports import summary
 
 
-def as_badge(reports: output.Reports) -> str:
+def as_badge(reports: summary.Reports) -> str:
     """What shields.io draws a badge of: its `endpoint` schema."""
     message, color = _badge(reports)
     data = {
@@ -18,8 +18,8 @@ def as_badge(reports: output.Reports) -> str:
     return json.dumps(data) + "\n"
 
 
-def _badge(reports: output.Reports) -> tuple[str, str]:
-    layers = [list(by.values()) for _, by in output.rows(reports)]
+def _badge(reports: summary.Reports) -> tuple[str, str]:
+    layers = [list(by.values()) for _, by in summary.rows(reports)]
     idle = sum(not all(report.ran for report in layer) for layer in layers)
     broken = [
         backend

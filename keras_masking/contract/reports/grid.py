@@ -9,7 +9,7 @@ from dataclasses import field
 
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
-from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports import summary
 
 WORST = ("kit-error", "fail", "xpass", "xfail")
 PARTS = ("seen", "where", "likely", "repro")
@@ -79,7 +79,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "-"
 
 
-def rules_of(reports: output.Reports) -> dict[str, Rule]:
+def rules_of(reports: summary.Reports) -> dict[str, Rule]:
     """Every check that a report has, by its name."""
     rules: dict[str, Rule] = {}
     taken: set[str] = set()
@@ -115,7 +115,7 @@ def row_of(
         id,
         name,
         list(dict.fromkeys(report.role for report in by.values())),
-        output.role(by.values()),
+        summary.role(by.values()),
         _told(by),
         cells,
     )

@@ -11,7 +11,7 @@ from collections import Counter
 
 from keras_masking.contract.report import STATUSES
 from keras_masking.contract.report import Result
-from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports import summary
 from keras_masking.contract.reports.grid import ordered
 from keras_masking.contract.reports.grid import row_of
 from keras_masking.contract.reports.grid import rules_of
@@ -32,7 +32,7 @@ MEANINGS = {
 
 
 def as_html(
-    reports: output.Reports,
+    reports: summary.Reports,
     targets: list[str],
     *,
     title: str = "Mask contract",
@@ -55,18 +55,18 @@ def as_html(
     taken: set[str] = set()
     rows = [
         row_of(name, by, list(reports), rules, taken)
-        for name, by in output.rows(reports)
+        for name, by in summary.rows(reports)
     ]
-    pages = templates("keras_masking.contract")
+    pages = templates("keras_masking.contract.reports")
     results = [r for those in reports.values() for rep in those for r in rep]
     script = pages.get_template("page.js").render()
     digest = hashlib.sha256(script.encode()).digest()
     return pages.get_template("page.html").render(
         title=title,
-        command=command or output.command(targets),
+        command=command or summary.command(targets),
         versions=_versions(reports),
-        verdict=output.verdict(reports),
-        last_line=output.last_line(reports),
+        verdict=summary.verdict(reports),
+        last_line=summary.last_line(reports),
         backends=list(reports),
         rules=list(rules.values()),
         rows=rows,
@@ -79,7 +79,7 @@ def as_html(
     )
 
 
-def _versions(reports: output.Reports) -> list[str]:
+def _versions(reports: summary.Reports) -> list[str]:
     found: dict[str, list[str]] = {}
     for those in reports.values():
         for name, version in (p for r in those for p in r.versions.items()):

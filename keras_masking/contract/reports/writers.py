@@ -1,162 +1,28 @@
-"""The reports of all backends as a table, as texts, and as files."""
+"""Reports of all backends as files: JSON, HTML and Markdown."""
 
 import json
 import re
-import shlex
-from collections import Counter
 from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from keras_masking import __version__
-from keras_masking.contract.report import BAD
-from keras_masking.contract.report import RAN
 from keras_masking.contract.report import Report
-from keras_masking.contract.report import Result
-
-Reports = Mapping[str, list[Report]]
+from keras_masking.contract.reports.summary import Reports
+from keras_masking.contract.reports.summary import breaches
+from keras_masking.contract.reports.summary import command
+from keras_masking.contract.reports.summary import every_report
+from keras_masking.contract.reports.summary import exit_code
+from keras_masking.contract.reports.summary import last_line
+from keras_masking.contract.reports.summary import matrix
+from keras_masking.contract.reports.summary import verdict
 
 SCHEMA = 1  # of the JSON file
-SLOWEST = 5
-OK, BREACH, KIT_ERROR, NOTHING = 0, 1, 3, 5
 
 
 class NoReport(Exception):
-    """A file is no JSON report of the kit."""
-
-
-def exit_code(reports: Reports) -> int:
-    every = every_report(reports)
-    if any(r.status == "kit-error" for report in every for r in report):
-        return KIT_ERROR
-    if any(report.failures for report in every):
-        return BREACH
-    if not every or not all(report.ran for report in every):
-        return NOTHING
-    return OK
-
-
-def rows(reports: Reports) -> Iterator[tuple[str, dict[str, Report]]]:
-    """Each layer with its report on each backend, two of one name apart."""
-    layers: dict[tuple[str, int], dict[str, Report]] = {}
-    for backend, those in reports.items():
-        seen: Counter[str] = Counter()
-        for report in those:
-            seen[report.layer] += 1
-            key = (report.layer, seen[report.layer])
-            layers.setdefault(key, {})[backend] = report
-    for (name, _), by in layers.items():
-        yield name, by
-
-
-def matrix(reports: Reports) -> list[list[str]]:
-    """Rows of a layer, its role, and a word for each backend."""
-    return [
-        [
-            layer,
-            role(by.values()),
-            *[outcome(by[b]) if b in by else "-" for b in reports],
-        ]
-        for layer, by in rows(reports)
-    ]
-
-
-def role(those: Iterable[Report]) -> str:
-    """The role of one layer, in a word, as its backends found it."""
-    roles = {r.role: r.inferred for r in those if r.role != "unknown"}
-    return ", ".join(
-        f"{name} (inferred)" if inferred else name
-        for name, inferred in roles.items()
-    )
-
-
-def outcome(report: Report) -> str:
-    if any(r.status == "kit-error" for r in report):
-        return "KIT-ERROR"
-    ends = Counter(r.status for r in report if r.status in RAN)
-    if report.failures:
-        known = f", xfail {ends['xfail']}" if ends["xfail"] else ""
-        return f"FAIL {len(report.failures)} of {report.ran}{known}"
-    told = [
-        f"{'information' if status in BAD else status} {number}"
-        for status, number in ends.items()
-    ]
-    return ", ".join(told) or "nothing ran"
-
-
-def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
-    """Each bad result once, with the backends that have it.
-
-    The numbers in the text are the first backend's.
-    """
-    told: list[tuple[list[str], Result]] = []
-    for _, by in rows(reports):
-        found: dict[tuple[str, str], tuple[list[str], Result]] = {}
-        for backend, report in by.items():
-            for result in report:
-                if result.status in BAD:
-                    key = (result.check, result.status)
-                    found.setdefault(key, ([], result))[0].append(backend)
-        told += found.values()
-    return told
-
-
-def slowest(reports: Reports) -> list[tuple[float, str]]:
-    timed = [
-        (result.seconds, f"{result.check}  {result.layer}  on {report.backend}")
-        for report in every_report(reports)
-        for result in report
-        if result.seconds
-    ]
-    return sorted(timed, reverse=True)[:SLOWEST]
-
-
-def last_line(reports: Reports) -> str:
-    """How many checks ran on each backend."""
-    told = []
-    for backend, those in reports.items():
-        ran = sum(report.ran for report in those)
-        bad = sum(len(report.failures) for report in those)
-        told.append(f"{backend} {ran} ({bad} failed)")
-    return "checks that ran: " + ", ".join(told)
-
-
-def verdict(reports: Reports) -> tuple[str, str]:
-    """A status and a sentence: what to know first."""
-    layers = [list(by.values()) for _, by in rows(reports)]
-    every = f"{len(layers)} layer{'s' * (len(layers) != 1)}"
-
-    def count(status: str) -> int:
-        return sum(
-            any(r.status == status for report in layer for r in report)
-            for layer in layers
-        )
-
-    known = count("xfail")
-    match exit_code(reports):
-        case _ if not layers:
-            return "blocked", "No layer was checked."
-        case 0:
-            but = f", but known ones in {known}" * bool(known)
-            return "xfail" if known else "pass", f"No breach in {every}{but}."
-        case 1:
-            bad = sum(any(r.failures for r in layer) for layer in layers)
-            but = f", known ones in {known}" * bool(known)
-            return "fail", f"Breaches in {bad} of {every}{but}."
-        case 3:
-            failed = count("kit-error")
-            return "kit-error", f"The kit failed on {failed} of {every}."
-        case _:
-            idle = sum(not all(r.ran for r in layer) for layer in layers)
-            return "blocked", f"No check ran on {idle} of {every}."
-
-
-def command(targets: Iterable[str]) -> str:
-    """The command that checks the targets, without another option."""
-    return f"keras-masking check {shlex.join(targets)}"
+    """A file is not a JSON report of the kit."""
 
 
 def write(
@@ -229,9 +95,9 @@ def as_json(reports: Reports, targets: list[str], typed: str) -> str:
 
 def as_html(reports: Reports, targets: list[str], typed: str) -> str:
     # Its templates come with a library that `--help` need not wait for.
-    from keras_masking.contract.reports import html as page
+    from keras_masking.contract.reports import html
 
-    return page.as_html(reports, targets, command=typed)
+    return html.as_html(reports, targets, command=typed)
 
 
 def as_markdown(reports: Reports, targets: list[str], typed: str) -> str:
@@ -281,8 +147,3 @@ def _fenced(text: str, language: str) -> list[str]:
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}{language}", text, fence]
-
-
-def every_report(reports: Reports) -> list[Report]:
-    """The reports of all backends."""
-    return [report for those in reports.values() for report in those]

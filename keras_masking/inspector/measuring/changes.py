@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking import probes
-from keras_masking.inspector import inputs as padding
+from keras_masking import array_compare
+from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import as_mask
+from keras_masking.inspector.watching import inputs as padding
 from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import run
@@ -68,7 +69,9 @@ def learn_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
 def _is(tensor: Any, x: np.ndarray, mask: np.ndarray) -> bool:
     if tuple(tensor.shape) != x.shape or mask.shape != x.shape[: mask.ndim]:
         return False
-    return bool(np.array_equal(probes.as_array(tensor), x, equal_nan=True))
+    return bool(
+        np.array_equal(array_compare.as_array(tensor), x, equal_nan=True)
+    )
 
 
 def sides(inputs: Inputs) -> tuple[bool, bool]:
@@ -119,7 +122,7 @@ def _fixed(model: Any, inputs: Inputs) -> bool:
 
 
 def _refused(error: Exception) -> str:
-    return f"it raised {type(error).__name__}: {probes.first_words(error)}"
+    return f"it raised {type(error).__name__}: {first_words(error)}"
 
 
 def all_real(inputs: Inputs) -> bool:

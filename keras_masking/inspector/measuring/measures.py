@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_masking import probes
+from keras_masking import array_compare
 from keras_masking._keras import set_mask
+from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import allowed
 from keras_masking.inspector.measuring.regions import as_mask
@@ -76,7 +77,7 @@ def _refilled(call: Call) -> dict[int, Any]:
         mask = as_mask(slot)
         if mask is None or mask.shape != slot.shape[: mask.ndim]:
             continue
-        x = probes.as_array(slot.tensor)
+        x = array_compare.as_array(slot.tensor)
         other = other_padding(x, mask)
         if other is not x:
             fresh[id(slot.tensor)] = copy(slot, other)
@@ -107,7 +108,7 @@ def _compare(
         if mask is None or wanted is None or mask.shape != wanted.shape:
             meaning = False
             break
-        both = probes.spread(wanted, len(a.shape))
+        both = array_compare.spread(wanted, len(a.shape))
         inside = moved(a, masks, b, masks, also=both)
         meaning = inside is not None and inside[1] <= allowed(a)
         if not meaning:
@@ -132,7 +133,7 @@ def _made_up(call: Call) -> Measured:
         for change in (False, True):
             fresh: dict[int, Any] = {}
             for slot in call.inputs:
-                x = probes.as_array(slot.tensor)
+                x = array_compare.as_array(slot.tensor)
                 if slot.mask is not None and change:
                     x = other_padding(x, mask)
                 tensor = fresh[id(slot.tensor)] = copy(slot, x)
@@ -151,7 +152,7 @@ def _made_up(call: Call) -> Measured:
 
 
 def _is_mask_like(slot: Slot, shapes: set[tuple[int, ...]]) -> bool:
-    integers = probes.as_array(slot.tensor).dtype.kind in "biu"
+    integers = array_compare.as_array(slot.tensor).dtype.kind in "biu"
     return integers and slot.shape[:2] in {shape[:2] for shape in shapes}
 
 
@@ -219,7 +220,7 @@ def not_finite(call: Call, masks: Masks) -> int | None:
 
 
 def _bad_row(slot: Slot, masks: Masks) -> int | None:
-    x = probes.as_array(slot.tensor)
+    x = array_compare.as_array(slot.tensor)
     if x.dtype.kind != "f" or x.ndim == 0:
         return None
     bad = ~np.isfinite(x)
@@ -231,4 +232,4 @@ def _bad_row(slot: Slot, masks: Masks) -> int | None:
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {probes.first_words(error)}"
+    return f"{type(error).__name__}: {first_words(error)}"

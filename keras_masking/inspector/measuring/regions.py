@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking import probes
+from keras_masking import array_compare
 from keras_masking.inspector.watching.inputs import MORE
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.watch import Call
@@ -43,7 +43,7 @@ def masks_of(run: Run) -> Masks:
 
 
 def as_mask(slot: Slot) -> np.ndarray | None:
-    return None if slot.mask is None else probes.as_array(slot.mask) != 0
+    return None if slot.mask is None else array_compare.as_array(slot.mask) != 0
 
 
 def _same(a: np.ndarray | None, b: np.ndarray) -> bool:
@@ -158,7 +158,7 @@ def real(slot: Slot, masks: Masks) -> np.ndarray | None:
         if axis == 1:
             if at.shape != shape[: at.ndim]:
                 return None
-            where &= probes.spread(at, len(shape))
+            where &= array_compare.spread(at, len(shape))
         elif at.ndim == 2:
             spread = [shape[0], *[1] * (len(shape) - 1)]
             spread[axis] = shape[axis]
@@ -180,20 +180,23 @@ def moved(
         here, there = here & also, there & also
     if not here.any():
         return None  # nothing was compared
-    x, y = probes.as_array(one.tensor), probes.as_array(other.tensor)
-    size, worst = max(probes.magnitude(x[here]), 1e-3), 0.0
+    x, y = (
+        array_compare.as_array(one.tensor),
+        array_compare.as_array(other.tensor),
+    )
+    size, worst = max(array_compare.magnitude(x[here]), 1e-3), 0.0
     for row in range(len(x)):
         a, b = x[row][here[row]], y[row][there[row]]
         if a.shape != b.shape:
             return math.inf, math.inf
         if a.size:
-            worst = max(worst, float(probes.differences(a, b).max()))
+            worst = max(worst, float(array_compare.differences(a, b).max()))
     return worst, worst / size
 
 
 def allowed(slot: Slot) -> float:
     """The relative difference that rounding may make in one call."""
-    return probes.TOLERANCE.get(dtype_name(slot.tensor), 0.0)
+    return array_compare.TOLERANCE.get(dtype_name(slot.tensor), 0.0)
 
 
 def calls_moved(

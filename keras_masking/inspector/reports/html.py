@@ -6,9 +6,9 @@ from a finding to its row are all that moves.
 
 from typing import Any
 
-from keras_masking.inspector.report import CallRecord
-from keras_masking.inspector.report import MaskReport
-from keras_masking.inspector.reports import labels as words
+from keras_masking.inspector.data import CallRecord
+from keras_masking.inspector.data import ReportData
+from keras_masking.inspector.reports import labels
 from keras_masking.inspector.reports.grid import grid
 from keras_masking.pages import templates
 
@@ -23,7 +23,7 @@ SIGNS = {
 }
 
 
-def as_html(report: MaskReport) -> str:
+def as_html(report: ReportData) -> str:
     """One page: findings first, then each call with its mask drawn.
 
     Args:
@@ -36,7 +36,7 @@ def as_html(report: MaskReport) -> str:
     return _render("page.html", report)
 
 
-def as_fragment(report: MaskReport) -> str:
+def as_fragment(report: ReportData) -> str:
     """The same for a notebook's cell: no ids, no styles but its own.
 
     Args:
@@ -48,18 +48,18 @@ def as_fragment(report: MaskReport) -> str:
     return _render("fragment.html", report)
 
 
-def _render(name: str, report: MaskReport) -> str:
-    pages = templates("keras_masking.inspector")
+def _render(name: str, report: ReportData) -> str:
+    pages = templates("keras_masking.inspector.reports")
     pages.filters["pieces"] = _pieces
     html = pages.get_template(name).render(
         report=report,
-        words=words,
+        labels=labels,
         grid=grid,
         drawn=DRAWN,
         signs=SIGNS,
-        drift=[(one, *words.drift(report, one)) for one in report.drift],
-        outputs=[(one, *words.reach(report, one)) for one in report.outputs],
-        headline=words.headline(report),
+        drift=[(one, *labels.drift(report, one)) for one in report.drift],
+        outputs=[(one, *labels.reach(report, one)) for one in report.outputs],
+        headline=labels.headline(report),
         rows=[_row(call) for call in report.calls],
     )
     # A model's text may hold what is no character.
@@ -69,10 +69,10 @@ def _render(name: str, report: MaskReport) -> str:
 def _row(call: CallRecord) -> dict[str, Any]:
     return {
         "call": call,
-        "kind": words.kind(call),
-        "verdict": words.verdict(call),
-        "before": words.inputs(call),
-        "after": words.outputs(call),
+        "kind": labels.kind(call),
+        "verdict": labels.verdict(call),
+        "before": labels.inputs(call),
+        "after": labels.outputs(call),
     }
 
 

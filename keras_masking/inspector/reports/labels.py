@@ -3,12 +3,12 @@
 import math
 from dataclasses import dataclass
 
-from keras_masking.inspector.report import FAULTS
-from keras_masking.inspector.report import CallRecord
-from keras_masking.inspector.report import Drift
-from keras_masking.inspector.report import MaskReport
-from keras_masking.inspector.report import OutputRecord
-from keras_masking.inspector.report import TensorRecord
+from keras_masking.inspector.data import FAULTS
+from keras_masking.inspector.data import CallRecord
+from keras_masking.inspector.data import Drift
+from keras_masking.inspector.data import OutputRecord
+from keras_masking.inspector.data import ReportData
+from keras_masking.inspector.data import TensorRecord
 
 
 @dataclass
@@ -122,7 +122,7 @@ def number(value: float) -> str:
     return f"{value:.2g}" if math.isfinite(value) else str(value)
 
 
-def victims(report: MaskReport, call: CallRecord) -> str:
+def victims(report: ReportData, call: CallRecord) -> str:
     """Who has no mask because of this call."""
     those = [f"#{c.index}" for c in report.calls if c.victim_of == call.index]
     if not those:
@@ -131,13 +131,13 @@ def victims(report: MaskReport, call: CallRecord) -> str:
     return f"without a mask since: {', '.join(those[:8])}{more}"
 
 
-def at(report: MaskReport, index: int) -> str:
+def at(report: ReportData, index: int) -> str:
     """`#3 conv`."""
     names = {call.index: call.name for call in report.calls}
     return f"#{index} {names.get(index, '')}".rstrip()
 
 
-def drift(report: MaskReport, one: Drift) -> tuple[str, str]:
+def drift(report: ReportData, one: Drift) -> tuple[str, str]:
     """The kind of a change of padding, and what it did."""
     if one.moved is None:
         return "quiet", f"not measured: {one.why_not}"
@@ -155,7 +155,7 @@ def drift(report: MaskReport, one: Drift) -> tuple[str, str]:
     )
 
 
-def reach(report: MaskReport, output: OutputRecord) -> tuple[str, str]:
+def reach(report: ReportData, output: OutputRecord) -> tuple[str, str]:
     """The kind of an output, and whether the mask reaches the loss by it."""
     if output.reached is None:
         return "quiet", "nothing to reach it: no steps, or never a mask"
@@ -166,7 +166,7 @@ def reach(report: MaskReport, output: OutputRecord) -> tuple[str, str]:
     return "finding", f"no, lost by {at(report, output.lost_by)}"
 
 
-def headline(report: MaskReport) -> tuple[str, str]:
+def headline(report: ReportData) -> tuple[str, str]:
     """A kind and a sentence: what to know first."""
     count = len(report.findings)
     calls = f"{len(report.calls)} call{'s' * (len(report.calls) != 1)}"

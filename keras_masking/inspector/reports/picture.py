@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from keras_masking.inspector.report import CallRecord
-from keras_masking.inspector.report import MaskReport
-from keras_masking.inspector.reports import labels as words
+from keras_masking.inspector.data import CallRecord
+from keras_masking.inspector.data import ReportData
+from keras_masking.inspector.reports import labels
 from keras_masking.inspector.reports.grid import grid
 
 SHOWN = 40  # calls
@@ -15,7 +15,7 @@ REAL, PADDING, BAD, LATER = "#2563a8", "#76808c", "#c02a22", "#8a5a00"
 COLORS = {"finding": BAD, "victim": LATER, "sound": INK}
 
 
-def draw(report: MaskReport, path: str | Path) -> None:
+def draw(report: ReportData, path: str | Path) -> None:
     """Draws the calls that make, change, lose or ignore the mask.
 
     Args:
@@ -30,17 +30,17 @@ def draw(report: MaskReport, path: str | Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
-            "MaskReport.plot draws with matplotlib, which is not installed. "
+            "ReportData.plot draws with matplotlib, which is not installed. "
             'Install it: pip install "keras-masking[plot]". '
             "`to_html` makes a page without it."
         ) from error
     calls = [call for call in report.calls if _of_interest(call)]
     more = len(calls) - SHOWN
     pen = _Pen()
-    pen.text(0, words.headline(report)[1], size=10, color=SOFT)
+    pen.text(0, labels.headline(report)[1], size=10, color=SOFT)
     pen.down(2.6)
     shown = calls[:SHOWN]
-    wide = [_width(seen) for call in shown for seen in words.inputs(call)]
+    wide = [_width(seen) for call in shown for seen in labels.inputs(call)]
     for call in shown:
         _call(pen, call, NAMES + max(wide, default=0))
     left = len(report.calls) - min(len(calls), SHOWN)
@@ -67,11 +67,11 @@ def draw(report: MaskReport, path: str | Path) -> None:
 
 def _of_interest(call: CallRecord) -> bool:
     changes = call.role in ("generates", "transforms", "reduces", "drops")
-    loses = words.kind(call) == "victim" and call.victim_of is None
+    loses = labels.kind(call) == "victim" and call.victim_of is None
     return call.finding or changes or loses or call.role == "merges"
 
 
-def _width(seen: words.Seen) -> float:
+def _width(seen: labels.Seen) -> float:
     cells = 0
     if seen.tensor.mask is not None:
         drawn = grid(seen.tensor.mask)
@@ -80,7 +80,7 @@ def _width(seen: words.Seen) -> float:
 
 
 def _call(pen: "_Pen", call: CallRecord, arrow: float) -> None:
-    color = COLORS.get(words.kind(call), SOFT)
+    color = COLORS.get(labels.kind(call), SOFT)
     top = pen.y
     indent = 1.5 * min(call.depth, 6)
     weight = "bold" if call.finding else "normal"
@@ -88,15 +88,15 @@ def _call(pen: "_Pen", call: CallRecord, arrow: float) -> None:
     pen.text(indent, name, weight=weight)
     kind = f"{call.type} x {call.times}" if call.times > 1 else call.type
     pen.text(indent + 1.8, _one_line(kind, 34), size=8, color=SOFT, below=1.6)
-    missed = words.kind(call) in ("finding", "victim")
-    _, before = pen.tensors(NAMES, words.inputs(call), missed)
+    missed = labels.kind(call) in ("finding", "victim")
+    _, before = pen.tensors(NAMES, labels.inputs(call), missed)
     pen.text(arrow + 1, "→", color=SOFT, below=0.5)
-    x, after = pen.tensors(arrow + ARROW, words.outputs(call), missed)
+    x, after = pen.tensors(arrow + ARROW, labels.outputs(call), missed)
     if not call.outputs:
         pen.text(x, "raised", size=8, color=BAD)
         x += 6
     sign = "✕ " if call.finding else ""
-    told = _one_line(f"{sign}{words.verdict(call)}", 60)
+    told = _one_line(f"{sign}{labels.verdict(call)}", 60)
     pen.verdicts.append((top, told, color, weight))
     pen.widest = max(pen.widest, x)
     pen.y = top + max(before, after, 3.2) + 1.4
@@ -134,7 +134,7 @@ class _Pen:
         self.texts.append((x, self.y + below, _one_line(told, 90), look))
 
     def tensors(
-        self, x: float, those: list[words.Seen], missed: bool
+        self, x: float, those: list[labels.Seen], missed: bool
     ) -> tuple[float, float]:
         """Draws them below each other; how far that went, right and down."""
         right, below = x, 0.0
@@ -148,7 +148,7 @@ class _Pen:
         return right, max(below - 0.6, 0)
 
     def _tensor(
-        self, x: float, below: float, seen: words.Seen, missed: bool
+        self, x: float, below: float, seen: labels.Seen, missed: bool
     ) -> tuple[float, float]:
         y, width, height = self.y + below - 0.5, 0.0, 0.0
         if seen.state == "mask" and seen.tensor.mask is not None:

@@ -11,9 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from keras_masking.inspector.report import CallRecord
-from keras_masking.inspector.report import MaskReport
-from keras_masking.inspector.reports import labels as words
+from keras_masking.inspector.data import CallRecord
+from keras_masking.inspector.data import ReportData
+from keras_masking.inspector.reports import labels
 
 IN_A_PIPE = 100
 WIDEST = 160  # beyond, columns would drift apart
@@ -27,7 +27,7 @@ STYLES = {
 }
 
 
-def as_text(report: MaskReport, width: int | None = None) -> str:
+def as_text(report: ReportData, width: int | None = None) -> str:
     """The report as plain text.
 
     Args:
@@ -54,7 +54,7 @@ def as_text(report: MaskReport, width: int | None = None) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def show(report: MaskReport, console: Console) -> None:
+def show(report: ReportData, console: Console) -> None:
     """Prints the report, in colours where the console has them.
 
     Args:
@@ -65,7 +65,7 @@ def show(report: MaskReport, console: Console) -> None:
         console.print(part, highlight=False, markup=False, soft_wrap=False)
 
 
-def _parts(report: MaskReport, width: int) -> Iterator[RenderableType]:
+def _parts(report: ReportData, width: int) -> Iterator[RenderableType]:
     if report.calls:
         yield _calls(report, width)
     if report.findings:
@@ -75,12 +75,12 @@ def _parts(report: MaskReport, width: int) -> Iterator[RenderableType]:
     if report.drift:
         yield _head("More padding, other values in it")
         for one in report.drift:
-            kind, told = words.drift(report, one)
+            kind, told = labels.drift(report, one)
             yield _item(kind, f"{one.change}: {told}")
     if report.outputs:
         yield _head("Does the mask reach the loss?")
         for output in report.outputs:
-            kind, told = words.reach(report, output)
+            kind, told = labels.reach(report, output)
             yield _item(kind, f"output {output.name}: {told}")
     if report.false_warnings:
         yield _head("Keras warned that these destroy the mask; they do no harm")
@@ -94,11 +94,11 @@ def _parts(report: MaskReport, width: int) -> Iterator[RenderableType]:
         yield _head("The model failed")
         yield _item("finding", report.error)
     yield Text()
-    kind = words.headline(report)[0]
+    kind = labels.headline(report)[0]
     yield _text(report.summary(), STYLES[kind])
 
 
-def _calls(report: MaskReport, width: int) -> Table:
+def _calls(report: ReportData, width: int) -> Table:
     table = Table(
         box=None, pad_edge=False, padding=(0, 2, 0, 0), width=min(width, WIDEST)
     )
@@ -110,17 +110,17 @@ def _calls(report: MaskReport, width: int) -> Table:
         table.add_column("call got", ratio=2, overflow="fold")
     table.add_column("verdict", ratio=3, overflow="fold")
     for call in report.calls:
-        kind = words.kind(call)
+        kind = labels.kind(call)
         style = STYLES[kind] if kind in ("finding", "quiet") else ""
         mark = "! " if call.finding else ""
         cells: list[RenderableType] = [
             _text(f"{mark}{call.index}", style),
             _name(call, width, style),
             _masks(call, wide, min(width, WIDEST) // 3 - 6),
-            _text(words.verdict(call) or "-", STYLES[kind]),
+            _text(labels.verdict(call) or "-", STYLES[kind]),
         ]
         if wide:
-            cells.insert(3, _text(words.received(call) or "-", "dim"))
+            cells.insert(3, _text(labels.received(call) or "-", "dim"))
         table.add_row(*cells)
     return table
 
@@ -135,25 +135,25 @@ def _name(call: CallRecord, width: int, style: str) -> Padding:
 
 
 def _masks(call: CallRecord, wide: bool, room: int) -> Text:
-    before = [one.told for one in words.inputs(call)] or ["-"]
-    after = [one.told for one in words.outputs(call)] or ["raised"]
+    before = [one.told for one in labels.inputs(call)] or ["-"]
+    after = [one.told for one in labels.outputs(call)] or ["raised"]
     longest = max(map(len, before)) + max(map(len, after))
     if longest < room and len(before) == len(after):
         lines = [f"{a} -> {b}" for a, b in zip(before, after)]
     else:
         lines = [*before, *(f"-> {one}" for one in after)]
-    if not wide and words.received(call):
-        lines.append(f"call got: {words.received(call)}")
+    if not wide and labels.received(call):
+        lines.append(f"call got: {labels.received(call)}")
     return _text("\n".join(lines))
 
 
-def _finding(report: MaskReport, call: CallRecord) -> Iterator[RenderableType]:
+def _finding(report: ReportData, call: CallRecord) -> Iterator[RenderableType]:
     head = f"#{call.index} {call.path} ({call.type}): {call.verdict}"
     yield _item("finding", head)
     for told in (
         call.reason,
-        words.moved(call),
-        words.victims(report, call),
+        labels.moved(call),
+        labels.victims(report, call),
     ):
         if told:
             yield Padding(_text(told), (0, 0, 0, 4))

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from keras import KerasTensor
 
-from keras_masking import probes
+from keras_masking import array_compare
+from keras_masking import layer_calls
 from keras_masking._keras import get_mask
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
@@ -34,7 +35,7 @@ class Inputs:
     def tensors(self) -> list[Tensor]:
         """Fresh tensors, each with its mask."""
         pairs = zip(self.leaves, self.masks)
-        return [probes.attach(x, mask) for x, mask in pairs]
+        return [layer_calls.attach(x, mask) for x, mask in pairs]
 
     def pack(self, tensors: list[Tensor]) -> Any:
         """The tensors as the model takes them, each `None` in its place."""
@@ -60,7 +61,9 @@ def read(inputs: Any, model: Any) -> Inputs:
             array = array.astype(keras.config.floatx())  # as `predict` does
         mask = get_mask(x)
         leaves.append(array)
-        masks.append(None if mask is None else probes.as_array(mask) != 0)
+        masks.append(
+            None if mask is None else array_compare.as_array(mask) != 0
+        )
     if not leaves or any(x.ndim == 0 or not len(x) for x in leaves):
         _refuse("a batch has at least one row.", [x.shape for x in leaves])
     asked = _asked(inputs, model)
@@ -74,7 +77,7 @@ def _array(x: Any) -> np.ndarray:
     if isinstance(x, KerasTensor):
         _refuse("inputs must have values.", "a symbolic tensor")
     if hasattr(x, "dtype") and not isinstance(x, np.ndarray):
-        return probes.as_array(x)
+        return array_compare.as_array(x)
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
         seen = type(x).__name__
@@ -210,13 +213,13 @@ def other_padding(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     if mask.all() or x.dtype.kind == "b":
         return x
-    real = probes.spread(mask, x.ndim)
+    real = array_compare.spread(mask, x.ndim)
     rng = np.random.default_rng(0)
     if x.dtype.kind in "iu":
         ids = _real_ids(x, real)
         other = rng.choice(ids, x.shape) if ids.size else x
     else:
-        size = 8.0 + 2.0 * probes.magnitude(x)
+        size = 8.0 + 2.0 * array_compare.magnitude(x)
         other = rng.choice([-size, size], x.shape)
     return np.where(real, x, other.astype(x.dtype))
 
@@ -233,7 +236,7 @@ def other_steps(inputs: Inputs) -> Inputs:
         if mask is None or x.dtype.kind == "b" or _is_mask(x, mask):
             leaves.append(x)
             continue
-        real = probes.spread(mask, x.ndim)
+        real = array_compare.spread(mask, x.ndim)
         if x.dtype.kind in "iu":
             ids = _real_ids(x, real)
             other = (

@@ -15,7 +15,7 @@ import numpy as np
 from keras_masking._keras import get_mask
 from keras_masking._keras import is_known
 from keras_masking._types import Tensor
-from keras_masking.probes import names_a_mask
+from keras_masking.layer_calls import names_a_mask
 
 
 @dataclass(eq=False, repr=False)

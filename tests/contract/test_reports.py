@@ -14,8 +14,9 @@ import pytest
 from keras_masking import pages
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
-from keras_masking.contract.reports import html as page
-from keras_masking.contract.reports import writers as output
+from keras_masking.contract.reports import html
+from keras_masking.contract.reports import summary
+from keras_masking.contract.reports import writers
 from keras_masking.contract.reports.badge import as_badge
 from tests.contract.reports import BACKENDS
 from tests.contract.reports import failing
@@ -28,7 +29,7 @@ HOSTILE = (
     "\"'><img src=x onerror=alert(1)>",
     "</script><!-- </style></title></textarea><b>",
 )
-TEMPLATES = Path(page.__file__).parent / "templates"
+TEMPLATES = Path(html.__file__).parent / "templates"
 
 
 class Elements(HTMLParser):
@@ -67,8 +68,8 @@ class Elements(HTMLParser):
 def test_exit_codes(statuses: list[str], code: int) -> None:
     passes = [report(result("pad-value", "pass"))]
     those = [report(*(result("pad-value", status) for status in statuses))]
-    assert output.exit_code({"jax": passes, "torch": those}) == code
-    assert output.exit_code({}) == output.NOTHING
+    assert summary.exit_code({"jax": passes, "torch": those}) == code
+    assert summary.exit_code({}) == summary.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -83,25 +84,25 @@ def test_exit_codes(statuses: list[str], code: int) -> None:
 )
 def test_outcome(statuses: list[str], words: str) -> None:
     those = report(*(result(f"check-{s}", s) for s in statuses))
-    assert output.outcome(those) == words
+    assert summary.outcome(those) == words
 
 
 def test_a_failing_information_is_no_failure() -> None:
     those = report(failing("advice", level="information"))
-    assert output.outcome(those) == "information 1"
+    assert summary.outcome(those) == "information 1"
 
 
 def test_breaches_are_told_once_with_their_backends() -> None:
     bad = result("pad-value", "fail", seen="seen")
     told = {b: [report(bad, backend=b)] for b in ("jax", "torch")}
-    assert output.breaches(told) == [(["jax", "torch"], bad)]
+    assert summary.breaches(told) == [(["jax", "torch"], bad)]
 
 
 def test_two_layers_of_one_name_stay_apart() -> None:
     two = [report(failing("pad-value")), report(result("pad-value", "pass"))]
-    outcomes = [row[-1] for row in output.matrix({"jax": two})]
+    outcomes = [row[-1] for row in summary.matrix({"jax": two})]
     assert outcomes == ["FAIL 1 of 1", "pass 1"]
-    elements = Elements(page.as_html({"jax": two}, []))
+    elements = Elements(html.as_html({"jax": two}, []))
     assert len(set(elements.ids)) == len(elements.ids)
 
 
@@ -117,9 +118,9 @@ def test_two_layers_of_one_name_stay_apart() -> None:
 )
 def test_verdict(status: str, verdict: tuple[str, str]) -> None:
     those = {"jax": [report(result("pad-value", status))]}
-    assert output.verdict(those) == verdict
-    assert output.verdict({})[0] == "blocked"
-    sums = output.verdict(reports())
+    assert summary.verdict(those) == verdict
+    assert summary.verdict({})[0] == "blocked"
+    sums = summary.verdict(reports())
     assert sums == ("fail", "Breaches in 2 of 4 layers, known ones in 1.")
 
 
@@ -127,19 +128,19 @@ def test_verdict(status: str, verdict: tuple[str, str]) -> None:
 
 
 def test_json_is_read_back(tmp_path: Path) -> None:
-    output.write(tmp_path / "r.json", reports(), ["a:B"])
-    assert output.read(tmp_path / "r.json") == reports()
+    writers.write(tmp_path / "r.json", reports(), ["a:B"])
+    assert writers.read(tmp_path / "r.json") == reports()
     told = (reports(), ["a:B"], "keras-masking check a:B")
-    assert output.join([tmp_path / "r.json"]) == told
+    assert writers.join([tmp_path / "r.json"]) == told
 
 
 def test_reports_are_joined(tmp_path: Path) -> None:
     paths = []
     for backend, those in reports().items():
         paths.append(tmp_path / f"{backend}.json")
-        output.write(paths[-1], {backend: those}, ["a:B"], f"run {backend}")
+        writers.write(paths[-1], {backend: those}, ["a:B"], f"run {backend}")
     commands = "run jax\nrun torch\nrun tensorflow"
-    assert output.join(paths) == (reports(), ["a:B"], commands)
+    assert writers.join(paths) == (reports(), ["a:B"], commands)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +149,8 @@ def test_reports_are_joined(tmp_path: Path) -> None:
 )
 def test_what_is_no_report(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text)
-    with pytest.raises(output.NoReport, match=r"r.json is no JSON report"):
-        output.read(tmp_path / "r.json")
+    with pytest.raises(writers.NoReport, match=r"r.json is no JSON report"):
+        writers.read(tmp_path / "r.json")
 
 
 @pytest.mark.parametrize(
@@ -160,19 +161,19 @@ def test_what_is_no_report(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_what_is_no_result(tmp_path: Path, wrong: Any, message: str) -> None:
-    output.write(tmp_path / "r.json", reports(), ["a:B"])
+    writers.write(tmp_path / "r.json", reports(), ["a:B"])
     data = json.loads((tmp_path / "r.json").read_text())
     data["reports"][0]["results"][0] |= wrong
     (tmp_path / "r.json").write_text(json.dumps(data))
-    with pytest.raises(output.NoReport, match=message):
-        output.read(tmp_path / "r.json")
+    with pytest.raises(writers.NoReport, match=message):
+        writers.read(tmp_path / "r.json")
 
 
 @pytest.mark.parametrize("suffix", [".json", ".md", ".html"])
 def test_what_is_no_character_is_written(tmp_path: Path, suffix: str) -> None:
     odd = Result("Pool", "pad-value", "required", "fail", seen="\ud800")
     report = Report("Pool", "reduces", True, "jax", {}, [odd])
-    output.write(tmp_path / f"r{suffix}", {"jax": [report]}, ["a:B"])
+    writers.write(tmp_path / f"r{suffix}", {"jax": [report]}, ["a:B"])
     assert "\\ud800" in (tmp_path / f"r{suffix}").read_text()
 
 
@@ -180,7 +181,7 @@ def test_what_is_no_character_is_written(tmp_path: Path, suffix: str) -> None:
 
 
 def test_markdown_is_short_first() -> None:
-    text = output.as_markdown(reports(), ["a:Pool(2)"], "run me")
+    text = writers.as_markdown(reports(), ["a:Pool(2)"], "run me")
     head, *folded = text.split("<details>")
     assert "Breaches in 2 of 4 layers, known ones in 1." in head
     assert "checks that ran: jax 8 (2 failed)" in head
@@ -199,7 +200,7 @@ def test_markdown_is_short_first() -> None:
 def test_markdown_of_a_hostile_name() -> None:
     name = "a|b `c` <img src=x> *d* [e](f)\n# g"
     those = {"jax": [report(failing("pad-value", script="````"), layer=name)]}
-    text = output.as_markdown(those, [name], output.command([name]))
+    text = writers.as_markdown(those, [name], summary.command([name]))
     safe = r"a\|b \`c\` &lt;img src=x&gt; \*d\* \[e\](f) # g"
     assert f"| {safe} | passes (inferred) |" in text
     assert f"<summary>{safe}: pad-value (jax)</summary>" in text
@@ -248,14 +249,14 @@ def test_badge(jax: str, torch: str, message: str, color: str) -> None:
 
 
 def test_the_page_tells_everything() -> None:
-    text = page.as_html(reports(), ["a:Pool(2)"])
+    text = html.as_html(reports(), ["a:Pool(2)"])
     told = Elements(text).text
     for word in (
         "Mask contract",
         "Breaches in 2 of 4 layers, known ones in 1.",
         "keras-masking check 'a:Pool(2)'",
         "keras-masking 0.1.0 · keras 3.15.1 · jax 1.2 · torch 1.2",
-        output.last_line(reports()),
+        summary.last_line(reports()),
         "empty-row: pass on jax, tensorflow; fail on torch",
         "pad-value: fail",
         "1 fail on jax, tensorflow; 2 fail on torch, of 2 that ran",
@@ -281,16 +282,16 @@ def test_the_page_tells_everything() -> None:
 )
 def test_the_page_counts_for_a_layer(statuses: list[str], told: str) -> None:
     those = report(*(result(f"check-{s}", s) for s in statuses))
-    text = page.as_html({"jax": [those]}, [])
+    text = html.as_html({"jax": [those]}, [])
     assert f"passes (inferred): {told}</span>" in text
 
 
 def test_a_page_of_nothing() -> None:
-    assert "No layer was checked." in page.as_html({}, [])
+    assert "No layer was checked." in html.as_html({}, [])
 
 
 def test_a_text_of_several_backends_stands_once() -> None:
-    text = page.as_html(reports(), [])
+    text = html.as_html(reports(), [])
     assert text.count("print(&#34;empty-row&#34;)") == 1
     assert text.count("real = ops.where(mask[..., None], inputs, 0)") == 3
     assert [text.count(f"8 on {b}") for b in BACKENDS] == [1, 1, 1]
@@ -302,13 +303,13 @@ def test_breaches_are_told_first() -> None:
         failing("pad-value"),
         result("jit", "blocked", reason="pad-value did not pass"),
     )
-    elements = Elements(page.as_html({"jax": [those]}, []))
+    elements = Elements(html.as_html({"jax": [those]}, []))
     told = [id for id in elements.ids if "/" in id]
     assert told == ["L/pad-value", "L/mask-kept", "L/jit"]
 
 
 def test_links_of_cells_name_what_is_told() -> None:
-    elements = Elements(page.as_html(reports(), []))
+    elements = Elements(html.as_html(reports(), []))
     assert len(set(elements.ids)) == len(elements.ids)
     cells = [link[1:] for link in elements.links if "/" in link]
     assert len(set(cells)) == len(cells) == 10
@@ -319,7 +320,7 @@ def test_links_of_cells_name_what_is_told() -> None:
 
 
 def test_nothing_is_loaded() -> None:
-    text = page.as_html(reports(), [])
+    text = html.as_html(reports(), [])
     assert "http:" not in text
     assert "https:" not in text
     assert "default-src 'none'" in text
@@ -348,7 +349,7 @@ def everywhere(word: str, status: str) -> dict[str, list[Report]]:
 
 def elements_of(word: str, status: str) -> list[tuple[str, ...]]:
     arguments = {"title": word, "command": word}
-    text = page.as_html(everywhere(word, status), [word], **arguments)
+    text = html.as_html(everywhere(word, status), [word], **arguments)
     return Elements(text).found
 
 
@@ -367,7 +368,7 @@ def test_no_field_becomes_an_element(word: str, field: str) -> None:
         other = replace(failing("pad-value"), seen="else")
         those = {"jax": [report(bad)], "torch": [report(other)]}
         those["jax"][0].results[0] = bad
-        found.append(Elements(page.as_html(those, [])).found)
+        found.append(Elements(html.as_html(those, [])).found)
     assert found[0] == found[1]
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_masking.inspector.report import FAULTS
+from keras_masking.inspector.data import FAULTS
 from keras_masking.inspector.report import MaskReport
-from keras_masking.inspector.reports import labels as words
+from keras_masking.inspector.reports import labels
 from keras_masking.inspector.reports.grid import GAP
 from keras_masking.inspector.reports.grid import PITCH
 from keras_masking.inspector.reports.grid import grid
@@ -39,9 +39,9 @@ def test_the_hand_made_report_has_it_all() -> None:
     assert {c.role for c in calls} == {*ROLES, ""}
     assert {c.verdict for c in calls if c.finding} == set(FAULTS)
     kinds = {"finding", "victim", "harmless", "sound", "quiet"}
-    assert {words.kind(c) for c in calls} == kinds
+    assert {labels.kind(c) for c in calls} == kinds
     report = reports.everything()
-    kinds = {words.drift(report, one)[0] for one in report.drift}
+    kinds = {labels.drift(report, one)[0] for one in report.drift}
     assert kinds == {"quiet", "finding", "harmless", "sound"}
 
 
@@ -158,18 +158,18 @@ def test_a_clean_report_is_short() -> None:
 
 
 def test_the_headline() -> None:
-    assert words.headline(reports.clean()) == (
+    assert labels.headline(reports.clean()) == (
         "sound",
         "No finding in 4 calls.",
     )
     report = reports.everything()
-    assert words.headline(report)[1].startswith("The model failed; 9 findings")
+    assert labels.headline(report)[1].startswith("The model failed; 9 findings")
     report.error = ""
-    assert words.headline(report) == ("finding", "9 findings in 27 calls.")
+    assert labels.headline(report) == ("finding", "9 findings in 27 calls.")
     for call in report.calls:
         call.finding = False
-    assert words.headline(report)[0] == "harmless"  # padding moves outputs
-    assert words.headline(MaskReport("m", "jax"))[0] == "quiet"
+    assert labels.headline(report)[0] == "harmless"  # padding moves outputs
+    assert labels.headline(MaskReport("m", "jax"))[0] == "quiet"
 
 
 # Page
@@ -202,7 +202,7 @@ def test_the_drawings_are_the_masks(
     found = iter(SVG.findall(render(report)))
     count = 0
     for call in [*report.findings, *report.calls]:
-        for seen in [*words.inputs(call), *words.outputs(call)]:
+        for seen in [*labels.inputs(call), *labels.outputs(call)]:
             if seen.tensor.mask is None:
                 continue
             svg, mask = next(found), seen.tensor.mask

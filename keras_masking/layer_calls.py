@@ -1,35 +1,25 @@
-"""Runs a layer on masked tensors and looks at what comes out.
+"""Calls a layer with masked tensors, and reads what comes out.
 
 Shared by the contract and the inspector. It reads and writes masks as Keras
 does, on the tensor objects, and turns everything into NumPy.
 """
 
 import inspect
-import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_masking import __version__
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
+from keras_masking.array_compare import as_array
 from keras_masking.ops.dtypes import dtype_name
-
-# Allowed error, relative to the largest value: some 100 roundings.
-TOLERANCE = {
-    "float64": 1e-12,
-    "float32": 2e-5,
-    "float16": 1e-2,
-    "bfloat16": 8e-2,
-}
 
 
 @dataclass(frozen=True)
@@ -60,17 +50,6 @@ def attach(x: np.ndarray, mask: np.ndarray | None) -> Tensor:
     return tensor
 
 
-def spread(mask: np.ndarray, ndim: int) -> np.ndarray:
-    """A mask with axes of one behind its own, so that it goes with `ndim`."""
-    return mask.reshape(mask.shape + (1,) * (ndim - mask.ndim))
-
-
-def as_array(x: Tensor) -> np.ndarray:
-    """A tensor as NumPy; half precision as float32, which NumPy can count."""
-    x = np.asarray(ops.convert_to_numpy(x))
-    return x.astype("float32") if x.dtype.name.endswith("float16") else x
-
-
 def look(outputs: Any) -> Seen:
     """Reads outputs and the masks that they carry."""
     leaves = [x for x in keras.tree.flatten(outputs) if hasattr(x, "shape")]
@@ -80,56 +59,6 @@ def look(outputs: Any) -> Seen:
         [None if m is None else as_array(m) for m in masks],
         [dtype_name(x) for x in leaves],
     )
-
-
-def versions() -> dict[str, str]:
-    """The versions of this package, of Keras, and of its backend."""
-    backend = keras.backend.backend()
-    return {
-        "keras_masking": __version__,
-        "keras": keras.__version__,
-        backend: _version(backend),
-    }
-
-
-def _version(backend: str) -> str:
-    for name in (backend, f"{backend}-cpu"):
-        try:
-            return version(name)
-        except Exception:
-            continue
-    return "unknown"
-
-
-def magnitude(x: np.ndarray) -> float:
-    """The largest finite value, without its sign."""
-    finite = np.abs(x[np.isfinite(x)]) if x.dtype.kind == "f" else np.abs(x)
-    return float(finite.max()) if finite.size else 0.0
-
-
-def differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """How far two arrays are apart, place by place.
-
-    NaN beside NaN is equal, and so is an infinity beside itself; NaN beside
-    anything else is infinitely far.
-    """
-    x, y = x.astype("float64"), y.astype("float64")
-    with np.errstate(invalid="ignore"):
-        gaps = np.abs(x - y)
-    alike = (np.isnan(x) & np.isnan(y)) | (x == y)
-    return np.where(alike, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
-
-
-def first_words(error: Exception) -> str:
-    """The first line of what an error says, without Keras' own around it."""
-    # A KeyError says what it says as Python would write it down.
-    key = isinstance(error, KeyError) and error.args
-    text = str(error.args[0] if key else error)
-    text = re.sub(r"\x1b\[\d*m", "", text)
-    lines = text.split("Exception encountered: ")[-1].splitlines()
-    said = [s.strip() for s in lines if s.strip()]
-    told = [s for s in said if not s.startswith("Exception encountered")]
-    return (told or said or ["(no message)"])[0]
 
 
 def mask_parameters(layer: Any) -> list[str]:
