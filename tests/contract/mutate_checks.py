@@ -21,7 +21,7 @@ from tests.contract.broken import modes
 from tests.contract.broken import values
 
 # PyTorch compiles only when asked, and then takes seconds for each layer. What
-# compares backends has its broken layer in test_workers.py.
+# compares backends has its broken layer in test_supervisor.py.
 NOT_HERE = {"torch": {"jit"}}
 ELSEWHERE = {"cross-backend"}
 

@@ -20,7 +20,7 @@ from tests import helpers
 from tests.contract.reports import report
 from tests.contract.reports import reports
 from tests.contract.reports import result
-from tests.contract.test_workers import answers
+from tests.contract.test_supervisor import answers
 
 pytestmark = pytest.mark.kit
 
