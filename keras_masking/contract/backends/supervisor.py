@@ -155,7 +155,7 @@ class Worker:
         self.deadline = time.monotonic() + max(START, self.timeout)
         with open(self.home / "log", "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", __name__.removesuffix("s")],
+                [sys.executable, "-m", f"{__package__}.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
