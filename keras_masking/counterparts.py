@@ -1,5 +1,9 @@
 """Which layers of ours stand for which of Keras', by name alone."""
 
+from typing import Any
+
+import keras
+
 # Classes of `keras.layers`; ours have `Masked` before the name, and take the
 # same config.
 DROP_INS = (
@@ -48,3 +52,15 @@ WRONG = {
     "ZeroPadding1D": "its zeros count as steps; those of `MaskedZeroPadding1D` "
     "are padding",
 }
+
+
+def name_in_keras(layer: Any) -> str:
+    """What `keras.layers` calls the layer's class; "" if it is not Keras'.
+
+    Not always `__name__`: `GroupQueryAttention` is `GroupedQueryAttention`.
+    """
+    kind = type(layer)
+    names = (kind.__name__, *DROP_INS)
+    return next(
+        (n for n in names if getattr(keras.layers, n, None) is kind), ""
+    )

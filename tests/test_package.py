@@ -57,6 +57,7 @@ def test_wheel(built: Path) -> None:
     assert required == {"click", "jinja2", "keras", "numpy", "rich"}
     assert set(fields.get_all("Provides-Extra")) == {
         "tensorflow",
+        "tensorflow-cpu",
         "torch",
         "jax",
         "bench",

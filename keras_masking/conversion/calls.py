@@ -11,6 +11,8 @@ from keras_masking._keras import is_functional
 
 def is_model(layer: Any) -> bool:
     """Whether it is a model that can be looked into."""
+    if not isinstance(layer, keras.Model):
+        return False
     sequential = isinstance(layer, keras.Sequential)
     own = type(layer).call is not keras.Sequential.call
     return (sequential and not own) or is_functional(layer)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_masking.conversion.calls import is_model
-from keras_masking.conversion.counterparts import is_of_keras
+from keras_masking.counterparts import name_in_keras
 
 
 def carry(old: Any, new: Any) -> None:
@@ -14,7 +14,7 @@ def carry(old: Any, new: Any) -> None:
     if is_model(old):
         return  # its layers are carried one by one
     new.set_weights(old.get_weights())
-    if type(new) is type(old) and is_of_keras(old):
+    if type(new) is type(old) and name_in_keras(old):
         own = "load_own_variables" in vars(type(old))
         if own and hasattr(old, "adapt"):  # it computes more of its weights
             store: dict[str, Any] = {}

@@ -8,15 +8,10 @@ from keras_masking import layers
 from keras_masking.counterparts import DROP_INS
 from keras_masking.counterparts import WRAPPED
 from keras_masking.counterparts import WRONG
+from keras_masking.counterparts import name_in_keras
 
 # What `x + y` and `x * y` are in a graph.
 OPERATIONS = {"Add": layers.MaskedAdd, "Multiply": layers.MaskedMultiply}
-
-
-def is_of_keras(layer: Any) -> bool:
-    """Whether it is Keras' own, not somebody's of the same name."""
-    name = type(layer).__name__
-    return type(layer) is getattr(keras.layers, name, None)
 
 
 def normalized_axes(layer: Any, rank: int) -> list[int]:
@@ -32,9 +27,10 @@ def counterpart(layer: Any, rank: int) -> Any:
     Raises:
         ValueError, TypeError: If ours refuses the configuration.
     """
-    if not is_of_keras(layer):
+    name = name_in_keras(layer)
+    if not name:
         return None
-    name, config = type(layer).__name__, layer.get_config()
+    config = layer.get_config()
     axes = normalized_axes(layer, rank)
     if name == "Softmax" and axes == [rank - 1]:
         return layers.MyActivation("softmax", **base_config(layer))
@@ -60,10 +56,17 @@ def operation_counterpart(operation: Any, given: list[Any]) -> Any:
 
 def breach(layer: Any, rank: int) -> str:
     """Why a layer of Keras lets padding in, for inputs of that rank; or ''."""
-    name = type(layer).__name__
-    if not is_of_keras(layer) or normalized_axes(layer, rank) == [rank - 1]:
+    name = name_in_keras(layer)
+    if not name or normalized_axes(layer, rank) == [rank - 1]:
         return ""
     return WRONG.get(name, "")
+
+
+def has_learned_statistics(layer: Any) -> bool:
+    """Whether it normalizes by statistics of batches, and has seen some."""
+    if not isinstance(layer, keras.layers.BatchNormalization):
+        return False
+    return bool(keras.ops.convert_to_numpy(layer.moving_mean).any())
 
 
 def base_config(layer: Any) -> dict[str, Any]:

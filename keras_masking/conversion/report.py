@@ -2,6 +2,32 @@
 
 from dataclasses import dataclass
 from dataclasses import field
+from typing import NamedTuple
+
+
+class Difference(NamedTuple):
+    """A layer that gives other numbers than the old one without padding.
+
+    Attributes:
+        name: The name of the layer.
+        layer: The class of the old one.
+        strides: Its strides.
+        remainders: It differs where the number of steps that reach it, modulo
+            `strides`, is one of these.
+    """
+
+    name: str
+    layer: str
+    strides: int
+    remainders: tuple[int, ...]
+
+    def __str__(self) -> str:
+        if len(self.remainders) == self.strides:
+            where = "at any number of steps"
+        else:
+            rest = " or ".join(map(str, self.remainders))
+            where = f"where its steps % {self.strides} is {rest}"
+        return f"{self.name}: {self.layer}: without padding, {where}"
 
 
 @dataclass
@@ -13,13 +39,25 @@ class ConversionReport:
             what stands in its place.
         left: For each layer that stays although it loses the mask, or lets
             padding in, its name, its class, and why.
+        differs: A `Difference` for each layer that gives other numbers than
+            the old one without padding too.
+        fine_tune: For each layer whose weights carry what padding did to them
+            before, its name, its class, and why.
     """
 
     replaced: list[tuple[str, str, str]] = field(default_factory=list)
     left: list[tuple[str, str, str]] = field(default_factory=list)
+    differs: list[Difference] = field(default_factory=list)
+    fine_tune: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
         rows = [f"replaced  {n}: {a} -> {b}" for n, a, b in self.replaced]
         rows += [f"left      {n}: {a}: {why}" for n, a, why in self.left]
-        rows += [f"{len(self.replaced)} replaced, {len(self.left)} left"]
-        return "\n".join(rows)
+        rows += [f"differs   {one}" for one in self.differs]
+        rows += [f"fine-tune {n}: {a}: {why}" for n, a, why in self.fine_tune]
+        total = f"{len(self.replaced)} replaced, {len(self.left)} left"
+        if self.differs:
+            total += f", {len(self.differs)} different without padding"
+        if self.fine_tune:
+            total += f", {len(self.fine_tune)} to fine-tune"
+        return "\n".join([*rows, total])

@@ -14,15 +14,20 @@ from keras_masking.conversion.calls import is_model
 from keras_masking.conversion.calls import parameters
 from keras_masking.conversion.calls import tensors_in
 from keras_masking.conversion.calls import told
+from keras_masking.conversion.changes import changed_remainders
 from keras_masking.conversion.counterparts import base_config
 from keras_masking.conversion.counterparts import breach
 from keras_masking.conversion.counterparts import counterpart
 from keras_masking.conversion.counterparts import operation_counterpart
 from keras_masking.conversion.report import ConversionReport
+from keras_masking.conversion.report import Difference
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 
-LOST = "it loses the mask; put `KeepMask` around it if it keeps the steps"
+LOST = (
+    "it loses the mask; put `KeepMask` around it if it keeps the steps and "
+    "lets no padding in"
+)
 LOST_BY_OPERATION = (
     "an operation between layers loses the mask; use a layer, for example "
     "`KeepMask(keras.layers.Lambda(...))`"
@@ -43,10 +48,13 @@ class Walk:
     after it was made: then another one is made that knows.
     """
 
-    def __init__(self, reached: set[int], refused: dict[int, str]) -> None:
+    def __init__(
+        self, reached: set[int], refused: dict[int, str], replaces: bool = True
+    ) -> None:
         self.report = ConversionReport()
         self.reached = reached  # ids of layers that a mask reaches
         self.refused = refused  # ids of layers that ours cannot stand for
+        self.replaces = replaces  # else all layers stay Keras'
         self.again = False
         self.made: dict[int, tuple[Any, Any]] = {}  # the old one, the new
         self.perhaps: list[Any] = []  # tensors that carry a mask when run
@@ -112,9 +120,8 @@ class Walk:
     def call(self, layer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Calls what stands for `layer`; it is made at the first call."""
         key, given = id(layer), tensors_in((args, kwargs))
-        masked = told(layer, args, kwargs) or any(
-            get_mask(x) is not None for x in given
-        )
+        carried = any(get_mask(x) is not None for x in given)
+        masked = carried or told(layer, args, kwargs)
         unseen = any(self.is_unseen(x) for x in given)
         if (masked or unseen) and key not in self.reached:
             self.reached.add(key)
@@ -132,8 +139,20 @@ class Walk:
             new = self.clone(layer)
             self.made[key] = layer, new
             outputs = new(*args, **kwargs)
-        self.follow(layer, new, given, outputs, masked, unseen)
+        self.compare(layer, new, given)
+        self.follow(layer, new, given, outputs, carried, masked, unseen)
         return outputs
+
+    def compare(self, layer: Any, new: Any, given: list[Any]) -> None:
+        """Says where `new` gives other numbers without padding."""
+        if type(new) is type(layer) or is_model(layer):
+            return
+        if remainders := changed_remainders(new, given[0].shape[1]):
+            name, kind = layer.name, type(layer).__name__
+            one = Difference(name, kind, new.window[1], remainders)
+            if id(layer) not in self.said:
+                self.said.add(id(layer))
+                self.report.differs.append(one)
 
     def is_unseen(self, x: Any) -> bool:
         """Whether `x` may carry a mask that the graph does not know."""
@@ -149,6 +168,7 @@ class Walk:
         new: Any,
         given: list[Any],
         outputs: Any,
+        carried: bool,
         masked: bool,
         unseen: bool,
     ) -> None:
@@ -167,7 +187,8 @@ class Walk:
         rank = max(len(x.shape) for x in given)
         kept = [y for y in bare if len(y.shape) >= rank]
         stays = type(new) is type(layer)
-        lost = masked and kept and len(bare) == len(flat)
+        # One that takes its mask as an argument hands none on by itself.
+        lost = carried and kept and len(bare) == len(flat)
         if stays and (lost or is_deaf(layer)):
             operation = not isinstance(layer, keras.layers.Layer)
             self.leave(layer, LOST_BY_OPERATION if operation else LOST)
@@ -196,6 +217,8 @@ class Walk:
 
     def ours(self, layer: Any, given: list[Any]) -> Any:
         """The layer of ours for one that a mask reaches, None if it stays."""
+        if not self.replaces:
+            return None
         if not isinstance(layer, keras.layers.Layer):
             return operation_counterpart(layer, given)
         rank = len(given[0].shape)
@@ -225,10 +248,12 @@ class Walk:
         rows = keras.KerasTensor((None, *given.shape[2:]), dtype=given.dtype)
         looks = steps or is_model(inner)
         new = self.stand_in(inner, [rows]) if looks else self.clone(inner)
+        self.compare(inner, new, [rows])
         stays = type(new) is type(inner) and not is_model(inner)
         if steps and stays and is_deaf(inner):
             self.leave(inner, LOST)
-        kind = layers.MaskedTimeDistributed if reached else type(layer)
+        ours = reached and self.replaces
+        kind = layers.MaskedTimeDistributed if ours else type(layer)
         return kind(new, **base_config(layer))
 
     def clone(self, layer: Any) -> Any:

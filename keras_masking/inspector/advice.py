@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import keras
-
 from keras_masking.counterparts import DROP_INS
 from keras_masking.counterparts import WRAPPED
+from keras_masking.counterparts import name_in_keras
 from keras_masking.inspector.watching.watch import Call
 
 CONVERT = "`keras_masking.convert(model)` does it for a whole model."
@@ -63,13 +62,10 @@ OPERATION = (
 def advise(call: Call, verdict: str) -> str:
     """What to write, for a call to blame."""
     layer = call.layer
-    name = type(layer).__name__
     if call.operation:
         return OPERATION
-    if type(layer) is getattr(keras.layers, name, None):
-        known = _of_keras(name, layer)
-        if known:
-            return known
+    if known := _of_keras(name_in_keras(layer), layer):
+        return known
     if verdict == "drops" and len([s for s in call.inputs if s.axes]) > 1:
         return MERGED
     return GENERAL[verdict]

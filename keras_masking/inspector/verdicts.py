@@ -267,9 +267,12 @@ def percent(moved: float | None) -> str:
     """A relative difference in words."""
     if moved is None or math.isinf(moved):
         return "more than a number can say"
-    if moved > 10:
-        return f"{float(f'{moved:.2g}'):.0f} times their size"
-    return f"{100 * moved:.2g} % of their size"
+    rounded = float(f"{moved:.2g}")
+    if rounded >= 10:
+        return f"{rounded:.0f} times their size"
+    if rounded >= 1:
+        return f"{rounded:g} times their size"
+    return f"{100 * rounded:g} % of their size"
 
 
 def _list(places: list[int]) -> str:

@@ -358,6 +358,92 @@ class WritesItsWeight(Layer):
 
 
 @sound()
+class Renamed(Layer):
+    """Its config spells an argument in another way."""
+
+    def __init__(self, factor: float = 2.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x: Any) -> Any:
+        return x * self.factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.factor}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(factor=config.pop("scale"), **config)
+
+
+@sound()
+class MadeWith(Layer):
+    """Arguments that are needed to make it, and are not in its config.
+
+    Values to start with are weights later, a seed is saved with them, and
+    what it prints changes nothing.
+    """
+
+    def __init__(
+        self,
+        start: float = 1.0,
+        seed: int | None = None,
+        verbose: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.start, self.verbose = start, verbose
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, shape: Any) -> None:
+        self.scale = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(self.start)
+        )
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        y = x * self.scale
+        if not training:
+            return y
+        return keras.random.dropout(y, 0.5, seed=self.seed_generator)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+@sound()
+class Around(layers.Wrapper):
+    """A wrapper with arguments of its own, in the config of Keras' making."""
+
+    def __init__(
+        self, layer: Any = None, scale: float = 2.0, **kwargs: Any
+    ) -> None:
+        super().__init__(layer or layers.Dense(3), **kwargs)
+        self.scale = scale
+        self.supports_masking = True
+
+    def call(self, x: Any) -> Any:
+        return self.layer(x) * self.scale
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return self.layer.compute_output_shape(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}
+
+
+@sound()
+class Automatic(Layer):
+    """Has no config of its own: Keras makes one of what it was given."""
+
+    def __init__(self, scale: float = 2.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, x: Any) -> Any:
+        return x * self.scale
+
+
+@sound()
 class OfSixSteps(Layer):
     """Made for one number of steps, and refuses any other."""
 

@@ -16,6 +16,7 @@ from keras_masking import layers
 from keras_masking.inspector import MaskFindingsError
 from keras_masking.inspector import MaskReport
 from keras_masking.inspector.data import FAULTS
+from keras_masking.inspector.verdicts import percent
 from tests.inspector import gallery
 from tests.inspector.gallery import IDS
 from tests.inspector.gallery import build
@@ -226,6 +227,31 @@ def test_bad_input(model: Any, inputs: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         inspect_masks(build(model), inputs)
     assert "Received: " in str(caught.value)
+
+
+def test_a_key_that_the_model_has_not() -> None:
+    """The report had no finding and said "No mask was born"."""
+    ids = keras.Input((None,), dtype="int32", name="tokens")
+    x = kl.Embedding(10, 3, mask_zero=True)(ids)
+    model = keras.Model({"tokens": ids}, kl.GlobalAveragePooling1D()(x))
+    with pytest.raises(ValueError) as caught:
+        inspect_masks(model, {"token": IDS})
+    assert "Received: inputs=['token']" in str(caught.value)
+    assert "Did you mean 'tokens'?" in str(caught.value)
+    assert not inspect_masks(model, {"tokens": IDS}).error
+
+
+@pytest.mark.parametrize(
+    "moved, words",
+    [
+        (7.9, "7.9 times their size"),  # it was "7.9e+02 %"
+        (0.999, "1 times their size"),  # it was "1e+02 %"
+        (0.0123, "1.2 % of their size"),
+        (123456, "120000 times their size"),
+    ],
+)
+def test_a_relative_difference_in_words(moved: float, words: str) -> None:
+    assert percent(moved) == words
 
 
 def test_inputs_that_the_model_refuses() -> None:

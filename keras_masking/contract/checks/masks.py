@@ -130,7 +130,8 @@ def check_mask_shape(bench: Bench) -> None:
 
     Why: the next layer pairs mask and steps by their place.
     Cause: the layer changes the number of steps, and `compute_mask` hands on
-        the mask of the input.
+        the mask of the input. Give it the steps that the outputs come from; for
+        windows of steps `keras_masking.ops.window_mask(mask, 2, strides=2)`.
     Wrong:
         def call(self, x): return x[:, ::2]
     Right:

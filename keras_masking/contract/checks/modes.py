@@ -12,6 +12,7 @@ from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import same
+from keras_masking.contract.harness.config_arguments import check_arguments
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import Bench
 from keras_masking.contract.harness.layer_harness import Breach
@@ -210,14 +211,17 @@ def check_save_load(bench: Bench) -> None:
 
     Why: a model is trained once and loaded a thousand times. A flag that is
         lost on the way turns the mask off in production.
-    Cause: `get_config` forgets an argument, or `supports_masking` is set from
-        outside.
+    Cause: `get_config` forgets an argument (one with a default is tried with
+        other values), or `supports_masking` is set from outside.
     Wrong:
         layer = Scale(); layer.supports_masking = True
     Right:
-        def __init__(self, **kwargs):
+        def __init__(self, scale=1.0, **kwargs):
             super().__init__(**kwargs)
-            self.supports_masking = True
+            self.scale, self.supports_masking = scale, True
+
+        def get_config(self):
+            return {**super().get_config(), "scale": self.scale}
     """
     bench.needs_any_batch()
     layer = bench.layer
@@ -261,3 +265,4 @@ def check_save_load(bench: Bench) -> None:
         )
     seen = bench.call(again, bench.batch)
     _same_as_eager(bench, seen, bench.batch, "loaded")
+    check_arguments(bench)

@@ -14,6 +14,7 @@ from keras_masking import layer_calls
 from keras_masking._keras import get_mask
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.names import did_you_mean
 
 Mask = np.ndarray | None
 MORE = 12  # padding steps: a multiple of the usual strides
@@ -105,6 +106,10 @@ def _asked(inputs: Any, model: Any) -> list[str]:
         signature = getattr(model, "input", None) if model.built else None
         if not isinstance(signature, dict):
             return []
+        unknown = [str(k) for k in inputs if k not in signature]
+        if unknown and (missing := signature.keys() - inputs.keys()):
+            near = "".join(did_you_mean(k, missing, 0.5) for k in unknown)
+            _refuse(f"the model's inputs are {list(signature)}.{near}", unknown)
         given = {k: signature[k].dtype for k in inputs if k in signature}
         return [] if len(given) < len(inputs) else keras.tree.flatten(given)
     return [x.dtype for x in getattr(model, "inputs", None) or []]

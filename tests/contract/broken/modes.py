@@ -208,6 +208,32 @@ class ForgetsScale(Layer):
         return super().get_config()
 
 
+class ForgetsClip(Layer):
+    """Its config has one of its two arguments."""
+
+    def __init__(self, scale=2.0, clip=None, **kwargs):
+        super().__init__(**kwargs)
+        self.scale, self.clip = scale, clip
+
+    def call(self, x):
+        y = x * self.scale
+        return y if self.clip is None else ops.clip(y, -self.clip, self.clip)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+class ForgetsRate(keras.layers.Dense):
+    """A layer of Keras' with an argument more, used in training alone."""
+
+    def __init__(self, units=3, rate=0.0, **kwargs):
+        super().__init__(units, **kwargs)
+        self.rate = rate
+
+    def call(self, x, training=None):
+        return super().call(x) * (1 - self.rate if training else 1)
+
+
 class ForgetsName(Layer):
     def call(self, x):
         return x * 2.0
@@ -481,6 +507,18 @@ BROKEN = [
         Case(lambda: ForgetsScale(3.0), name="ForgetsScale"),
         "save-load",
         "`get_config` forgets an argument",
+    ),
+    Broken(
+        Case(ForgetsScale, name="ForgetsDefault"),
+        "save-load",
+        "`get_config` forgets an argument, and this case has its default",
+    ),
+    Broken(Case(ForgetsClip), "save-load", "`get_config` forgets one of two"),
+    Broken(
+        Case(ForgetsRate),
+        "save-load",
+        "the config is that of the class above, without the new argument",
+        also={"grad-nan-padding"},  # as any Dense
     ),
     Broken(
         Case(ForgetsName),
