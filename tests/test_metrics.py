@@ -258,6 +258,95 @@ def test_a_batch_without_real_steps_changes_nothing(name: str) -> None:
     assert_close(ours.result(), oracle(steps(y_true, y_pred, MASK)))
 
 
+FLOAT = {"dtype": "float32"}
+SPARSE = {"sparse_y_pred": False, **FLOAT}
+# What the metrics of Keras take that are not made with nothing.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "BinaryIoU": FLOAT,
+    "IoU": {"num_classes": 4, "target_class_ids": [0, 2], **SPARSE},
+    "MeanIoU": {"num_classes": 4, **SPARSE},
+    "OneHotIoU": {"num_classes": 4, "target_class_ids": [0, 2], **FLOAT},
+    "OneHotMeanIoU": {"num_classes": 4, **FLOAT},
+    "PrecisionAtRecall": {"recall": 0.5},
+    "R2Score": {"num_regressors": 2},
+    "RecallAtPrecision": {"precision": 0.5},
+    "SensitivityAtSpecificity": {"specificity": 0.5},
+    "SpecificityAtSensitivity": {"sensitivity": 0.5},
+    "SparseTopKCategoricalAccuracy": {"k": 2},
+    "TopKCategoricalAccuracy": {"k": 2},
+}
+# Of values, and not of targets; and one of relative errors of given numbers.
+OTHERS = {"Mean", "MeanMetricWrapper", "MeanRelativeError", "Metric", "Sum"}
+EVERY = sorted(
+    {
+        thing.__name__: thing
+        for thing in vars(K).values()
+        if isinstance(thing, type)
+        and issubclass(thing, K.Metric)
+        and thing.__name__ not in OTHERS
+    }.items()
+)
+
+
+def goals_of(name: str) -> np.ndarray:
+    """Targets for predictions `CHANCES`, of each kind that metrics want."""
+    if name.startswith("Sparse") or name in ("IoU", "MeanIoU"):
+        return CLASSES
+    distances = ("Correlation", "R2Score", "Mean", "Divergence", "LogCosh")
+    if any(word in name for word in distances):
+        return CHANCES[::-1].copy()
+    return ONE_HOT
+
+
+@pytest.mark.parametrize(("name", "kind"), EVERY)
+def test_every_metric_of_keras_without_weightless_steps(
+    name: str, kind: type[keras.metrics.Metric]
+) -> None:
+    """As Keras' metric of the other steps, one sample each.
+
+    A batch without any weight changes nothing: the correlation was NaN. R2 of
+    regressors counted 21 samples here. Of rows without steps, NaN * 0 was NaN.
+    """
+    arguments = ARGUMENTS.get(name, {})
+    y_true = goals_of(name)
+    theirs = kind(**arguments)
+    theirs.update_state(y_true[MASK], CHANCES[MASK], WEIGHTS[MASK])
+    wanted = to_numpy(theirs.result())
+    assert np.isfinite(wanted).all()
+    weights = np.where(MASK, WEIGHTS, np.float32(0))
+    spoiled_both = [spoiled(x, MASK, np.nan) for x in (y_true, CHANCES)]
+    ours = metrics.MaskedMetric(kind(**arguments))
+    ours.update_state(*spoiled_both, weights)
+    ours.update_state(*spoiled_both, weights * 0)
+    assert_close(ours.result(), wanted)
+    flat = [x.reshape(21, *x.shape[2:]) for x in (*spoiled_both, weights)]
+    ours.reset_state()
+    ours.update_state(*flat)
+    assert_close(ours.result(), wanted)
+
+
+def test_weights_of_other_dtypes() -> None:
+    """A metric of integers warns of floats; booleans are a mask as well."""
+    for weights in (MASK, MASK.astype("int32"), MASK.astype("float32")):
+        ours = metrics.MaskedMetric("RootMeanSquaredError")
+        ours.update_state(VALUES, SCORES, weights)
+        wanted = root_mean_square(steps(VALUES, SCORES, MASK))
+        assert_close(ours.result(), wanted)
+    ours = metrics.MaskedMetric(K.BinaryIoU())
+    assert "int" in ours.dtype
+    ours.update_state(TRUE, CHANCE, mask=MASK)
+    assert_close(ours.result(), binary_iou(steps(TRUE, CHANCE, MASK)))
+
+
+def test_a_weight_for_each_number() -> None:
+    """Of predictions `(batch, features)`; NaN of weight 0 made it NaN."""
+    ours = metrics.MaskedMetric("RootMeanSquaredError")
+    hidden = [np.where(MASK, x[..., 0], np.nan) for x in (VALUES, SCORES)]
+    ours.update_state(*hidden, MASK.astype("float32"))
+    wanted = root_mean_square(steps(VALUES[..., :1], SCORES[..., :1], MASK))
+    assert_close(ours.result(), wanted)
+
+
 def test_without_a_mask_it_is_the_inner_metric() -> None:
     for y_true, y_pred, weights in (
         (TRUE, CHANCE, WEIGHTS),
