@@ -27,6 +27,7 @@ ORDER = {
         "stateless_call_ignores_mask": "",
         "torch_multiplies_sample_weight_in_place": "MaskedLoss",
         "sample_weight_of_rows_weighs_steps": "MaskedLoss",
+        "class_weight_of_steps_weighs_rows": "MaskedLoss, MaskedMetric",
         "functional_call_masks_wrong_input": "AttachMask",
         "functional_call_leaves_mask_on_input": "AttachMask",
         "rnn_on_jax_takes_state_for_output": "",

@@ -12,12 +12,18 @@ from keras_masking._keras import scale_loss
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops import apply_mask
+from keras_masking.ops.class_weights import ClassWeight
+from keras_masking.ops.class_weights import read_class_weight
+from keras_masking.ops.class_weights import restored
+from keras_masking.ops.class_weights import times_class_weights
 from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import wide_dtype
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.targets import NO_STEPS
 from keras_masking.ops.targets import fits
 from keras_masking.ops.targets import read_targets
 from keras_masking.ops.targets import read_weights
+from keras_masking.ops.targets import where_weighed
 
 __all__ = ["MaskedLoss"]
 
@@ -29,8 +35,8 @@ class MaskedLoss(keras.losses.Loss):
     Keras' own losses obey the mask of `y_pred` too, and give the same number
     as long as all padding is finite. This one is for what they do not do:
     targets or predictions that are NaN at padding steps, where Keras
-    multiplies by 0; a weight for each sequence; targets of shape
-    `(batch, steps)` for predictions of shape `(batch, steps, 1)`.
+    multiplies by 0; a weight for each sequence, or for each class; targets of
+    shape `(batch, steps)` for predictions of shape `(batch, steps, 1)`.
 
     Args:
         loss: The loss of a step: name of a Keras loss, `keras.losses.Loss`, or
@@ -42,13 +48,24 @@ class MaskedLoss(keras.losses.Loss):
             of each step, 0 at padding steps. Defaults to `"auto"`: that of
             `loss`, which is the mean for a name or a function.
         name: Name of the loss. Defaults to that of `loss`.
+        class_weight: Dict from classes, integers from 0 on, to weights: each
+            step weighs what the class of its target does, times its
+            `sample_weight`. A class without an entry weighs 1. Targets are
+            integers `(batch, steps)` or `(batch, steps, 1)`, one-hot
+            `(batch, steps, classes)`, of which the largest counts, or 0 and 1
+            `(batch, steps, 1)`. Not that of `fit`, which knows no steps: it
+            weighs a row by the place of its largest class. Defaults to that of
+            `loss`, if it is a `MaskedLoss`.
 
     Call arguments:
         y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` if they are
             classes or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
         sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step. Defaults to 1.
+            `(batch, steps)`, one for each step. Defaults to 1. A step of
+            weight 0 adds nothing, NaN included; `"mean"` and
+            `"sum_over_batch_size"` count it even so, as Keras does, and
+            `"mean_with_sample_weight"` does not.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `y_pred` carries, if any. One on `y_true`
             is not read.
@@ -66,7 +83,7 @@ class MaskedLoss(keras.losses.Loss):
         Drops in for: the loss it wraps.
         Differs: Keras takes weights of shape `(batch,)` for some along the
             steps, or fails, and changes the caller's on PyTorch. float16
-            accumulates in float32.
+            is computed and accumulated in float32.
 
     Returns:
         A number, or a tensor of shape `(batch, steps)` where nothing is
@@ -74,7 +91,10 @@ class MaskedLoss(keras.losses.Loss):
 
     Raises:
         MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` the mask.
-        ValueError: If `loss` gives no number for each step, as CTC and Dice.
+        ValueError: If `loss` gives no number for each step, as CTC and Dice;
+            if `sample_weight` has other axes; if `class_weight` is no such
+            dict, names a class that the predictions do not have, or `y_true`
+            is neither of the targets above.
 
     Example:
 
@@ -90,6 +110,7 @@ class MaskedLoss(keras.losses.Loss):
         loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
         reduction: str | None = "auto",
         name: str | None = None,
+        class_weight: ClassWeight | None = None,
     ) -> None:
         inner = _read_loss(loss)
         if reduction == "auto":
@@ -99,6 +120,9 @@ class MaskedLoss(keras.losses.Loss):
         dtype = getattr(inner, "dtype", None)
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.loss = inner
+        if class_weight is None:
+            class_weight = getattr(inner, "class_weight", None)
+        self.class_weight = read_class_weight(self.who, class_weight)
 
     @property
     def who(self) -> str:
@@ -130,26 +154,43 @@ class MaskedLoss(keras.losses.Loss):
         y_pred: Tensor,
         sample_weight: Tensor | None = None,
         mask: Tensor | None = None,
+        count_zeros: bool = True,
     ) -> tuple[Tensor, Tensor]:
         """The weighted losses, and what each of them counts in a mean.
 
-        Both are 0 at padding steps, and float32 at least.
+        Both are 0 at padding steps, and float32 at least. A step of weight 0
+        has the loss 0, and counts if `count_zeros`.
         """
         y_true, y_pred, mask = read_targets(self.who, y_true, y_pred, mask)
+        # Half precision holds neither the classes of many nor large squares.
+        dtype = wide_dtype(self.dtype)
         # The loss of padding must be finite where it can, its gradient too: a
         # prediction of 0 is not, divided by the sum of its classes.
-        y_true = ops.cast(apply_mask(y_true, mask), self.dtype)
-        y_pred = ops.cast(apply_mask(y_pred, mask, 1.0), self.dtype)
-        losses = ops.convert_to_tensor(self.call(y_true, y_pred))
+        y_true = apply_mask(y_true, mask)
+        y_pred = ops.cast(apply_mask(y_pred, mask, 1.0), dtype)
+        weights = sample_weight
+        if self.class_weight is not None:
+            weights = times_class_weights(
+                *(self.who, self.class_weight, weights, y_true, y_pred),
+                rows=mask is None,
+            )
+        if weights is not None:
+            weights = ops.convert_to_tensor(weights)
+            y_true = where_weighed(y_true, weights)
+            y_pred = where_weighed(y_pred, weights, 1.0)
+        losses = self.call(ops.cast(y_true, dtype), y_pred)
+        losses = ops.convert_to_tensor(losses)
         mask = self._join(mask, losses)
         losses = wide(losses)
         counts = ops.ones_like(losses)
-        if sample_weight is not None:
-            weights = read_weights(self.who, sample_weight, losses)
+        if weights is not None:
+            weights = read_weights(self.who, weights, losses)
             weights = ops.cast(weights, losses.dtype)
-            losses = losses * weights
+            losses = where_weighed(losses * weights, weights)
             if self.reduction == "mean_with_sample_weight":
                 counts = weights
+            elif not count_zeros:
+                counts = where_weighed(counts, weights)
         return apply_mask(losses, mask), apply_mask(counts, mask)
 
     def _join(self, mask: Tensor | None, losses: Tensor) -> Tensor | None:
@@ -175,7 +216,15 @@ class MaskedLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         loss = keras.losses.serialize(self.loss)
-        return {**super().get_config(), "loss": loss}
+        return {
+            **super().get_config(),
+            "loss": loss,
+            "class_weight": self.class_weight,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "MaskedLoss":
+        return cls(**restored(config))
 
 
 def _read_loss(loss: Any) -> Any:

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "ops": {"_types", "_keras", "_export", "errors", "ops"},
     "layers": {"_types", "_keras", "_export", "errors", "ops", "layers"},
     "losses": {"_types", "_keras", "_export", "errors", "ops"},
-    "metrics": {"_types", "_export", "errors", "ops", "losses"},
+    "metrics": {"_types", "_export", "errors", "ops", "losses", "metrics"},
     "conversion": {"_keras", "counterparts", "errors", "layers", "conversion"},
     "array_compare": {"_types"},
     "layer_calls": {"_types", "_keras", "array_compare", "ops"},

@@ -1,5 +1,6 @@
 """`MaskedLoss` against plain loops over the real steps."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -272,6 +273,133 @@ def test_masks_and_losses_of_other_ranks() -> None:
     assert_close(ours(y_true, y_pred, mask=tokens), np.mean(each))
 
 
+@pytest.mark.parametrize("reduction", [*MEANS, "sum", None])
+def test_weights_of_0_hide_what_is_nan(reduction: str | None) -> None:
+    """It was NaN, the gradient too. A mean counts these steps, as Keras does;
+    the mean by weights does not."""
+    weights = np.where(MASK, WEIGHTS, np.float32(0))
+    ours = MaskedLoss("mse", reduction)
+    wanted = to_numpy(
+        keras.losses.MeanSquaredError(reduction)(TARGETS, SCORES, weights)
+    )
+    seen = ours(spoiled(TARGETS, MASK, np.nan), SCORES, weights)
+    assert_close(seen, wanted)
+    (seen,) = gradient(
+        lambda p: ops.sum(ours(spoiled(TARGETS, MASK, np.nan), p, weights)),
+        spoiled(SCORES, MASK, np.nan),
+    )
+    scale = {None: 1, "sum": 1, MEANS[2]: weights.sum()}.get(reduction, 21)
+    wanted = (SCORES - TARGETS) * weights[..., None] / 2 / scale
+    assert_close(seen, wanted)
+
+
+def test_labels_of_weight_0_may_be_no_classes() -> None:
+    ours = MaskedLoss(
+        "sparse_categorical_crossentropy", "mean_with_sample_weight"
+    )
+    labels = spoiled(CLASSES, MASK, np.nan)
+    assert labels.min() == -1
+    seen = ours(labels, CHANCES, MASK.astype("float32"))
+    assert_close(seen, mean(of_class, CLASSES, CHANCES, MASK))
+
+
+CLASS_WEIGHT = {0: 1.0, 1: 3.0, 3: 0.25}  # 2 is missing
+
+
+def by_class(classes: np.ndarray, weights: Any = None) -> list:
+    """A weight for each step, by looking its class up."""
+    return [
+        [
+            CLASS_WEIGHT.get(int(c), 1.0)
+            * (1.0 if weights is None else float(weights[b][t]))
+            for t, c in enumerate(row)
+        ]
+        for b, row in enumerate(classes)
+    ]
+
+
+@pytest.mark.parametrize("reduction", [*MEANS, "sum", None])
+def test_class_weights(reduction: str | None) -> None:
+    ours = MaskedLoss(
+        "sparse_categorical_crossentropy", reduction, class_weight=CLASS_WEIGHT
+    )
+    of_rows = WEIGHTS[:, :1].repeat(7, axis=1)
+    for given, weights in (
+        (None, None),
+        (WEIGHTS, WEIGHTS),
+        (WEIGHTS[:, 0], of_rows),
+    ):
+        weights = by_class(CLASSES, weights)
+        steps = each_step(of_class, CLASSES, CHANCES, MASK, weights)
+        wanted = sum(w * v for v, w in steps)
+        if reduction is None:
+            wanted = np.zeros((3, 7))
+            wanted[MASK] = [w * v for v, w in steps]
+        elif reduction == "mean_with_sample_weight":
+            wanted /= sum(w for _, w in steps)
+        elif reduction != "sum":
+            wanted /= len(steps)
+        labels = spoiled(CLASSES, MASK, np.nan)
+        assert_close(ours(labels, CHANCES, given, mask=MASK), wanted)
+
+
+def test_class_weights_of_each_kind_of_targets() -> None:
+    wanted = mean(of_class, CLASSES, CHANCES, MASK, by_class(CLASSES))
+    labels = spoiled(CLASSES, MASK, np.nan)
+    floats = np.where(MASK, CLASSES, np.nan)
+    for name, y_true in (
+        ("sparse_categorical_crossentropy", labels[..., None]),
+        ("sparse_categorical_crossentropy", floats),
+        ("sparse_categorical_crossentropy", floats[..., None].astype("f")),
+        (
+            "sparse_categorical_crossentropy",
+            np.where(MASK, CLASSES, 255).astype("uint8"),
+        ),
+        ("categorical_crossentropy", spoiled(ONE_HOT, MASK, np.nan)),
+        ("categorical_crossentropy", ONE_HOT.astype("int64")),
+    ):
+        ours = MaskedLoss(name, class_weight=CLASS_WEIGHT)
+        assert_close(ours(y_true, CHANCES, mask=MASK), wanted)
+    true, chance = (CLASSES > 1).astype("f"), CHANCES[..., :1]
+    wanted = mean(binary, true[..., None], chance, MASK, by_class(true))
+    ours = MaskedLoss("binary_crossentropy", class_weight=CLASS_WEIGHT)
+    for y_true in (
+        np.where(MASK, true, np.nan),
+        true.astype(bool),
+        true[..., None],
+    ):
+        for y_pred in (chance, chance[..., 0]):
+            assert_close(ours(y_true, y_pred, mask=MASK), wanted)
+    # Without a mask, and one number for each row.
+    wanted = mean(binary, true[..., None], chance, MASK | True, by_class(true))
+    assert_close(ours(true, chance), wanted)
+    rows = CHANCES[:, 0], CLASSES[:, 0]
+    each = [
+        -math.log(p[t]) * CLASS_WEIGHT.get(int(t), 1.0) for p, t in zip(*rows)
+    ]
+    ours = MaskedLoss(
+        "sparse_categorical_crossentropy", class_weight=CLASS_WEIGHT
+    )
+    assert_close(ours(rows[1], rows[0]), sum(each) / 3)
+
+
+def test_class_weights_and_ignored_classes() -> None:
+    theirs = keras.losses.SparseCategoricalCrossentropy(ignore_class=2)
+    ours = MaskedLoss(theirs, class_weight=CLASS_WEIGHT)
+    wanted = mean(
+        of_class, CLASSES, CHANCES, MASK & (CLASSES != 2), by_class(CLASSES)
+    )
+    assert_close(ours(CLASSES, CHANCES, mask=MASK), wanted)
+
+
+def test_class_weights_of_a_loss_inside() -> None:
+    inside = MaskedLoss("categorical_crossentropy", class_weight={1: 9.0})
+    assert MaskedLoss(inside).class_weight == {1: 9.0}
+    outside = MaskedLoss(inside, class_weight=CLASS_WEIGHT)
+    wanted = mean(of_class, CLASSES, CHANCES, MASK, by_class(CLASSES))
+    assert_close(outside(ONE_HOT, CHANCES, mask=MASK), wanted)
+
+
 def test_ignored_classes_are_padding_too() -> None:
     theirs = keras.losses.SparseCategoricalCrossentropy(ignore_class=2)
     wanted = mean(of_class, CLASSES, CHANCES, MASK & (CLASSES != 2))
@@ -300,6 +428,18 @@ def test_half_precision_adds_up_in_float32(dtype: str) -> None:
     seen = MaskedLoss(theirs)(ops.zeros_like(steps), steps, mask=mask)
     assert keras.backend.standardize_dtype(seen.dtype) == dtype
     assert float(seen) == 16
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_tells_classes_apart(dtype: str) -> None:
+    """Class 2049 was 2048 in float16, class 257 was 256 in bfloat16."""
+    theirs = keras.losses.SparseCategoricalCrossentropy(dtype=dtype)
+    label = 2049 if dtype == "float16" else 257
+    chances = np.zeros((1, 1, 2100), "float32")
+    chances[..., [label - 1, label]] = 0.25, 0.75
+    weight = {label: 2.0}
+    seen = MaskedLoss(theirs, class_weight=weight)([[label]], chances)
+    assert_close(seen, -2 * math.log(0.75), dtype)
 
 
 def test_the_explicit_mask_wins() -> None:
@@ -346,13 +486,14 @@ def fourth_power(y_true: Any, y_pred: Any) -> Any:
         "mae",
         fourth_power,
         keras.losses.BinaryCrossentropy(True, reduction="sum"),
-        MaskedLoss("mse"),
+        MaskedLoss("mse", class_weight={1: 2.0}),
     ],
     ids=["name", "function", "Loss", "nested"],
 )
 def test_config(loss: Any) -> None:
     ours = MaskedLoss(loss)
-    again = keras.losses.deserialize(keras.losses.serialize(ours))
+    written = json.dumps(keras.losses.serialize(ours))  # keys are strings
+    again = keras.losses.deserialize(json.loads(written))
     assert isinstance(again, MaskedLoss)
     assert again.get_config() == ours.get_config()
     how = (TARGETS, SCORES, WEIGHTS, MASK)
@@ -452,6 +593,86 @@ def test_weights_and_masks_that_do_not_fit_are_refused() -> None:
     assert "mask.shape=(3, 6)" in refused("mse", mask=MASK[:, :6])
 
 
+@pytest.mark.parametrize(
+    "class_weight",
+    [
+        {-1: 1.0},
+        {"1": 1.0},
+        {1.5: 1.0},
+        {True: 1.0},
+        {1: np.nan},
+        {1: np.inf},
+        {1: -1.0},
+        {1: "2"},
+        {1: None},
+        [1.0, 2.0],
+        3,
+    ],
+    ids=str,
+)
+def test_class_weights_that_are_none_are_refused(class_weight: Any) -> None:
+    with pytest.raises(ValueError) as error:
+        MaskedLoss("mse", name="mine", class_weight=class_weight)
+    assert str(error.value) == (
+        f"{WHO}`class_weight` must be a dict from classes, integers from 0 on, "
+        "to weights, finite and not negative. Received: class_weight="
+        f"{class_weight!r}. For example {{0: 1.0, 1: 5.0}}; a class without "
+        "an entry has the weight 1."
+    )
+
+
+@pytest.mark.parametrize(
+    "y_true", [CLASSES, ONE_HOT], ids=["classes", "one-hot"]
+)
+def test_class_weights_of_classes_that_are_none_are_refused(
+    y_true: Any,
+) -> None:
+    ours = MaskedLoss("mse", name="mine", class_weight={1: 2, 4: np.int64(3)})
+    with pytest.raises(ValueError) as error:
+        ours(y_true, CHANCES, mask=MASK)
+    assert str(error.value) == (
+        f"{WHO}`class_weight` must name classes that the predictions have. "
+        "Received: class_weight={1: 2.0, 4: 3.0}, classes=4. Classes count "
+        "from 0."
+    )
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred"),
+    [
+        ((3, 7), (3, 7)),  # one-hot rows, or steps: Keras takes the argmax
+        ((3, 7, 1), (3, 7)),
+        ((3, 7, 4), (3, 7, 1)),
+        ((3, 7, 4), (3, 7, 5)),
+        ((3,), (3, 7, 4)),
+        ((3, 7, 4, 1), (3, 7, 4)),
+        ((3,), (3,)),
+    ],
+    ids=str,
+)
+def test_targets_without_a_class_for_each_step_are_refused(
+    y_true: tuple, y_pred: tuple
+) -> None:
+    ours = MaskedLoss("mse", name="mine", class_weight={1: 2.0})
+    with pytest.raises(ValueError) as error:
+        ours(np.ones(y_true), np.ones(y_pred))
+    assert str(error.value).startswith(
+        f"{WHO}with `class_weight`, `y_true` must be integers (batch, steps), "
+        "0 or 1 (batch, steps, 1), or one-hot (batch, steps, classes). "
+        f"Received: y_true.shape={y_true}, y_pred.shape={y_pred}. "
+    )
+
+
+def test_weights_of_steps_for_numbers_without_a_mask_are_refused() -> None:
+    ours = MaskedLoss("mse", name="mine")
+    with pytest.raises(ValueError, match=r"need an axis of features") as error:
+        ours(TARGETS[..., 0], SCORES[..., 0], WEIGHTS)
+    assert "weighed=(3,)" in str(error.value)
+    ours = MaskedLoss("mse", class_weight={1: 2.0}, name="mine")
+    with pytest.raises(ValueError, match="`sample_weight` must be"):
+        ours(TARGETS[..., :1], SCORES[..., :1], np.ones((3, 7, 4)))
+
+
 @pytest.mark.parametrize("loss", [None, "no such", 3])
 def test_what_is_no_loss_is_refused(loss: Any) -> None:
     with pytest.raises(ValueError) as error:
@@ -462,6 +683,17 @@ def test_what_is_no_loss_is_refused(loss: Any) -> None:
     )
     with pytest.raises(ValueError, match="Received: reduction=most"):
         MaskedLoss("mse", reduction="most")
+
+
+def test_class_weights_compiled() -> None:
+    ours = MaskedLoss(
+        "sparse_categorical_crossentropy", class_weight=CLASS_WEIGHT
+    )
+    run = compiled(lambda t, p, w, m: ours(t, p, w, m))
+    given = (spoiled(CLASSES, MASK, np.nan), CHANCES, WEIGHTS, MASK)
+    seen = run(*(ops.convert_to_tensor(x) for x in given))
+    weights = by_class(CLASSES, WEIGHTS)
+    assert_close(seen, mean(of_class, CLASSES, CHANCES, MASK, weights))
 
 
 def test_compiled() -> None:

@@ -1,5 +1,6 @@
 """`MaskedMetric` and `LossPerStep` against plain loops over the real steps."""
 
+import json
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -258,6 +259,97 @@ def test_a_batch_without_real_steps_changes_nothing(name: str) -> None:
     assert_close(ours.result(), oracle(steps(y_true, y_pred, MASK)))
 
 
+FLOAT = {"dtype": "float32"}
+SPARSE = {"sparse_y_pred": False, **FLOAT}
+# What the metrics of Keras take that are not made with nothing.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "BinaryIoU": FLOAT,
+    "IoU": {"num_classes": 4, "target_class_ids": [0, 2], **SPARSE},
+    "MeanIoU": {"num_classes": 4, **SPARSE},
+    "OneHotIoU": {"num_classes": 4, "target_class_ids": [0, 2], **FLOAT},
+    "OneHotMeanIoU": {"num_classes": 4, **FLOAT},
+    "PrecisionAtRecall": {"recall": 0.5},
+    "R2Score": {"num_regressors": 2},
+    "RecallAtPrecision": {"precision": 0.5},
+    "SensitivityAtSpecificity": {"specificity": 0.5},
+    "SpecificityAtSensitivity": {"sensitivity": 0.5},
+    "SparseTopKCategoricalAccuracy": {"k": 2},
+    "TopKCategoricalAccuracy": {"k": 2},
+}
+# Of values, and not of targets; and one of relative errors of given numbers.
+OTHERS = {"Mean", "MeanMetricWrapper", "MeanRelativeError", "Metric", "Sum"}
+EVERY = sorted(
+    {
+        thing.__name__: thing
+        for thing in vars(K).values()
+        if isinstance(thing, type)
+        and issubclass(thing, K.Metric)
+        and thing.__name__ not in OTHERS
+    }.items()
+)
+
+
+def samples_of(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and predictions of the kind that a metric wants."""
+    if name == "BinaryIoU":
+        return TRUE, CHANCE
+    if name.startswith("Sparse") or name in ("IoU", "MeanIoU"):
+        return CLASSES, CHANCES
+    distances = ("Correlation", "R2Score", "Mean", "Divergence", "LogCosh")
+    if any(word in name for word in distances):
+        return CHANCES[::-1].copy(), CHANCES
+    return ONE_HOT, CHANCES
+
+
+@pytest.mark.parametrize(("name", "kind"), EVERY)
+def test_every_metric_of_keras_without_weightless_steps(
+    name: str, kind: type[keras.metrics.Metric]
+) -> None:
+    """As Keras' metric of the other steps, one sample each.
+
+    A batch without any weight changes nothing: the correlation was NaN. R2 of
+    regressors counted 21 samples here. Of rows without steps, NaN * 0 was NaN.
+    """
+    arguments = ARGUMENTS.get(name, {})
+    y_true, y_pred = samples_of(name)
+    theirs = kind(**arguments)
+    theirs.update_state(y_true[MASK], y_pred[MASK], WEIGHTS[MASK])
+    wanted = to_numpy(theirs.result())
+    assert np.isfinite(wanted).all()
+    weights = np.where(MASK, WEIGHTS, np.float32(0))
+    spoiled_both = [spoiled(x, MASK, np.nan) for x in (y_true, y_pred)]
+    ours = metrics.MaskedMetric(kind(**arguments))
+    ours.update_state(*spoiled_both, weights)
+    ours.update_state(*spoiled_both, weights * 0)
+    assert_close(ours.result(), wanted)
+    flat = [x.reshape(21, *x.shape[2:]) for x in (*spoiled_both, weights)]
+    ours.reset_state()
+    ours.update_state(*flat)
+    assert_close(ours.result(), wanted)
+
+
+def test_weights_of_other_dtypes() -> None:
+    """A metric of integers warns of floats; booleans are a mask as well."""
+    for weights in (MASK, MASK.astype("int32"), MASK.astype("float32")):
+        ours = metrics.MaskedMetric("RootMeanSquaredError")
+        ours.update_state(VALUES, SCORES, weights)
+        wanted = root_mean_square(steps(VALUES, SCORES, MASK))
+        assert_close(ours.result(), wanted)
+    ours = metrics.MaskedMetric(K.BinaryIoU())
+    assert "int" in ours.dtype
+    ours.update_state(TRUE, CHANCE, mask=MASK)
+    assert_close(ours.result(), binary_iou(steps(TRUE, CHANCE, MASK)))
+
+
+def test_a_weight_for_each_number() -> None:
+    """Of predictions `(batch, features)`; NaN of weight 0 made it NaN."""
+    ours = metrics.MaskedMetric("RootMeanSquaredError")
+    hidden = [np.where(MASK, x[..., 0], np.nan) for x in (VALUES, SCORES)]
+    ours.update_state(*hidden, MASK.astype("float32"))
+    wanted = root_mean_square(steps(VALUES[..., :1], SCORES[..., :1], MASK))
+    assert_close(ours.result(), wanted)
+
+
 def test_without_a_mask_it_is_the_inner_metric() -> None:
     for y_true, y_pred, weights in (
         (TRUE, CHANCE, WEIGHTS),
@@ -342,7 +434,10 @@ def test_compile_evaluate_save_load(tmp_path: Path) -> None:
 
 
 def test_fit() -> None:
-    """JAX' trainer loses the mask, so it is the weights there, too."""
+    """JAX' trainer loses the mask, so it is the weights there, too.
+
+    The loss per step counted padding in that place, and nothing here said so.
+    """
     model = tagger(weighted=True)
     goals = {"one": LABELS, "two": GOALS}
     weights = {n: REAL.astype("float32") for n in goals}
@@ -355,8 +450,50 @@ def test_fit() -> None:
     ).history
     for name, wanted in wanted_of(model).items():
         assert_close(history[f"val_{name}"][0], wanted)
-        if BACKEND != "jax" or name != "two_loss_per_step":
-            assert_close(history[name][0], wanted)
+        assert_close(history[name][0], wanted)
+    assert_close(history["two_loss"][0], history["two_loss_per_step"][0])
+
+
+def test_fit_and_evaluate_with_class_weights(tmp_path: Path) -> None:
+    """The loss, the loss per step and the accuracy of a saved model, too.
+
+    `fit(class_weight=)` weighs rows, by the largest of their labels' places.
+    """
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(5, 3, mask_zero=True),
+            keras.layers.Dense(4, activation="softmax"),
+        ]
+    )
+    model.build((None, 5))
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    loss = losses.MaskedLoss(
+        "sparse_categorical_crossentropy", class_weight=CLASS_WEIGHT
+    )
+    model.compile(
+        keras.optimizers.SGD(0.0),
+        loss,
+        weighted_metrics=[
+            metrics.LossPerStep(loss),
+            metrics.MaskedMetric(
+                "sparse_categorical_accuracy", "hits", CLASS_WEIGHT
+            ),
+        ],
+        jit_compile=BACKEND != "torch",
+    )
+    labels = np.where(REAL, [[0, 1, 2, 0, 0], [1] * 5, [2, 1, 0, 0, 0]], -1)
+    real = steps(labels, to_numpy(model(IDS)), REAL, by_class(labels))
+    total = sum(-w * math.log(p[int(t)]) for t, p, w in real) / len(real)
+    wanted = {"loss": total, "loss_per_step": total, "hits": accuracy(real)}
+    weights = REAL.astype("float32")
+    log = model.fit(IDS, labels, 3, sample_weight=weights, verbose=0).history
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    seen = again.evaluate(IDS, labels, 3, verbose=0, return_dict=True)
+    for name, value in wanted.items():
+        assert_close(log[name][0], value)
+        assert_close(seen[name], value)
 
 
 def test_stateless() -> None:
@@ -410,9 +547,117 @@ def test_loss_per_step(weighted: bool, reduction: str) -> None:
         assert_close(ours.result(), wanted)
 
 
+def test_loss_per_step_without_weightless_steps() -> None:
+    """2.0 before: it divided by all four steps. 1.61 became 0.97 by rows."""
+    ours = metrics.LossPerStep("mse")
+    squares = np.full((1, 4, 1), 2.0)
+    ours.update_state(0 * squares, squares, [[1, 1, 0, 0]])
+    assert float(ours.result()) == 4
+    for by_weight in (False, True):
+        how = "mean_with_sample_weight" if by_weight else "mean"
+        ours = metrics.LossPerStep(keras.losses.MeanSquaredError(how))
+        real = steps(VALUES, SCORES, MASK, WEIGHTS)
+        total = sum(w * sum((t - p) ** 2) / len(t) for t, p, w in real)
+        wanted = total / sum(w if by_weight else 1 for _, _, w in real)
+        given = [spoiled(x, MASK, np.nan) for x in (VALUES, SCORES)]
+        weights = np.where(MASK, WEIGHTS, np.float32(0))
+        ours.update_state(*given, weights)
+        ours.update_state(*given, np.zeros(3))
+        assert_close(ours.result(), wanted)
+
+
+def test_loss_per_step_of_ignored_classes() -> None:
+    theirs = keras.losses.SparseCategoricalCrossentropy(ignore_class=2)
+    ours = metrics.LossPerStep(theirs)
+    ours.update_state(CLASSES, CHANCES, WEIGHTS, mask=MASK)
+    real = steps(CLASSES, CHANCES, MASK & (CLASSES != 2), WEIGHTS)
+    total = sum(-w * math.log(p[int(t)]) for t, p, w in real)
+    assert_close(ours.result(), total / len(real))
+
+
+def test_loss_per_step_adds_up_in_float32() -> None:
+    """The sum was infinite, and a count of ones ended at 2048."""
+    ours = metrics.LossPerStep("mse", dtype="float16")
+    eights = np.full((1, 3000, 1), 8.0)
+    for _ in range(2):
+        ours.update_state(0 * eights, eights)
+    assert keras.backend.standardize_dtype(ours.result().dtype) == "float16"
+    assert float(ours.result()) == 64
+
+
+CLASS_WEIGHT = {0: 1.0, 1: 3.0, 3: 0.0}  # 2 is missing
+
+
+def by_class(classes: np.ndarray, weights: Any = None) -> list:
+    """A weight for each step, by looking its class up."""
+    return [
+        [
+            CLASS_WEIGHT.get(int(c), 1.0)
+            * (1.0 if weights is None else float(weights[b][t]))
+            for t, c in enumerate(row)
+        ]
+        for b, row in enumerate(classes)
+    ]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_class_weights(weighted: bool) -> None:
+    weights = WEIGHTS if weighted else None
+    for name, y_true, classes in (
+        ("F1Score", ONE_HOT, CLASSES),
+        ("SparseCategoricalAccuracy", CLASSES, CLASSES),
+        ("Precision", TRUE, TRUE[..., 0]),
+    ):
+        make, _, y_pred, oracle = METRICS[name]
+        ours = metrics.MaskedMetric(make(), class_weight=CLASS_WEIGHT)
+        ours.update_state(
+            spoiled(y_true, MASK, np.nan),
+            spoiled(y_pred, MASK, np.nan),
+            weights,
+            mask=MASK,
+        )
+        real = steps(y_true, y_pred, MASK, by_class(classes, weights))
+        assert_close(ours.result(), oracle(real))
+    # A class of weight 0 does not count.
+    ours = metrics.LossPerStep(
+        "sparse_categorical_crossentropy", class_weight=CLASS_WEIGHT
+    )
+    ours.update_state(CLASSES, CHANCES, weights, mask=MASK)
+    real = steps(CLASSES, CHANCES, MASK, by_class(CLASSES, weights))
+    total = sum(-w * math.log(p[int(t)]) for t, p, w in real)
+    assert_close(ours.result(), total / sum(w != 0 for _, _, w in real))
+
+
+def test_class_weights_of_more_axes_and_of_rows() -> None:
+    """`(batch, steps, words, 1)` with a mask of steps; `(batch, classes)`."""
+    true, chance = (np.stack([x, x[::-1]], 2) for x in (TRUE, CHANCE))
+    ours = metrics.MaskedMetric("precision", class_weight=CLASS_WEIGHT)
+    ours.update_state(true, chance, mask=MASK)
+    real = [
+        sample
+        for word in range(2)
+        for sample in steps(
+            true[:, :, word],
+            chance[:, :, word],
+            MASK,
+            by_class(true[:, :, word, 0]),
+        )
+    ]
+    assert_close(ours.result(), precision(real))
+    ours = metrics.MaskedMetric(
+        "sparse_categorical_accuracy", class_weight=CLASS_WEIGHT
+    )
+    ours.update_state(CLASSES[:, 0], CHANCES[:, 0])
+    first = np.arange(7) == np.zeros((3, 1))
+    real = steps(CLASSES, CHANCES, first, by_class(CLASSES))
+    assert_close(ours.result(), accuracy(real))
+
+
 @pytest.mark.parametrize(
     "metric",
     [
+        metrics.MaskedMetric("f1_score", class_weight={0: 2.0, 3: 0.5}),
+        metrics.LossPerStep("mse", class_weight={1: 3.0}),
         metrics.MaskedMetric(keras.metrics.AUC(num_thresholds=7, name="mine")),
         metrics.MaskedMetric("mse"),
         metrics.MaskedMetric(keras.metrics.F1Score(threshold=0.5), name="f"),
@@ -421,7 +666,8 @@ def test_loss_per_step(weighted: bool, reduction: str) -> None:
     ids=lambda metric: metric.name,
 )
 def test_config(metric: keras.metrics.Metric) -> None:
-    again = keras.metrics.deserialize(keras.metrics.serialize(metric))
+    written = json.dumps(keras.metrics.serialize(metric))  # keys are strings
+    again = keras.metrics.deserialize(json.loads(written))
     assert type(again) is type(metric)
     assert again.get_config() == metric.get_config()
     for each in (metric, again):

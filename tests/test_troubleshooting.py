@@ -81,6 +81,14 @@ def pool(mask: np.ndarray) -> Callable[[], Any]:
     return lambda: layer(X, mask=mask)
 
 
+def weigh_classes() -> None:
+    model = keras.Sequential([keras.layers.Softmax()])
+    loss = "sparse_categorical_crossentropy"
+    model.compile(loss=loss, run_eagerly=True)
+    given = np.ones((4, 5, 2)), np.ones((4, 5))
+    model.fit(*given, class_weight={0: 1.0, 1: 5.0}, verbose=0)
+
+
 def segments(layer: Any) -> Any:
     return keras.layers.TimeDistributed(layer)(masked(VIDEO))
 
@@ -105,6 +113,7 @@ CALLS: dict[str, list[Callable[..., Any]]] = {
     "ConvLSTM on JAX": [
         lambda: keras.layers.ConvLSTM1D(4, 3, padding="same")(masked(VIDEO))
     ],
+    "class_weight of fit, with a class for each step": [weigh_classes],
     "CTC, or a weight for each sequence: shapes that do not fit": [
         lambda: keras.losses.CTC()(np.ones((3, 1)), masked()),
         lambda: keras.losses.MeanSquaredError()(X, masked(), np.ones(3)),

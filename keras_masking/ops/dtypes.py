@@ -38,6 +38,11 @@ def wide(x: Tensor) -> Tensor:
     return ops.cast(x, "float32") if dtype_name(x).endswith("float16") else x
 
 
+def wide_dtype(dtype: str) -> str:
+    """The dtype in which to accumulate numbers of `dtype`."""
+    return "float64" if dtype == "float64" else "float32"
+
+
 def scalar(value: float, x: Tensor) -> Tensor:
     """`value` in the dtype of `x`, so that a `where` does not change it."""
     return ops.convert_to_tensor(value, dtype=dtype_name(x))

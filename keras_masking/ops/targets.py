@@ -6,6 +6,8 @@ from keras_masking._keras import get_mask
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
+from keras_masking.ops.dtypes import is_float
+from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
@@ -61,13 +63,12 @@ def read_targets(
     return y_true, y_pred, mask
 
 
-def read_weights(who: str, weights: Tensor, x: Tensor) -> Tensor:
-    """`sample_weight` as one weight for each number of `x`.
+def aligned(weights: Tensor, x: Tensor) -> Tensor | None:
+    """`weights` with the axes of `x`, or None if they do not broadcast to it.
 
     Its axes are the first ones of `x`: `(batch,)` weighs whole sequences.
     """
-    weights = ops.convert_to_tensor(weights)
-    given, ndim = tuple(weights.shape), len(x.shape)
+    ndim = len(x.shape)
     while len(weights.shape) > ndim and weights.shape[-1] == 1:
         weights = ops.squeeze(weights, -1)
     weights = expanded(weights, ndim)
@@ -75,13 +76,59 @@ def read_weights(who: str, weights: Tensor, x: Tensor) -> Tensor:
         None not in (w, n) and w not in (1, n)
         for w, n in zip(weights.shape, x.shape)
     ):
+        return None
+    return weights
+
+
+def read_weights(who: str, weights: Tensor, x: Tensor) -> Tensor:
+    """`sample_weight` as one weight for each number of `x`."""
+    weights = ops.convert_to_tensor(weights)
+    found = aligned(weights, x)
+    if found is None:
+        given = tuple(weights.shape)
+        fix = "Give it the first axes of `y_pred`."
+        if len(given) > len(x.shape):
+            fix = (
+                "Predictions of a number for each step need an axis of "
+                "features, (batch, steps, 1), or their mask."
+            )
         raise ValueError(
             describe(
                 who,
                 "`sample_weight` must be (batch,), a weight for each sequence, "
                 "or (batch, steps), a weight for each step.",
-                "Give it the first axes of `y_pred`.",
+                fix,
                 **{"sample_weight.shape": given, "weighed": tuple(x.shape)},
             )
         )
-    return ops.broadcast_to(weights, ops.shape(x))
+    return ops.broadcast_to(found, ops.shape(x))
+
+
+def where_weighed(x: Tensor, weights: Tensor, fill: float = 0.0) -> Tensor:
+    """`x` with `fill` where its weight is 0, so that NaN is harmless there."""
+    found = aligned(weights, x)
+    if found is None:
+        return x
+    return ops.where(ops.not_equal(found, 0), x, scalar(fill, x))
+
+
+def finite_where_weighed(x: Tensor, weights: Tensor) -> Tensor:
+    """`x` with 0 for NaN and infinities where their weight is 0."""
+    if not is_float(x):
+        return x
+    return ops.where(ops.isfinite(x), x, where_weighed(x, weights))
+
+
+def samples(x: Tensor, mask: Tensor) -> Tensor:
+    """`(batch, steps, ...)` as `(batch * steps, ...)`.
+
+    The first real step stands at all padding steps: what is finite of real
+    steps is so there, and a weight of 0 removes it. A correlation is NaN of
+    features that are all the same, and NaN * 0 is NaN.
+    """
+    real = ops.reshape(mask, (-1,))
+    index = ops.cumsum(ops.ones_like(real, dtype="int32")) - 1
+    first = ops.argmax(ops.cast(real, "int32"))
+    index = ops.where(real, index, ops.cast(first, "int32"))
+    features = ops.shape(x)[len(mask.shape) :]
+    return ops.take(ops.reshape(x, (-1, *features)), index, axis=0)

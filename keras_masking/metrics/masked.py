@@ -1,4 +1,4 @@
-"""Metrics that count real steps alone."""
+"""Metrics of Keras, shown the real steps alone."""
 
 import inspect
 from collections.abc import Callable
@@ -10,13 +10,20 @@ from keras import ops
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.losses import MaskedLoss
 from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
+from keras_masking.ops.class_weights import ClassWeight
+from keras_masking.ops.class_weights import read_class_weight
+from keras_masking.ops.class_weights import restored
+from keras_masking.ops.class_weights import times_class_weights
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.masks import first_of_features
+from keras_masking.ops.reading import expanded
+from keras_masking.ops.targets import aligned
+from keras_masking.ops.targets import finite_where_weighed
 from keras_masking.ops.targets import read_targets
 from keras_masking.ops.targets import read_weights
-
-__all__ = ["LossPerStep", "MaskedMetric"]
+from keras_masking.ops.targets import samples
 
 
 @export
@@ -31,14 +38,18 @@ class MaskedMetric(keras.metrics.Metric):
         metric: Name of a Keras metric, `keras.metrics.Metric`, or function of
             `y_true` and `y_pred`.
         name: Name of the metric in the logs. Defaults to that of `metric`.
+        class_weight: Dict from classes to weights, as in `MaskedLoss`: each
+            step weighs what the class of its target does, times its
+            `sample_weight`. Defaults to 1 for all.
 
     Call arguments:
         y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` if they are
             classes or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
         sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step. Defaults to 1. A step whose
-            weight is 0 counts as padding.
+            `(batch, steps)`, one for each step. Defaults to 1. A step of
+            weight 0 counts as padding. Predictions `(batch, features)` have
+            one for each row; one for each number goes to `metric` as it is.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `y_pred` carries, if any.
 
@@ -50,7 +61,7 @@ class MaskedMetric(keras.metrics.Metric):
             do not. Pass the mask as `sample_weight`, and the metric in
             `weighted_metrics`, to have both.
         Emits: none.
-        Empty row: adds nothing.
+        Empty row: adds nothing. A batch without any real step changes nothing.
         Padding values: change nothing, NaN included.
 
     Keras metric:
@@ -64,7 +75,8 @@ class MaskedMetric(keras.metrics.Metric):
 
     Raises:
         MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` the mask.
-        ValueError: If `metric` is none, or takes no sample weights.
+        ValueError: If `metric` is none, or takes no sample weights; if
+            `sample_weight` or `class_weight` is wrong, as in `MaskedLoss`.
 
     Example:
 
@@ -82,12 +94,14 @@ class MaskedMetric(keras.metrics.Metric):
         self,
         metric: str | keras.metrics.Metric | Callable[[Tensor, Tensor], Tensor],
         name: str | None = None,
+        class_weight: ClassWeight | None = None,
     ) -> None:
         inner = _read_metric(metric)
         if name is None:  # as Keras names what it is given by name
             name = metric if isinstance(metric, str) else inner.name
         super().__init__(name=name, dtype=inner.dtype)
         self.metric = inner
+        self.class_weight = read_class_weight(self.who, class_weight)
         if hasattr(inner, "_direction"):  # whether callbacks want more or less
             self._direction = inner._direction
 
@@ -104,17 +118,58 @@ class MaskedMetric(keras.metrics.Metric):
         mask: Tensor | None = None,
     ) -> None:
         y_true, y_pred, mask = read_targets(self.who, y_true, y_pred, mask)
+        if self.class_weight is not None:
+            sample_weight = times_class_weights(
+                *(self.who, self.class_weight, sample_weight),
+                *(apply_mask(y_true, mask), y_pred),
+                rows=mask is None,
+            )
         if mask is None and len(y_pred.shape) > 2:
             mask = all_real(y_pred)
+        elif mask is None and sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight)
+            rows = first_of_features(y_pred, 1)
+            if aligned(sample_weight, rows) is not None:
+                mask = ops.ones_like(rows, dtype="bool")
         if mask is not None:
-            weights = ops.cast(mask, self.dtype)
-            if sample_weight is not None:
-                weights = read_weights(self.who, sample_weight, weights)
-            mask = ops.logical_and(mask, ops.not_equal(weights, 0))
-            y_true = _samples(apply_mask(y_true, mask), mask)
-            y_pred = _samples(apply_mask(y_pred, mask, 1.0), mask)
-            sample_weight = ops.reshape(apply_mask(weights, mask), (-1,))
-        self.metric.update_state(y_true, y_pred, sample_weight=sample_weight)
+            self._update_samples(y_true, y_pred, sample_weight, mask)
+        elif sample_weight is None:
+            self.metric.update_state(y_true, y_pred)
+        else:  # a weight for each number, which few metrics take
+            y_true = finite_where_weighed(y_true, sample_weight)
+            y_pred = finite_where_weighed(y_pred, sample_weight)
+            self.metric.update_state(y_true, y_pred, sample_weight)
+
+    def _update_samples(
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        weights: Tensor | None,
+        mask: Tensor,
+    ) -> None:
+        """Shows the metric each place of `mask` as a sample with a weight."""
+        if weights is None:
+            weights = mask
+        elif self.class_weight is not None:  # it may have more axes
+            mask = expanded(mask, len(weights.shape))
+            mask = ops.broadcast_to(mask, ops.shape(weights))
+        weights = read_weights(self.who, weights, mask)
+        if dtype_name(weights) == "bool":
+            weights = ops.cast(weights, self.dtype)
+        mask = ops.logical_and(mask, ops.not_equal(weights, 0))
+        y_true = samples(apply_mask(y_true, mask), mask)
+        y_pred = samples(apply_mask(y_pred, mask, 1.0), mask)
+        weights = ops.reshape(apply_mask(weights, mask), (-1,))
+        before = [(v, ops.copy(v.value)) for v in self.metric.variables]
+        self.metric.update_state(y_true, y_pred, sample_weight=weights)
+        if isinstance(self.metric, keras.metrics.R2Score):
+            # It counts numbers, for `num_regressors`, whatever they weigh.
+            idle = ops.sum(ops.cast(ops.logical_not(mask), "float32"))
+            self.metric.num_samples.assign_sub(idle * y_true.shape[-1])
+        # A correlation of nothing is NaN, and NaN * 0 is NaN.
+        some = ops.any(mask)
+        for variable, value in before:
+            variable.assign(ops.where(some, variable.value, value))
 
     def result(self) -> Any:
         return self.metric.result()
@@ -124,103 +179,15 @@ class MaskedMetric(keras.metrics.Metric):
 
     def get_config(self) -> dict[str, Any]:
         metric = keras.metrics.serialize(self.metric)
-        return {"metric": metric, "name": self.name}
+        return {
+            "metric": metric,
+            "name": self.name,
+            "class_weight": self.class_weight,
+        }
 
-
-@export
-class LossPerStep(keras.metrics.Metric):
-    """The loss of a step, averaged over the real steps of all batches.
-
-    What `evaluate` reports as `loss` is the mean of the losses of the batches,
-    each weighted by its number of sequences and not by its number of real
-    steps. So it depends on which sequences share a batch: a short sequence's
-    steps weigh more when it is alone. This metric adds up losses and steps,
-    and divides once, at the end.
-
-    Args:
-        loss: The loss of a step, as in `MaskedLoss`. Its reduction does not
-            count, with one exception: `"mean_with_sample_weight"` divides by
-            the sum of the weights and not by the number of real steps.
-        name: Name of the metric in the logs. Defaults to `"loss_per_step"`.
-        dtype: Dtype of the sums. Defaults to `keras.config.floatx()`.
-
-    Call arguments:
-        y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` if they are
-            classes or single numbers.
-        y_pred: Predictions, `(batch, steps, ...)`.
-        sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step. Defaults to 1.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
-            Defaults to the mask that `y_pred` carries, if any.
-
-    Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes of `y_pred`. Without a mask
-            every step is real, and so it is of the training data in `fit` on
-            JAX: see `MaskedMetric`.
-        Emits: none.
-        Empty row: adds nothing. 0 if there was no real step at all.
-        Padding values: change nothing, NaN included.
-
-    Returns:
-        A number.
-
-    Raises:
-        MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` the mask.
-        ValueError: If `loss` gives no number for each step, as CTC and Dice.
-
-    Example:
-
-    >>> metric = keras_masking.metrics.LossPerStep("mae")
-    >>> for y_pred in [[[1.0], [2.0], [3.0]]], [[[6.0]]]:
-    ...     metric.update_state(np.zeros_like(y_pred), np.array(y_pred))
-    >>> float(metric.result())
-    3.0
-    """
-
-    def __init__(
-        self,
-        loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
-        name: str = "loss_per_step",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, dtype=dtype)
-        self.loss = MaskedLoss(loss)
-        self.total = self.add_variable((), "zeros", name="total")
-        self.count = self.add_variable((), "zeros", name="count")
-        self._direction = "down"
-
-    def update_state(
-        self,
-        y_true: Tensor,
-        y_pred: Tensor,
-        sample_weight: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> None:
-        sums = self.loss.weigh(y_true, y_pred, sample_weight, mask)
-        for variable, x in zip((self.total, self.count), sums):
-            variable.assign_add(ops.cast(ops.sum(x), variable.dtype))
-
-    def result(self) -> Tensor:
-        return ops.divide_no_nan(self.total, self.count)
-
-    def get_config(self) -> dict[str, Any]:
-        loss = keras.losses.serialize(self.loss.loss)
-        return {**super().get_config(), "loss": loss}
-
-
-def _samples(x: Tensor, mask: Tensor) -> Tensor:
-    """`(batch, steps, ...)` as `(batch * steps, ...)`.
-
-    The first real step stands at all padding steps: what is finite of real
-    steps is so there, and a weight of 0 removes it. A correlation is NaN of
-    features that are all the same, and NaN * 0 is NaN.
-    """
-    real = ops.reshape(mask, (-1,))
-    index = ops.cumsum(ops.ones_like(real, dtype="int32")) - 1
-    first = ops.argmax(ops.cast(real, "int32"))
-    index = ops.where(real, index, ops.cast(first, "int32"))
-    features = ops.shape(x)[len(mask.shape) :]
-    return ops.take(ops.reshape(x, (-1, *features)), index, axis=0)
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "MaskedMetric":
+        return cls(**restored(config))
 
 
 def _read_metric(metric: Any) -> keras.metrics.Metric:
