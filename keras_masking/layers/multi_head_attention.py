@@ -26,6 +26,14 @@ class MaskedMultiHeadAttention(
         use_bias: Whether the projections add a bias. Defaults to True.
         output_shape: Size of the outputs' features. Defaults to that of
             `query`.
+        *args: The arguments of `keras.layers.MultiHeadAttention` that follow,
+            in its order.
+        causal_alignment: Where the queries stand beside the keys, for causal
+            attention and `sliding_window`: `"start"`, the first query beside
+            the first key, counted in columns, as in Keras; or `"end"`, the
+            last real query beside the last real key, counted in real steps,
+            for queries that are the last steps of a longer sequence. Defaults
+            to `"start"`.
         **kwargs: The other arguments of `keras.layers.MultiHeadAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.
@@ -98,6 +106,8 @@ class MaskedMultiHeadAttention(
         dropout: float = 0.0,
         use_bias: bool = True,
         output_shape: int | tuple[int, ...] | None = None,
+        *args: Any,
+        causal_alignment: str = "start",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -107,10 +117,11 @@ class MaskedMultiHeadAttention(
             dropout,
             use_bias,
             output_shape,
+            *args,
+            causal_alignment=causal_alignment,
             **kwargs,
         )
         self.heads = num_heads
-        self.sliding_window = kwargs.get("sliding_window")
 
 
 @export
@@ -130,6 +141,14 @@ class MaskedGroupQueryAttention(
             that of the queries.
         dropout: Share of the scores to drop in training. Defaults to 0.
         use_bias: Whether the projections add a bias. Defaults to True.
+        *args: The arguments of `keras.layers.GroupQueryAttention` that follow,
+            in its order.
+        causal_alignment: Where the queries stand beside the keys, for causal
+            attention and `sliding_window`: `"start"`, the first query beside
+            the first key, counted in columns, as in Keras; or `"end"`, the
+            last real query beside the last real key, counted in real steps,
+            for queries that are the last steps of a longer sequence. Defaults
+            to `"start"`.
         **kwargs: The other arguments of `keras.layers.GroupQueryAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.
@@ -194,6 +213,8 @@ class MaskedGroupQueryAttention(
         num_key_value_heads: int,
         dropout: float = 0.0,
         use_bias: bool = True,
+        *args: Any,
+        causal_alignment: str = "start",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -202,7 +223,8 @@ class MaskedGroupQueryAttention(
             num_key_value_heads,
             dropout,
             use_bias,
+            *args,
+            causal_alignment=causal_alignment,
             **kwargs,
         )
         self.heads = num_query_heads
-        self.sliding_window = kwargs.get("sliding_window")
