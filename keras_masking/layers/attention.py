@@ -40,8 +40,8 @@ class MaskedAttention(AttendingList, keras.layers.Attention):
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
-        use_causal_mask: Whether a query sees no later column. Defaults to
-            False.
+        use_causal_mask: Whether a query sees no later key, by
+            `causal_alignment`. Defaults to False.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
@@ -125,8 +125,8 @@ class MaskedAdditiveAttention(AttendingList, keras.layers.AdditiveAttention):
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
-        use_causal_mask: Whether a query sees no later column. Defaults to
-            False.
+        use_causal_mask: Whether a query sees no later key, by
+            `causal_alignment`. Defaults to False.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.

@@ -39,40 +39,47 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
             `"random_normal"`.
         embeddings_regularizer: Regularizer of the table.
         embeddings_constraint: Constraint on the table.
-        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+        **kwargs: The other arguments of `keras.layers.Embedding`: `weights`,
+            `lora_rank`, `lora_alpha`, and `quantization_config` where Keras
+            has it; and those of a base layer, such as `name` and `dtype`.
 
     Call arguments:
-        inputs: Ids of shape `(batch, steps)`: any integer dtype, or floats
-            that are whole numbers. They are never cast to half precision.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
-            Defaults to the mask that `inputs` carries, if any. A step is real
-            where the mask says so and the id is no padding id.
+        inputs: Ids of shape `(batch, steps)`, or of any other: any integer
+            dtype, or floats that are whole numbers. They are never cast to
+            half precision.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps; for
+            ids of more axes, of their shape or of their first axes, at least
+            two. Defaults to the mask that `inputs` carries, if any. An id is
+            real where the mask says so and it is no padding id.
 
     Mask behavior:
         Reads: `(batch, steps)`, and the padding ids.
-        Emits: `(batch, steps)`: True where the id is no padding id. None
-            without padding ids and without a mask.
+        Emits: `(batch, steps)`, the shape of the ids: True where the id is no
+            padding id. None without padding ids and without a mask.
         Empty row: the vectors of its padding ids.
         Padding values: a padding id in the table gives its row, as in Keras;
             one outside the table gives zeros and never reaches the table.
 
     Keras layer:
-        Drops in for: `keras.layers.Embedding`: the same weight, and numbers of
-            ids in the table.
-        Differs: `mask_value` names any padding ids; a mask that is there counts
-            as well; an id outside the table raises, or gives NaN; no LoRA, no
-            quantization; the default initializer is `"random_normal"`.
+        Drops in for: `keras.layers.Embedding`: the same weights and, for ids in
+            the table, the same numbers; with LoRA and after `quantize` too.
+        Differs: it drops in by keyword, since `mask_zero` comes third, as in
+            the guide; `mask_value` names any padding ids; a mask that is there
+            counts as well; an id outside the table raises, or gives NaN; the
+            default of `embeddings_initializer` is `"random_normal"`.
 
     Returns:
         Tensor of shape `(batch, steps, output_dim)`, of the compute dtype.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If a size is not positive, or an id lies outside the table
-            and is no padding id. A compiled function cannot raise: there such
-            an id gives a vector of NaN, never another row. (The check makes an
-            eager call on a GPU wait for the ids. `Model.predict` on JAX hands
-            over the lowest 32 bits of a larger id.)
+        MaskShapeError: If `mask` is neither `(batch, steps)` nor of the shape
+            of the ids or of their first axes.
+        ValueError: If a size is not positive, `mask_zero` is neither True nor
+            False, or an id lies outside the table and is no padding id. A
+            compiled function cannot raise: there such an id gives a vector of
+            NaN, never another row. (The check makes an eager call on a GPU
+            wait for the ids. `Model.predict` on JAX hands over the lowest 32
+            bits of a larger id.)
 
     Example:
 

@@ -18,6 +18,12 @@ class MaskedMultiHeadAttention(
     Causal attention and sliding windows go by columns: real steps keep their
     distance when padding is added at an end, but a hole stays between them.
 
+    With fewer queries than keys, as in a decoder with a memory or a cache,
+    query 0 stands beside key 0, as in Keras. `causal_alignment="end"` puts the
+    last real query beside the last real key: of `t` queries and `s` keys query
+    `i` sees keys up to `i + s - t`, whatever the padding of the row. PyTorch
+    calls that `causal_lower_right`, others bottom-right aligned.
+
     Args:
         num_heads: Number of heads.
         key_dim: Size of each head's queries and keys.
@@ -52,8 +58,9 @@ class MaskedMultiHeadAttention(
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
         training: Whether to apply dropout.
-        use_causal_mask: Whether a query sees no later column. Defaults to
-            False: with a mask this is an encoder's attention.
+        use_causal_mask: Whether a query sees no later key, by
+            `causal_alignment`. Defaults to False: with a mask this is an
+            encoder's attention.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
@@ -132,7 +139,8 @@ class MaskedGroupQueryAttention(
 
     Formula: Ainslie et al., "GQA: Training Generalized Multi-Query Transformer
     Models from Multi-Head Checkpoints" (2023). Causal attention and sliding
-    windows go by columns, as those of `MaskedMultiHeadAttention` do.
+    windows go by columns, or by real steps from the end, as those of
+    `MaskedMultiHeadAttention` do.
 
     Args:
         head_dim: Size of each head.
@@ -167,8 +175,9 @@ class MaskedGroupQueryAttention(
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
         training: Whether to apply dropout.
-        use_causal_mask: Whether a query sees no later column. Defaults to
-            False: with a mask this is an encoder's attention.
+        use_causal_mask: Whether a query sees no later key, by
+            `causal_alignment`. Defaults to False: with a mask this is an
+            encoder's attention.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
