@@ -126,6 +126,12 @@ MASK_CASES = [
         )
         for inputs in ((X, X[::-1]), (X, X[:, :5]))
     ),
+    _case(
+        "MaskedMultiHeadAttention(2, 3, causal_alignment='end')",
+        "passes",
+        inputs=(X[:, :4], X),
+        call_kwargs={"use_causal_mask": True},
+    ),
     *(
         _case(call, "passes", inputs=inputs)
         for call in (
@@ -134,6 +140,12 @@ MASK_CASES = [
             "MaskedAdditiveAttention()",
         )
         for inputs in ([X, X[::-1]], [X, X[:, :5]])
+    ),
+    _case(
+        "MaskedAttention(causal_alignment='end')",
+        "passes",
+        inputs=[X[:, :4], X],
+        call_kwargs={"use_causal_mask": True},
     ),
     _case("ApplyMask()", "passes"),
     _case("DropMask()", "drops"),

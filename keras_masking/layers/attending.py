@@ -1,5 +1,6 @@
 """What the attention layers share: masks in, real steps alone, mask out."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -28,6 +29,34 @@ class Attending(MaskAware):
 
     heads: int | None = None  # None: the scores have no axis of heads
     sliding_window: int | None = None
+
+    def __init__(
+        self, *args: Any, causal_alignment: str = "start", **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        theirs = inspect.signature(super(MaskAware, self).__init__)
+        given = theirs.bind(*args, **kwargs).arguments
+        self.sliding_window = given.get("sliding_window")
+        if causal_alignment not in ("start", "end"):
+            raise ValueError(
+                describe(
+                    self.who,
+                    "`causal_alignment` must be 'start' or 'end'.",
+                    "Pass 'end' if the queries are the last steps of a longer "
+                    "sequence.",
+                    causal_alignment=repr(causal_alignment),
+                )
+            )
+        self.causal_alignment = causal_alignment
+
+    @property
+    def ends_together(self) -> bool:
+        """Whether the last query stands beside the last key."""
+        return self.causal_alignment == "end"
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"causal_alignment": self.causal_alignment}
+        return {**super().get_config(), **config}
 
     def attend(
         self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
@@ -64,6 +93,7 @@ class Attending(MaskAware):
             attention_mask,
             use_causal_mask,
             self.sliding_window,
+            self.ends_together,
         )
         return self._carrying(outputs, masks[0])
 
@@ -115,8 +145,11 @@ class AttendingArguments(Attending):
         value_mask: Tensor | None = None,
         key_mask: Tensor | None = None,
         attention_mask: Tensor | None = None,
+        *args: Any,
         **kwargs: Any,
     ) -> Any:
+        first = (query, value, key, query_mask, value_mask, key_mask)
+        kwargs |= self.by_name((*first, attention_mask), args, kwargs)
         inputs = self._given(query, value, key)
         check_inputs(self.who, inputs)
         # Here and not in `call`: Keras would convert these first.
@@ -183,6 +216,18 @@ class AttendingArguments(Attending):
             "training": training,
         }
         if self._is_for_keras(inputs, masks, attention_mask):
+            if self.ends_together and (causal or self.sliding_window):
+                raise ValueError(
+                    describe(
+                        self.who,
+                        "With causal_alignment='end' there must be inputs "
+                        "(batch, steps, features), and one `attention_mask` "
+                        "for all heads.",
+                        "Make the causal mask a part of `attention_mask`, and "
+                        "leave `causal_alignment` at 'start'.",
+                        shapes=[tuple(x.shape) for x in inputs],
+                    )
+                )
             return self.attend(
                 inputs, attention_mask, use_causal_mask=causal, **how
             )
@@ -194,6 +239,11 @@ class AttendingArguments(Attending):
         return super(MaskAware, self).call(
             *inputs, attention_mask=attention_mask, **how
         )
+
+    def _compute_sliding_window_mask(self, *inputs: Any) -> Tensor:
+        if self.ends_together:  # the window is a part of the attention mask
+            return keras.ops.ones((1, 1, 1), dtype="bool")
+        return super()._compute_sliding_window_mask(*inputs)
 
     def _masked_softmax(
         self, scores: Tensor, attention_mask: Tensor | None = None

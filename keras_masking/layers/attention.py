@@ -22,6 +22,11 @@ class MaskedAttention(AttendingList, keras.layers.Attention):
             `"concat"`, the sum of the tanh of their sum. Defaults to `"dot"`.
         dropout: Share of the scores to drop in training. Defaults to 0.
         seed: Seed of the dropout.
+        causal_alignment: Where the queries stand beside the keys, for causal
+            attention: `"start"`, the first query beside the first key, counted
+            in columns, as in Keras; or `"end"`, the last real query beside the
+            last real key, counted in real steps, for queries that are the last
+            steps of a longer sequence. Defaults to `"start"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -35,8 +40,8 @@ class MaskedAttention(AttendingList, keras.layers.Attention):
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
-        use_causal_mask: Whether a query sees no later column. Defaults to
-            False.
+        use_causal_mask: Whether a query sees no later key, by
+            `causal_alignment`. Defaults to False.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
@@ -77,9 +82,18 @@ class MaskedAttention(AttendingList, keras.layers.Attention):
         score_mode: str = "dot",
         dropout: float = 0.0,
         seed: int | None = None,
+        *,
+        causal_alignment: str = "start",
         **kwargs: Any,
     ) -> None:
-        super().__init__(use_scale, score_mode, dropout, seed, **kwargs)
+        super().__init__(
+            use_scale,
+            score_mode,
+            dropout,
+            seed,
+            causal_alignment=causal_alignment,
+            **kwargs,
+        )
 
 
 @export
@@ -93,6 +107,11 @@ class MaskedAdditiveAttention(AttendingList, keras.layers.AdditiveAttention):
         use_scale: Whether to weigh the features by learned numbers. Defaults
             to True.
         dropout: Share of the scores to drop in training. Defaults to 0.
+        causal_alignment: Where the queries stand beside the keys, for causal
+            attention: `"start"`, the first query beside the first key, counted
+            in columns, as in Keras; or `"end"`, the last real query beside the
+            last real key, counted in real steps, for queries that are the last
+            steps of a longer sequence. Defaults to `"start"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -106,8 +125,8 @@ class MaskedAdditiveAttention(AttendingList, keras.layers.AdditiveAttention):
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
-        use_causal_mask: Whether a query sees no later column. Defaults to
-            False.
+        use_causal_mask: Whether a query sees no later key, by
+            `causal_alignment`. Defaults to False.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
@@ -143,6 +162,13 @@ class MaskedAdditiveAttention(AttendingList, keras.layers.AdditiveAttention):
     """
 
     def __init__(
-        self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any
+        self,
+        use_scale: bool = True,
+        dropout: float = 0.0,
+        *,
+        causal_alignment: str = "start",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(use_scale, dropout, **kwargs)
+        super().__init__(
+            use_scale, dropout, causal_alignment=causal_alignment, **kwargs
+        )

@@ -1,5 +1,6 @@
 """What all layers share: how a mask gets in, is checked, and gets out."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,19 +27,37 @@ class MaskAware(keras.layers.Layer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A layer without weights is ready at once, as Keras' own ones are.
-        self.built = type(self).build is keras.layers.Layer.build
+        if type(self).build is keras.layers.Layer.build:
+            self.built = True
 
     def __call__(
-        self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
+        self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
     ) -> Any:
         # Here and not in `call`: Keras would convert these first, and fail
         # with an error of the backend. As a keyword, because Keras does not
         # see a mask among the positional arguments.
         check_inputs(self.who, inputs)
+        kwargs |= self.by_name((inputs, mask), args, kwargs)
         if mask is not None:
             kwargs["mask"] = self.read_mask(inputs, mask)
         inputs = keras.tree.map_structure(self._cast, inputs)
         return super().__call__(inputs, **kwargs)
+
+    def by_name(
+        self,
+        first: tuple[Any, ...],
+        more: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Arguments of `call` that follow `first` by position, by their names.
+
+        Keras lets nothing but tensors be passed by position.
+        """
+        if not more:
+            return {}
+        signature = inspect.signature(self.call)
+        signature.bind(*first, *more, **kwargs)  # else a TypeError says why
+        return dict(zip([*signature.parameters][len(first) :], more))
 
     def _cast(self, x: Any) -> Any:
         # Up to 3.13 Keras casts inputs to half precision and loses their mask.
@@ -54,7 +73,11 @@ class MaskAware(keras.layers.Layer):
     @property
     def who(self) -> str:
         """How a message names this layer."""
-        return f"layer '{self.name}' (of type {type(self).__name__})"
+        return self.who_of(self.name)
+
+    def who_of(self, name: str) -> str:
+        """The same, for a layer that does not have its name yet."""
+        return f"layer '{name}' (of type {type(self).__name__})"
 
     def read_mask(self, inputs: Any, mask: Tensor | None) -> Tensor | None:
         """The mask to obey: the explicit one, else the one carried."""
@@ -111,7 +134,7 @@ class Merger(MaskAware):
     """A layer of a list of inputs, each of which may have a mask."""
 
     def __call__(
-        self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
+        self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
     ) -> Any:
         if not isinstance(inputs, (list, tuple)) or not inputs:
             raise ValueError(
@@ -122,7 +145,7 @@ class Merger(MaskAware):
                     inputs=type(inputs).__name__,
                 )
             )
-        return super().__call__(inputs, mask, **kwargs)
+        return super().__call__(inputs, mask, *args, **kwargs)
 
     def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
         return self.read_masks(inputs, mask)

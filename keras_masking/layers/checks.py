@@ -79,6 +79,27 @@ def check_number(
     return float(value)
 
 
+def check_boolean(who: str, name: str, value: Any) -> bool:
+    """`value` as a bool, if it is one, of Python or of NumPy, or 0 or 1.
+
+    0 and 1 mean nothing else here, and a saved config may hold them.
+    """
+    if isinstance(value, np.bool_):
+        value = bool(value)
+    if not isinstance(value, bool) and not (
+        is_whole(value) and value in (0, 1)
+    ):
+        raise ValueError(
+            describe(
+                who,
+                f"`{name}` must be True or False.",
+                "If another argument was meant, pass it by its name.",
+                **{name: repr(value)},
+            )
+        )
+    return bool(value)
+
+
 def check_data_format(who: str, data_format: str | None) -> str:
     """Refuses the axis order in which a mask has no meaning."""
     if data_format is None:  # whatever Keras is configured to: for images

@@ -26,6 +26,7 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
         dilation_rate: Distance of neighbouring steps of a window. Defaults to
             1; cannot go together with strides.
         groups: Number of groups that the features are split into.
+        *args: The arguments of `keras.layers.Conv1D` that follow, in its order.
         **kwargs: The other arguments of `keras.layers.Conv1D`: `activation`,
             `use_bias`, initializers, regularizers and constraints; and those
             of a base layer, such as `name` and `dtype`.
@@ -83,16 +84,18 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
         data_format: str | None = None,
         dilation_rate: int = 1,
         groups: int = 1,
+        *args: Any,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             filters,
             kernel_size,
-            strides=strides,
-            padding=padding,
-            data_format=data_format,
-            dilation_rate=dilation_rate,
-            groups=groups,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            groups,
+            *args,
             **kwargs,
         )
         self.data_format = check_data_format(self.who, data_format)
@@ -114,6 +117,8 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
             meaning here. Defaults to that.
         dilation_rate: Distance of neighbouring steps of a window. Defaults to
             1. Older versions of Keras refuse it together with strides.
+        *args: The arguments of `keras.layers.DepthwiseConv1D` that follow, in
+            its order.
         **kwargs: The other arguments of `keras.layers.DepthwiseConv1D`:
             `activation`, `use_bias`, initializers, regularizers and
             constraints; and those of a base layer, such as `name`.
@@ -171,15 +176,17 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
         depth_multiplier: int = 1,
         data_format: str | None = None,
         dilation_rate: int = 1,
+        *args: Any,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             kernel_size,
-            strides=strides,
-            padding=padding,
-            depth_multiplier=depth_multiplier,
-            data_format=data_format,
-            dilation_rate=dilation_rate,
+            strides,
+            padding,
+            depth_multiplier,
+            data_format,
+            dilation_rate,
+            *args,
             **kwargs,
         )
         self.data_format = check_data_format(self.who, data_format)
@@ -203,6 +210,8 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
             1. Older versions of Keras refuse it together with strides.
         depth_multiplier: Number of depthwise outputs for each feature.
             Defaults to 1.
+        *args: The arguments of `keras.layers.SeparableConv1D` that follow, in
+            its order.
         **kwargs: The other arguments of `keras.layers.SeparableConv1D`:
             `activation`, `use_bias`, initializers, regularizers and
             constraints; and those of a base layer, such as `name`.
@@ -264,16 +273,18 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
         data_format: str | None = None,
         dilation_rate: int = 1,
         depth_multiplier: int = 1,
+        *args: Any,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             filters,
             kernel_size,
-            strides=strides,
-            padding=padding,
-            data_format=data_format,
-            dilation_rate=dilation_rate,
-            depth_multiplier=depth_multiplier,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            depth_multiplier,
+            *args,
             **kwargs,
         )
         self.data_format = check_data_format(self.who, data_format)

@@ -1,5 +1,6 @@
 """The layer that turns ids into vectors and padding ids into a mask."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,19 +9,20 @@ from keras import ops
 
 from keras_masking._export import export
 from keras_masking._keras import known_value
-from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
+from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_integer
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import narrowed
 from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.dtypes import wide
+from keras_masking.ops.reading import expanded
 
 
 @export
-class CustomEmbedding(MaskAware):
+class CustomEmbedding(MaskAware, keras.layers.Embedding):
     """Looks up a vector for each id, and masks the padding ids.
 
     The layer of the Keras guide on masking, done right: the guide's version
@@ -37,40 +39,47 @@ class CustomEmbedding(MaskAware):
             `"random_normal"`.
         embeddings_regularizer: Regularizer of the table.
         embeddings_constraint: Constraint on the table.
-        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+        **kwargs: The other arguments of `keras.layers.Embedding`: `weights`,
+            `lora_rank`, `lora_alpha`, and `quantization_config` where Keras
+            has it; and those of a base layer, such as `name` and `dtype`.
 
     Call arguments:
-        inputs: Ids of shape `(batch, steps)`: any integer dtype, or floats
-            that are whole numbers. They are never cast to half precision.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
-            Defaults to the mask that `inputs` carries, if any. A step is real
-            where the mask says so and the id is no padding id.
+        inputs: Ids of shape `(batch, steps)`, or of any other: any integer
+            dtype, or floats that are whole numbers. They are never cast to
+            half precision.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps; for
+            ids of more axes, of their shape or of their first axes, at least
+            two. Defaults to the mask that `inputs` carries, if any. An id is
+            real where the mask says so and it is no padding id.
 
     Mask behavior:
         Reads: `(batch, steps)`, and the padding ids.
-        Emits: `(batch, steps)`: True where the id is no padding id. None
-            without padding ids and without a mask.
+        Emits: `(batch, steps)`, the shape of the ids: True where the id is no
+            padding id. None without padding ids and without a mask.
         Empty row: the vectors of its padding ids.
         Padding values: a padding id in the table gives its row, as in Keras;
             one outside the table gives zeros and never reaches the table.
 
     Keras layer:
-        Drops in for: `keras.layers.Embedding`: the same weight, and numbers of
-            ids in the table.
-        Differs: `mask_value` names any padding ids; a mask that is there counts
-            as well; an id outside the table raises, or gives NaN; no LoRA, no
-            quantization; the default initializer is `"random_normal"`.
+        Drops in for: `keras.layers.Embedding`: the same weights and, for ids in
+            the table, the same numbers; with LoRA and after `quantize` too.
+        Differs: it drops in by keyword, since `mask_zero` comes third, as in
+            the guide; `mask_value` names any padding ids; a mask that is there
+            counts as well; an id outside the table raises, or gives NaN; the
+            default of `embeddings_initializer` is `"random_normal"`.
 
     Returns:
         Tensor of shape `(batch, steps, output_dim)`, of the compute dtype.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If a size is not positive, or an id lies outside the table
-            and is no padding id. A compiled function cannot raise: there such
-            an id gives a vector of NaN, never another row. (The check makes an
-            eager call on a GPU wait for the ids. `Model.predict` on JAX hands
-            over the lowest 32 bits of a larger id.)
+        MaskShapeError: If `mask` is neither `(batch, steps)` nor of the shape
+            of the ids or of their first axes.
+        ValueError: If a size is not positive, `mask_zero` is neither True nor
+            False, or an id lies outside the table and is no padding id. A
+            compiled function cannot raise: there such an id gives a vector of
+            NaN, never another row. (The check makes an eager call on a GPU
+            wait for the ids. `Model.predict` on JAX hands over the lowest 32
+            bits of a larger id.)
 
     Example:
 
@@ -94,12 +103,20 @@ class CustomEmbedding(MaskAware):
         embeddings_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(autocast=False, **kwargs)
-        self.input_dim = check_integer(self.who, "input_dim", input_dim, 1)
-        self.output_dim = check_integer(self.who, "output_dim", output_dim, 1)
-        self.mask_zero = mask_zero
+        name = kwargs.get("name")
+        who = self.who_of(name) if name else "`CustomEmbedding`"
+        super().__init__(
+            check_integer(who, "input_dim", input_dim, 1),
+            check_integer(who, "output_dim", output_dim, 1),
+            embeddings_initializer,
+            embeddings_regularizer,
+            embeddings_constraint,
+            mask_zero=check_boolean(who, "mask_zero", mask_zero),
+            **kwargs,
+        )
+        self.supports_masking = True
         self.mask_value = mask_value
-        padding_ids = [0] if mask_zero else []
+        padding_ids = [0] if self.mask_zero else []
         if mask_value is not None:
             padding_ids += [
                 check_integer(
@@ -109,27 +126,19 @@ class CustomEmbedding(MaskAware):
             ]
         # A tuple: Keras would wrap a list.
         self._padding_ids = tuple(sorted(set(padding_ids)))
-        self.embeddings_initializer = keras.initializers.get(
-            embeddings_initializer
-        )
-        self.embeddings_regularizer = keras.regularizers.get(
-            embeddings_regularizer
-        )
-        self.embeddings_constraint = keras.constraints.get(
-            embeddings_constraint
-        )
-        self.input_spec = keras.layers.InputSpec(ndim=2)
-
-    def build(self, input_shape: Shape | None = None) -> None:
-        self.embeddings = self.add_weight(
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-            name="embeddings",
-        )
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self._look_up(super().call, inputs)
+
+    def quantized_call(
+        self, inputs: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        return self._look_up(super().quantized_call, inputs)
+
+    def _look_up(
+        self, rows: Callable[[Tensor], Tensor], inputs: Tensor
+    ) -> Tensor:
+        """`rows` of the table, by Keras, which gets ids of the table alone."""
         ids = self._comparable(inputs)
         inside = ops.logical_and(ids >= 0, ids < self.input_dim)
         if is_float(ids):
@@ -137,25 +146,32 @@ class CustomEmbedding(MaskAware):
         real = self._not_padding(ids)
         self._refuse(ids, ops.logical_and(real, ops.logical_not(inside)))
         safe = ops.cast(ops.where(inside, ids, ops.zeros_like(ids)), "int32")
-        vectors = ops.cast(
-            ops.take(self.embeddings, safe, axis=0), self.compute_dtype
+        vectors = ops.cast(rows(safe), self.compute_dtype)
+        outside = ops.cast(
+            ops.where(real, float("nan"), 0.0), self.compute_dtype
         )
-        outside = ops.where(real, float("nan"), 0.0)[..., None]
         return ops.where(
-            inside[..., None], vectors, ops.cast(outside, self.compute_dtype)
+            ops.expand_dims(inside, -1), vectors, ops.expand_dims(outside, -1)
         )
+
+    def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
+        # Ids of any rank: a mask of their shape, or of their rows' first axes.
+        rank, axes = len(inputs.shape), len(getattr(mask, "shape", ()))
+        return min(rank, max(2, axes))
 
     def read_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
         mask = super().read_mask(inputs, mask)
         if not self._padding_ids:
             return mask
         own = self._not_padding(self._comparable(inputs))
-        return own if mask is None else ops.logical_and(own, mask)
+        if mask is None:
+            return own
+        return ops.logical_and(own, expanded(mask, len(own.shape)))
 
     def __call__(
-        self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
+        self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        return super().__call__(narrowed(inputs), mask, **kwargs)
+        return super().__call__(narrowed(inputs), mask, *args, **kwargs)
 
     def _comparable(self, inputs: Tensor) -> Tensor:
         # Padding ids and `input_dim` may not fit into the ids' own dtype.
@@ -184,25 +200,21 @@ class CustomEmbedding(MaskAware):
             )
         )
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape, self.output_dim)
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, mask: Tensor | None = None
+    ) -> keras.KerasTensor:
+        return super().compute_output_spec(inputs)
+
+    def quantize(
+        self, mode: Any = None, type_check: bool = True, **kwargs: Any
+    ) -> None:
+        # Keras refuses each subclass of its layer, as it cannot know its
+        # `call`. The one here takes the rows that Keras' own takes.
+        strange = type_check and type(self) is not CustomEmbedding
+        super().quantize(mode, type_check=strange, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "mask_zero": self.mask_zero,
-            "mask_value": keras.tree.map_structure(int, self.mask_value)
-            if self.mask_value is not None
-            else None,
-            "embeddings_initializer": keras.initializers.serialize(
-                self.embeddings_initializer
-            ),
-            "embeddings_regularizer": keras.regularizers.serialize(
-                self.embeddings_regularizer
-            ),
-            "embeddings_constraint": keras.constraints.serialize(
-                self.embeddings_constraint
-            ),
-        }
+        value = self.mask_value
+        if value is not None:
+            value = keras.tree.map_structure(int, value)
+        return {**super().get_config(), "mask_value": value}

@@ -164,11 +164,11 @@ class LengthMask(MaskAware):
         super().__init__(autocast=False, **kwargs)
 
     def __call__(
-        self, inputs: Any, mask: Tensor | None = None, **kwargs: Any
+        self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
     ) -> Any:
         if isinstance(inputs, (list, tuple)) and len(inputs) == 2:
             inputs = [inputs[0], narrowed(inputs[1])]
-        return super().__call__(inputs, mask, **kwargs)
+        return super().__call__(inputs, mask, *args, **kwargs)
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
         self.read_mask(inputs, mask)

@@ -11,6 +11,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
+from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_data_format
 from keras_masking.layers.checks import check_number
 from keras_masking.ops.masks import any_real
@@ -36,7 +37,7 @@ class GlobalPooling(MaskAware):
     ) -> None:
         super().__init__(**kwargs)
         self.data_format = check_data_format(self.who, data_format)
-        self.keepdims = keepdims
+        self.keepdims = check_boolean(self.who, "keepdims", keepdims)
         self.empty_value = check_number(self.who, "empty_value", empty_value)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
 

@@ -10,6 +10,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
+from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_number
 from keras_masking.ops.dtypes import scalar
 
@@ -84,7 +85,9 @@ class NaNMask(MaskAware):
                 )
             )
         self.missing = missing
-        self.return_indicator = return_indicator
+        self.return_indicator = check_boolean(
+            self.who, "return_indicator", return_indicator
+        )
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Any:

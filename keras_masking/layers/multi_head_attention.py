@@ -18,6 +18,12 @@ class MaskedMultiHeadAttention(
     Causal attention and sliding windows go by columns: real steps keep their
     distance when padding is added at an end, but a hole stays between them.
 
+    With fewer queries than keys, as in a decoder with a memory or a cache,
+    query 0 stands beside key 0, as in Keras. `causal_alignment="end"` puts the
+    last real query beside the last real key: of `t` queries and `s` keys query
+    `i` sees keys up to `i + s - t`, whatever the padding of the row. PyTorch
+    calls that `causal_lower_right`, others bottom-right aligned.
+
     Args:
         num_heads: Number of heads.
         key_dim: Size of each head's queries and keys.
@@ -26,6 +32,14 @@ class MaskedMultiHeadAttention(
         use_bias: Whether the projections add a bias. Defaults to True.
         output_shape: Size of the outputs' features. Defaults to that of
             `query`.
+        *args: The arguments of `keras.layers.MultiHeadAttention` that follow,
+            in its order.
+        causal_alignment: Where the queries stand beside the keys, for causal
+            attention and `sliding_window`: `"start"`, the first query beside
+            the first key, counted in columns, as in Keras; or `"end"`, the
+            last real query beside the last real key, counted in real steps,
+            for queries that are the last steps of a longer sequence. Defaults
+            to `"start"`.
         **kwargs: The other arguments of `keras.layers.MultiHeadAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.
@@ -44,8 +58,9 @@ class MaskedMultiHeadAttention(
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
         training: Whether to apply dropout.
-        use_causal_mask: Whether a query sees no later column. Defaults to
-            False: with a mask this is an encoder's attention.
+        use_causal_mask: Whether a query sees no later key, by
+            `causal_alignment`. Defaults to False: with a mask this is an
+            encoder's attention.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
@@ -98,6 +113,8 @@ class MaskedMultiHeadAttention(
         dropout: float = 0.0,
         use_bias: bool = True,
         output_shape: int | tuple[int, ...] | None = None,
+        *args: Any,
+        causal_alignment: str = "start",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -107,10 +124,11 @@ class MaskedMultiHeadAttention(
             dropout,
             use_bias,
             output_shape,
+            *args,
+            causal_alignment=causal_alignment,
             **kwargs,
         )
         self.heads = num_heads
-        self.sliding_window = kwargs.get("sliding_window")
 
 
 @export
@@ -121,7 +139,8 @@ class MaskedGroupQueryAttention(
 
     Formula: Ainslie et al., "GQA: Training Generalized Multi-Query Transformer
     Models from Multi-Head Checkpoints" (2023). Causal attention and sliding
-    windows go by columns, as those of `MaskedMultiHeadAttention` do.
+    windows go by columns, or by real steps from the end, as those of
+    `MaskedMultiHeadAttention` do.
 
     Args:
         head_dim: Size of each head.
@@ -130,6 +149,14 @@ class MaskedGroupQueryAttention(
             that of the queries.
         dropout: Share of the scores to drop in training. Defaults to 0.
         use_bias: Whether the projections add a bias. Defaults to True.
+        *args: The arguments of `keras.layers.GroupQueryAttention` that follow,
+            in its order.
+        causal_alignment: Where the queries stand beside the keys, for causal
+            attention and `sliding_window`: `"start"`, the first query beside
+            the first key, counted in columns, as in Keras; or `"end"`, the
+            last real query beside the last real key, counted in real steps,
+            for queries that are the last steps of a longer sequence. Defaults
+            to `"start"`.
         **kwargs: The other arguments of `keras.layers.GroupQueryAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.
@@ -148,8 +175,9 @@ class MaskedGroupQueryAttention(
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
         training: Whether to apply dropout.
-        use_causal_mask: Whether a query sees no later column. Defaults to
-            False: with a mask this is an encoder's attention.
+        use_causal_mask: Whether a query sees no later key, by
+            `causal_alignment`. Defaults to False: with a mask this is an
+            encoder's attention.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
@@ -194,6 +222,8 @@ class MaskedGroupQueryAttention(
         num_key_value_heads: int,
         dropout: float = 0.0,
         use_bias: bool = True,
+        *args: Any,
+        causal_alignment: str = "start",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -202,7 +232,8 @@ class MaskedGroupQueryAttention(
             num_key_value_heads,
             dropout,
             use_bias,
+            *args,
+            causal_alignment=causal_alignment,
             **kwargs,
         )
         self.heads = num_query_heads
-        self.sliding_window = kwargs.get("sliding_window")

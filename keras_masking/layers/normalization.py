@@ -36,6 +36,8 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         epsilon: Added to the variance. Defaults to 1e-3.
         center: Whether to add a learned offset. Defaults to `True`.
         scale: Whether to multiply by a learned factor. Defaults to `True`.
+        *args: The arguments of `keras.layers.GroupNormalization` that follow,
+            in its order.
         **kwargs: The other arguments of `keras.layers.GroupNormalization`:
             initializers, regularizers and constraints of `beta` and `gamma`;
             and those of a base layer, such as `name` and `dtype`.
@@ -83,9 +85,10 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
+        *args: Any,
         **kwargs: Any,
     ) -> None:
-        super().__init__(groups, axis, epsilon, center, scale, **kwargs)
+        super().__init__(groups, axis, epsilon, center, scale, *args, **kwargs)
         if groups != -1:
             check_integer(self.who, "groups", groups, 1)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)

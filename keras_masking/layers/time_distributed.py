@@ -88,7 +88,8 @@ class MaskedTimeDistributed(Wrapping):
             steps, leaves a mask of steps on an output without, loses the mask
             that the layer inside makes, and drops all masks from 3.16 on. It
             calls a layer once for each segment, here once: the moving
-            statistics of a BatchNormalization differ.
+            statistics of a BatchNormalization differ. In a call `mask` comes
+            before `training`, as in our other layers.
 
     Returns:
         Tensor of shape `(batch, segments, ...)`, 0 where there is padding.

@@ -30,6 +30,8 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
             meaning here. Defaults to that.
         dilation_rate: Distance of neighbouring output steps that an input step
             adds to. Defaults to 1; cannot go together with strides.
+        *args: The arguments of `keras.layers.Conv1DTranspose` that follow, in
+            its order.
         **kwargs: The other arguments of `keras.layers.Conv1DTranspose`:
             `activation`, `use_bias`, initializers, regularizers and
             constraints; and those of a base layer, such as `name`.
@@ -84,16 +86,18 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
         output_padding: int | None = None,
         data_format: str | None = None,
         dilation_rate: int = 1,
+        *args: Any,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             filters,
             kernel_size,
-            strides=strides,
-            padding=padding,
-            output_padding=output_padding,
-            data_format=data_format,
-            dilation_rate=dilation_rate,
+            strides,
+            padding,
+            output_padding,
+            data_format,
+            dilation_rate,
+            *args,
             **kwargs,
         )
         self.data_format = check_data_format(self.who, data_format)

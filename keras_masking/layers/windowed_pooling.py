@@ -54,7 +54,8 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
-        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+        name: Name of the layer.
+        **kwargs: Base layer keyword arguments, such as `dtype`.
 
     Call arguments:
         inputs: Float tensor of shape `(batch, steps, features)`.
@@ -108,9 +109,12 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
         strides: int | None = None,
         padding: str = "valid",
         data_format: str | None = None,
+        name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+        super().__init__(
+            pool_size, strides, padding, data_format, name, **kwargs
+        )
         self.check_arguments(data_format)
 
 
@@ -127,7 +131,8 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
-        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+        name: Name of the layer.
+        **kwargs: Base layer keyword arguments, such as `dtype`.
 
     Call arguments:
         inputs: Float tensor of shape `(batch, steps, features)`.
@@ -178,7 +183,10 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
         strides: int | None = None,
         padding: str = "valid",
         data_format: str | None = None,
+        name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+        super().__init__(
+            pool_size, strides, padding, data_format, name, **kwargs
+        )
         self.check_arguments(data_format)

@@ -22,6 +22,7 @@ def attend_real(
     attention_mask: Tensor | None = None,
     causal: bool = False,
     sliding_window: int | None = None,
+    ends_together: bool = False,
 ) -> Any:
     """Runs `attend` on real steps: padding neither asks nor is looked at.
 
@@ -37,6 +38,9 @@ def attend_real(
         causal: Whether a query sees no later column.
         sliding_window: Number of columns, its own included, that a query sees
             to either side. Defaults to all.
+        ends_together: Whether the last real query stands beside the last real
+            key, and distances count real steps. Defaults to the first column
+            of the queries beside that of the keys, and columns.
 
     Returns:
         What `attend` gives, and 0 where a query is padding or may see no key.
@@ -47,10 +51,17 @@ def attend_real(
     allowed = attention_mask
     if real_source is not None:
         allowed = real_in_all([allowed, real_source[:, None]])
-    if allowed is not None:
-        sizes = ops.shape(query)[1], ops.shape(source[0])[1]
-        band = _band(*sizes, causal, sliding_window)
+    steps = query.shape[1], source[0].shape[1]
+    if None not in steps and steps[0] == steps[1] and sliding_window is None:
+        # Without masks both alignments are one, and Keras' kernel knows it.
+        ends_together &= answered is not None or real_source is not None
+    limited = causal or sliding_window is not None
+    if limited and (ends_together or allowed is not None):
+        place = _from_end if ends_together else _columns
+        sides = place(query, answered), place(source[0], real_source)
+        band = _band(*sides, causal, sliding_window)
         allowed = real_in_all([allowed, band])
+    if allowed is not None:
         sees = ops.any(allowed, axis=-1)
         # A row of the softmax without any key would be 0 / 0.
         allowed = ops.logical_or(allowed, ops.logical_not(sees)[..., None])
@@ -83,13 +94,23 @@ def _where(mask: Tensor, x: Tensor) -> Tensor:
     return ops.where(expanded(mask, len(x.shape)), x, scalar(0, x))
 
 
+def _columns(x: Tensor, mask: Tensor | None) -> Tensor:
+    """`(1, steps)`: where each step stands, whatever is real."""
+    return ops.arange(ops.shape(x)[1], dtype="int32")[None]
+
+
+def _from_end(x: Tensor, mask: Tensor | None) -> Tensor:
+    """`(batch or 1, steps)`: 0 at the last real step, -1 at the one before."""
+    if mask is None:
+        return _columns(x, mask) - (ops.shape(x)[1] - 1)
+    counts = ops.cumsum(ops.cast(mask, "int32"), axis=1)
+    return counts - counts[:, -1:]
+
+
 def _band(
-    targets: Any, sources: Any, causal: bool, width: int | None
-) -> Tensor | None:
-    """`(1, target, source)`: what position alone allows; None for all."""
-    if not causal and width is None:
-        return None
-    rows = ops.arange(targets, dtype="int32")[None, :, None]
-    behind = rows - ops.arange(sources, dtype="int32")
+    queries: Tensor, keys: Tensor, causal: bool, width: int | None
+) -> Tensor:
+    """`(batch or 1, target, source)`: what their places allow."""
+    behind = ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
     band = None if width is None else ops.abs(behind) < width
     return real_in_all([band, behind >= 0 if causal else None])

@@ -1,11 +1,15 @@
 """CustomEmbedding: which rows it takes, and which steps it masks."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_masking import layers
+from keras_masking._keras import get_mask
+from keras_masking.errors import MaskShapeError
 from tests import oracle
 from tests.helpers import assert_close
 from tests.helpers import compiled
@@ -172,3 +176,159 @@ def test_functional_model_saves(tmp_path: object) -> None:
         model.predict(batch, verbose=0), loaded.predict(batch, verbose=0)
     ):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("shape", [(), (8,), (2, 2, 2), (1, 2, 2, 2)])
+def test_ids_of_any_rank(shape: tuple[int, ...]) -> None:
+    """Rank 2 alone was taken."""
+    ids = np.array([1, 4, -1, 0, 2, 3, -1, 4][: int(np.prod(shape))])
+    ids = ids.reshape(shape)
+    y = embedding(mask_value=-1)(ids)
+    rows = oracle.embedding(ids.ravel().tolist(), {-1}, TABLE.tolist())
+    np.testing.assert_array_equal(to_numpy(y), np.reshape(rows, (*shape, 4)))
+    np.testing.assert_array_equal(mask_of(y), ids != -1)
+    plain = keras.Input(batch_shape=(None,) * len(shape), dtype="int32")
+    z = embedding(mask_value=-1)(plain)
+    assert z.shape == (None,) * len(shape) + (4,)
+    assert get_mask(z).shape == (None,) * len(shape)
+
+
+def test_masks_of_segments_and_of_their_steps() -> None:
+    ids = np.arange(8).reshape(2, 2, 2) % 5
+    segments = np.array([[True, False], [True, True]])
+    y = embedding(mask_zero=True)(ids, mask=segments)
+    wanted = segments[..., None] & (ids != 0)
+    np.testing.assert_array_equal(mask_of(y), wanted)
+    y = embedding(mask_zero=True)(ids, mask=ids != 1)
+    np.testing.assert_array_equal(mask_of(y), ids > 1)
+    y = embedding()(ids, mask=segments)
+    np.testing.assert_array_equal(mask_of(y), segments)
+    with pytest.raises(MaskShapeError):
+        embedding()(ids, mask=np.ones(2, bool))
+    # On goes the mask of each step, as `MaskedTimeDistributed` reads it.
+    x = embedding(mask_zero=True)(ids)
+    pool = layers.MaskedTimeDistributed(layers.MaskedGlobalSumPooling1D())
+    sums = [
+        [TABLE[[i for i in row if i]].sum(axis=0) for row in rows]
+        for rows in ids.tolist()
+    ]
+    assert_close(pool(x), np.array(sums))
+
+
+@pytest.mark.parametrize("wrong", ["uniform", None, 2, [True], 1.0])
+def test_booleans_are_checked(wrong: object) -> None:
+    """`CustomEmbedding(5, 3, "uniform")` masked id 0 in silence."""
+    with pytest.raises(ValueError, match="`mask_zero` must be True or False"):
+        layers.CustomEmbedding(5, 3, wrong)
+    with pytest.raises(ValueError, match="`keepdims` must be True or False"):
+        layers.MaskedGlobalMaxPooling1D(None, wrong)
+    with pytest.raises(ValueError, match="`return_indicator` must be True"):
+        layers.NaNMask(return_indicator=wrong)
+
+
+@pytest.mark.parametrize("right", [True, np.True_, 1, np.int64(1)])
+def test_what_a_boolean_is(right: object) -> None:
+    """A saved config may hold 1, and 1 can be nothing else."""
+    layer = embedding(mask_zero=right)
+    assert layer.get_config()["mask_zero"] is True
+    np.testing.assert_array_equal(mask_of(layer(IDS)), IDS != 0)
+
+
+def test_a_model_saved_by_an_older_version_loads() -> None:
+    """Its config, and its one weight."""
+    config = {
+        "name": "words",
+        "trainable": True,
+        "dtype": "float32",
+        "input_dim": 5,
+        "output_dim": 4,
+        "mask_zero": 1,
+        "mask_value": [-1, 3],
+        "embeddings_initializer": "random_normal",
+        "embeddings_regularizer": None,
+        "embeddings_constraint": None,
+    }
+    layer = layers.CustomEmbedding.from_config(config)
+    layer.build_from_config({"input_shape": (None, None)})
+    layer.load_own_variables({"0": TABLE})
+    ids = np.array([[1, -1, 0, 3]])
+    np.testing.assert_array_equal(to_numpy(layer(ids))[0, 0], TABLE[1])
+    np.testing.assert_array_equal(mask_of(layer(ids)), [[1, 0, 0, 0]])
+    assert layer.embeddings.path == "words/embeddings"
+
+
+def test_is_an_embedding_of_keras() -> None:
+    layer = layers.CustomEmbedding(5, 4, mask_value=[-1, 3], weights=TABLE)
+    assert isinstance(layer, keras.layers.Embedding) and layer.built
+    np.testing.assert_array_equal(to_numpy(layer(IDS)), TABLE[IDS])
+    np.testing.assert_array_equal(mask_of(layer(IDS)), IDS != 3)
+    assert len(layer.weights) == 1
+
+
+def tuned(layer: keras.layers.Layer) -> None:
+    layer.enable_lora(2, lora_alpha=3)
+    layer.lora_embeddings_a.assign(np.arange(10).reshape(5, 2) / 9)
+    layer.lora_embeddings_b.assign(np.arange(8).reshape(2, 4) / 7)
+
+
+@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize("mode", [None, "int8", "int4"])
+def test_lora_and_quantized(
+    tmp_path: object, mode: str | None, lora: bool
+) -> None:
+    """Keras' numbers for ids of the table, before and after saving."""
+    ids = keras.Input((None,), dtype="int32")
+    ours = layers.CustomEmbedding(5, 4, mask_value=[-1, 3], weights=TABLE)
+    theirs = keras.layers.Embedding(5, 4, weights=TABLE)
+    x = ours(ids)
+    model = keras.Model(ids, [x, layers.GetMask()(x)])
+    batch = np.array([[1, -1, 0, 4]], "int32")
+    if mode is not None:
+        with warnings.catch_warnings():  # Keras names layers without weights
+            warnings.filterwarnings("ignore", ".*does not have a `quantize`")
+            model.quantize(mode)
+        theirs.quantize(mode)
+        assert ours.quantization_mode == mode
+    if lora:
+        tuned(ours)
+        tuned(theirs)
+    elif mode is None:
+        return  # what every other test is about
+    wanted = to_numpy(theirs(np.maximum(batch, 0)))
+    wanted[0, 1] = 0
+    assert np.abs(wanted - TABLE[np.maximum(batch, 0)]).max() > 1e-3
+    y, mask = model.predict(batch, verbose=0)
+    assert_close(y, wanted)
+    np.testing.assert_array_equal(mask, [[True, False, True, True]])
+    assert_close(ours(batch), wanted)
+    np.testing.assert_array_equal(mask_of(ours(batch)), mask)
+    with pytest.raises(ValueError, match="ids must be whole numbers"):
+        ours(np.array([[5]]))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    z, mask = loaded.predict(batch, verbose=0)
+    np.testing.assert_array_equal(mask, [[True, False, True, True]])
+    # Keras rounds to a new scale when it merges LoRA into a quantized table.
+    merged = mode is not None and lora
+    step = np.abs(wanted).max() / {"int8": 127, "int4": 7}.get(mode, 1)
+    np.testing.assert_allclose(z, y, rtol=0, atol=step if merged else 1e-6)
+
+
+def test_the_policy_of_a_map() -> None:
+    policies = keras.dtype_policies.DTypePolicyMap(default_policy="float32")
+    policies["words"] = keras.dtype_policies.get("int8_from_float32")
+    config = {"mask_zero": True, "dtype": policies, "name": "words"}
+    layer = layers.CustomEmbedding(5, 4, **config)
+    np.testing.assert_array_equal(mask_of(layer(IDS)), IDS != 0)
+    assert layer.quantization_mode == "int8"
+
+
+def test_a_subclass_is_quantized_when_it_says_so() -> None:
+    class Mine(layers.CustomEmbedding):
+        pass
+
+    layer = Mine(5, 4, weights=TABLE)
+    with pytest.raises(NotImplementedError):
+        layer.quantize("int8")
+    layer.quantize("int8", type_check=False)
+    assert layer.quantization_mode == "int8"
