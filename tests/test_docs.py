@@ -64,10 +64,12 @@ def assert_says_how_to_make_it(public: type) -> None:
         re.findall(r"^    (\*{0,2}\w+): ", found["Args"], flags=re.M)
     )
     signature = inspect.signature(public.__init__).parameters.values()
+    stars = {
+        inspect.Parameter.VAR_POSITIONAL: "*",
+        inspect.Parameter.VAR_KEYWORD: "**",
+    }
     assert arguments == {
-        ("**" if p.kind is p.VAR_KEYWORD else "") + p.name
-        for p in signature
-        if p.name != "self"
+        stars.get(p.kind, "") + p.name for p in signature if p.name != "self"
     }
 
 
