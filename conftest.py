@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -43,11 +44,6 @@ def pytest_configure(config: pytest.Config) -> None:
             f"but {keras.__version__} was imported"
         )
     keras.config.disable_traceback_filtering()
-    from keras_masking import _keras
-    from keras_masking.ops import one_pass
-
-    # The samples of tests are small: no plain way for that.
-    _keras.WORTHWHILE = one_pass.LARGE = 0
     if config.getoption("--device") == "gpu" and not _has_gpu():
         raise pytest.UsageError(
             f"--device gpu: the backend {keras.backend.backend()} finds none"
@@ -81,6 +77,23 @@ def pytest_report_header(config: pytest.Config) -> str:
     version = importlib.import_module(backend).__version__
     device = config.getoption("--device")
     return f"keras {keras.__version__}, {backend} {version} on {device}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
+    """Sizes from which shortcuts are taken; those that users have.
+
+    The samples of tests are small. Tests of operations and of layers take the
+    shortcuts all the same; all other tests run what users get.
+    """
+    from keras_masking import _keras
+    from keras_masking.ops import one_pass
+
+    of_users = _keras.WORTHWHILE, one_pass.LARGE
+    if request.path.parent.name in ("ops", "layers"):
+        _keras.WORTHWHILE = one_pass.LARGE = 0
+    yield of_users
+    _keras.WORTHWHILE, one_pass.LARGE = of_users
 
 
 @pytest.fixture(autouse=True)

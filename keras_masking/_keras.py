@@ -198,6 +198,26 @@ def choose(
     return first() if ok else second()
 
 
+def with_tangent(
+    value: Callable[..., Tensor], tangent: Callable[..., Tensor]
+) -> Callable[..., Tensor]:
+    """JAX's `value(x, *others)`, with its derivative along `x` written out.
+
+    `tangent(dx, y, x, *others)` is linear in `dx`, so that JAX has the gradient
+    too: its transpose. Keras has JAX's rule for gradients alone, which refuses
+    forward mode.
+    """
+    jax: Any = import_module("jax")
+    function = jax.custom_jvp(value)
+
+    @function.defjvp
+    def rule(given: Any, tangents: Any) -> Any:
+        y = function(*given)
+        return y, tangent(tangents[0], y, *given)
+
+    return function
+
+
 class _IfImported:
     """TensorFlow as Keras asks for it, and not there unless it was imported."""
 

@@ -38,6 +38,12 @@ class Case:
     zeroes: bool = True  # writes 0 at padding steps
     shortest: int = 1  # steps that a row needs to be run alone
     columns: bool = False  # speaks of columns of the padded array
+    of_none: int | None = 0  # output steps for a row of no steps; None: fails
+    biased: bool = False  # a convolution: adds its last weight at each step
+    reorders: bool = False  # sums in another order where there is no mask
+    casts: bool = True  # to the dtype of its policy
+    selects: bool = True  # a NaN at padding does not reach gradients
+    kink: float | None = None  # where it has no derivative
     outputs: Callable[[Any], Any] = field(default=lambda y: y)
 
     def __str__(self) -> str:
@@ -68,6 +74,9 @@ def weighted(
     width: int = FEATURES,
     pools: bool = False,
     shortest: int = 1,
+    of_none: int | None = 0,
+    biased: bool = False,
+    reorders: bool = False,
     **config: Any,
 ) -> Case:
     """A layer whose oracle takes its weights, in their order, after a row."""
@@ -87,6 +96,9 @@ def weighted(
         width=width,
         pools=pools,
         shortest=shortest,
+        of_none=of_none if shortest == 1 else None,
+        biased=biased,
+        reorders=reorders,
     )
 
 
@@ -102,6 +114,7 @@ def conv(name: str, kernel_size: int = 3, **config: Any) -> Case:
         kernel_size,
         width=6,
         shortest=1 if "padding" in config else span + 1,
+        biased=True,
         **config,
     )
 
@@ -116,6 +129,7 @@ def depthwise(name: str, multiple: int = 1, **config: Any) -> Case:
         3,
         width=width,
         shortest=1 if "padding" in config else 3,
+        biased=True,
         depth_multiplier=multiple,
         **config,
     )
@@ -131,11 +145,13 @@ def separable(name: str, **config: Any) -> Case:
         3,
         width=6,
         shortest=1 if "padding" in config else 5,
+        biased=True,
         **config,
     )
 
 
 def transposed(name: str, kernel_size: int = 3, **config: Any) -> Case:
+    more = max(kernel_size - config.get("strides", 1), 0)
     return weighted(
         f"transposed-{name}",
         layers.MaskedConv1DTranspose,
@@ -144,6 +160,8 @@ def transposed(name: str, kernel_size: int = 3, **config: Any) -> Case:
         6,
         kernel_size,
         width=6,
+        of_none=0 if "padding" in config else more,
+        biased=True,
         **config,
     )
 
@@ -174,6 +192,7 @@ def window(name: str, size: int, strides: int, padding: str) -> Case:
             steps, mask, function, size, strides, padding
         ),
         shortest=size if padding == "valid" else 1,
+        of_none=None if padding == "valid" else 0,
     )
 
 
@@ -186,6 +205,7 @@ def group_norm(groups: int) -> Case:
         ),
         [(FEATURES,), (FEATURES,)],
         groups,
+        reorders=True,
     )
 
 
@@ -211,11 +231,13 @@ def relu(steps: list, mask: list) -> list:
 
 
 def moved(
-    name: str, make: Callable[..., Any], row: Callable[..., list]
+    name: str,
+    make: Callable[..., Any],
+    row: Callable[..., list],
+    **facts: Any,
 ) -> Case:
     """A layer that moves steps, the padding ones as they are."""
-    columns = name == "crop"
-    return Case(name, make, row, zeroes=False, columns=columns)
+    return Case(name, make, row, zeroes=False, **facts)
 
 
 def sine(place: int) -> list:
@@ -243,8 +265,15 @@ CASES = [
     pool("first", layers.FirstStep, oracle.pool_first),
     pool("last", layers.LastStep, oracle.pool_last),
     Case("softmax", layers.TemporalSoftmax, oracle.softmax),
-    Case("activation", layers.MyActivation, relu, zeroes=False),
-    Case("attach", layers.AttachMask, passing, zeroes=False),
+    Case(
+        "activation",
+        layers.MyActivation,
+        relu,
+        zeroes=False,
+        selects=False,
+        kink=0.0,
+    ),
+    Case("attach", layers.AttachMask, passing, zeroes=False, casts=False),
     Case("apply", layers.ApplyMask, passing),
     Case(
         "split",
@@ -318,6 +347,8 @@ CASES = [
         "crop",
         partial(layers.MaskedCropping1D, (1, 2)),
         lambda steps, mask: passing(steps[1:-2], mask[1:-2]),
+        columns=True,
+        of_none=None,
     ),
     moved(
         "zero-padding",
@@ -325,6 +356,7 @@ CASES = [
         lambda steps, mask: passing(
             [None, *steps, None, None], [False, *mask, False, False]
         ),
+        of_none=3,
     ),
     moved(
         "up-sampling",

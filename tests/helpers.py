@@ -22,6 +22,13 @@ TOLERANCE = {
     "float16": 5e-3,
     "bfloat16": 4e-2,
 }
+# The smallest normal number, rounded up: below it backends flush to 0.
+TINY = {
+    "float64": 2.3e-308,
+    "float32": 1.2e-38,
+    "float16": 6.2e-5,
+    "bfloat16": 1.2e-38,
+}
 
 # Seven steps. The left paddings are even, so that strides of 2 fit them.
 MASKS = {
@@ -96,14 +103,9 @@ def assert_close(
     finite = np.abs(expected[np.isfinite(expected)])
     if scale is None:
         scale = float(finite.max()) if finite.size else 0.0
-    tiny = float(keras.tree.map_structure(_tiny, dtype))
     np.testing.assert_allclose(
-        actual, expected, rtol=0, atol=TOLERANCE[dtype] * scale + tiny
+        actual, expected, rtol=0, atol=TOLERANCE[dtype] * scale + TINY[dtype]
     )
-
-
-def _tiny(dtype: str) -> float:
-    return {"float16": 6.2e-5, "float64": 2.3e-308}.get(dtype, 1.2e-38)
 
 
 def gradient(
@@ -162,6 +164,36 @@ def gradients_of(
         call = compiled(gradients) if compile else gradients
 
     return lambda *inputs: [to_numpy(grad) for grad in call(*inputs)]
+
+
+def tangents_of(function: Callable[[Any], Any]) -> Callable[..., Any]:
+    """What gives, in forward mode, the derivative of `function` along `v`.
+
+    Called with `x` and `v`. Compiled on JAX, once for all calls.
+    """
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        def call(x: np.ndarray, v: np.ndarray) -> Any:
+            given = tf.convert_to_tensor(x)
+            with tf.autodiff.ForwardAccumulator(
+                given, tf.convert_to_tensor(v)
+            ) as forward:
+                y = function(given)
+            return forward.jvp(y)
+
+    elif BACKEND == "torch":
+        import torch
+
+        def call(x: np.ndarray, v: np.ndarray) -> Any:
+            given = torch.tensor(x), torch.tensor(v)
+            return torch.func.jvp(function, given[:1], given[1:])[1]
+
+    else:
+        import jax
+
+        call = jax.jit(lambda x, v: jax.jvp(function, (x,), (v,))[1])
+    return call
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

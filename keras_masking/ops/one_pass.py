@@ -46,7 +46,8 @@ def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
         return _plain_sum(x, mask, axis, keepdims)
 
     def short(x: Tensor, mask: Tensor) -> Tensor:
-        return shortcut(_sum, _sum_gradient, wide(x), mask, keepdims)
+        how = _sum, _sum_gradient, _sum_tangent
+        return shortcut(*how, wide(x), mask, keepdims)
 
     if dtype_name(x) != "float32" and keras.backend.backend() == "jax":
         return plain(x, mask)  # the float32 copy would be written out
@@ -86,6 +87,10 @@ def _sum_gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
     )
 
 
+def _sum_tangent(dx: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
+    return _plain_sum(dx, weights > 0)
+
+
 def real_squares(
     x: Tensor, mask: Tensor, mean: Tensor, axis: Axis, keepdims: bool
 ) -> Tensor:
@@ -102,7 +107,8 @@ def real_squares(
         return _plain_squares(x, mask, mean, axis, keepdims)
 
     def short(x: Tensor, mask: Tensor) -> Tensor:
-        return shortcut(_squares, _squares_gradient, x, mask, keepdims, mean)
+        how = _squares, _squares_gradient, _squares_tangent
+        return shortcut(*how, x, mask, keepdims, mean)
 
     return shorter(short, plain, x, mask, axis)
 
@@ -144,6 +150,13 @@ def _squares_gradient(
     return selected(selected(x - mean, weights) * (2 * g), weights)
 
 
+def _squares_tangent(
+    dx: Tensor, y: Tensor, x: Tensor, weights: Tensor, mean: Tensor
+) -> Tensor:
+    apart = selected(x - mean, weights)
+    return _plain_sum(2 * apart * dx, weights > 0)
+
+
 def real_extreme(
     x: Tensor, mask: Tensor, axis: Axis, keepdims: bool, largest: bool
 ) -> Tensor:
@@ -154,7 +167,8 @@ def real_extreme(
 
     def short(x: Tensor, mask: Tensor) -> Tensor:
         value = partial(_extreme, largest=largest)
-        return shortcut(value, _extreme_gradient, x, mask, keepdims)
+        how = value, _extreme_gradient, _extreme_tangent
+        return shortcut(*how, x, mask, keepdims)
 
     # XLA, which may compile for TensorFlow too, forgets a NaN in a maximum:
     # asking x takes what is gained, if memory is not asked of the system.
@@ -207,12 +221,27 @@ def _extreme(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
     return choose(ops.isnan(ops.sum(y)), select, lambda: y)
 
 
+def _hits(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Which real steps are the extreme, and how many of them share it."""
+    hit = ops.logical_and(ops.equal(x, y), weights > 0)
+    ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
+    return hit, ops.maximum(ties, 1)
+
+
+def _extreme_tangent(
+    dx: Tensor, y: Tensor, x: Tensor, weights: Tensor
+) -> Tensor:
+    hit, ties = _hits(x, y, weights)
+    share = ops.cast(ops.cast(hit, "float32") / ties, dtype_name(x))
+    share = selected(ops.where(ops.isnan(y), y, share), weights)
+    return ops.cast(_plain_sum(share * dx, weights > 0), dtype_name(x))
+
+
 def _extreme_gradient(
     g: Tensor, y: Tensor, x: Tensor, weights: Tensor
 ) -> Tensor:
-    hit = ops.logical_and(ops.equal(x, y), weights > 0)
-    ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
-    share = ops.cast(wide(g) / ops.maximum(ties, 1), dtype_name(g))
+    hit, ties = _hits(x, y, weights)
+    share = ops.cast(wide(g) / ties, dtype_name(g))
     shares = ops.where(hit, share, scalar(0, g))
 
     def beside_nan() -> Tensor:  # a NaN among real steps is no gradient of 0

@@ -5,7 +5,7 @@ written and read again: on a CPU it costs two to four times the reduction, and
 ten times where the system hands out so large a piece of memory anew each time
 (from 32 MiB on). So the value is computed as if padding were ordinary numbers,
 with a weight of 0 or `-inf`. A NaN or an infinity at padding shows in the
-result, which is small; only then the `where` is taken. Gradients are written
+result, which is small; only then the `where` is taken. Derivatives are written
 out: they select, as those of the `where` do.
 
 On a GPU compilers fold a `where` into the reduction, and a matrix product may
@@ -23,6 +23,7 @@ from keras import ops
 
 from keras_masking._keras import gains_by_shortcuts
 from keras_masking._keras import is_known
+from keras_masking._keras import with_tangent
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
@@ -36,9 +37,8 @@ _PLAIN = ContextVar("plain formulas", default=False)
 def plain_formulas() -> Iterator[None]:
     """Inside, every operation takes its plain formula, and no shortcut.
 
-    The numbers are the same to rounding. Plain formulas can be differentiated
-    forward (`jax.jvp`), which the shortcuts of a CPU cannot. What is compiled
-    inside stays plain.
+    The numbers and their derivatives are the same to rounding: this is for
+    comparing and debugging. What is compiled inside stays plain.
 
     Example:
 
@@ -96,13 +96,24 @@ def along_steps(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
 def differentiable(
     value: Callable[..., Tensor],
     gradient: Callable[..., Tensor],
+    tangent: Callable[..., Tensor] | None,
     x: Tensor,
     *others: Tensor,
 ) -> Tensor:
-    """`value(x, *others)`, whose gradient is `gradient(g, y, x, *others)`.
+    """`value(x, *others)`, with a derivative along `x` that is written out.
 
     `others` are floats without a gradient: a mask, a mean.
+
+    Args:
+        value: The function.
+        gradient: `gradient(g, y, x, *others)`: on TensorFlow and PyTorch.
+        tangent: `tangent(dx, y, x, *others)`, linear in `dx`: on JAX, which
+            makes forward and reverse mode of it.
+        x: Floats, the sequence.
+        *others: The other arguments.
     """
+    if keras.backend.backend() == "jax" and tangent is not None:
+        return with_tangent(value, tangent)(x, *others)
 
     def function(x: Tensor, *others: Tensor) -> tuple[Tensor, Any]:
         y = value(x, *others)
@@ -126,6 +137,7 @@ def differentiable(
 def shortcut(
     value: Callable[..., Tensor],
     gradient: Callable[..., Tensor],
+    tangent: Callable[..., Tensor],
     x: Tensor,
     mask: Tensor,
     keepdims: bool,
@@ -133,7 +145,7 @@ def shortcut(
 ) -> Tensor:
     """A reduction along the steps of `x` and of a mask made of floats."""
     weights = ops.cast(mask, dtype_name(x))
-    y = differentiable(value, gradient, x, weights, *others)
+    y = differentiable(value, gradient, tangent, x, weights, *others)
     return y if keepdims else ops.squeeze(y, 1)
 
 

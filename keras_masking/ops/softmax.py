@@ -110,11 +110,12 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
     def short(x: Tensor, mask: Tensor) -> Tensor:
         weights = ops.cast(mask, dtype_name(x))
         if keras.backend.backend() != "torch":
-            return differentiable(_softmax, _softmax_gradient, x, weights)
+            how = _softmax, _softmax_gradient, _softmax_tangent
+            return differentiable(*how, x, weights)
         # Differentiates by itself, where all is finite.
-        x = differentiable(_same, _finite_gradient, x, weights)
+        x = differentiable(_same, _finite_gradient, None, x, weights)
         y = _biased_softmax(x, weights)
-        y = differentiable(_same, _finite_gradient, y, weights)
+        y = differentiable(_same, _finite_gradient, None, y, weights)
         fine = ops.logical_and(
             ops.isfinite(ops.sum(y)), ops.all(any_real(mask))
         )
@@ -145,18 +146,12 @@ def _plain_softmax(x: Tensor, real: Tensor, axis: Axis = 1) -> Tensor:
 
 
 def _softmax(x: Tensor, weights: Tensor) -> Tensor:
-    def short() -> Tensor:
-        return _biased_softmax(x, weights)
-
-    if keras.backend.backend() == "jax":  # a condition copies what it is given
-        fine = sums_finite(x)
-    else:  # on TensorFlow a NaN does not reach all steps
-        y = short()
-        short, fine = (lambda: y), ops.isfinite(ops.sum(y))
+    # Asked of `x`: what is outside of a condition is differentiated too, and
+    # on TensorFlow a NaN does not reach all steps.
     some = ops.all(any_real(weights > 0))
     return choose(
-        ops.logical_and(some, fine),
-        short,
+        ops.logical_and(some, sums_finite(x)),
+        lambda: _biased_softmax(x, weights),
         lambda: by_rows(_plain_softmax, x, weights > 0),
     )
 
@@ -173,6 +168,14 @@ def _softmax_gradient(
 
     fine = ops.isfinite(ops.sum(inner))
     return choose(fine, lambda: y * (g - inner), select)
+
+
+def _softmax_tangent(
+    dx: Tensor, y: Tensor, x: Tensor, weights: Tensor
+) -> Tensor:
+    dx = selected(dx, weights)
+    inner = ops.sum(y * dx, axis=1, keepdims=True)
+    return selected(y * (dx - inner), weights)
 
 
 def _same(y: Tensor, weights: Tensor) -> Tensor:

@@ -41,8 +41,7 @@ def test_findings(case: Case) -> None:
             assert report.calls[call.victim_of].finding or report.ok
     for drift in report.drift if report.ok else []:
         if drift.counts and drift.relative is not None:
-            limit = 0.2 if case.name == "half_precision" else 1e-5
-            assert drift.relative < limit, drift
+            assert drift.relative < case.rounding, drift
 
 
 @pytest.mark.long

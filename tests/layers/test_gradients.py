@@ -18,6 +18,8 @@ from tests.helpers import finite_differences
 from tests.helpers import gradient
 from tests.helpers import gradients_of
 from tests.helpers import poisoned
+from tests.helpers import tangents_of
+from tests.helpers import to_numpy
 
 KINDS = {
     "mixed": np.stack([MASKS[k][1] for k in ("left", "right", "holes")]),
@@ -49,8 +51,8 @@ def test_equal_finite_differences_of_the_oracle(case: Case, kind: str) -> None:
         np.broadcast_to(mask[..., None], X.shape),
     )
     (grad,) = gradient(lambda x: loss(case, layer(x, mask=mask), real, w), X)
-    if case.name == "activation":  # relu has no derivative at 0
-        wanted, grad = (np.where(X == 0, 0, g) for g in (wanted, grad))
+    if case.kink is not None:
+        wanted, grad = (np.where(case.kink == X, 0, g) for g in (wanted, grad))
     assert_close(grad, wanted)
     assert np.all(grad[~mask] == 0)
 
@@ -58,7 +60,7 @@ def test_equal_finite_differences_of_the_oracle(case: Case, kind: str) -> None:
 @pytest.mark.parametrize("compile", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=str)
 def test_no_padding_value_reaches_them(case: Case, compile: bool) -> None:
-    if case.name == "activation":
+    if not case.selects:
         pytest.skip("the derivative of an activation at NaN is NaN, by nature")
     layer, mask = case.make(), MASKS["empty"] & MASKS["holes"]
     expected, real = case.expected(X, mask)
@@ -73,6 +75,32 @@ def test_no_padding_value_reaches_them(case: Case, compile: bool) -> None:
         (grad,) = gradients(poisoned(X, mask, poison))
         np.testing.assert_array_equal(grad[~mask], 0)
         assert_close(grad, clean)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=str)
+def test_forward_mode_equals_finite_differences_of_the_oracle(
+    case: Case,
+) -> None:
+    layer, mask = case.make(), KINDS["mixed"]
+    w = upstream(case.expected(X, mask)[0].shape)
+    v = np.where(X == 0, 0, upstream(X.shape))  # relu has no derivative at 0
+    (wanted,) = finite_differences(
+        lambda t: float((case.expected(X + t * v, mask)[0] * w).sum()),
+        np.zeros(1),
+        np.ones(1, bool),
+    )
+
+    def outputs(x: Any) -> Any:
+        return case.outputs(layer(x, mask=mask))
+
+    tangents = tangents_of(outputs)
+    for padding in (8.0, *[np.nan] * case.selects):
+        real = case.expected(X, mask)[1]
+        slope = to_numpy(tangents(poisoned(X, mask, padding), v))
+        if real is not None:
+            slope = np.where(real[..., None], slope, 0)
+        assert_close((slope * w).sum(), wanted, scale=np.abs(slope * w).sum())
 
 
 @pytest.mark.parametrize("case", WEIGHTED, ids=str)
@@ -95,7 +123,7 @@ def test_weights_meet_no_padding(case: Case) -> None:
             weight_gradients(poisoned(X, mask, poison)), clean
         ):
             assert_close(grad, wanted)
-    if case.name.startswith(("conv", "depthwise", "separable", "transposed")):
+    if case.biased:
         # The bias is added once for each real output step.
         assert_close(clean[-1], (w * real[..., None]).sum(axis=(0, 1)))
 

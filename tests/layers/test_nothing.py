@@ -10,10 +10,6 @@ from tests.helpers import mask_of
 from tests.helpers import to_numpy
 
 
-def takes_no_steps(case: Case) -> bool:
-    return case.shortest == 1 and case.name != "crop"
-
-
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=str)
 @pytest.mark.parametrize("masked", [False, True])
 def test_no_rows(case: Case, masked: bool) -> None:
@@ -27,7 +23,7 @@ def test_no_rows(case: Case, masked: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in ONE_OF_EACH if takes_no_steps(c)], ids=str
+    "case", [c for c in ONE_OF_EACH if c.of_none is not None], ids=str
 )
 @pytest.mark.parametrize("masked", [False, True])
 def test_no_steps(case: Case, masked: bool) -> None:
@@ -41,10 +37,8 @@ def test_no_steps(case: Case, masked: bool) -> None:
         np.testing.assert_array_equal(values, to_numpy(empty))
         return
     # Steps that the layer adds to any sequence; padding, here.
-    grows = {"zero-padding": 3, "transposed-valid": 2}.get(case.name, 0)
-    grows = {"transposed-valid-strides": 2}.get(case.name, grows)
-    assert values.shape == (2, grows, case.width)
+    assert values.shape == (2, case.of_none, case.width)
     assert np.all(values == 0)
     if masked:
-        assert mask_of(y).shape == (2, grows)
+        assert mask_of(y).shape == (2, case.of_none)
         assert not mask_of(y).any()

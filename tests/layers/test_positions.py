@@ -82,8 +82,9 @@ def test_sines_of_half_precision_are_those_of_float32() -> None:
 def test_an_odd_number_of_features(features: int) -> None:
     x = np.zeros((1, 6, features), "float32")
     y = to_numpy(layers.MaskedSinePositionEncoding(50.0)(x))[0]
+    wanted = np.zeros((6, features))
     for k in range(6):
         for i in range(features):
             angle = k / 50.0 ** ((i - i % 2) / features)
-            wanted = np.cos(angle) if i % 2 else np.sin(angle)
-            assert abs(y[k, i] - wanted) < 1e-6
+            wanted[k, i] = np.cos(angle) if i % 2 else np.sin(angle)
+    assert_close(y, wanted)

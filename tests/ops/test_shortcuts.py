@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_masking import _keras
 from keras_masking import ops
 from keras_masking.ops import one_pass
 from keras_masking.ops import shortcuts
@@ -31,6 +33,7 @@ from tests.helpers import gradient
 from tests.helpers import gradients_of
 from tests.helpers import poisoned
 from tests.helpers import sample
+from tests.helpers import tangents_of
 from tests.helpers import to_numpy
 from tests.ops.test_reductions import reduce_by_loops
 from tests.ops.test_reductions import softmax_by_loops
@@ -116,7 +119,7 @@ def at_padding(y: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list:
-    """The ways that were gone to their end, and the gradients written out."""
+    """The ways that were gone to their end, and the derivatives written out."""
     ways: list = []
 
     def watched(
@@ -252,6 +255,36 @@ def test_real_values_that_are_not_finite(
                 y = function(x, mask)
             check_taken(taken, "short", [name])
             assert_close(y, wanted)
+
+
+@on_torch
+def test_small_tensors_go_the_plain_way(
+    thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As users have it: from 1 MiB on, PyTorch gains by the short way."""
+    monkeypatch.setattr(_keras, "WORTHWHILE", thresholds[0])
+    for rows, way in ((256, "short"), (255, "plain")):
+        taken.clear()
+        x = np.ones((rows, 32, 32), "float32")
+        mask = np.ones((rows, 32), bool)
+        x[:, 9:], mask[:, 9:] = np.nan, False
+        assert_close(ops.masked_sum(x, mask), np.full((rows, 32), 9.0))
+        assert taken == [*["gradient"] * (way == "short"), way]
+
+
+@on_jax
+@pytest.mark.parametrize("size", [0, 1])
+def test_small_maxima_go_the_plain_way(
+    size: int, thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As users have it: from 32 MiB on, JAX gains by the short way."""
+    assert thresholds[1] == 2**23
+    x = given("max-3", FULL, np.nan)
+    monkeypatch.setattr(one_pass, "LARGE", x.size + size)
+    assert_close(
+        ops.masked_max(x, FULL), CASES["max-3"][1](given("max-3", FULL), FULL)
+    )
+    assert ("short" in taken) == (size == 0)
 
 
 def total_of(function: Callable, mask: np.ndarray, upstream: Any) -> Callable:
@@ -437,6 +470,39 @@ def test_second_order(name: str, go: Callable, taken: list) -> None:
             check_taken(taken, "short", [name])
             np.testing.assert_array_equal(at_padding(grad, mask), 0)
             assert_close(grad, wanted)
+
+
+# In a graph on TensorFlow, of a NaN at padding, all of it was NaN.
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's graphs")
+@pytest.mark.parametrize("name", ["softmax-3", "std-3"])
+def test_second_order_in_a_graph(name: str, go: Callable) -> None:
+    import tensorflow as tf
+
+    function = CASES[name][0]
+
+    def total(x: Any) -> Any:
+        return keras.ops.sum(keras.ops.square(function(x, FULL)) * upstream)
+
+    upstream = upstream_of(name, FULL)
+    spec = tf.TensorSpec(V.shape)
+
+    @partial(tf.function, input_signature=[spec])
+    def second(x: Any) -> Any:
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = total(x)
+            y = tf.reduce_sum(tape.gradient(y, x) * V)
+        return outer.gradient(y, x)
+
+    with go("plain"):
+        wanted = second_gradient(total, V, given(name, FULL))
+    for value in PADDING.values():
+        with go("short"):
+            grad = to_numpy(second(given(name, FULL, value)))
+        np.testing.assert_array_equal(at_padding(grad, FULL), 0)
+        assert_close(grad, wanted)
 
 
 @pytest.mark.parametrize("name", ["max-3", "min-3", "max-4"])
@@ -663,23 +729,62 @@ def test_hessian(name: str, go: Callable, taken: list) -> None:
         assert_close(got, wanted)
 
 
+def slope_of_loops(by_loops: Callable, x: np.ndarray, v: np.ndarray) -> Any:
+    """The derivative of the loops along `v`, by a central difference."""
+    x, v, step = x.astype("float64"), v.astype("float64"), 1e-6
+    up, down = by_loops(x + step * v, FULL), by_loops(x - step * v, FULL)
+    return (up - down) / (2 * step)
+
+
+V = np.random.default_rng(8).normal(size=X[: len(FULL)].shape).astype("float32")
+
+
+# On JAX `jax.jvp` raised a TypeError in all but the plain way.
+@pytest.mark.parametrize("way", WAYS)
+def test_forward_mode(way: str, go: Callable, taken: list) -> None:
+    def run(x: Any) -> dict:
+        return {
+            name: function(keras.ops.reshape(x, SHAPES[rank]), FULL)
+            for name, (function, _, rank) in CASES.items()
+        }
+
+    tangents = tangents_of(run)
+    for value in PADDING.values():
+        for v in (V, poisoned(V, FULL, value)):
+            with go(way):
+                slopes = tangents(poisoned(X[: len(FULL)], FULL, value), v)
+            for name, (_, by_loops, rank) in CASES.items():
+                x = given(name, FULL)
+                wanted = slope_of_loops(by_loops, x, V.reshape(SHAPES[rank]))
+                assert_close(slopes[name], wanted)
+
+
 @on_jax
-def test_forward_in_plain_formulas_alone(go: Callable, taken: list) -> None:
-    """As `plain_formulas` documents: a written gradient has no forward one."""
+def test_jacobians(go: Callable, taken: list) -> None:
+    """Forward, backward, and forward once for several directions."""
     import jax
 
-    x = given("max-3", FULL, np.nan)
+    mask = MASKS["holes"]
+    x = poisoned(X[:3], mask, np.nan)
 
-    def largest(x: Any) -> Any:
-        return ops.masked_max(x, FULL)
+    def run(x: Any) -> dict:
+        return {
+            name: CASES[name][0](x, mask) for name in NAMES if name[-1] == "3"
+        }
 
-    v = np.ones_like(x)
-    with go("short"), pytest.raises(TypeError, match="forward-mode"):
-        jax.jvp(largest, (x,), (v,))
-    with go("plain"):
-        y, slope = jax.jvp(largest, (x,), (v,))
-    assert_close(y, CASES["max-3"][1](given("max-3", FULL), FULL))
-    assert_close(slope, np.ones(y.shape))
+    with go("short"):
+        forward, backward = jax.jit(
+            lambda x: (jax.jacfwd(run)(x), jax.jacrev(run)(x))
+        )(x)
+        y, linear = jax.linearize(jax.jit(run), x)
+        slopes = linear(V[:3])
+    check_taken(taken, "short", list(y))
+    for name in y:
+        wanted = to_numpy(backward[name])
+        assert np.isfinite(wanted).all() and np.abs(wanted).max() > 0.01
+        assert_close(forward[name], wanted)
+        flat = wanted.reshape(*y[name].shape, -1) @ V[:3].reshape(-1)
+        assert_close(slopes[name], flat)
 
 
 @on_jax
