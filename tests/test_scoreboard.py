@@ -2,9 +2,7 @@
 
 import json
 import re
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,30 +10,27 @@ import pytest
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
-
-DOCS = Path(__file__).parents[1] / "docs"
-sys.path.insert(0, str(DOCS / "scoreboard"))
-
-import keras_layers  # noqa: E402
-import other_layers  # noqa: E402
-import pages  # noqa: E402
-import records  # noqa: E402
-from causes import CAUSES  # noqa: E402
-from causes import OF_MOST  # noqa: E402
-from rows import Row  # noqa: E402
+from tools import DOCS
+from tools.scoreboard import keras_layers
+from tools.scoreboard import other_layers
+from tools.scoreboard import pages
+from tools.scoreboard import records
+from tools.scoreboard.causes import CAUSES
+from tools.scoreboard.causes import OF_MOST
+from tools.scoreboard.rows import Row
 
 KERAS = [
-    records.load(records.HERE / "records" / f"keras-{minor}.json")
+    records.load(records.RECORDS / f"keras-{minor}.json")
     for minor in (pages.OLDEST, pages.RELEASE, pages.NEXT)
 ]
-OTHERS = records.load(records.HERE / "records" / "others.json")
+OTHERS = records.load(records.RECORDS / "others.json")
 NOW = KERAS[1]
 ROWS = [row for rows in keras_layers.FAMILIES.values() for row in rows]
 
 
 def test_the_page_is_made_of_the_records() -> None:
     written = pages.PAGE.read_text()
-    assert written == pages.page(), "run `python docs/scoreboard pages`"
+    assert written == pages.page(), "run `python -m tools.scoreboard pages`"
 
 
 def test_the_readme_counts_as_the_page_does() -> None:

@@ -16,17 +16,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from causes import CAUSES
-from causes import OF_MOST
-from rows import Row
-from rows import every_row
-
 from keras_masking.contract.backends import supervisor as workers
 from keras_masking.contract.report import Result
 from keras_masking.contract.reports.summary import Reports
 from keras_masking.contract.reports.summary import every_report
+from tools import DOCS
+from tools.scoreboard.causes import CAUSES
+from tools.scoreboard.causes import OF_MOST
+from tools.scoreboard.rows import Row
+from tools.scoreboard.rows import every_row
 
 HERE = Path(__file__).parent
+RECORDS = DOCS / "scoreboard" / "records"
 BACKENDS = ("tensorflow", "torch", "jax")
 PACKAGES = (
     "keras-hub",
@@ -81,7 +82,7 @@ def minor(version: str) -> str:
 
 def file_of(keras: str, others: bool = False) -> Path:
     name = "others" if others else f"keras-{minor(keras)}"
-    return HERE / "records" / f"{name}.json"
+    return RECORDS / f"{name}.json"
 
 
 def load(path: Path) -> Record:

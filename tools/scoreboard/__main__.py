@@ -1,24 +1,22 @@
 """The scoreboard: which layers keep the mask contract, on which backend.
 
-    python docs/scoreboard keras     checks the layers of the Keras at hand
-    python docs/scoreboard others    checks those of the packages around it
-    python docs/scoreboard check     ten rows anew, against what is known
-    python docs/scoreboard pages     writes the page from the records
+    python -m tools.scoreboard keras     checks the layers of the Keras at hand
+    python -m tools.scoreboard others    checks those of the packages around it
+    python -m tools.scoreboard check     ten rows anew, against what is known
+    python -m tools.scoreboard pages     writes the page from the records
 
 The first two write a record, the page, and the report with every text.
 """
 
 import json
 import sys
-from pathlib import Path
-
-import keras_layers
-import other_layers
-import records
-from pages import write_page
-from pages import write_report
 
 from keras_masking.contract.reports import summary
+from tools.scoreboard import keras_layers
+from tools.scoreboard import other_layers
+from tools.scoreboard import records
+from tools.scoreboard.pages import write_page
+from tools.scoreboard.pages import write_report
 
 FAMILIES = {"keras": keras_layers.FAMILIES, "others": other_layers.FAMILIES}
 TARGETS = {
@@ -30,7 +28,7 @@ TARGETS = {
 def make(what: str) -> int:
     """A record of all rows, and what follows from it."""
     reports = records.run(TARGETS[what])
-    command = f"python docs/scoreboard {what}"
+    command = f"python -m tools.scoreboard {what}"
     known = records.record(reports, command)
     path = records.file_of(known["keras"], others=what == "others")
     path.parent.mkdir(exist_ok=True)
@@ -75,5 +73,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     sys.exit(main())

@@ -5,26 +5,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import keras_layers
-import other_layers
-from causes import CAUSES
-from causes import OF_MOST
-from causes import Cause
-from records import BACKENDS
-from records import HERE
-from records import Families
-from records import Record
-from records import Reports
-from records import each_backend
-from records import fails
-from records import load
-from rows import Row
-from rows import every_row
-
 from keras_masking.contract.report import Result
 from keras_masking.contract.reports.html import as_html
+from tools import DOCS
+from tools.scoreboard import keras_layers
+from tools.scoreboard import other_layers
+from tools.scoreboard.causes import CAUSES
+from tools.scoreboard.causes import OF_MOST
+from tools.scoreboard.causes import Cause
+from tools.scoreboard.records import BACKENDS
+from tools.scoreboard.records import RECORDS
+from tools.scoreboard.records import Families
+from tools.scoreboard.records import Record
+from tools.scoreboard.records import Reports
+from tools.scoreboard.records import each_backend
+from tools.scoreboard.records import fails
+from tools.scoreboard.records import load
+from tools.scoreboard.rows import Row
+from tools.scoreboard.rows import every_row
 
-DOCS = HERE.parent
 PAGE = DOCS / "scoreboard.md"
 NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
@@ -32,9 +31,11 @@ PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 RELEASE, OLDEST, NEXT = "3.15", "3.12", "3.16"
 REPORTS = {"keras": "scoreboard.html", "others": "scoreboard-others.html"}
 
-HEAD = """# Scoreboard
+HEAD = """<!-- Made from its records by `python -m tools.scoreboard pages`. -->
 
-Made by `python docs/scoreboard`. {made}
+# Scoreboard
+
+{made}
 
 Which layers keep the [mask contract](contract.md), on which backend, in
 which version. Each row is a layer as it is written, run through
@@ -82,10 +83,10 @@ them, ready to be filed or asked.
 def page() -> str:
     """The text of the page."""
     old, now, new = (
-        load(HERE / "records" / f"keras-{minor}.json")
+        load(RECORDS / f"keras-{minor}.json")
         for minor in (OLDEST, RELEASE, NEXT)
     )
-    others = load(HERE / "records" / "others.json")
+    others = load(RECORDS / "others.json")
     families = keras_layers.FAMILIES
     number = len(every_row(families))
     kept, defects = count_rows(now)
