@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from keras_masking import __version__
+from keras_masking.cli_convert import convert
 from keras_masking.cli_inspect import inspect
 from keras_masking.contract.backends import supervisor as workers
 from keras_masking.contract.backends.options import choose_backends
@@ -31,7 +32,7 @@ INTERRUPTED = 130
 
 def main() -> None:
     try:
-        code = cli.main(standalone_mode=False) or 0
+        code = cli.main(prog_name="keras-masking", standalone_mode=False) or 0
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted: the workers are ended.", err=True)
         code = INTERRUPTED
@@ -50,6 +51,7 @@ def cli() -> None:
     """Does a Keras layer keep the mask contract? Where does a model lose it?"""
 
 
+cli.add_command(convert)
 cli.add_command(inspect)
 
 
@@ -219,9 +221,10 @@ def _show(reports: summary.Reports) -> None:
     for backends, result in bad:
         click.echo(f"{result}\n    on      {', '.join(backends)}\n")
     _print(table)
-    click.echo("slowest checks, seconds:")
-    for seconds, name in summary.slowest(reports):
-        click.echo(f"{seconds:7.2f}  {name}")
+    if slowest := summary.slowest(reports):
+        click.echo("slowest checks, seconds:")
+        for seconds, name in slowest:
+            click.echo(f"{seconds:7.2f}  {name}")
     click.echo(summary.last_line(reports))
 
 
@@ -244,8 +247,9 @@ def checks() -> None:
 def explain(id: str) -> None:
     """Says what a check demands, why, and what to write."""
     (told,) = _told({"work": "checks", "check": id}, "check")
-    head = f"{told['id']} ({told['level']}; a layer that "
-    click.echo(head + ", ".join(told["roles"]) + ")")
+    every = len(told["roles"]) == len(ROLES)
+    who = "any layer" if every else f"a layer that {', '.join(told['roles'])}"
+    click.echo(f"{told['id']} ({told['level']}; {who})")
     for title, key in (
         ("Rule", "statement"),
         ("Why", "why"),

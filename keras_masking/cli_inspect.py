@@ -3,10 +3,7 @@
 Keras is imported once its backend is chosen, so not here.
 """
 
-import os
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from importlib.util import find_spec
 from json import dumps
 from pathlib import Path
@@ -14,61 +11,62 @@ from typing import Any
 
 import click
 
-from keras_masking.contract.backends.processes import installed
-from keras_masking.contract.backends.processes import load_torch_first
+from keras_masking.cli_model import ModelFailed
+from keras_masking.cli_model import model_options
+from keras_masking.cli_model import open_model
+from keras_masking.cli_model import require_place
+from keras_masking.cli_model import run
 from keras_masking.inspector.reading import Refused
 from keras_masking.inspector.reading import read_inputs
-from keras_masking.inspector.reading import read_model
-from keras_masking.inspector.reading import require_archive
-from keras_masking.inspector.reading import words
 
-OURS = ("keras_masking.layers",)  # by name: a saved model may hold them
+# How a report is written, by the suffix of its file.
+WRITERS = {".html": "html", ".json": "json", ".png": "plot", ".svg": "plot"}
 
 
-class ModelFailed(click.ClickException):
-    exit_code = 3
+def _writable_reports(
+    context: Any, parameter: Any, value: tuple[Path, ...]
+) -> list[tuple[str, Path]]:
+    for path in value:
+        if path.suffix not in WRITERS:
+            *most, last = WRITERS
+            raise Refused(
+                f"--report: {path} must end in {', '.join(most)} or {last}."
+            )
+    return [
+        _writable(parameter.name, WRITERS[path.suffix], path) for path in value
+    ]
 
 
-def _choose_backend(context: Any, parameter: Any, value: str | None) -> str:
-    there = installed()
-    if not there:
-        raise Refused("there is no backend: install jax, torch or tensorflow.")
-    if value is not None and value not in there:
-        raise Refused(
-            f"--backend: {value!r} is not an installed backend. "
-            f"Installed: {', '.join(there)}."
-        )
-    set_already = os.environ.get("KERAS_BACKEND")
-    return value or (set_already if set_already in there else there[0])
-
-
-def _writable(context: Any, parameter: Any, value: Path | None) -> Path | None:
-    """Refuses before the run what could not be written after it."""
+def _writable_file(
+    context: Any, parameter: Any, value: Path | None
+) -> list[tuple[str, Path]]:
     if value is None:
-        return None
-    if not value.parent.is_dir():
-        raise Refused(f"--{parameter.name}: there is no folder {value.parent}.")
-    if value.is_dir():
-        raise Refused(f"--{parameter.name}: {value} is a folder, not a file.")
-    if parameter.name == "plot" and find_spec("matplotlib") is None:
+        return []
+    return [_writable(parameter.name, parameter.name, value)]
+
+
+def _writable(option: str, how: str, path: Path) -> tuple[str, Path]:
+    require_place(f"--{option}", path)
+    if how == "plot" and find_spec("matplotlib") is None:
         raise Refused(
-            "--plot needs matplotlib: pip install 'keras-masking[plot]'."
+            f"--{option}: {path} needs matplotlib: "
+            "pip install 'keras-masking[plot]'."
         )
-    return value
+    return how, path
 
 
-def _file(name: str, text: str) -> Callable[[Any], Any]:
+def _file(name: str) -> Callable[[Any], Any]:
+    """An option that `--report` stands for, for those who have typed it."""
     return click.option(
         f"--{name}",
         type=click.Path(path_type=Path),
-        callback=_writable,
-        metavar="PATH",
-        help=text,
+        callback=_writable_file,
+        hidden=True,
     )
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_options
 @click.option(
     "--inputs",
     type=click.Path(path_type=Path),
@@ -77,21 +75,16 @@ def _file(name: str, text: str) -> Callable[[Any], Any]:
     "left out.",
 )
 @click.option(
-    "--import",
-    "modules",
+    "--report",
+    type=click.Path(path_type=Path),
+    callback=_writable_reports,
     multiple=True,
-    metavar="MODULE",
-    help="Import this first: it registers custom layers. May be given again.",
+    metavar="PATH",
+    help="Write a .html, .json, .png or .svg file. May be given again.",
 )
-@click.option(
-    "--backend",
-    callback=_choose_backend,
-    metavar="NAME",
-    help="Defaults to KERAS_BACKEND, else to the first installed.",
-)
-@_file("html", "Write the report as a page.")
-@_file("json", "Write the report as data.")
-@_file("plot", "Draw the masks, into a .png or .svg file.")
+@_file("html")
+@_file("json")
+@_file("plot")
 @click.option("--strict", is_flag=True, help="Findings make the exit code 1.")
 @click.option(
     "--no-probe",
@@ -104,9 +97,10 @@ def inspect(
     inputs: Path | None,
     modules: tuple[str, ...],
     backend: str,
-    html: Path | None,
-    json: Path | None,
-    plot: Path | None,
+    report: list[tuple[str, Path]],
+    html: list[tuple[str, Path]],
+    json: list[tuple[str, Path]],
+    plot: list[tuple[str, Path]],
     strict: bool,
     no_probe: bool,
     training: bool,
@@ -120,23 +114,26 @@ def inspect(
       2  wrong use, or a file that cannot be read
       3  the model failed; the report goes up to there
     """
-    require_archive(model)
-    _start_keras(backend)
-    for name in (*OURS, *modules):
-        _import(name)
-    loaded = read_model(model)
+    loaded = open_model(model, backend, modules)
     given = None if inputs is None else read_inputs(inputs, loaded)
-    report = _inspect(loaded, given, probe=not no_probe, training=training)
-    _show(report)
-    if html is not None:
-        report.to_html(html)
-    if json is not None:
-        json.write_text(dumps(report.to_dict()), encoding="utf-8")
-    if plot is not None:
-        report.plot(plot)
-    if report.error:
+    found = _inspect(loaded, given, probe=not no_probe, training=training)
+    _show(found)
+    for how, path in (*report, *html, *json, *plot):
+        if how == "html":
+            found.to_html(path)
+        elif how == "plot":
+            found.plot(path)
+        else:
+            path.write_text(dumps(found.to_dict()), encoding="utf-8")
+    if found.error:
         return ModelFailed.exit_code
-    return int(strict and bool(report.findings))
+    return int(strict and bool(found.findings))
+
+
+def _inspect(model: Any, inputs: Any, **options: bool) -> Any:
+    from keras_masking.inspector.inspection import inspect_masks
+
+    return run("the model failed", inspect_masks, model, inputs, **options)
 
 
 def _show(report: Any) -> None:
@@ -149,38 +146,3 @@ def _show(report: Any) -> None:
         show(report, console)
     else:
         click.echo(str(report))
-
-
-def _start_keras(backend: str) -> None:
-    os.environ["KERAS_BACKEND"] = backend
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    load_torch_first(backend)
-    import keras
-
-    if keras.backend.backend() != backend:
-        raise Refused(f"Keras already runs on {keras.backend.backend()}.")
-
-
-def _import(name: str) -> None:
-    if os.getcwd() not in sys.path:  # as with `python -m`
-        sys.path.insert(0, os.getcwd())
-    try:
-        import_module(name)
-    except Exception as error:
-        raise Refused(
-            f"--import: {name} cannot be imported: "
-            f"{type(error).__name__}: {words(error)}"
-        ) from error
-
-
-def _inspect(model: Any, inputs: Any, **options: bool) -> Any:
-    from keras_masking.inspector.inspection import inspect_masks
-
-    try:
-        return inspect_masks(model, inputs, **options)
-    except ValueError as error:
-        raise Refused(words(error)) from error
-    except Exception as error:
-        raise ModelFailed(
-            f"the model failed: {type(error).__name__}: {words(error)}"
-        ) from error

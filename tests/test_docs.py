@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import re
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from keras_masking import layers
 from keras_masking import losses
 from keras_masking import metrics
 from keras_masking import ops
+from tools import make_layers
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -30,8 +30,7 @@ SECTIONS = [
 ]
 
 
-MADE = runpy.run_path(str(ROOT / "docs" / "make_layers.py"))
-sections, entries = MADE["sections"], MADE["entries"]
+sections, entries = make_layers.sections, make_layers.entries
 
 
 @pytest.mark.parametrize("name", layers.__all__)
@@ -39,7 +38,7 @@ def test_a_layer_says_everything(name: str) -> None:
     layer = getattr(layers, name)
     found = sections(layer.__doc__)
     assert [s for s in found if s in SECTIONS] == SECTIONS
-    columns = list(MADE["COLUMNS"])
+    columns = list(make_layers.COLUMNS)
     if not hasattr(layer, "window") and name != "MaskedConv1DTranspose":
         columns.remove("Windows")
     assert list(entries(name, "Mask behavior")) == columns
@@ -87,7 +86,7 @@ def test_a_function_says_everything(name: str) -> None:
 def test_a_prefix_means_a_layer_of_keras() -> None:
     for name in layers.__all__:
         said = entries(name, "Keras layer")
-        assert list(said) in ([], MADE["KERAS"])
+        assert list(said) in ([], make_layers.KERAS)
         theirs = re.match(
             r"`(keras|keras_hub)\.layers\.(\w+)`", said.get("Drops in for", "")
         )
@@ -103,12 +102,14 @@ def test_a_prefix_means_a_layer_of_keras() -> None:
 
 def test_the_page_of_layers() -> None:
     written = (ROOT / "docs" / "layers.md").read_text()
-    assert written == MADE["page"](), "run `python docs/make_layers.py`"
+    assert written == make_layers.page(), "run `python -m tools.make_layers`"
 
 
 def test_the_readme_has_the_table() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert readme == MADE["readme"](readme), "run `python docs/make_layers.py`"
+    assert readme == make_layers.readme(readme), (
+        "run `python -m tools.make_layers`"
+    )
 
 
 def test_the_readme_names_what_is_there() -> None:

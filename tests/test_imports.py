@@ -57,14 +57,19 @@ MAY_IMPORT = {
     },
     "pytest_plugin": {"contract", "names"},
     "cases": {"contract", "layers"},
-    "cli": {"__version__", "cli_inspect", "contract", "names"},
-    "cli_inspect": {"contract", "inspector"},
+    "cli": {"__version__", "cli_convert", "cli_inspect", "contract", "names"},
+    "cli_convert": {"cli_model", "conversion", "inspector"},
+    "cli_inspect": {"cli_model", "inspector"},
+    "cli_model": {"contract", "inspector", "names"},
+    "__main__": {"cli"},
     "__init__": set(),
 }
 # What starts before a backend is chosen. The kit's other modules need Keras.
 WITHOUT_KERAS = (
     "cli",
+    "cli_convert",
     "cli_inspect",
+    "cli_model",
     "contract",
     "contract.backends.agreement",
     "contract.backends.options",
@@ -178,7 +183,7 @@ def test_the_command_line_does_not_import_keras() -> None:
     assert not {"keras", "tensorflow", "torch", "jax"} & set(loaded)
 
 
-@pytest.mark.parametrize("command", ["check", "inspect"])
+@pytest.mark.parametrize("command", ["check", "convert", "inspect"])
 def test_help_loads_little(command: str) -> None:
     loaded = modules_after(
         "from click.testing import CliRunner; from keras_masking.cli import "

@@ -12,11 +12,17 @@ import keras
 import pytest
 
 from tests.helpers import BACKEND
+from tools.make_upstream import FIELDS
+from tools.make_upstream import FOLDER
+from tools.make_upstream import LOOKED
+from tools.make_upstream import ORDER
+from tools.make_upstream import names
+from tools.make_upstream import page
+from tools.make_upstream import quotes
+from tools.make_upstream import read
+from tools.make_upstream import shows
 
-ROOT = Path(__file__).parents[1]
-MADE = runpy.run_path(str(ROOT / "docs" / "make_upstream.py"))
-FOLDER, FIELDS, LOOKED = (MADE[n] for n in ("FOLDER", "FIELDS", "LOOKED"))
-NAMES, read, shows = MADE["names"](), MADE["read"], MADE["shows"]
+NAMES = names()
 KERAS = Path(keras.__file__).parent / "src"
 VERSION = keras.version()
 
@@ -75,7 +81,7 @@ def test_a_script_says_everything(name: str) -> None:
 def test_the_lines_of_keras_are_there(name: str) -> None:
     said = read(name)
     for field, version in (("Where", "3.15.1"), ("Where in 3.16", "3.16")):
-        places = MADE["quotes"](said.get(field, ""))
+        places = quotes(said.get(field, ""))
         assert len(places) == len(said.get(field, "").splitlines())
         if VERSION.startswith(version):
             for file, line, code in places:
@@ -96,11 +102,11 @@ def test_what_mends_it_is_there() -> None:
     from keras_masking import metrics
 
     public = {*layers.__all__, *losses.__all__, *metrics.__all__}
-    for scripts in MADE["ORDER"].values():
+    for scripts in ORDER.values():
         for ours in scripts.values():
             assert {name for name in ours.split(", ") if name} <= public
 
 
 def test_the_page() -> None:
     written = (FOLDER / "README.md").read_text()
-    assert written == MADE["page"](), "run `python docs/make_upstream.py`"
+    assert written == page(), "run `python -m tools.make_upstream`"

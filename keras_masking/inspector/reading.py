@@ -34,7 +34,7 @@ def require_archive(path: Path) -> None:
     if path.suffix in (".h5", ".hdf5"):
         raise Refused(
             f"{path} is not a .keras file. Load it in Python, and save it as "
-            "one with `model.save`, or call `inspect_masks` there."
+            "one with `model.save`."
         )
     if not zipfile.is_zipfile(path):
         what = "damaged" if path.suffix == ".keras" else "not a .keras file"
@@ -44,21 +44,35 @@ def require_archive(path: Path) -> None:
             raise Refused(f"{path} is not a .keras file: it holds no model.")
 
 
-def read_model(path: Path) -> Any:
-    """The model in a .keras file; code in it is not run."""
+def read_model(
+    path: Path,
+    *,
+    compile: bool = False,
+    call: str = "keras_masking.inspect_masks(model)",
+) -> Any:
+    """The model in a .keras file; code in it is not run.
+
+    Args:
+        path: The file.
+        compile: Whether the model is compiled as it was.
+        call: What does the same in Python, for the text of an error.
+    """
     import keras
 
     try:
         with warnings.catch_warnings():  # the report says which are true
             warnings.filterwarnings("ignore", ".*destroy the mask")
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+            return keras.saving.load_model(
+                path, compile=compile, safe_mode=True
+            )
     except zipfile.BadZipFile as error:
         raise Refused(f"{path} is damaged: {error}.") from error
     except Exception as error:
-        raise Refused(_cannot_load(path, str(error), error)) from error
+        raise Refused(_cannot_load(path, error, call)) from error
 
 
-def _cannot_load(path: Path, text: str, error: Exception) -> str:
+def _cannot_load(path: Path, error: Exception, call: str) -> str:
+    text = str(error)
     unknown = UNKNOWN.search(text)
     if unknown:
         kind, name = unknown.groups()
@@ -72,7 +86,7 @@ def _cannot_load(path: Path, text: str, error: Exception) -> str:
             f"{path} holds a Python lambda, in a `Lambda` layer say: code of "
             "the file, which is not run. If you trust it, load it in Python "
             "with `keras.saving.load_model(path, safe_mode=False)`, and call "
-            "`keras_masking.inspect_masks(model)`."
+            f"`{call}`."
         )
     return f"{path} cannot be loaded: {type(error).__name__}: {words(error)}"
 

@@ -1,8 +1,5 @@
 """Every check is worded whole, and the page of checks is up to date."""
 
-import runpy
-from pathlib import Path
-
 import pytest
 
 from keras_masking.contract import TargetError
@@ -10,8 +7,8 @@ from keras_masking.contract import all_checks
 from keras_masking.contract import get_check
 from keras_masking.names import LEVELS
 from keras_masking.names import ROLES
-
-ROOT = Path(__file__).parents[2]
+from tools import DOCS
+from tools import make_checks
 
 
 @pytest.mark.parametrize("name", all_checks())
@@ -29,9 +26,8 @@ def test_texts(name: str) -> None:
 
 
 def test_the_page_of_checks() -> None:
-    page = runpy.run_path(str(ROOT / "docs" / "make_checks.py"))["page"]
-    written = (ROOT / "docs" / "checks.md").read_text()
-    assert written == page(), "run `python docs/make_checks.py`"
+    written = (DOCS / "checks.md").read_text()
+    assert written == make_checks.page(), "run `python -m tools.make_checks`"
 
 
 def test_an_unknown_id_gets_a_suggestion() -> None:

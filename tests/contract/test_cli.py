@@ -4,18 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import pytest
 
+from keras_masking import __version__
 from keras_masking.contract import registry
 from keras_masking.contract.backends import processes
 from keras_masking.contract.backends import supervisor as workers
 from keras_masking.contract.report import Report
 from keras_masking.contract.reports import summary
 from keras_masking.contract.reports import writers
+from keras_masking.names import ROLES
 from tests import helpers
 from tests.contract.reports import report
 from tests.contract.reports import reports
@@ -91,6 +94,7 @@ def test_check(typed: Any, folder: Path) -> None:
     ("words", "message"),
     [
         (["check", "--backends", "cntk"], "'cntk' is unknown. Installed: "),
+        (["check", "--backends", "pytorch"], "Did you mean 'torch'?"),
         (["check", "--backends", ","], "name one of"),
         (["check", "--level", "most"], "'most' is not one of"),
         (["check", "--role", "eats"], "'eats' is not one of"),
@@ -222,3 +226,50 @@ def test_init_writes_tests_that_run(typed: Any, folder: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
+
+
+def test_what_any_layer_owes(
+    typed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It listed all six roles."""
+    texts = dict.fromkeys(["statement", "why", "cause", "wrong", "right"], "")
+    told = {"kind": "check", "id": "x", "level": "required", **texts}
+    for roles, who in (
+        (ROLES, "any layer"),
+        (["merges"], "a layer that merges"),
+    ):
+        answer = [{**told, "roles": roles}]
+        monkeypatch.setattr(workers, "ask", lambda job, a=answer: a)
+        assert typed("explain", "x")[1].startswith(f"x (required; {who})\n")
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.9, False), (1.1, True)])
+def test_slow_checks(
+    typed: Any, folder: Path, seconds: float, shown: bool
+) -> None:
+    """It listed five of a thousandth of a second, too."""
+    slow = replace(result("pad-value", "pass"), seconds=seconds)
+    writers.write(folder / "r.json", {"jax": [report(slow)]}, ["a:Pool"])
+    out = typed("report", "r.json")[1]
+    assert ("slowest checks" in out) == shown
+    assert ("   1.10  pad-value" in out) == shown
+
+
+def test_windows_is_refused(
+    typed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "POSIX", False)
+    code, out, err = typed(*check(GROUP))
+    assert (code, out) == (2, "")
+    assert "it runs on Linux and macOS" in err
+
+
+def test_as_a_module() -> None:
+    for module in ("keras_masking", "keras_masking.cli"):
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == f"keras-masking, version {__version__}\n"

@@ -15,7 +15,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_masking import cli_inspect as command
+from keras_masking import cli_inspect
+from keras_masking import cli_model as command
 from keras_masking import layers
 from keras_masking.contract.backends.processes import BACKENDS
 from keras_masking.contract.backends.processes import installed
@@ -25,6 +26,7 @@ from tests.helpers import typed as typing
 
 ROOT = Path(__file__).parents[2]
 IDS = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]], "int32")
+HIDDEN = ["--html", "--json", "--plot"]  # before there was --report
 OWN = ("leaking", "broken", "subclassed")  # modules of tests
 LEAKY = """
 import keras
@@ -179,9 +181,10 @@ def test_a_model_that_fails(typed: Any) -> None:
     assert "MaskedAdd" in [call["type"] for call in report["calls"]]
 
 
-def test_files(typed: Any) -> None:
-    files = {"html": "o.html", "json": "o.json", "plot": "o.png"}
-    words = [w for name, path in files.items() for w in (f"--{name}", path)]
+@pytest.mark.parametrize("options", [["--report"] * 3, HIDDEN])
+def test_files(options: list[str], typed: Any) -> None:
+    files = ("o.html", "o.json", "o.png")
+    words = [w for pair in zip(options, files) for w in pair]
     code, out, _ = typed(sound(), *words)
     assert code == 0
     report = json.loads(Path("o.json").read_text())
@@ -385,8 +388,14 @@ def test_where_it_cannot_write(
         assert f"--{name}: {name} is a folder" in refused(
             model, f"--{name}", name
         )
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
-    assert "--plot needs matplotlib" in refused(model, "--plot", "o.png")
+    line = refused(model, "--report", "gone/out.html")
+    assert "--report: there is no folder gone." in line
+    line = refused(model, "--report", "out.pdf")
+    assert "out.pdf must end in .html, .json, .png or .svg." in line
+    monkeypatch.setattr(cli_inspect, "find_spec", lambda name: None)
+    for option in ("--plot", "--report"):
+        line = refused(model, option, "o.png")
+        assert f"{option}: o.png needs matplotlib" in line
 
 
 def test_backends(
@@ -394,8 +403,9 @@ def test_backends(
 ) -> None:
     model = sound()
     assert typed(model, "--backend", BACKEND)[0] == 0
-    line = refused(model, "--backend", "toch")
-    assert "'toch' is not an installed backend" in line
+    line = refused(model, "--backend", "pytorch")
+    assert "'pytorch' is not an installed backend" in line
+    assert "Did you mean 'torch'?" in line
     assert BACKEND in line
     started = []
     monkeypatch.setattr(
@@ -414,7 +424,9 @@ def test_backends(
     assert "there is no backend" in refused(model)
     missing = next(iter(set(BACKENDS) - {BACKEND}))
     monkeypatch.setattr(command, "installed", lambda: [BACKEND])
-    assert "is not an installed" in refused(model, "--backend", missing)
+    line = refused(model, "--backend", missing)
+    assert "is not an installed" in line
+    assert "Did you mean" not in line
 
 
 def test_another_backend_than_that_of_keras(

@@ -9,6 +9,7 @@ import click
 from keras_masking.contract.backends.processes import BACKENDS
 from keras_masking.contract.backends.processes import installed
 from keras_masking.contract.reports.writers import WRITERS
+from keras_masking.names import did_you_mean
 
 
 def split(context: Any, parameter: Any, value: str | None) -> list[str] | None:
@@ -24,10 +25,12 @@ def choose_backends(
     names = split(context, parameter, value)
     for name in names or ():
         if name not in there:
-            known = "not installed" if name in BACKENDS else "unknown"
+            known = name in BACKENDS
             raise click.BadParameter(
-                f"the backend {name!r} is {known}. "
+                f"the backend {name!r} is "
+                f"{'not installed' if known else 'unknown'}. "
                 f"Installed: {', '.join(there) or 'none'}."
+                f"{'' if known else did_you_mean(name, BACKENDS)}"
             )
     require_a_backend()
     if names is None:

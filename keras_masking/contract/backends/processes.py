@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 BACKENDS = ("jax", "torch", "tensorflow")
+POSIX = os.name == "posix"  # process groups, and signals to them
 WORDS = 8  # lines of what a worker said before it ended
 # In its log: frames of the kit, and what frameworks say of themselves.
 NOISE = re.compile(

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from keras_masking.contract.backends import processes
 from keras_masking.contract.backends.processes import environment
 from keras_masking.contract.backends.processes import installed
 from keras_masking.contract.backends.processes import last_words
@@ -69,8 +70,14 @@ def run(
     """The reports of all workers, by backend; `told` hears each message.
 
     Raises:
-        Refused: If a worker could not use the job.
+        Refused: If a worker could not use the job, or on Windows.
     """
+    if not processes.POSIX:
+        raise Refused(
+            "this command ends its workers with POSIX signals, so it runs on "
+            "Linux and macOS. On Windows, use WSL, or check one backend in a "
+            "test: `keras_masking.contract.parametrize_with_checks`."
+        )
     backends = list(backends)
     job = {
         "device": device,

@@ -14,6 +14,7 @@ from keras_masking.contract.report import Result
 Reports = Mapping[str, list[Report]]
 
 SLOWEST = 5
+SLOW = 1.0  # seconds; of a quicker check nobody needs to know
 OK, BREACH, KIT_ERROR, NOTHING = 0, 1, 3, 5
 
 
@@ -94,11 +95,12 @@ def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
 
 
 def slowest(reports: Reports) -> list[tuple[float, str]]:
+    """The checks that took long, the longest first."""
     timed = [
         (result.seconds, f"{result.check}  {result.layer}  on {report.backend}")
         for report in every_report(reports)
         for result in report
-        if result.seconds
+        if result.seconds > SLOW
     ]
     return sorted(timed, reverse=True)[:SLOWEST]
 

@@ -1,10 +1,11 @@
-"""Writes `docs/upstream/README.md`: `python docs/make_upstream.py`."""
+"""Writes `docs/upstream/README.md`: `python -m tools.make_upstream`."""
 
 import ast
 import re
-from pathlib import Path
 
-FOLDER = Path(__file__).with_name("upstream")
+from tools import DOCS
+
+FOLDER = DOCS / "upstream"
 LOOKED = (
     "keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)"
 )
@@ -98,9 +99,9 @@ FIELDS = [
     "Tried",
     "Way round",
 ]
-HEAD = f"""# What is wrong in Keras itself
+HEAD = f"""<!-- Made from the scripts by `python -m tools.make_upstream`. -->
 
-Made by `python docs/make_upstream.py` from the docstrings of the scripts.
+# What is wrong in Keras itself
 
 Each script shows one defect of Keras, or a question about it, in plain Keras,
 and is ready to be filed with it: its docstring says what happens, what should,

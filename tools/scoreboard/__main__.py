@@ -1,24 +1,24 @@
 """The scoreboard: which layers keep the mask contract, on which backend.
 
-    python docs/scoreboard keras     checks the layers of the Keras at hand
-    python docs/scoreboard others    checks those of the packages around it
-    python docs/scoreboard check     ten rows anew, against what is known
-    python docs/scoreboard pages     writes the page from the records
+    python -m tools.scoreboard keras     checks the layers of the Keras at hand
+    python -m tools.scoreboard others    checks those of the packages around it
+    python -m tools.scoreboard check     ten rows anew, against what is known
+    python -m tools.scoreboard pages     writes the page from the records
 
-The first two write a record, the page, and the report with every text.
+The first two write a record and the page; the site makes the report of each
+failure from the record.
 """
 
-import json
 import sys
-from pathlib import Path
-
-import keras_layers
-import other_layers
-import records
-from pages import write_page
-from pages import write_report
 
 from keras_masking.contract.reports import summary
+from tools.scoreboard import archive
+from tools.scoreboard import keras_layers
+from tools.scoreboard import other_layers
+from tools.scoreboard import records
+from tools.scoreboard.pages import RELEASE
+from tools.scoreboard.pages import write_page
+from tools.scoreboard.rows import every_row
 
 FAMILIES = {"keras": keras_layers.FAMILIES, "others": other_layers.FAMILIES}
 TARGETS = {
@@ -28,15 +28,18 @@ TARGETS = {
 
 
 def make(what: str) -> int:
-    """A record of all rows, and what follows from it."""
+    """A record of all rows, and the page."""
     reports = records.run(TARGETS[what])
-    command = f"python docs/scoreboard {what}"
+    command = f"python -m tools.scoreboard {what}"
     known = records.record(reports, command)
-    path = records.file_of(known["keras"], others=what == "others")
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-    expected = records.expect(reports, known, FAMILIES[what])
-    write_report(what, expected, known)
+    if known["keras"].startswith(RELEASE):
+        rows = {row.name: row for row in every_row(FAMILIES[what])}
+        known["report"] = archive.pack(
+            reports,
+            lambda name, check: records.because(rows[name], check, known),
+        )
+    others = what == "others"
+    archive.save(records.file_of(known["keras"], others=others), known)
     write_page()
     odd = [
         f"{report.layer} on {report.backend}: {result.check}: {result.seen}"
@@ -53,7 +56,7 @@ def make(what: str) -> int:
 def check() -> int:
     """Ten rows anew: whether they are what the record says."""
     reports = records.run("keras_layers.py:TEN")
-    known = records.load(records.file_of(records.keras_of(reports)))
+    known = archive.load(records.file_of(records.keras_of(reports)))
     reports = records.expect(reports, known, FAMILIES["keras"])
     for backends, result in summary.breaches(reports):
         print(f"{result}\n    on      {', '.join(backends)}\n")
@@ -75,5 +78,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     sys.exit(main())

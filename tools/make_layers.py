@@ -1,14 +1,15 @@
-"""Writes `docs/layers.md` from the docstrings: `python docs/make_layers.py`."""
+"""Writes `docs/layers.md` from docstrings: `python -m tools.make_layers`."""
 
 import inspect
 import re
-from pathlib import Path
 
 from keras_masking import layers
+from tools import DOCS
+from tools import ROOT
 
-HEAD = """# The layers
+HEAD = """<!-- Made from docstrings by `python -m tools.make_layers`. -->
 
-Made by `python docs/make_layers.py` from the docstrings of the layers.
+# The layers
 
 A mask is boolean, `(batch, steps)`, True at a real step. An *empty row* has no
 real step. A *window* is what one output step of a convolution or a pooling is
@@ -117,7 +118,6 @@ def readme(text: str) -> str:
 
 
 if __name__ == "__main__":
-    here = Path(__file__)
-    here.with_name("layers.md").write_text(page())
-    front = here.parents[1] / "README.md"
+    (DOCS / "layers.md").write_text(page())
+    front = ROOT / "README.md"
     front.write_text(readme(front.read_text()))

@@ -5,7 +5,6 @@ around it. It is what is known: a failure that is not in it is a failure, and a
 check in it that passes is an unexpected pass.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -16,15 +15,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from causes import CAUSES
-from causes import OF_MOST
-from rows import Row
-from rows import every_row
-
 from keras_masking.contract.backends import supervisor as workers
 from keras_masking.contract.report import Result
 from keras_masking.contract.reports.summary import Reports
 from keras_masking.contract.reports.summary import every_report
+from tools.scoreboard.archive import RECORDS
+from tools.scoreboard.archive import Record
+from tools.scoreboard.archive import reason_of
+from tools.scoreboard.causes import CAUSES
+from tools.scoreboard.causes import OF_MOST
+from tools.scoreboard.rows import Row
+from tools.scoreboard.rows import every_row
 
 HERE = Path(__file__).parent
 BACKENDS = ("tensorflow", "torch", "jax")
@@ -39,7 +40,6 @@ PACKAGES = (
 )
 
 Families = Mapping[str, list[Row]]
-Record = dict[str, Any]
 
 
 def run(target: str) -> Reports:
@@ -81,11 +81,7 @@ def minor(version: str) -> str:
 
 def file_of(keras: str, others: bool = False) -> Path:
     name = "others" if others else f"keras-{minor(keras)}"
-    return HERE / "records" / f"{name}.json"
-
-
-def load(path: Path) -> Record:
-    return json.loads(path.read_text("utf-8"))
+    return RECORDS / f"{name}.json"
 
 
 def record(reports: Reports, command: str) -> Record:
@@ -137,9 +133,13 @@ def _expected(result: Result, row: Row, known: Record, on: str) -> Result:
         return result
     if result.status not in ("pass", "fail"):
         return result
-    causes = [CAUSES[name] for name in causes_of(row, known)]
-    why = [c.short for c in causes if result.check in c.checks]
-    return replace(result, status="x" + result.status, reason="; ".join(why))
+    reason = reason_of(because(row, result.check, known))
+    return replace(result, status="x" + result.status, reason=reason)
+
+
+def because(row: Row, check: str, known: Record) -> list[str]:
+    """The causes that make a row fail a check."""
+    return [n for n in causes_of(row, known) if check in CAUSES[n].checks]
 
 
 def causes_of(row: Row, known: Record) -> tuple[str, ...]:

@@ -1,15 +1,15 @@
 """Layers of the packages around Keras.
 
-A target of the command line too: `docs/scoreboard/other_layers.py:CASES`.
+A target of the command line too: `tools/scoreboard/other_layers.py:CASES`.
 """
 
-from rows import IDS
-from rows import Row
-from rows import X
-from rows import Y
-from rows import Z
-from rows import cases
-from rows import each
+from tools.scoreboard.rows import IDS
+from tools.scoreboard.rows import Row
+from tools.scoreboard.rows import X
+from tools.scoreboard.rows import Y
+from tools.scoreboard.rows import Z
+from tools.scoreboard.rows import cases
+from tools.scoreboard.rows import each
 
 HUB = "keras_hub.layers"
 RS = "keras_rs.layers"

@@ -1,16 +1,16 @@
-"""Writes `docs/checks.md` from the checks: `python docs/make_checks.py`."""
-
-from pathlib import Path
+"""Writes `docs/checks.md` from the checks: `python -m tools.make_checks`."""
 
 from keras_masking.contract import Check
 from keras_masking.contract import all_checks
 from keras_masking.names import LEVELS
 from keras_masking.names import ROLES
+from tools import DOCS
 
-HEAD = """# The checks
+HEAD = """<!-- Made from docstrings by `python -m tools.make_checks`. -->
 
-Made by `python docs/make_checks.py` from the docstrings of the checks. They
-judge [the contract](contract.md).
+# The checks
+
+They judge [the contract](contract.md).
 
 *Required* is what the documentation or source of Keras states, or what makes
 real outputs wrong. *Advised* is the rest. *Information* never fails a report.
@@ -69,4 +69,4 @@ def capital(text: str) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("checks.md").write_text(page())
+    (DOCS / "checks.md").write_text(page())

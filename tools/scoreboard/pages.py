@@ -1,40 +1,36 @@
-"""The page of the scoreboard, and the report with every text behind it."""
+"""The page of the scoreboard, in Markdown."""
 
-import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-import keras_layers
-import other_layers
-from causes import CAUSES
-from causes import OF_MOST
-from causes import Cause
-from records import BACKENDS
-from records import HERE
-from records import Families
-from records import Record
-from records import Reports
-from records import each_backend
-from records import fails
-from records import load
-from rows import Row
-from rows import every_row
+from tools import DOCS
+from tools.scoreboard import keras_layers
+from tools.scoreboard import other_layers
+from tools.scoreboard.archive import PAGES
+from tools.scoreboard.archive import RECORDS
+from tools.scoreboard.archive import Record
+from tools.scoreboard.archive import load
+from tools.scoreboard.causes import CAUSES
+from tools.scoreboard.causes import OF_MOST
+from tools.scoreboard.causes import Cause
+from tools.scoreboard.records import BACKENDS
+from tools.scoreboard.records import Families
+from tools.scoreboard.records import each_backend
+from tools.scoreboard.records import fails
+from tools.scoreboard.rows import Row
+from tools.scoreboard.rows import every_row
 
-from keras_masking.contract.report import Result
-from keras_masking.contract.reports.html import as_html
-
-DOCS = HERE.parent
 PAGE = DOCS / "scoreboard.md"
 NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 # The release that the page is about, and what it is compared with.
 RELEASE, OLDEST, NEXT = "3.15", "3.12", "3.16"
-REPORTS = {"keras": "scoreboard.html", "others": "scoreboard-others.html"}
 
-HEAD = """# Scoreboard
+HEAD = """<!-- Made from its records by `python -m tools.scoreboard pages`. -->
 
-Made by `python docs/scoreboard`. {made}
+# Scoreboard
+
+{made}
 
 Which layers keep the [mask contract](contract.md), on which backend, in
 which version. Each row is a layer as it is written, run through
@@ -62,7 +58,6 @@ a check that does not fail holds, or did not run, since one that it builds on
 fails or there is no mask left to judge. A row that is not here is as in
 {release}.
 """
-PLACES = re.compile(r"/[^\s\"']*/site-packages/")
 KINDS = {
     "defect": "A defect",
     "choice": "A choice",
@@ -82,10 +77,10 @@ them, ready to be filed or asked.
 def page() -> str:
     """The text of the page."""
     old, now, new = (
-        load(HERE / "records" / f"keras-{minor}.json")
+        load(RECORDS / f"keras-{minor}.json")
         for minor in (OLDEST, RELEASE, NEXT)
     )
-    others = load(HERE / "records" / "others.json")
+    others = load(RECORDS / "others.json")
     families = keras_layers.FAMILIES
     number = len(every_row(families))
     kept, defects = count_rows(now)
@@ -96,7 +91,7 @@ def page() -> str:
         defects=defects,
         rest=number - kept - defects,
         release=RELEASE,
-        report=REPORTS["keras"],
+        report=PAGES["keras"],
     )
     parts = [
         head,
@@ -105,7 +100,7 @@ def page() -> str:
         "## Packages around Keras\n",
         f"Checked on {others['date']}: Keras {others['keras']}, "
         f"{_with(others, packages=True)}. "
-        f"The [report]({REPORTS['others']}).\n",
+        f"The [report]({PAGES['others']}).\n",
         *_tables(other_layers.FAMILIES, others, {}),
         VERSIONS.format(release=now["keras"]),
         *_changes(families, now, old, new),
@@ -117,32 +112,6 @@ def page() -> str:
 
 def write_page() -> None:
     PAGE.write_text(page(), "utf-8")
-
-
-def write_report(what: str, reports: Reports, known: Record) -> None:
-    """The report of a run, whose known failures are expected ones."""
-    if not known["keras"].startswith(RELEASE):
-        return
-    title = "Keras layers" if what == "keras" else "Layers around Keras"
-    texts = {
-        backend: [
-            replace(report, results=[_anywhere(result) for result in report])
-            for report in those
-        ]
-        for backend, those in reports.items()
-    }
-    text = as_html(
-        texts,
-        [],
-        title=f"{title} and the mask contract",
-        command=known["command"],
-    )
-    (DOCS / REPORTS[what]).write_text(text, "utf-8")
-
-
-def _anywhere(result: Result) -> Result:
-    """Without the place of packages on the machine, in texts of errors."""
-    return replace(result, seen=PLACES.sub("", result.seen))
 
 
 def _with(known: Record, packages: bool = False) -> str:

@@ -1,17 +1,18 @@
 """The layers of Keras that can take a sequence.
 
-A target of the command line too: `docs/scoreboard/keras_layers.py:CASES`.
+A target of the command line too: `tools/scoreboard/keras_layers.py:CASES`.
 """
 
 import keras
 import numpy as np
-from rows import IDS
-from rows import Row
-from rows import X
-from rows import Y
-from rows import Z
-from rows import cases
-from rows import each
+
+from tools.scoreboard.rows import IDS
+from tools.scoreboard.rows import Row
+from tools.scoreboard.rows import X
+from tools.scoreboard.rows import Y
+from tools.scoreboard.rows import Z
+from tools.scoreboard.rows import cases
+from tools.scoreboard.rows import each
 
 SEGMENTS = np.stack([X, X[:, ::-1], -X], axis=2)
 # One channel: (batch, steps, width, channels).

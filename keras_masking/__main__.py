@@ -1,0 +1,6 @@
+"""`python -m keras_masking` is the command line."""
+
+from keras_masking.cli import main
+
+if __name__ == "__main__":
+    main()

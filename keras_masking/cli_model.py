@@ -1,0 +1,115 @@
+"""What the commands share that take a saved model: backend, modules, model.
+
+Keras is imported once its backend is chosen, so not here.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_masking.contract.backends.processes import BACKENDS
+from keras_masking.contract.backends.processes import installed
+from keras_masking.contract.backends.processes import load_torch_first
+from keras_masking.inspector.reading import Refused
+from keras_masking.inspector.reading import read_model
+from keras_masking.inspector.reading import require_archive
+from keras_masking.inspector.reading import words
+from keras_masking.names import did_you_mean
+
+OURS = ("keras_masking.layers",)  # by name: a saved model may hold them
+
+
+class ModelFailed(click.ClickException):
+    exit_code = 3
+
+
+def model_options(command: Any) -> Any:
+    """What says which model is read, and on what."""
+    model = click.argument("model", type=click.Path(path_type=Path))
+    modules = click.option(
+        "--import",
+        "modules",
+        multiple=True,
+        metavar="MODULE",
+        help="Import this first: it registers custom layers. May be given "
+        "again.",
+    )
+    backend = click.option(
+        "--backend",
+        callback=_choose_backend,
+        metavar="NAME",
+        help="Defaults to KERAS_BACKEND, else to the first installed.",
+    )
+    return model(modules(backend(command)))
+
+
+def _choose_backend(context: Any, parameter: Any, value: str | None) -> str:
+    there = installed()
+    if not there:
+        raise Refused("there is no backend: install jax, torch or tensorflow.")
+    if value is not None and value not in there:
+        hint = "" if value in BACKENDS else did_you_mean(value, BACKENDS)
+        raise Refused(
+            f"--backend: {value!r} is not an installed backend. "
+            f"Installed: {', '.join(there)}.{hint}"
+        )
+    set_already = os.environ.get("KERAS_BACKEND")
+    return value or (set_already if set_already in there else there[0])
+
+
+def require_place(name: str, path: Path) -> None:
+    """Refuses before the run what could not be written after it."""
+    if not path.parent.is_dir():
+        raise Refused(f"{name}: there is no folder {path.parent}.")
+    if path.is_dir():
+        raise Refused(f"{name}: {path} is a folder, not a file.")
+
+
+def open_model(
+    path: Path, backend: str, modules: tuple[str, ...], **how: Any
+) -> Any:
+    """The saved model, on the backend, once the modules are imported."""
+    require_archive(path)
+    _start_keras(backend)
+    for name in (*OURS, *modules):
+        _import(name)
+    return read_model(path, **how)
+
+
+def _start_keras(backend: str) -> None:
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    load_torch_first(backend)
+    import keras
+
+    if keras.backend.backend() != backend:
+        raise Refused(f"Keras already runs on {keras.backend.backend()}.")
+
+
+def _import(name: str) -> None:
+    if os.getcwd() not in sys.path:  # as with `python -m`
+        sys.path.insert(0, os.getcwd())
+    try:
+        import_module(name)
+    except Exception as error:
+        raise Refused(
+            f"--import: {name} cannot be imported: "
+            f"{type(error).__name__}: {words(error)}"
+        ) from error
+
+
+def run(what: str, function: Callable[..., Any], *args: Any, **how: Any) -> Any:
+    """What the function returns; an error in a line, the user's or not."""
+    try:
+        return function(*args, **how)
+    except ValueError as error:
+        raise Refused(words(error)) from error
+    except Exception as error:
+        raise ModelFailed(
+            f"{what}: {type(error).__name__}: {words(error)}"
+        ) from error

@@ -1,0 +1,1 @@
+"""The scoreboard: `python -m tools.scoreboard`."""
