@@ -105,13 +105,6 @@ def test_the_page_of_layers() -> None:
     assert written == make_layers.page(), "run `python -m tools.make_layers`"
 
 
-def test_the_readme_has_the_table() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert readme == make_layers.readme(readme), (
-        "run `python -m tools.make_layers`"
-    )
-
-
 def test_the_readme_names_what_is_there() -> None:
     readme = (ROOT / "README.md").read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", readme):

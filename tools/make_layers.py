@@ -5,7 +5,6 @@ import re
 
 from keras_masking import layers
 from tools import DOCS
-from tools import ROOT
 
 HEAD = """<!-- Made from docstrings by `python -m tools.make_layers`. -->
 
@@ -46,13 +45,13 @@ def summary(name: str) -> str:
     return inspect.cleandoc(getattr(layers, name).__doc__).split("\n")[0]
 
 
-def overview(link: str = "`{0}`") -> str:
-    """The README's table: what each layer does, and in place of which."""
+def overview() -> str:
+    """A table: what each layer does, and in place of which."""
     rows = ["| layer | what it does | drops in for |", "|---|---|---|"]
     for name in layers.__all__:
         theirs = entries(name, "Keras layer").get("Drops in for", "")
         theirs = theirs.split(":")[0].rstrip(".")
-        shown = link.format(name)
+        shown = LINK.format(name)
         rows.append(f"| {shown} | {summary(name)} | {theirs} |")
     return "\n".join(rows)
 
@@ -93,7 +92,7 @@ def keras() -> str:
 def page() -> str:
     """The text of the page."""
     return f"""{HEAD}
-{overview(LINK)}
+{overview()}
 
 ## What they do with a mask
 
@@ -109,15 +108,5 @@ def page() -> str:
 """
 
 
-def readme(text: str) -> str:
-    """`text`, that of the README, with its table made anew."""
-    before, rest = text.split("<!-- table", 1)
-    mark, shown = rest.split("-->\n", 1)
-    _, after = shown.split("<!-- end -->", 1)
-    return f"{before}<!-- table{mark}-->\n{overview()}\n<!-- end -->{after}"
-
-
 if __name__ == "__main__":
     (DOCS / "layers.md").write_text(page())
-    front = ROOT / "README.md"
-    front.write_text(readme(front.read_text()))
