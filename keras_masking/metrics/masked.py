@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -161,11 +163,8 @@ class MaskedMetric(keras.metrics.Metric):
         y_pred = samples(apply_mask(y_pred, mask, 1.0), mask)
         weights = ops.reshape(apply_mask(weights, mask), (-1,))
         before = [(v, ops.copy(v.value)) for v in self.metric.variables]
-        self.metric.update_state(y_true, y_pred, sample_weight=weights)
-        if isinstance(self.metric, keras.metrics.R2Score):
-            # It counts numbers, for `num_regressors`, whatever they weigh.
-            idle = ops.sum(ops.cast(ops.logical_not(mask), "float32"))
-            self.metric.num_samples.assign_sub(idle * y_true.shape[-1])
+        with _counting(self.metric, mask):
+            self.metric.update_state(y_true, y_pred, sample_weight=weights)
         # A correlation of nothing is NaN, and NaN * 0 is NaN.
         some = ops.any(mask)
         for variable, value in before:
@@ -188,6 +187,26 @@ class MaskedMetric(keras.metrics.Metric):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MaskedMetric":
         return cls(**restored(config))
+
+
+@contextmanager
+def _counting(metric: keras.metrics.Metric, mask: Tensor) -> Iterator[None]:
+    """Counts real samples alone where `R2Score` adjusts for regressors.
+
+    Up to Keras 3.15 it counts all, one for each feature, whatever they weigh.
+    """
+    if not isinstance(metric, keras.metrics.R2Score):
+        yield
+        return
+    counted = metric.num_samples
+    before = ops.copy(counted.value)
+    counted.assign(ops.zeros_like(before))
+    yield
+    added = counted.value
+    real = ops.sum(ops.cast(mask, added.dtype))
+    each = added / ops.cast(ops.size(mask), added.dtype)
+    added = ops.where(added > real, real * each, added)
+    counted.assign(before + added)
 
 
 def _read_metric(metric: Any) -> keras.metrics.Metric:
