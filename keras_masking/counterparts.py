@@ -57,10 +57,11 @@ WRONG = {
 def name_in_keras(layer: Any) -> str:
     """What `keras.layers` calls the layer's class; "" if it is not Keras'.
 
-    Not always `__name__`: `GroupQueryAttention` is `GroupedQueryAttention`.
+    Not always `__name__`: `GroupQueryAttention` is `GroupedQueryAttention`,
+    and Keras 3.16 has both names.
     """
     kind = type(layer)
-    names = (kind.__name__, *DROP_INS)
+    names = (*DROP_INS, kind.__name__)
     return next(
         (n for n in names if getattr(keras.layers, n, None) is kind), ""
     )
