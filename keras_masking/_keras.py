@@ -210,11 +210,11 @@ def with_tangent(
     jax: Any = import_module("jax")
     function = jax.custom_jvp(value)
 
-    @function.defjvp
     def rule(given: Any, tangents: Any) -> Any:
         y = function(*given)
         return y, tangent(tangents[0], y, *given)
 
+    function.defjvp(rule)
     return function
 
 
