@@ -180,7 +180,7 @@ def tangents_of(function: Callable[[Any], Any]) -> Callable[..., Any]:
                 given, tf.convert_to_tensor(v)
             ) as forward:
                 y = function(given)
-            return forward.jvp(y)
+            return forward.jvp(y, tf.UnconnectedGradients.ZERO)
 
     elif BACKEND == "torch":
         import torch

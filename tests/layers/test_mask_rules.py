@@ -100,11 +100,15 @@ def test_a_layer_that_changes_nothing_returns_a_tensor_of_its_own(
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_stateless_call_obeys(case: Case) -> None:
+    """In values: Keras runs `call` alone, which puts no mask on them.
+
+    Of a layer that writes no zeros, they are those of any mask.
+    """
     layer = case.make()
     variables = [v.value for v in layer.trainable_variables]
     y, _ = layer.stateless_call(variables, [], carrying(X, MASK))
     z = layer(X, mask=MASK)
-    same(case, y, z)
+    assert_close(case.outputs(y), to_numpy(case.outputs(z)))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
