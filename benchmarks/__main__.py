@@ -1,107 +1,64 @@
-"""The command: measures, and writes what it measured.
+"""The command: measures, and prints or writes what it measured.
 
-python -m benchmarks --write            all, on each installed backend
+python -m benchmarks                    all, on each installed backend
+python -m benchmarks mean pooling       a row, a group of rows
 python -m benchmarks --quick            does it run?
-python -m benchmarks --render FILE.json the tables and the picture anew
+python -m benchmarks --write            the page and the picture
+python -m benchmarks calls --against ../other-checkout
 """
 
 import argparse
-import json
+import time
 from pathlib import Path
-from typing import Any
 
-from benchmarks import render
+from benchmarks import records
+from benchmarks import report
 from benchmarks import run
+from benchmarks.row import BACKENDS
+from benchmarks.row import MODES
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-MODES = ("predict", "fit", "eager", "compiled")
-PARTS = ("rows", "growth", "models")
 
 
-def arguments() -> argparse.Namespace:
+def main(arguments: list[str] | None = None) -> None:
+    raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "python -m benchmarks", description=__doc__, formatter_class=raw
     )
-    add = parser.add_argument
-    add("--backend", action="append", choices=run.BACKENDS, help="repeatable")
-    add("--device", choices=("cpu", "gpu"), default="cpu")
-    add("--only", default="", help="names or groups of rows, with commas")
-    add(
-        "--modes",
-        default="predict,fit",
-        help=f"of {','.join(MODES)}, or all; defaults to predict,fit",
-    )
-    add("--parts", default=",".join(PARTS), help="defaults to all")
+    add, often = parser.add_argument, {"action": "append", "default": []}
+    add("names", nargs="*", help="rows, groups, models; all by default")
+    add("--backend", choices=BACKENDS, help="repeatable", **often)
+    add("--mode", choices=MODES, help="default: predict and fit", **often)
+    add("--device", choices=tuple(run.DEVICES), default="cpu")
     add("--quick", action="store_true", help="one small shape, few rounds")
-    add(
-        "--minutes",
-        type=float,
-        default=6.0,
-        help="per backend; what does not fit in is told. Defaults to 6",
-    )
+    add("--against", type=Path, metavar="CHECKOUT", help="compare with another")
+    add("--out", type=Path, help="for the records; by default in results/")
+    add("--render", type=Path, metavar="RECORDS", help="measure nothing")
     add("--write", action="store_true", help="into results/ and docs/images/")
-    add("--into", type=Path, help="write into this folder")
-    add("--render", type=Path, metavar="FILE.json", help="measure nothing")
-    return parser.parse_args()
-
-
-def split(text: str, known: tuple[str, ...] = ()) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [part for part in parts if known and part not in known]
-    if unknown:
-        raise SystemExit(f"unknown: {', '.join(unknown)}; known: {known}")
-    return parts
-
-
-def write(results: dict[str, Any], folder: Path, images: Path) -> None:
-    """The page and the picture; those of a GPU stand beside."""
-    name = "speed" if results["device"] == "cpu" else "speed-gpu"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.md").write_text(render.page(results), "utf-8")
-    try:
+    given = parser.parse_args(arguments)
+    name = f"{given.device}-{time.strftime('%Y-%m-%d-%H%M%S')}.jsonl"
+    file, complete = given.render or given.out or RESULTS / name, True
+    if not given.render:
+        file.unlink(missing_ok=True)
+        options = {
+            key: getattr(given, key) for key in ("names", "device", "quick")
+        }
+        options["modes"] = given.mode or ["predict", "fit"]
+        options["file"] = str(file.resolve())
+        complete = run.measure(options, given.backend, given.against)
+    found = records.read(file)
+    if given.write:  # those of a GPU stand beside
         from benchmarks.picture import draw
-    except ImportError:
-        print("no picture: matplotlib is not installed")
-        return
-    images.mkdir(parents=True, exist_ok=True)
-    draw(results, images / f"{name}.png")
 
-
-def main() -> None:
-    given = arguments()
-    folder, images = given.into or RESULTS, given.into or IMAGES
-    if given.render:
-        results = json.loads(given.render.read_text("utf-8"))
-        write(results, folder, images)
-        return
-    modes = list(MODES) if given.modes == "all" else split(given.modes, MODES)
-    backends = given.backend or run.installed()
-    if not backends:
-        raise SystemExit("no backend is installed: pip install jax, say")
-    results = run.measure(
-        backends,
-        {
-            "device": given.device,
-            "quick": given.quick,
-            "only": split(given.only),
-            "modes": modes,
-            "parts": split(given.parts, PARTS),
-            "seconds": 60 * given.minutes,
-        },
-    )
-    found = results["backends"].values()
-    if not any(one["results"] for one in found):
-        raise SystemExit("\n".join(str(one["error"]) for one in found))
-    if given.write or given.into:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"{given.device}-{results['date']}.json"
-        file.write_text(json.dumps(results) + "\n", "utf-8")
-        write(results, folder, images)
+        name = "speed" if given.device == "cpu" else "speed-gpu"
+        (RESULTS / f"{name}.md").write_text(report.page(found), "utf-8")
+        draw(found, IMAGES / f"{name}.png", given.device)
     else:
-        print(render.page(results))
+        print(report.against(found) if given.against else report.page(found))
+    if not complete:
+        raise SystemExit("a backend did not come to its end: see above")
+    print(file)
 
 
 if __name__ == "__main__":

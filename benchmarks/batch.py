@@ -1,7 +1,6 @@
 """The data that contenders are called with: always the same."""
 
 from dataclasses import dataclass
-from functools import cache
 from functools import cached_property
 from functools import lru_cache
 from typing import Any
@@ -19,7 +18,7 @@ HALF = 0.5
 class Batch:
     """Sequences of random lengths, padded on the right.
 
-    `padding` is the mean share of padding; `nan` says what stands there.
+    `padding` is the mean share of padding; `nan` puts NaN there.
     """
 
     shape: Shape
@@ -28,7 +27,7 @@ class Batch:
     nan: bool = False
 
     @cached_property
-    def lengths(self) -> np.ndarray:
+    def counts(self) -> np.ndarray:
         steps, share = self.shape[1], 1 - self.padding
         width = min(share, 1 - share)
         low, high = (share - width) * steps, (share + width) * steps
@@ -37,31 +36,28 @@ class Batch:
 
     @cached_property
     def real(self) -> np.ndarray:
-        return np.arange(self.shape[1]) < self.lengths[:, None]
+        return np.arange(self.shape[1]) < self.counts[:, None]
 
     def numbers(self, seed: int) -> np.ndarray:
-        x = _numbers(self.shape, seed)
-        if self.nan:
-            x = np.where(self.real[..., None], x, np.float32(np.nan))
-        return x
+        x = np.random.default_rng(seed).standard_normal(self.shape, "float32")
+        return np.where(self.real[..., None] | (not self.nan), x, np.nan)
+
+    def tensor(self, x: np.ndarray) -> Any:
+        return ops.convert_to_tensor(x.astype("float32"), self.dtype)
 
     @cached_property
     def x(self) -> Any:
         if self.padding != HALF and not self.nan:
             return batch(self.shape, self.dtype).x  # one tensor in the cache
-        return ops.convert_to_tensor(self.numbers(0), self.dtype)
+        return self.tensor(self.numbers(0))
 
     @cached_property
     def other(self) -> Any:
-        return ops.convert_to_tensor(self.numbers(1), self.dtype)
+        return self.tensor(self.numbers(1))
 
     @cached_property
     def mask(self) -> Any:
         return ops.convert_to_tensor(self.real)
-
-    @cached_property
-    def real_lengths(self) -> Any:
-        return ops.convert_to_tensor(self.lengths)
 
     @cached_property
     def ids(self) -> Any:
@@ -72,38 +68,21 @@ class Batch:
     def classes(self) -> Any:
         """A distribution over the features at each step."""
         x = np.exp(self.numbers(3))
-        return ops.convert_to_tensor(x / x.sum(-1, keepdims=True), self.dtype)
+        return self.tensor(x / x.sum(-1, keepdims=True))
 
     @cached_property
-    def steps(self) -> np.ndarray:
-        """The real steps alone, one behind the other."""
-        return self.numbers(0)[self.real]
+    def lengths(self) -> Any:
+        return ops.convert_to_tensor(self.counts)
 
     @cached_property
-    def offsets(self) -> np.ndarray:
-        """Where each row starts in `steps`, and where the last one ends."""
-        return np.concatenate([[0], np.cumsum(self.lengths)]).astype("int64")
+    def carrying(self) -> Any:
+        """Carries the mask, as the output of a layer does."""
+        x = self.tensor(self.numbers(4))
+        x._keras_mask = self.mask
+        return x
+
+    def read(self, names: str) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in names.split())
 
 
-@lru_cache(8)
-def _numbers(shape: Shape, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape, "float32")
-
-
-@cache
-def _kept() -> dict[Batch, Batch]:
-    return {}
-
-
-def batch(
-    shape: Shape,
-    dtype: str = "float32",
-    padding: float = HALF,
-    nan: bool = False,
-) -> Batch:
-    """A batch, kept until one of another shape is asked for."""
-    made = Batch(tuple(shape), dtype, padding, nan)
-    kept = _kept()
-    if any(other.shape != made.shape for other in kept):
-        kept.clear()
-    return kept.setdefault(made, made)
+batch = lru_cache(5)(Batch)  # of one shape: a half, two other shares, NaN

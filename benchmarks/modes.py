@@ -8,7 +8,6 @@ run in the same way. `eager` is the forward pass outside of any function,
 """
 
 from collections.abc import Callable
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -16,205 +15,137 @@ import numpy as np
 from keras import ops
 from keras import tree
 
-MODES = ("predict", "fit", "eager", "compiled")
-EXTRA = {
-    "jax": ("eager",),
-    "tensorflow": ("eager", "compiled"),
-    "torch": ("compiled",),
+from benchmarks.row import Contender
+
+Call = Callable[..., Any]
+# Without what is `predict` under another name.
+RUN = {
+    "jax": ("predict", "fit", "eager"),
+    "tensorflow": ("predict", "fit", "eager", "compiled"),
+    "torch": ("predict", "fit", "compiled"),
 }
 
 
-class Holder(keras.Model):
-    """A model that Keras can be asked of how it would compile it."""
-
-    def __init__(self, inside: Sequence[Any]) -> None:
-        super().__init__()
-        self.inside = list(inside)
-
-
 class Run:
-    """A function made ready; called with the inputs it was made for."""
+    """A contender made ready: `call` is a function of inputs like its own."""
 
-    def __init__(
-        self,
-        mode: str,
-        function: Callable[..., Any],
-        layers: Sequence[Any],
-        inputs: Sequence[Any],
-    ) -> None:
-        self.mode, self.function = mode, function
-        self.variables = [v for a in layers for v in a.trainable_variables]
+    memory: Call | None = None  # bytes of temporaries, where they are known
+
+    def __init__(self, mode: str, contender: Contender) -> None:
+        self.mode, self.function = mode, contender.function
+        self.layers = list(contender.layers)
+        self.variables = [v for a in self.layers for v in a.trainable_variables]
         self.values = [v.value for v in self.variables]
-        self.jit = bool(Holder(layers).jit_compile)
-        self.floats = [
-            i for i, x in enumerate(inputs) if "float" in str(x.dtype)
-        ]
-        self.weights: list[Any] = []
+        dtype = keras.backend.standardize_dtype
+        kinds = [dtype(x.dtype) for x in contender.inputs]
+        self.floats = [i for i, kind in enumerate(kinds) if "float" in kind]
+        self.weights: list[Any] = []  # so that no gradient is that of a sum
         if mode == "fit":
-            self.weights = [_weights(y) for y in self.outputs(inputs)]
+            outputs = tree.flatten(self.function(*contender.inputs))
+            random = np.random.default_rng(4).uniform
+            weights = [
+                random(0.5, 1.5, y.shape).astype("float32") for y in outputs
+            ]
+            self.weights = [
+                ops.convert_to_tensor(w, dtype(y.dtype))
+                for w, y in zip(weights, outputs)
+            ]
+        self.call: Call = getattr(self, keras.backend.backend())()
 
-    def __call__(self, *inputs: Any) -> Any:
-        raise NotImplementedError
+    def loss(self, weights: Any, floats: Any, inputs: Any) -> Any:
+        given = dict(zip(self.floats, floats))
+        inputs = [given.get(i, x) for i, x in enumerate(inputs)]
+        outputs = tree.flatten(self.function(*inputs))
+        return sum(ops.sum(y * w) for y, w in zip(outputs, weights))
 
-    def outputs(self, inputs: Sequence[Any]) -> list[Any]:
-        """Things of the shapes and dtypes of the outputs."""
-        raise NotImplementedError
-
-    def memory(self, *inputs: Any) -> int | None:
-        """Bytes of temporaries of one call; None if they cannot be told."""
-        return None
-
-    def summed(self, outputs: Any, weights: Sequence[Any]) -> Any:
-        total: Any = 0.0
-        for y, w in zip(tree.flatten(outputs), weights):
-            total = total + ops.sum(y * w)
-        return total
-
-
-class OnJax(Run):
-    def __init__(self, mode: str, *args: Any) -> None:
-        super().__init__(mode, *args)
+    def jax(self) -> Call:
         import jax
 
-        self.run = self.forward if mode != "fit" else self.gradients
-        if mode != "eager":
-            self.run = jax.jit(self.run)
-        self.ready = jax.block_until_ready
+        # Values and weights are arguments: of constants XLA computes ahead.
+        def scope(values: Any) -> Any:
+            mapping = list(zip(self.variables, values))
+            return keras.StatelessScope(state_mapping=mapping)
 
-    def forward(self, values: Any, weights: Any, *inputs: Any) -> Any:
-        # As arguments: constants would let XLA compute ahead.
-        mapping = list(zip(self.variables, values))
-        with keras.StatelessScope(state_mapping=mapping):
-            return self.function(*inputs)
+        def forward(values: Any, weights: Any, *inputs: Any) -> Any:
+            with scope(values):
+                return self.function(*inputs)
 
-    def gradients(self, values: Any, weights: Any, *inputs: Any) -> Any:
-        import jax
+        def gradients(values: Any, weights: Any, *inputs: Any) -> Any:
+            def loss(values: Any, floats: Any) -> Any:
+                with scope(values):
+                    return self.loss(weights, floats, inputs)
 
-        def loss(values: Any, floats: Any) -> Any:
-            given = list(inputs)
-            for i, x in zip(self.floats, floats):
-                given[i] = x
-            outputs = self.forward(values, (), *given)
-            return self.summed(outputs, weights)
+            floats = [inputs[i] for i in self.floats]
+            return jax.value_and_grad(loss, (0, 1))(values, floats)
 
-        floats = [inputs[i] for i in self.floats]
-        return jax.value_and_grad(loss, (0, 1))(values, floats)
+        def memory(*inputs: Any) -> int:
+            lowered = run.lower(self.values, self.weights, *inputs)
+            return lowered.compile().memory_analysis().temp_size_in_bytes
 
-    def outputs(self, inputs: Sequence[Any]) -> list[Any]:
-        import jax
-
-        return tree.flatten(
-            jax.eval_shape(self.forward, self.values, (), *inputs)
+        run = gradients if self.mode == "fit" else forward
+        if self.mode != "eager":
+            run, self.memory = jax.jit(run), memory
+        return lambda *inputs: jax.block_until_ready(
+            run(self.values, self.weights, *inputs)
         )
 
-    def __call__(self, *inputs: Any) -> Any:
-        return self.ready(self.run(self.values, self.weights, *inputs))
-
-    def memory(self, *inputs: Any) -> int | None:
-        if self.mode == "eager":
-            return None
-        lowered = self.run.lower(self.values, self.weights, *inputs)
-        analysis = lowered.compile().memory_analysis()
-        return None if analysis is None else analysis.temp_size_in_bytes
-
-
-class OnTensorFlow(Run):
-    def __init__(self, mode: str, *args: Any) -> None:
-        super().__init__(mode, *args)
+    def tensorflow(self) -> Call:
         import tensorflow as tf
 
-        self.run = self.gradients if mode == "fit" else self.forward
-        if mode != "eager":
-            self.run = tf.function(
-                self.run,
-                jit_compile=self.jit != (mode == "compiled") or None,
-                reduce_retracing=True,
-                autograph=False,
-            )
-        self.many = bool(tf.config.list_physical_devices("GPU"))
-        self.sync = tf.test.experimental.sync_devices
+        def gradients(weights: Any, *inputs: Any) -> Any:
+            watched = [inputs[i] for i in self.floats] + self.values
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(watched)
+                total = self.loss(weights, (), inputs)
+            found = tape.gradient(total, watched)
+            return total, [g for g in found if g is not None]
 
-    def forward(self, weights: Any, *inputs: Any) -> Any:
-        return self.function(*inputs)
+        def forward(weights: Any, *inputs: Any) -> Any:
+            return self.function(*inputs)
 
-    def gradients(self, weights: Any, *inputs: Any) -> Any:
-        import tensorflow as tf
+        run = gradients if self.mode == "fit" else forward
+        if self.mode != "eager":
+            holder = keras.Model()  # says whether Keras would use XLA
+            holder.inside = self.layers
+            xla = bool(holder.jit_compile) != (self.mode == "compiled")
+            options = {"reduce_retracing": True, "autograph": False}
+            run = tf.function(run, jit_compile=xla or None, **options)
+        gpu = bool(tf.config.list_physical_devices("GPU"))
 
-        watched = [inputs[i] for i in self.floats]
-        watched += self.values
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(watched)
-            total = self.summed(self.function(*inputs), weights)
-        found = tape.gradient(total, watched)
-        return total, [g for g in found if g is not None]
+        def call(*inputs: Any) -> Any:
+            outputs = run(self.weights, *inputs)
+            if gpu:
+                tf.test.experimental.sync_devices()
+            return outputs
 
-    def outputs(self, inputs: Sequence[Any]) -> list[Any]:
-        return tree.flatten(self.function(*inputs))
+        return call
 
-    def __call__(self, *inputs: Any) -> Any:
-        outputs = self.run(self.weights, *inputs)
-        if self.many:
-            self.sync()
-        return outputs
-
-
-class OnTorch(Run):
-    def __init__(self, mode: str, *args: Any) -> None:
-        super().__init__(mode, *args)
+    def torch(self) -> Call:
         import torch
 
-        self.torch = torch
-        self.gpu = torch.cuda.is_available()
-        if mode == "compiled":
-            self.function = torch.compile(self.function)
+        def gradients(*inputs: Any) -> Any:
+            floats = [inputs[i].detach() for i in self.floats]
+            watched = [x.requires_grad_(True) for x in floats] + self.values
+            total = self.loss(self.weights, floats, inputs)
+            found = torch.autograd.grad(total, watched, allow_unused=True)
+            return total, [g for g in found if g is not None]
 
-    def outputs(self, inputs: Sequence[Any]) -> list[Any]:
-        import torch
+        compiled = self.mode == "compiled"
+        forward = torch.compile(self.function) if compiled else self.function
+        run = gradients if self.mode == "fit" else torch.no_grad()(forward)
+        if not torch.cuda.is_available():
+            return run
 
-        with torch.no_grad():
-            return tree.flatten(self.function(*inputs))
+        def call(*inputs: Any) -> Any:
+            outputs = run(*inputs)
+            torch.cuda.synchronize()
+            return outputs
 
-    def __call__(self, *inputs: Any) -> Any:
-        outputs = self.gradients(inputs) if self.weights else None
-        if outputs is None:
-            with self.torch.no_grad():
-                outputs = self.function(*inputs)
-        if self.gpu:
-            self.torch.cuda.synchronize()
-        return outputs
+        def memory(*inputs: Any) -> int:
+            before = torch.cuda.memory_allocated()
+            torch.cuda.reset_peak_memory_stats()
+            call(*inputs)
+            return int(torch.cuda.max_memory_allocated() - before)
 
-    def gradients(self, inputs: Sequence[Any]) -> Any:
-        given = list(inputs)
-        for i in self.floats:
-            given[i] = given[i].detach().requires_grad_(True)
-        total = self.summed(self.function(*given), self.weights)
-        watched = [given[i] for i in self.floats]
-        watched += self.values
-        return self.torch.autograd.grad(total, watched, allow_unused=True)
-
-    def memory(self, *inputs: Any) -> int | None:
-        if not self.gpu:
-            return None
-        cuda = self.torch.cuda
-        before = cuda.memory_allocated()
-        cuda.reset_peak_memory_stats()
-        self(*inputs)
-        return int(cuda.max_memory_allocated() - before)
-
-
-def prepare(
-    mode: str,
-    function: Callable[..., Any],
-    layers: Sequence[Any],
-    inputs: Sequence[Any],
-) -> Run:
-    """The function, ready to run in `mode` on the backend of this process."""
-    kinds = {"jax": OnJax, "tensorflow": OnTensorFlow, "torch": OnTorch}
-    return kinds[keras.backend.backend()](mode, function, layers, inputs)
-
-
-def _weights(y: Any) -> Any:
-    """Random ones, so that no gradient is that of a plain sum."""
-    random = np.random.default_rng(4).uniform(0.5, 1.5, tuple(y.shape))
-    dtype = keras.backend.standardize_dtype(y.dtype)
-    return ops.convert_to_tensor(random.astype("float32"), dtype)
+        self.memory = memory
+        return call

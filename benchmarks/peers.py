@@ -6,129 +6,104 @@ holds the real steps alone, so it reads less memory than a padded one; it is
 made from them inside the function, which moves no number.
 """
 
-from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
+from operator import attrgetter
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from benchmarks.row import Contender
 
-REAL = "reads real steps alone"
-PACKAGE = {"jax": "sequence-layers", "torch": "nested", "tensorflow": "ragged"}
+# Their layer of the same arguments, which takes values and mask.
+CONV = "kernel_size=3, padding='same', compute_dtype=dtype"
+AVERAGE = "AveragePooling1D.Config(masked_average=True, {})".format
+MAX = "MaxPooling1D.Config({})".format
+SEQUENCE_LAYERS = {
+    "conv_64": f"Conv1D.Config(filters=64, {CONV})",
+    "conv_256": f"Conv1D.Config(filters=256, {CONV})",
+    "depthwise": f"DepthwiseConv1D.Config({CONV})",
+    "average_2": AVERAGE("pool_size=2, strides=2"),
+    "average_4": AVERAGE("pool_size=4, strides=4"),
+    "average_3_1": AVERAGE("pool_size=3, padding='same'"),
+    "max_2": MAX("pool_size=2, strides=2"),
+    "max_4": MAX("pool_size=4, strides=4"),
+    "max_3_1": MAX("pool_size=3, padding='same'"),
+    "group_norm": "GroupNormalization.Config(num_groups=8)",
+    "lstm": "LSTM.Config(units=128, compute_dtype=dtype)",
+    "multi_head": "DotProductSelfAttention.Config(max_past_horizon=-1, "
+    "max_future_horizon=-1, num_heads=8, units_per_head=32)",
+}
+REDUCTIONS = {
+    "mean": ("reduce_mean", "mean"),
+    "sum": ("reduce_sum", "sum"),
+    "variance": ("math.reduce_variance", "var"),
+    "max": ("reduce_max", "amax"),
+    "min": ("reduce_min", "amin"),
+    "softmax": ("nn.softmax", "softmax"),
+}
 
 
-def peers(row: str, backend: str, batch: Any) -> dict[str, Contender | str]:
-    """Contenders by name; for one that cannot run, why."""
-    found = {"jax": _sequence_layers, "torch": _torch, "tensorflow": _ragged}
-    return found[backend](row, batch)
+def peers(row: str) -> dict[str, Any]:
+    """Functions that make a contender for a batch."""
+    backend, spec = keras.backend.backend(), find_spec("sequence_layers")
+    if backend == "jax" and row in SEQUENCE_LAYERS and spec:
+        return {"sequence-layers": partial(_sequence_layers, row)}
+    if backend == "jax" or row not in REDUCTIONS:
+        return {}
+    if backend == "tensorflow":
+        return {"ragged": partial(_ragged, row)}
+    hand = {"by hand": lambda batch: Contender(_by_hand, batch.read("x mask"))}
+    return {"nested": partial(_nested, row)} | (hand if row == "mean" else {})
 
 
-def _ragged(row: str, batch: Any) -> dict[str, Contender | str]:
+def _packed(batch: Any) -> tuple[Any, ...]:
+    """The real steps alone, and where each row starts and ends."""
+    ends = np.concatenate([[0], np.cumsum(batch.counts)])
+    steps = batch.tensor(batch.numbers(0)[batch.real])
+    return steps, ops.convert_to_tensor(ends, "int64")
+
+
+def _by_hand(x: Any, mask: Any) -> Any:
+    count = mask.sum(1, keepdim=True).clamp(min=1)
+    return (x * mask[..., None]).sum(1) / count
+
+
+def _ragged(row: str, batch: Any) -> Contender:
     import tensorflow as tf
 
-    functions = {
-        "mean": tf.reduce_mean,
-        "sum": tf.reduce_sum,
-        "variance": tf.math.reduce_variance,
-        "max": tf.reduce_max,
-        "min": tf.reduce_min,
-        "softmax": tf.nn.softmax,
-    }
-    if row not in functions:
-        return {}
-    function = functions[row]
+    function = attrgetter(REDUCTIONS[row][0])(tf)
 
-    def call(steps: Any, offsets: Any) -> Any:
-        ragged = tf.RaggedTensor.from_row_splits(steps, offsets, validate=False)
+    def call(steps: Any, ends: Any) -> Any:
+        ragged = tf.RaggedTensor.from_row_splits(steps, ends, validate=False)
         y = function(ragged, axis=1)
         return y.flat_values if row == "softmax" else y
 
-    return {"ragged": Contender(call, (), _steps, REAL)}
+    return Contender(call, _packed(batch))
 
 
-def _torch(row: str, batch: Any) -> dict[str, Contender | str]:
+def _nested(row: str, batch: Any) -> Contender:
     import torch
 
-    shortest, longest = int(batch.lengths.min()), int(batch.lengths.max())
+    function, nested = getattr(torch, REDUCTIONS[row][1]), torch.nested
+    least, most = int(batch.counts.min()), int(batch.counts.max())
 
-    def nested(function: Callable[[Any], Any]) -> Contender:
-        def call(steps: Any, offsets: Any) -> Any:
-            jagged = torch.nested.nested_tensor_from_jagged(
-                steps, offsets, min_seqlen=shortest, max_seqlen=longest
-            )
-            y = function(jagged)
-            return y.values() if y.is_nested else y
+    def call(steps: Any, ends: Any) -> Any:
+        sizes = {"min_seqlen": least, "max_seqlen": most}
+        y = function(nested.nested_tensor_from_jagged(steps, ends, **sizes), 1)
+        return y.values() if y.is_nested else y
 
-        return Contender(call, (), _steps, REAL)
-
-    def by_hand(x: Any, mask: Any) -> Any:
-        count = mask.sum(1, keepdim=True).clamp(min=1)
-        return (x * mask[..., None]).sum(1) / count
-
-    result: dict[str, Contender | str] = {}
-    if row == "mean":
-        result["by hand"] = Contender(by_hand, note="lets NaN through")
-    functions: dict[str, Callable[[Any], Any]] = {
-        "mean": lambda n: n.mean(1),
-        "sum": lambda n: n.sum(1),
-        "variance": lambda n: n.var(1),
-        "max": lambda n: n.amax(1),
-        "min": lambda n: n.amin(1),
-        "softmax": lambda n: torch.softmax(n, 1),
-        "logsumexp": lambda n: torch.logsumexp(n, 1),
-    }
-    if row in functions:
-        result["nested"] = nested(functions[row])
-    return result
+    return Contender(call, _packed(batch))
 
 
-def _steps(batch: Any) -> tuple[Any, ...]:
-    return (
-        ops.convert_to_tensor(batch.steps, batch.dtype),
-        ops.convert_to_tensor(batch.offsets, "int64"),
-    )
-
-
-def _sequence_layers(row: str, batch: Any) -> dict[str, Contender | str]:
-    """Their layer of the same arguments, which takes values and mask."""
-    same: dict[str, Any] = {"padding": "same"}
-    config: dict[str, tuple[str, dict[str, Any]]] = {
-        "conv_64": ("Conv1D", {"filters": 64, "kernel_size": 3} | same),
-        "conv_256": ("Conv1D", {"filters": 256, "kernel_size": 3} | same),
-        "depthwise": ("DepthwiseConv1D", {"kernel_size": 3} | same),
-        "average_2": ("AveragePooling1D", {"pool_size": 2, "strides": 2}),
-        "average_4": ("AveragePooling1D", {"pool_size": 4, "strides": 4}),
-        "average_3_1": ("AveragePooling1D", {"pool_size": 3} | same),
-        "max_2": ("MaxPooling1D", {"pool_size": 2, "strides": 2}),
-        "max_4": ("MaxPooling1D", {"pool_size": 4, "strides": 4}),
-        "max_3_1": ("MaxPooling1D", {"pool_size": 3} | same),
-        "group_norm": ("GroupNormalization", {"num_groups": 8}),
-        "lstm": ("LSTM", {"units": 128}),
-        "multi_head": (
-            "DotProductSelfAttention",
-            {
-                "num_heads": 8,
-                "units_per_head": 32,
-                "max_past_horizon": -1,
-                "max_future_horizon": -1,
-            },
-        ),
-    }
-    if row not in config:
-        return {}
-    name = PACKAGE["jax"]
-    if find_spec("sequence_layers") is None:
-        return {name: "not installed"}
+def _sequence_layers(row: str, batch: Any) -> Contender:
     import jax
     import sequence_layers.jax as sl
 
-    kind, arguments = config[row]
-    if "Average" in kind:
-        arguments = arguments | {"masked_average": True}
-    if "Conv" in kind or kind == "LSTM":
-        arguments = arguments | {"compute_dtype": batch.dtype}
-    layer = getattr(sl, kind).Config(**arguments).make()
+    names = {**vars(sl), "dtype": batch.dtype}
+    layer = eval(SEQUENCE_LAYERS[row], names).make()
     few = sl.Sequence(batch.x[:1], batch.mask[:1])
     tree = layer.init(jax.random.key(0), few, training=False)
     weights, form = jax.tree.flatten(tree)
@@ -138,4 +113,4 @@ def _sequence_layers(row: str, batch: Any) -> dict[str, Contender | str]:
         sequence = sl.Sequence(x, mask)
         return layer.apply(tree, sequence, training=False).values
 
-    return {name: Contender(call, (), lambda b: (b.x, b.mask, *weights))}
+    return Contender(call, (batch.x, batch.mask, *weights))

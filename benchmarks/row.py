@@ -1,120 +1,78 @@
-"""What a row of the benchmark is: contenders for one job, and its targets."""
+"""What a row is: one job, the contenders for it, and what ours may take."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
-from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
 Shape = tuple[int, ...]
-HEADLINE = (48, 512, 256)
-# The second is 32 MiB of float32, from which on a C library asks the system
-# for every temporary anew; then thin and short, long, and many tiny rows.
-FIVE = (
-    HEADLINE,
-    (64, 512, 256),
-    (256, 64, 128),
-    (8, 8192, 64),
-    (1024, 32, 16),
-)
+# 24 MiB; 32 MiB, from which on a C library asks the system for every temporary
+# anew; thin and short; long; many tiny rows.
+HEADLINE, LONG = (48, 512, 256), (8, 8192, 64)
+FIVE = (HEADLINE, (64, 512, 256), (256, 64, 128), LONG, (1024, 32, 16))
 SMALL = ((32, 256, 64),)
-OURS, KERAS, FLOOR = "ours", "keras", "floor"
-DEFAULT = "default"
-NAN = "ours, NaN in the padding"
-
-
-def data(batch: Any) -> tuple[Any, ...]:
-    return batch.x, batch.mask
+BACKENDS = ("jax", "torch", "tensorflow")
+MODES = ("predict", "fit", "eager", "compiled")
 
 
 @dataclass
 class Contender:
-    """A function of tensors, the layers in it, and what it is called with."""
+    """A function, what it is called with, and the layers in it."""
 
     function: Callable[..., Any]
+    inputs: tuple[Any, ...]
     layers: Sequence[Any] = ()
-    inputs: Callable[[Any], tuple[Any, ...]] = data
-    note: str = ""
-    # The shapes to build `layers` with; that of the batch by default.
-    shapes: Sequence[Any] | None = None
 
 
 @dataclass(frozen=True)
-class Target:
-    """Ours takes at most `limit` times as long as another contender.
+class Maker:
+    """Makes a contender for a batch; `text` is how one would write it."""
 
-    The limit of one backend, or of one backend at one shape, goes before
-    `default`.
-    """
-
-    of: str
-    limits: dict[str, float]
-    slack: float = 1.2  # for forward and backward
-
-    def limit(self, backend: str, mode: str, shape: Shape) -> float | None:
-        size = "x".join(map(str, shape))
-        found = None
-        for key in (f"{backend} {size}", backend, DEFAULT):
-            if found is None:
-                found = self.limits.get(key)
-        if found is None or mode not in ("predict", "fit"):
-            return None
-        return found * (self.slack if mode == "fit" else 1.0)
+    text: str
+    make: Callable[[Any], Contender]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One job: `make` gives its contenders for a batch."""
-
     name: str
-    group: str
-    ours: str
-    keras: str
-    make: Callable[[Any], dict[str, Contender]]
+    ours: Maker
+    floor: Maker | None = None
+    theirs: Maker | None = None
+    # What Keras' layer does "with the mask"; where it "ignores the mask" or
+    # "takes no mask", it is the floor, unless `theirs` is there.
+    keras: str = "none"
+    # How long ours may take relative to the "floor" or "keras": by default
+    # (""), on a backend, at a shape of a backend, in `fit`.
+    targets: dict[str, dict[str, float]] = field(default_factory=dict)
     shapes: tuple[Shape, ...] = (HEADLINE,)
+    group: str = ""
+    others: dict[str, Maker] = field(default_factory=dict)
     modes: tuple[str, ...] = ("predict", "fit")
-    targets: tuple[Target, ...] = ()
-    half: bool = False  # in bfloat16 as well
+    backends: tuple[str, ...] = BACKENDS
+    closely: bool = False  # in bfloat16 as well, eager, by other compilers
     paddings: tuple[float, ...] = ()  # shares besides the half
-    takes_nan: bool = True
+    nan: bool = True  # is also timed with NaN in the padding
 
-    def described(self) -> dict[str, Any]:
-        """What a table says of it, as JSON."""
-        known = asdict(self)
-        return {key: known[key] for key in ("name", "group", "ours", "keras")}
+    @property
+    def makers(self) -> dict[str, Callable[[Any], Contender]]:
+        known = {"floor": self.floor, "keras": self.theirs, "ours": self.ours}
+        return {name: m.make for name, m in (known | self.others).items() if m}
 
+    def cells(self, mode: str) -> Iterator[tuple[str, Shape]]:
+        """Dtypes and shapes."""
+        if mode in self.modes:
+            yield from (("float32", shape) for shape in self.shapes)
+        if self.closely:
+            rare = mode in ("eager", "compiled")
+            yield "float32" if rare else "bfloat16", self.shapes[0]
 
-@dataclass
-class Rows:
-    """The rows of a module, in the order of their definition."""
-
-    group: str
-    defaults: dict[str, Any] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
-
-    def add(self, name: str, ours: str, keras: str, **options: Any) -> Any:
-        """Makes a row of the function below."""
-
-        def register(make: Callable[[Any], dict[str, Contender]]) -> Any:
-            known = {**self.defaults, **options}
-            row = Row(name, self.group, ours, keras, make, **known)
-            self.rows.append(row)
-            return make
-
-        return register
-
-
-def padded(share: float) -> str:
-    """How ours is called with another share of padding than a half."""
-    return f"ours, {share:.0%} padding"
-
-
-def at_most(limit: float, of: str = FLOOR, **others: float) -> Target:
-    return Target(of, {DEFAULT: limit, **others})
-
-
-def times_faster(limit: float, **others: float) -> Target:
-    """Keras' layer takes at least `limit` times as long."""
-    keys = {key.replace("_at_", " "): 1 / n for key, n in others.items()}
-    return Target(KERAS, {DEFAULT: 1 / limit, **keys})
+    def limits(self, backend: str, mode: str, shape: Shape) -> dict[str, float]:
+        """Of this cell; in `fit` a fifth more is allowed."""
+        found, at = {}, f"{backend} {'x'.join(map(str, shape))}"
+        for of, known in self.targets.items():
+            found[of] = known.get(at, known.get(backend, known[""]))
+            if mode == "fit":
+                found[of] = known.get("fit", 1.2 * found[of])
+        return found

@@ -1,165 +1,127 @@
-"""One backend: does the jobs of a run, and says each result in a line.
+"""One backend: measures the cells of a run, and records each in a line.
 
-    python -m benchmarks.worker '{"device": "cpu", ...}'
+    python -m benchmarks.worker '{"file": "...", ...}'
 
-Started by `benchmarks.run`, with `KERAS_BACKEND` set. A line that begins with
-`MARK` is JSON: what it starts from, which job begins, what came of it.
+Started by `benchmarks.run`, with `KERAS_BACKEND` set. Before a cell is measured
+it is recorded as failed, so that a process that crashes or hangs costs the cell
+it was at: the next one leaves out what has a record.
 """
 
+import faulthandler
 import gc
 import json
+import os
+import platform
+import re
+import subprocess
 import sys
-import time
 import warnings
+from datetime import date
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-MARK = "@benchmark "
-# A whole model costs as much as so many cells.
-WEIGHT = {"models": 8.0}
-MOST = {"rows": 1.0, "growth": 0.4, "models": 8.0}
-QUICK_ROUNDS = (3, 5)
+import keras
+
+from benchmarks import models
+from benchmarks import records
+from benchmarks.measure import first_line
+from benchmarks.measure import measure
+from benchmarks.modes import RUN
+from benchmarks.rows import ROWS
+
+PATIENCE = 300.0  # seconds for one cell
+QUICK = (4, 64, 16)
+# Seconds, fewest and most rounds.
+HOW = {"": (0.6, 5, 200), "quick": (0.1, 3, 5)}
+EPOCHS = {"": (256, 4.0, 3, 50), "quick": (64, 0.0, 2, 2)}
+PACKAGES = "numpy jax jaxlib sequence-layers torch tensorflow tensorflow-cpu"
 
 
-def say(**what: Any) -> None:
-    print(MARK + json.dumps(what), flush=True)
+def plan(backend: str, options: dict[str, Any]) -> list[records.Record]:
+    """All cells of a run, in order."""
+    names, known = set(options["names"]), {"models", *ROWS, *models.MODELS}
+    known |= {row.group for row in ROWS.values()}
+    if unknown := names - known:
+        there = ", ".join(sorted(known))
+        raise SystemExit(f"no rows are named {unknown}; there are {there}")
+    cells: dict[tuple[Any, ...], None] = {}
+    for mode in (mode for mode in options["modes"] if mode in RUN[backend]):
+        for row in (row for row in ROWS.values() if backend in row.backends):
+            for dtype, shape in row.cells(mode):
+                shape = QUICK if options["quick"] else shape
+                cells[row.group, row.name, mode, dtype, shape] = None
+        for name in models.MODELS if mode in ("predict", "fit") else ():
+            cells["models", name, mode, "float32", ()] = None
+    chosen = (c for c in cells if not names or names & {*c[:2]})
+    keys = ("group", "row", "mode", "dtype", "shape")
+    return [dict(zip(keys, (*c[:-1], [*c[-1]]))) for c in chosen]
 
 
-class Worker:
-    def __init__(self, options: dict[str, Any]) -> None:
-        from benchmarks.machine import described
+def do(job: records.Record, backend: str, quick: str) -> records.Record:
+    group, name, mode, dtype, shape = job.values()
+    if group == "models":
+        found = models.measure(name, mode, *EPOCHS[quick])
+        return {"limits": models.LIMITS, "contenders": found}
+    row, shape = ROWS[name], tuple(shape)
+    limits = row.limits(backend, mode, shape) if dtype == "float32" else {}
+    main = shape in (QUICK, row.shapes[0])
+    return {
+        "ours": row.ours.text,
+        "keras": row.keras,
+        "limits": {} if quick or mode not in row.modes else limits,
+        "contenders": measure(row, mode, dtype, shape, main, *HOW[quick]),
+    }
 
-        self.options = options
-        self.until = time.monotonic() + options["seconds"]
-        self.backend = _backend()
-        self.machine = described(self.backend, options["device"])
 
-    def work(self) -> None:
-        from benchmarks.jobs import plan
-        from benchmarks.summary import NO_TIME
+def machine(backend: str, device: str) -> records.Record:
+    processor, info = platform.processor(), Path("/proc/cpuinfo")
+    if info.exists():
+        processor = re.findall("model name.*: (.*)", info.read_text())[0]
+    if device == "gpu":
+        if "cpu" in str(keras.ops.zeros(1).device).lower():
+            raise SystemExit(f"--device gpu: {backend} finds none")
+        command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        processor = subprocess.check_output(command, text=True).strip()
+    packages = {d.name: d.version for d in distributions()}
+    versions = [f"{p} {packages[p]}" for p in PACKAGES.split() if p in packages]
+    versions = [f"keras {keras.__version__}", *versions]
+    return {
+        "group": "machine",
+        "date": date.today().isoformat(),
+        "device": device,
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "the default"),
+        "versions": ", ".join(versions),
+    }
 
-        if self.options["device"] == "gpu" and self.machine["gpu"] is None:
-            say(fatal=f"--device gpu: {self.backend} finds none")
-            return
-        jobs = plan(self.backend, self.options)
-        say(machine=self.machine, jobs=len(jobs))
-        self.warm_up()
-        for at, job in enumerate(jobs):
-            if at < self.options["skip"]:
-                continue
-            say(start=at, job=job.described(), text=str(job))
-            left = self.until - time.monotonic()
-            ahead = sum(WEIGHT.get(later.part, 1.0) for later in jobs[at:])
-            share = left * WEIGHT.get(job.part, 1.0) / ahead
-            if left < 0:
-                result: dict[str, Any] = {"error": NO_TIME}
-            else:
-                result = self.one(job, share / 2)  # half of it compiles
-            if job.part == "rows":  # asked for, whatever came of it
-                result["targets"] = self.targets(job)
-            say(done=at, job=job.described(), result=result)
 
-    def warm_up(self) -> None:
-        """Once per process: what the first compilation of all loads."""
-        from benchmarks.cell import Cell
-        from benchmarks.rows import ROWS
-
-        for mode in ("predict", "fit"):
-            Cell(ROWS["mean"], mode, "float32", (2, 3, 4)).prepare()
-        gc.freeze()  # what is here stays; looking through it takes long
-
-    def one(self, job: Any, share: float) -> dict[str, Any]:
-        from benchmarks.cell import first_line
-
-        began = time.monotonic()
-        seconds = min(max(share, 0.1), MOST.get(job.part, 1.0))
+def work(options: dict[str, Any]) -> None:
+    backend, file = keras.backend.backend(), Path(options["file"])
+    where = {"backend": backend, **options["turn"]}
+    jobs, quick = plan(backend, options), (options["quick"] and "quick") or ""
+    done = {records.key(record) for record in records.read(file)}
+    records.append(file, {**where, **machine(backend, options["device"])})
+    for mode in ("predict", "fit"):  # what the first compilation of all loads
+        measure(ROWS["mean"], mode, "float32", (2, 3, 4), False, 0.0, 1, 1)
+    gc.freeze()  # what is here stays; looking through it takes long
+    for job in (
+        job for job in jobs if records.key({**where, **job}) not in done
+    ):
+        record = {**where, **job, "error": "its process crashed or hung"}
+        records.append(file, record)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
         try:
-            result = getattr(self, f"do_{job.part}")(job, seconds)
+            record |= do(job, backend, quick)
+            del record["error"]
         except Exception as error:
-            result = {"error": first_line(error)}
-        return {**result, "seconds": round(time.monotonic() - began, 2)}
-
-    def do_bandwidth(self, job: Any, seconds: float) -> dict[str, Any]:
-        from benchmarks.machine import bandwidth
-
-        options = self.options
-        return bandwidth(self.backend, options["device"], options["quick"])
-
-    def do_models(self, job: Any, seconds: float) -> dict[str, Any]:
-        from benchmarks.models import measure
-
-        return measure(job.name, seconds, self.options["quick"])
-
-    def do_growth(self, job: Any, seconds: float) -> dict[str, Any]:
-        cell = self.cell(job)
-        cell.prepare(("floor", "ours"))
-        cell.measure(seconds)
-        return {"contenders": cell.found}
-
-    def do_rows(self, job: Any, seconds: float) -> dict[str, Any]:
-        cell = self.cell(job)
-        cell.prepare()
-        cell.measure(seconds, *[QUICK_ROUNDS] * self.options["quick"])
-        if job.dtype == "float32" and job.mode in ("predict", "fit"):
-            cell.weigh()
-        result: dict[str, Any] = {"contenders": cell.found}
-        if job.mode == "predict" and "ours" in cell.runs:
-            result["bytes"] = cell.traffic()
-        return {**result, **cell.row.described()}
-
-    def do_values(self, job: Any, seconds: float) -> dict[str, Any]:
-        """Written by a process on the CPU, compared by one on the GPU."""
-        import numpy as np
-
-        cell = self.cell(job)
-        cell.prepare(("ours",))
-        if "ours" not in cell.runs:
-            return cell.found.get("ours", {"error": "no `ours`"})
-        file = Path(self.options["values"]) / f"{job.name}.npy"
-        if self.options["device"] == "cpu":
-            np.save(file, cell.values())
-            return {}
-        return difference(cell.values(), np.load(file))
-
-    def cell(self, job: Any) -> Any:
-        from benchmarks.cell import Cell
-        from benchmarks.rows import ROWS
-
-        row = ROWS[job.name]
-        main = self.options["quick"] or job.shape == row.shapes[0]
-        return Cell(row, job.mode, job.dtype, job.shape, main)
-
-    def targets(self, job: Any) -> list[dict[str, Any]]:
-        from benchmarks.rows import ROWS
-
-        if job.dtype != "float32" or job.shape not in ROWS[job.name].shapes:
-            return []
-        limits = [
-            (target.of, target.limit(self.backend, job.mode, job.shape))
-            for target in ROWS[job.name].targets
-        ]
-        return [{"of": of, "limit": limit} for of, limit in limits if limit]
-
-
-def difference(values: Any, others: Any) -> dict[str, float]:
-    """The largest, and as a share of the largest value."""
-    import numpy as np
-
-    if values.shape != others.shape:
-        return {"difference": float("inf"), "relative": float("inf")}
-    apart = np.abs(values - others)
-    same_nan = np.isnan(values) & np.isnan(others)
-    largest = float(np.max(np.where(same_nan, 0, apart), initial=0.0))
-    size = float(np.max(np.abs(np.nan_to_num(others)), initial=0.0))
-    return {"difference": largest, "relative": largest / (size or 1.0)}
-
-
-def _backend() -> str:
-    import keras
-
-    return keras.backend.backend()
+            record["error"] = first_line(error)
+        faulthandler.cancel_dump_traceback_later()
+        records.append(file, record)
+        print(records.line(record), flush=True)
 
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    Worker(json.loads(sys.argv[1])).work()
+    work(json.loads(sys.argv[1]))

@@ -1,25 +1,15 @@
 """What is timed: every op and layer of ours that computes."""
 
+from dataclasses import replace
+
 from benchmarks.row import Row
-from benchmarks.rows import attention
-from benchmarks.rows import losses
-from benchmarks.rows import masks
-from benchmarks.rows import mixing
-from benchmarks.rows import order
-from benchmarks.rows import parts
-from benchmarks.rows import pooling
-from benchmarks.rows import reductions
+from benchmarks.rows import layers
+from benchmarks.rows import others
 
-MODULES = (reductions, pooling, mixing, attention, order, losses, masks, parts)
-ROWS: dict[str, Row] = {
-    row.name: row for module in MODULES for row in module.rows.rows
-}
-
-
-def chosen(only: list[str]) -> list[Row]:
-    """The rows of these names or groups; all if there are none."""
-    return [
-        row
-        for row in ROWS.values()
-        if not only or row.name in only or row.group in only
-    ]
+ROWS: dict[str, Row] = {row.name: row for row in (*layers.ROWS, *others.ROWS)}
+LONGER = tuple((4, n, 64) for n in (128, 512, 2048, 8192, 16384))
+GROWN = {"group": "growth", "shapes": LONGER, "modes": ("predict",)}
+GROWN |= {"theirs": None, "targets": {}, "closely": False, "nan": False}
+for name in ("mean", "max", "softmax", "conv_64", "average_2"):
+    row = replace(ROWS[name], name=f"{name}_growth", paddings=(), **GROWN)
+    ROWS[row.name] = row

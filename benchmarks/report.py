@@ -1,0 +1,176 @@
+"""The page: what a run says of each row, from its records alone."""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks import records as rec
+from benchmarks.records import Record
+from benchmarks.records import contender
+from benchmarks.records import ratio
+from benchmarks.records import select
+
+Say = Callable[[list[Record]], str]
+OTHER_PADDINGS = ("ours, NaN", "ours, 10%", "ours, 90%")
+SIDES = ("floor", "keras", "ours")
+OUTSIDE = ("parts", "growth", "calls", "models", "machine")  # of the summary
+LONG = 2048  # steps, from which on the growth is fitted
+MACHINE = ("backend", "date", "processor", "cores", "threads", "versions")
+CELL = ("backend", "row", "mode", "dtype", "shape")
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    lines = [list(head), *(list(map(str, row)) for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return text if len(lines) > 2 else ""
+
+
+def by_row(cells: list[Record], say: Say) -> str:
+    """A line for each row, a column for each backend."""
+    backends, rows = rec.different(cells, "backend"), []
+    for name in rec.different(cells, "row"):
+        line = [say(select(cells, row=name, backend=b)) for b in backends]
+        if any(line):
+            rows.append([f"`{name}`", *(word or "-" for word in line)])
+    return table(("row", *backends), rows)
+
+
+def ratios(cells: list[Record]) -> str:
+    """Ours, Keras' layer, others: typical and worst; bold: misses a target."""
+    of = "floor" if any(contender(r, "floor") for r in cells) else "keras"
+    names = dict.fromkeys(n for r in cells for n in r.get("contenders", {}))
+    words = []
+    for name in sorted(names, key=lambda name: name != "ours"):
+        found = rec.known(ratio(record, name, of) for record in cells)
+        # Keras' layer may be there for scale alone.
+        scale = name == "keras" and cells[0].get("keras") == "none"
+        if found and not scale and name not in OTHER_PADDINGS:
+            both = map(rec.number, (median(found), max(found)))
+            text = ", ".join(dict.fromkeys(both))
+            words.append(text if name == "ours" else f"{name} {text}")
+    missed = any(by > 1 for _, by in rec.misses(cells))
+    return "; ".join([f"**{words[0]}**", *words[1:]] if missed else words)
+
+
+def sides(what: str) -> Say:
+    """The typical number of each, if two of them have one."""
+
+    def say(cells: list[Record]) -> str:
+        words = [
+            rec.middle(contender(r, n).get(what) for r in cells) for n in SIDES
+        ]
+        return " / ".join(words) if words.count("-") < len(words) - 1 else ""
+
+    return say
+
+
+def padded(cells: list[Record]) -> str:
+    """Ours with other padding, where it was timed."""
+    some = [r for r in cells if any(contender(r, n) for n in OTHER_PADDINGS)]
+    names = ("ours", *OTHER_PADDINGS)
+    words = [rec.middle(ratio(r, name) for r in some) for name in names]
+    return " / ".join(words) if some else ""
+
+
+def growth(cells: list[Record]) -> str:
+    """The power of the steps that the times of the floor, of ours grow with."""
+    words = []
+    for name in ("floor", "ours"):
+        times = {r["shape"][1]: contender(r, name).get("ms") for r in cells}
+        long = [(n, ms) for n, ms in times.items() if ms and n >= LONG]
+        if len(long) > 1:
+            words.append(rec.number(np.polyfit(*np.log(long).T, 1)[0]))
+    return " / ".join(words)
+
+
+def worst(cells: list[Record]) -> str:
+    bad = max(cells, key=lambda r: ratio(r) or 0, default={})
+    found = rec.number(ratio(bad) or 0)
+    return f"{found} (`{bad['row']}`, {rec.size(bad)})" if bad else "-"
+
+
+def headline(cells: list[Record]) -> str:
+    head = ("backend", "typical", "worst with a target", "worst of all")
+    rows, forward = [], select(cells, mode="predict", dtype="float32")
+    for backend in rec.different(cells, "backend"):
+        mine = select(forward, backend=backend)
+        aims = [record for record in mine if record.get("limits")]
+        asked = rec.misses(select(cells, backend=backend))
+        met = f"{sum(by <= 1 for _, by in asked)} of {len(asked)}"
+        line = [backend, rec.middle(map(ratio, mine)), worst(aims), worst(mine)]
+        rows.append([*line, met])
+    return (
+        "Forward, float32, relative to the same without a mask: typically "
+        f"{rec.middle(map(ratio, forward))}, at worst {worst(forward)}.\n\n"
+        + table((*head, "targets met"), rows)
+    )
+
+
+def failures(cells: list[Record]) -> str:
+    found: dict[tuple[str, ...], int] = {}
+    for record in cells:
+        for name, one in {"": record, **record.get("contenders", {})}.items():
+            if why := one.get("error"):
+                what = record["backend"], f"`{record['row']}` {name}", why
+                found[what] = found.get(what, 0) + 1
+    rows = [(*what, count) for what, count in found.items()]
+    return table(("backend", "what", "why", "cells"), rows)
+
+
+def page(found: list[Record]) -> str:
+    """All that a run has to say. docs/speed.md says how it is measured."""
+    machines = [[r[k] for k in MACHINE] for r in select(found, group="machine")]
+    cells = [record for record in found if record["group"] != "machine"]
+    some = [record for record in cells if record["group"] not in OUTSIDE]
+    sections = {
+        "What a mask costs": headline(some),
+        "Where": table(MACHINE, machines),
+    }
+    for mode in rec.different(cells, "mode"):
+        for dtype in rec.different(cells, "dtype"):
+            some = select(cells, mode=mode, dtype=dtype)
+            sections[f"Ratios: `{mode}`, {dtype}"] = by_row(some, ratios)
+        some = select(cells, mode=mode, dtype="float32")
+        title = f"`{mode}`, floor / keras / ours"
+        sections[f"First call, ms: {title}"] = by_row(some, sides("first_ms"))
+        sections[f"Temporaries: {title}"] = by_row(some, sides("memory"))
+    forward = select(cells, mode="predict", dtype="float32")
+    grown = select(cells, group="growth")
+    what = {r["row"]: (r["ours"], r["keras"]) for r in cells if "ours" in r}
+    what = [(f"`{name}`", *both) for name, both in what.items()]
+    sections |= {
+        "Padding: a half / NaN / 10 % / 90 %": by_row(forward, padded),
+        "Growth: exponent of the steps, floor / ours": by_row(grown, growth),
+        "What is compared": table(("row", "ours", "Keras' layer"), what),
+        "Not measured": failures(cells),
+    }
+    texts = [
+        f"## {title}\n\n{text}" for title, text in sections.items() if text
+    ]
+    return "\n".join(texts).removeprefix("#")
+
+
+def against(found: list[Record]) -> str:
+    """Two checkouts: the medians over their processes, which alternated."""
+    here = rec.different(found, "checkout")[0]
+    cells: dict[tuple[str, ...], list[list[Record]]] = {}
+    for record in found:
+        for name in record.get("contenders", {}):
+            cell = *(str(record[key]) for key in CELL), name
+            both = cells.setdefault(cell, [[], []])
+            both[record["checkout"] == here].append(record)
+    rows = []
+    for (*cell, name), both in cells.items():
+        words, ms = [], []
+        for some in both:
+            ms.append(rec.known(contender(r, name).get("ms") for r in some))
+            words += [rec.middle(ms[-1])]
+            words += [rec.middle(ratio(r, name, "keras") for r in some)]
+        change = [median(ms[1]) / median(ms[0])] if all(ms) else []
+        rows.append([*cell, name, *words, rec.middle(change)])
+    head = ("there, ms", "by keras", "here, ms", "by keras", "here / there")
+    return table((*CELL, "what", *head), rows)
