@@ -6,6 +6,7 @@ from keras_masking._keras import get_mask
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
+from keras_masking.ops.known import differ
 from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
@@ -18,9 +19,7 @@ NO_STEPS = (
 def fits(mask: Tensor, x: Tensor) -> bool:
     """Whether the first axes of `x` are those of `mask`, as far as known."""
     expected, shape = tuple(mask.shape), tuple(x.shape)
-    return len(shape) >= len(expected) and all(
-        None in pair or pair[0] == pair[1] for pair in zip(expected, shape)
-    )
+    return len(shape) >= len(expected) and not any(map(differ, expected, shape))
 
 
 def read_targets(
@@ -72,8 +71,7 @@ def read_weights(who: str, weights: Tensor, x: Tensor) -> Tensor:
         weights = ops.squeeze(weights, -1)
     weights = expanded(weights, ndim)
     if len(weights.shape) > ndim or any(
-        None not in (w, n) and w not in (1, n)
-        for w, n in zip(weights.shape, x.shape)
+        differ(w, 1) and differ(w, n) for w, n in zip(weights.shape, x.shape)
     ):
         raise ValueError(
             describe(
