@@ -149,10 +149,8 @@ def known_value(x: Tensor) -> np.ndarray | None:
     """The value of `x`, or None while a graph is traced.
 
     Keras has no question for this, and each backend raises another error.
-    PyTorch would break its graph in two, or take the value for a constant.
+    Where PyTorch compiles, this breaks its graph in two to read the value.
     """
-    if _torch_traces() or isinstance(x, KerasTensor) or is_rehearsal():
-        return None
     try:
         return np.asarray(ops.convert_to_numpy(x))
     except Exception:
@@ -172,7 +170,7 @@ def gains_by_shortcuts(x: Tensor) -> bool:
         return False
     if _TORCH is None:
         return backend() in ("jax", "tensorflow") and _has_only_cpus()
-    if _torch_traces():  # before what would break its graph
+    if torch_traces():  # before what would break its graph
         return False
     # Else a matrix product of float32 may be one of bfloat16.
     exact = _TORCH.get_float32_matmul_precision() == "highest"
@@ -181,7 +179,7 @@ def gains_by_shortcuts(x: Tensor) -> bool:
     return large and exact
 
 
-def _torch_traces() -> bool:
+def torch_traces() -> bool:
     """Whether PyTorch compiles, exports or traces what is computed."""
     if _TORCH is None:
         return False

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_masking._keras import is_rehearsal
 from keras_masking._keras import known_value
+from keras_masking._keras import torch_traces
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskValueError
 from keras_masking.errors import describe
@@ -25,9 +27,17 @@ def differ(size: Any, other: Any) -> bool:
     return is_whole(size) and is_whole(other) and bool(size != other)
 
 
+def _value(x: Tensor) -> np.ndarray | None:
+    """The value of `x` if it is there to be read, and no graph breaks."""
+    # First, since PyTorch would leave its graph for the other question.
+    if torch_traces() or is_rehearsal():
+        return None
+    return known_value(x)
+
+
 def check_zeros_and_ones(who: str, name: str, when: str, mask: Tensor) -> None:
     """Refuses a mask of numbers that are known and not 0 and 1 alone."""
-    values = known_value(mask)
+    values = _value(mask)
     if values is None:
         return
     wrong = values[(values != 0) & (values != 1)]
@@ -92,7 +102,7 @@ def check_lengths(who: str, lengths: Tensor, steps: Any) -> None:
                 **{"lengths.dtype": "bool"},
             )
         )
-    values = known_value(lengths)
+    values = _value(lengths)
     if values is None:
         return
     most = steps if is_whole(steps) else np.inf
