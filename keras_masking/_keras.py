@@ -36,6 +36,8 @@ KEEPS_MASKS_OF_CASTS = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 _STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
 # Elements from which PyTorch gains by a shortcut: 1 MiB of float32.
 WORTHWHILE = 2**18
+# Not imported by a function: PyTorch would break its graph there.
+_TORCH: Any = import_module("torch") if backend() == "torch" else None
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 _UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
@@ -147,6 +149,7 @@ def known_value(x: Tensor) -> np.ndarray | None:
     """The value of `x`, or None while a graph is traced.
 
     Keras has no question for this, and each backend raises another error.
+    Where PyTorch compiles, this breaks its graph in two to read the value.
     """
     try:
         return np.asarray(ops.convert_to_numpy(x))
@@ -160,19 +163,27 @@ def gains_by_shortcuts(x: Tensor) -> bool:
     There reading `x` once more costs; compilers for GPUs save that by
     themselves, and so does torch's. Keras does not tell where a tensor is.
     PyTorch as Keras runs it does one thing after the other: on a small tensor
-    reading takes less than asking.
+    reading takes less than asking. Backends that only predict have neither
+    devices nor gradients of ours, which a shortcut brings.
     """
     if isinstance(x, KerasTensor):
         return False
-    if backend() != "torch":
-        return _has_only_cpus()
-    torch: Any = import_module("torch")
-    watched = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if _TORCH is None:
+        return backend() in ("jax", "tensorflow") and _has_only_cpus()
+    if torch_traces():  # before what would break its graph
+        return False
     # Else a matrix product of float32 may be one of bfloat16.
-    exact = torch.get_float32_matmul_precision() == "highest"
-    exact = exact and not torch.is_autocast_enabled("cpu")
+    exact = _TORCH.get_float32_matmul_precision() == "highest"
+    exact = exact and not _TORCH.is_autocast_enabled("cpu")
     large = x.device.type == "cpu" and x.numel() >= WORTHWHILE
-    return large and exact and not watched
+    return large and exact
+
+
+def torch_traces() -> bool:
+    """Whether PyTorch compiles, exports or traces what is computed."""
+    if _TORCH is None:
+        return False
+    return bool(_TORCH.compiler.is_compiling() or _TORCH.jit.is_tracing())
 
 
 @cache
@@ -245,10 +256,9 @@ def random_state_kept() -> AbstractContextManager[Any]:
     torch draws dropout from a state of its own, not from Keras' seeds, which
     are variables.
     """
-    if backend() != "torch":
+    if _TORCH is None:
         return nullcontext()
-    torch: Any = import_module("torch")
-    return torch.random.fork_rng(range(torch.cuda.device_count()))
+    return _TORCH.random.fork_rng(range(_TORCH.cuda.device_count()))
 
 
 def first_batch(feed: Any, steps: int) -> tuple[Any, Any] | None:

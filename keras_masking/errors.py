@@ -15,6 +15,10 @@ class MaskDtypeError(MaskError):
     """The mask's dtype cannot be read as true and false."""
 
 
+class MaskValueError(MaskError):
+    """The mask's numbers are not 0 and 1 alone."""
+
+
 class MaskWarning(UserWarning):
     """A model in training loses its mask, or lets padding in."""
 

@@ -17,6 +17,7 @@ from keras_masking.layers.checks import check_inputs
 from keras_masking.ops import masked_softmax
 from keras_masking.ops.attention import attend_real
 from keras_masking.ops.reading import check_attention_mask
+from keras_masking.ops.reading import check_attention_values
 
 
 class Attending(MaskAware):
@@ -159,11 +160,13 @@ class AttendingArguments(Attending):
                 kwargs[f"{name}_mask"] = mask
         if attention_mask is not None:
             masks += [get_mask(x) for x in inputs]
-            if not self._is_for_keras(inputs, masks, attention_mask):
-                attention_mask = check_attention_mask(
+            if self._is_for_keras(inputs, masks, attention_mask):
+                mask = check_attention_values(attention_mask, self.who)
+            else:
+                mask = check_attention_mask(
                     attention_mask, query, value, self.who
                 )
-            kwargs["attention_mask"] = attention_mask
+            kwargs["attention_mask"] = mask
         inputs = [self._cast(x) for x in inputs]
         return super(MaskAware, self).__call__(*inputs, **kwargs)
 

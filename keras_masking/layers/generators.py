@@ -11,10 +11,13 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
+from keras_masking.layers.checks import check_inputs
 from keras_masking.ops import all_real
 from keras_masking.ops import step_index
 from keras_masking.ops.dtypes import narrowed
 from keras_masking.ops.dtypes import saturated
+from keras_masking.ops.known import check_lengths
+from keras_masking.ops.known import differ
 
 
 @export
@@ -31,6 +34,9 @@ class AttachMask(KeepsDtype):
         inputs: Tensor of shape `(batch, steps, ...)`.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps. It
             replaces a mask that `inputs` carries, which is the default.
+            Numbers must be 1 and 0; of a mask whose values are not known
+            (symbolic, or traced), everything but 0 counts as real. Make a
+            boolean of an additive mask, `keras.ops.equal(mask, 0)`.
 
     Mask behavior:
         Reads: `(batch, steps)`.
@@ -44,6 +50,7 @@ class AttachMask(KeepsDtype):
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
         MaskDtypeError: If `mask` is neither boolean nor a number.
+        MaskValueError: If it is known and holds other numbers than 0 and 1.
 
     Example:
 
@@ -132,8 +139,10 @@ class LengthMask(MaskAware):
 
     Call arguments:
         inputs: List of a tensor of shape `(batch, steps, ...)` and its
-            lengths, whole numbers of shape `(batch,)` or `(batch, 1)`. One
-            below 0 counts as 0, one above `steps` as `steps`.
+            lengths, whole numbers from 0 to `steps`, of shape `(batch,)` or
+            `(batch, 1)`. Where they are not known (symbolic, or traced), one
+            below 0 counts as 0, one above `steps` as `steps`, and a fraction
+            is cut off.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that the first tensor carries, if any. A step
             is real where mask and length both say so.
@@ -149,7 +158,9 @@ class LengthMask(MaskAware):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `inputs` is not a tensor and one length for each row.
+        ValueError: If `inputs` is not a tensor and one length for each row, or
+            a length is known and not from 0 to `steps`. (The check makes an
+            eager call on a GPU wait for the lengths.)
 
     Example:
 
@@ -166,8 +177,10 @@ class LengthMask(MaskAware):
     def __call__(
         self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        if isinstance(inputs, (list, tuple)) and len(inputs) == 2:
-            inputs = [inputs[0], narrowed(inputs[1])]
+        check_inputs(self.who, inputs)
+        x, lengths = self._check_inputs(inputs)
+        check_lengths(self.who, lengths, x.shape[1])
+        inputs = [x, narrowed(lengths)]
         return super().__call__(inputs, mask, *args, **kwargs)
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
@@ -189,9 +202,10 @@ class LengthMask(MaskAware):
         ]
         if isinstance(inputs, (list, tuple)) and len(shapes) == 2:
             x, lengths = shapes
-            rows = {*x[:1], *lengths[:1]} - {None}
-            vector = len(lengths) == 1 or lengths[1:] == (1,)
-            if len(x) >= 2 and len(rows) < 2 and vector:
+            column = len(lengths) == 2 and lengths[1] is not None
+            column = column and not differ(lengths[1], 1)
+            vector = column or len(lengths) == 1
+            if vector and len(x) >= 2 and not differ(x[0], lengths[0]):
                 return inputs[0], inputs[1]
         raise ValueError(
             describe(

@@ -10,6 +10,7 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import zeros
 from keras_masking.layers.wrapping import Wrapping
 from keras_masking.ops import apply_mask
+from keras_masking.ops.known import differ
 from keras_masking.ops.masks import any_real
 from keras_masking.ops.masks import real_in_all
 
@@ -150,9 +151,8 @@ class KeepMask(Wrapping):
             return
         given = tuple(keras.tree.flatten(inputs)[0].shape)
         for y in keras.tree.flatten(outputs)[: self.sequences]:
-            pair = (*given[1:2], *y.shape[1:2])
             kept = len(y.shape) >= min(len(given), 3)
-            if not kept or (None not in pair and pair[0] != pair[1]):
+            if not kept or any(map(differ, given[1:2], y.shape[1:2])):
                 raise ValueError(
                     describe(
                         self.who,

@@ -17,6 +17,7 @@ from keras_masking.layers.checks import check_number
 from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
 from keras_masking.ops import step_index
+from keras_masking.ops.dtypes import is_whole
 
 
 class Positions(MaskAware):
@@ -115,7 +116,7 @@ class MaskedPositionEmbedding(Positions):
         safe = ops.minimum(index, last)
         vectors = ops.take(self.position_embeddings, safe, axis=0)
         steps = index.shape[1]
-        if steps is not None and steps <= self.sequence_length:
+        if is_whole(steps) and steps <= self.sequence_length:
             return vectors  # no row can be too long
         self._refuse(index)
         return ops.where((index > last)[..., None], float("nan"), vectors)

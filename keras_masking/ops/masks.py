@@ -12,9 +12,10 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.reading import check_mask
+from keras_masking.ops.known import check_lengths
 from keras_masking.ops.reading import read
 from keras_masking.ops.reading import read_expanded
+from keras_masking.ops.reading import read_mask
 
 
 def all_real(x: Tensor) -> Tensor:
@@ -43,8 +44,9 @@ def lengths_to_mask(
     """Makes a mask of the number of real steps in each row.
 
     Args:
-        lengths: Integer tensor of shape `(batch,)`. A length below 0 counts
-            as 0, one above `maxlen` as `maxlen`.
+        lengths: Whole numbers of shape `(batch,)`, from 0 to `maxlen`. Where
+            they are not known (symbolic, or traced), one below 0 counts as 0,
+            one above `maxlen` as `maxlen`, and a fraction is cut off.
         maxlen: Number of steps of the padded batch. Defaults to the longest
             length, which must be known then: inside a compiled function,
             pass it.
@@ -55,7 +57,8 @@ def lengths_to_mask(
         Boolean tensor of shape `(batch, maxlen)`, True at real steps.
 
     Raises:
-        ValueError: If `lengths` is not of rank 1, or `padding` is unknown.
+        ValueError: If `lengths` is not of rank 1, a length is known and not
+            from 0 to `maxlen`, or `padding` is unknown.
 
     Example:
 
@@ -67,7 +70,6 @@ def lengths_to_mask(
     """
     if not hasattr(lengths, "shape"):
         lengths = np.asarray(lengths)
-    lengths = saturated(lengths)
     if len(lengths.shape) != 1:
         raise ValueError(
             describe(
@@ -86,6 +88,8 @@ def lengths_to_mask(
                 padding=repr(padding),
             )
         )
+    check_lengths("`lengths_to_mask`", lengths, maxlen)
+    lengths = saturated(lengths)
     if maxlen is None:
         maxlen = int(ops.max(lengths)) if lengths.shape[0] else 0
     maxlen = max(maxlen, 0)
@@ -110,8 +114,7 @@ def mask_to_lengths(mask: Tensor) -> Tensor:
     >>> keras.ops.convert_to_numpy(keras_masking.ops.mask_to_lengths(mask))
     array([2, 0, 2], dtype=int32)
     """
-    mask, _ = read("mask_to_lengths", mask, None)
-    mask = check_mask(mask, mask, "`mask_to_lengths`")
+    mask = read_mask("mask_to_lengths", mask)
     return ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
@@ -135,8 +138,7 @@ def step_index(mask: Tensor) -> Tensor:
     array([[0, 0, 0, 1],
            [0, 0, 1, 2]], dtype=int32)
     """
-    mask, _ = read("step_index", mask, None)
-    mask = check_mask(mask, mask, "`step_index`")
+    mask = read_mask("step_index", mask)
     counts = ops.cumsum(ops.cast(mask, "int32"), axis=1)
     return ops.where(mask, counts - 1, 0)
 
@@ -152,6 +154,7 @@ def apply_mask(
     Args:
         x: Tensor, `(batch, steps, ...)`, of any dtype.
         mask: True at real steps; the first axes of `x`. Defaults to all real.
+            One of rows alone, `(batch,)`, must be boolean.
         fill: The value at padding steps.
 
     Returns:

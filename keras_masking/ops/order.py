@@ -7,6 +7,7 @@ from keras import ops
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.ops.known import differ
 from keras_masking.ops.masks import all_real
 from keras_masking.ops.masks import apply_mask
 from keras_masking.ops.masks import mask_to_lengths
@@ -138,7 +139,7 @@ def check_joinable(who: str, shapes: Sequence[Shape]) -> None:
     first = shapes[0]
     for shape in shapes:
         pairs = [*zip(shape[:1], first[:1]), *zip(shape[2:], first[2:])]
-        unlike = any(None not in pair and pair[0] != pair[1] for pair in pairs)
+        unlike = any(differ(*pair) for pair in pairs)
         if unlike or len(shape) != len(first):
             raise ValueError(
                 describe(

@@ -15,6 +15,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import all_real
@@ -227,7 +228,8 @@ def _slide(
 ) -> Tensor:
     # Torch refuses to pool nothing, and TensorFlow divides an integer by 0,
     # which ends the process.
-    if 0 in x.shape or (x.shape[1] or window_size) < window_size:
+    steps = x.shape[1]
+    if 0 in x.shape or (is_whole(steps) and steps < window_size):
         return x[:, window_size - 1 :: strides]
     return pool(x, window_size, strides, "valid", "channels_last")
 

@@ -14,6 +14,15 @@ from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import NUMBERS
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.known import check_zeros_and_ones
+from keras_masking.ops.known import differ
+
+REAL = "where a step is real"
+SEEN = "where a query may see a key"
+LENGTHS = (
+    "If these are lengths, one per row, make a mask of them with "
+    "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`."
+)
 
 
 def check_mask(
@@ -21,9 +30,14 @@ def check_mask(
 ) -> Tensor:
     """Returns `mask` as booleans, or says what is wrong with it.
 
+    Numbers are read where their values are known: on tensors that hold them,
+    NumPy arrays and lists. A symbolic or traced mask of numbers is `False`
+    where it is 0, and `True` everywhere else. An additive mask without any
+    padding is all 0, and cannot be told from one of nothing but padding.
+
     Args:
-        mask: The mask, of shape `inputs.shape[:ndim]`. Boolean, or integers or
-            floats, of which everything but 0 counts as `True`.
+        mask: The mask, of shape `inputs.shape[:ndim]`. Boolean, or numbers that
+            are 1 at real steps and 0 at padding steps.
         inputs: The tensor that it belongs to, `(batch, steps, ...)`.
         who: Who asks; begins the message of an error.
         ndim: Number of axes of the mask. Defaults to 2, `(batch, steps)`.
@@ -36,12 +50,12 @@ def check_mask(
         MaskDtypeError: If the mask's dtype is neither boolean nor a real
             number.
         MaskShapeError: If its shape is not `inputs.shape[:ndim]`.
+        MaskValueError: If a number in it is neither 0 nor 1: in an additive
+            mask (0 and `-1e9`), in ids, in lengths, or a NaN.
     """
-    mask = _as_booleans(who, "mask", "where a step is real", mask)
+    mask = _as_numbers(who, "mask", REAL, mask)
     shape, expected = tuple(mask.shape), tuple(inputs.shape)[:ndim]
-    if len(shape) != ndim or any(
-        None not in pair and pair[0] != pair[1] for pair in zip(shape, expected)
-    ):
+    if len(shape) != ndim or any(map(differ, shape, expected)):
         axes = "(batch, steps)" if ndim == 2 else f"inputs.shape[:{ndim}]"
         raise MaskShapeError(
             describe(
@@ -51,20 +65,19 @@ def check_mask(
                 **{"mask.shape": shape, "inputs.shape": tuple(inputs.shape)},
             )
         )
-    return mask
+    return _as_booleans(who, "mask", REAL, mask)
 
 
 def check_attention_mask(
     mask: Tensor, query: Tensor, value: Tensor, who: str
 ) -> Tensor:
     """`mask` as booleans `(batch or 1, target or 1, source or 1)`."""
-    name = "attention_mask"
-    mask = _as_booleans(who, name, "where a query may see a key", mask)
+    mask = _as_numbers(who, "attention_mask", SEEN, mask)
     shape = tuple(mask.shape)
     expected = (query.shape[0], query.shape[1], value.shape[1])
     if len(shape) not in (2, 3) or any(
-        None not in pair and pair[0] not in (1, pair[1])
-        for pair in zip(shape[::-1], expected[::-1])
+        differ(size, 1) and differ(size, wanted)
+        for size, wanted in zip(shape[::-1], expected[::-1])
     ):
         raise MaskShapeError(
             describe(
@@ -80,11 +93,19 @@ def check_attention_mask(
                 },
             )
         )
+    mask = _as_booleans(who, "attention_mask", SEEN, mask)
     return mask if len(shape) == 3 else mask[None]
 
 
-def _as_booleans(who: str, name: str, when: str, mask: Any) -> Tensor:
-    if isinstance(mask, (list, tuple)):
+def check_attention_values(mask: Tensor, who: str) -> Tensor:
+    """`mask` as booleans, of whatever shape Keras takes."""
+    mask = _as_numbers(who, "attention_mask", SEEN, mask)
+    return _as_booleans(who, "attention_mask", SEEN, mask)
+
+
+def _as_numbers(who: str, name: str, when: str, mask: Any) -> Tensor:
+    """`mask` as it is, lists as an array, if it can be read as a mask."""
+    if isinstance(mask, (list, tuple, bool, int, float)):
         mask = _array(mask, who)
     dtype = dtype_name(mask)
     dense = is_dense(mask)
@@ -98,14 +119,22 @@ def _as_booleans(who: str, name: str, when: str, mask: Any) -> Tensor:
                 **{f"{name}.dtype": dtype if dense else type(mask).__name__},
             )
         )
+    return mask
+
+
+def _as_booleans(who: str, name: str, when: str, mask: Tensor) -> Tensor:
+    dtype = dtype_name(mask)
+    if dtype != "bool":
+        check_zeros_and_ones(who, name, when, mask)
     if isinstance(mask, np.ndarray):
+        # Before a backend without 64 bits makes 0 of a large number.
         mask, dtype = mask != 0, "bool"
     if not isinstance(mask, keras.KerasTensor):
         mask = ops.convert_to_tensor(mask)
     return mask if dtype == "bool" else ops.cast(mask, "bool")
 
 
-def _array(mask: list[Any] | tuple[Any, ...], who: str) -> np.ndarray:
+def _array(mask: Any, who: str) -> np.ndarray:
     try:
         return np.asarray(mask)
     except ValueError:
@@ -126,10 +155,7 @@ def _shape_fix(shape: tuple[Any, ...], expected: tuple[Any, ...]) -> str:
             "`keras.ops.any(mask, axis=-1)`."
         )
     if len(shape) < len(expected):
-        return (
-            "If these are lengths, one per row, make a mask of them with "
-            "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`."
-        )
+        return LENGTHS
     if shape[0] == 1 and shape[1:] == expected[1:]:
         return (
             "A mask is not broadcast: repeat it for every row with "
@@ -144,9 +170,13 @@ def _shape_fix(shape: tuple[Any, ...], expected: tuple[Any, ...]) -> str:
 
 
 def read(
-    who: str, x: Tensor, mask: Tensor | None
+    who: str, x: Tensor, mask: Tensor | None, axes: tuple[int, ...] = ()
 ) -> tuple[Tensor, Tensor | None]:
-    """Tensors from what the function `who` was called with; mask checked."""
+    """Tensors from what the function `who` was called with; mask checked.
+
+    A mask of the first axis alone may be numbers if that is one of the `axes`
+    to reduce. Else these are lengths as a rule, and may not be known yet.
+    """
     if not isinstance(x, keras.KerasTensor):
         x = ops.convert_to_tensor(x)
     if not dtype_name(x).startswith(NUMBERS):
@@ -160,10 +190,37 @@ def read(
         )
     if mask is None:
         return x, None
-    if isinstance(mask, (list, tuple)):
-        mask = _array(mask, f"`{who}`")
+    mask = _as_numbers(f"`{who}`", "mask", REAL, mask)
     ndim = min(len(mask.shape), len(x.shape))
+    first = {0, -len(x.shape)} & {*axes}
+    if ndim == 1 < len(x.shape) and not first and dtype_name(mask) != "bool":
+        raise MaskShapeError(
+            describe(
+                f"`{who}`",
+                "`mask` must have shape (batch, steps, ...), or be boolean if "
+                "it says which rows are real.",
+                f"{LENGTHS} For rows: `mask = keras.ops.not_equal(mask, 0)`.",
+                **{"mask.shape": tuple(mask.shape)},
+                **{"mask.dtype": dtype_name(mask), "x.shape": tuple(x.shape)},
+            )
+        )
     return x, check_mask(mask, x, f"`{who}`", ndim=ndim)
+
+
+def read_mask(who: str, mask: Tensor) -> Tensor:
+    """The mask that is the function's own argument, `(batch, steps)`."""
+    mask = _as_numbers(f"`{who}`", "mask", REAL, mask)
+    shape = tuple(mask.shape)
+    if len(shape) != 2:
+        raise MaskShapeError(
+            describe(
+                f"`{who}`",
+                "`mask` must have shape (batch, steps).",
+                _shape_fix(shape, (None, None)),
+                **{"mask.shape": shape},
+            )
+        )
+    return _as_booleans(f"`{who}`", "mask", REAL, mask)
 
 
 def read_steps(
@@ -188,10 +245,14 @@ def read_expanded(
 ) -> tuple[Tensor, Tensor | None]:
     """As `read`, with the mask expanded on the right to the rank of `x`."""
     x, mask = read(who, x, mask)
+    return x, _of_each_number(x, mask)
+
+
+def _of_each_number(x: Tensor, mask: Tensor | None) -> Tensor | None:
     if mask is None and 0 in x.shape:
         # Of no steps none is real, and Keras has no maximum of nothing.
         mask = ops.ones_like(x, dtype="bool")
-    return x, None if mask is None else expanded(mask, len(x.shape))
+    return None if mask is None else expanded(mask, len(x.shape))
 
 
 def expanded(mask: Tensor, ndim: int) -> Tensor:
@@ -205,12 +266,17 @@ def read_reduced(
     who: str, x: Tensor, mask: Tensor | None, axis: Axis
 ) -> tuple[Tensor, Tensor | None, Axis]:
     """As `read_expanded`, with the axes to reduce as Python's integers."""
-    x, mask = read_expanded(who, x, mask)
+    axes = _axes(who, axis)
+    x, mask = read(who, x, mask, axes)
+    mask = _of_each_number(x, mask)
+    return x, mask, axes[0] if len(axes) == 1 else axes
+
+
+def _axes(who: str, axis: Any) -> tuple[int, ...]:
     if isinstance(axis, (int, np.integer)):
-        return x, mask, int(axis)
+        return (int(axis),)
     if isinstance(axis, (list, tuple)):
-        axes = tuple(int(a) for a in axis)
-        return x, mask, axes[0] if len(axes) == 1 else axes
+        return tuple(int(a) for a in axis)
     raise ValueError(
         describe(
             f"`{who}`",

@@ -108,8 +108,8 @@ def _select(
     keepdims: bool,
     empty_value: float,
 ) -> Tensor:
-    x, mask = read(where.who, x, mask)
     axis = _one_axis(where.who, axis)
+    x, mask = read(where.who, x, mask, (axis,))
     if 0 in x.shape:  # nothing to gather from: every row is empty
         nothing = ops.sum(x, axis=axis, keepdims=keepdims)
         return ops.full_like(ops.cast(nothing, x.dtype), empty_value)

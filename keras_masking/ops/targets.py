@@ -8,6 +8,7 @@ from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.known import differ
 from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
@@ -20,9 +21,7 @@ NO_STEPS = (
 def fits(mask: Tensor, x: Tensor) -> bool:
     """Whether the first axes of `x` are those of `mask`, as far as known."""
     expected, shape = tuple(mask.shape), tuple(x.shape)
-    return len(shape) >= len(expected) and all(
-        None in pair or pair[0] == pair[1] for pair in zip(expected, shape)
-    )
+    return len(shape) >= len(expected) and not any(map(differ, expected, shape))
 
 
 def read_targets(
@@ -73,8 +72,7 @@ def aligned(weights: Tensor, x: Tensor) -> Tensor | None:
         weights = ops.squeeze(weights, -1)
     weights = expanded(weights, ndim)
     if len(weights.shape) > ndim or any(
-        None not in (w, n) and w not in (1, n)
-        for w, n in zip(weights.shape, x.shape)
+        differ(w, 1) and differ(w, n) for w, n in zip(weights.shape, x.shape)
     ):
         return None
     return weights

@@ -1,6 +1,7 @@
 """Which windows of a convolution or a pooling are real."""
 
 from itertools import chain
+from typing import Any
 
 from keras import ops
 
@@ -9,8 +10,7 @@ from keras_masking.errors import describe
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.masks import all_real
 from keras_masking.ops.masks import step_index
-from keras_masking.ops.reading import check_mask
-from keras_masking.ops.reading import read
+from keras_masking.ops.reading import read_mask
 
 
 def window_mask(
@@ -60,8 +60,7 @@ def window_mask(
         strides=strides,
         dilation_rate=dilation_rate,
     )
-    mask, _ = read("window_mask", mask, None)
-    mask = check_mask(mask, mask, "`window_mask`")
+    mask = read_mask("window_mask", mask)
     if padding != "valid":
         return mask if strides == 1 else mask[:, ::strides]
     span = (kernel_size - 1) * dilation_rate
@@ -136,8 +135,7 @@ def transposed_window_mask(
                 strides=strides,
             )
         )
-    mask, _ = read("transposed_window_mask", mask, None)
-    mask = check_mask(mask, mask, "`transposed_window_mask`")
+    mask = read_mask("transposed_window_mask", mask)
     of_last = outputs_of_one_step(
         kernel_size, strides, padding, output_padding, dilation_rate
     )
@@ -198,11 +196,9 @@ def check_window(
         )
 
 
-def check_long_enough(
-    who: str, steps: int | None, window: int, padding: str
-) -> None:
+def check_long_enough(who: str, steps: Any, window: int, padding: str) -> None:
     """Refuses a sequence, padding and all, that no window fits into."""
-    if padding == "valid" and steps is not None and steps < window:
+    if padding == "valid" and is_whole(steps) and steps < window:
         raise ValueError(
             describe(
                 who,

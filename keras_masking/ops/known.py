@@ -1,0 +1,126 @@
+"""What is known of an argument before it is computed with: sizes, values.
+
+A size may be an integer, None, or whatever a backend has while it traces: a
+tensor under `torch.jit.trace`, a symbol under `torch.export`. Values are known
+of tensors that hold them, and not of symbolic or traced ones.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from keras_masking._keras import is_rehearsal
+from keras_masking._keras import known_value
+from keras_masking._keras import torch_traces
+from keras_masking._types import Tensor
+from keras_masking.errors import MaskValueError
+from keras_masking.errors import describe
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import is_whole
+
+
+def differ(size: Any, other: Any) -> bool:
+    """Whether two sizes are known to be unequal.
+
+    Others are not compared: `torch.export` would fix the size that it saw.
+    """
+    return is_whole(size) and is_whole(other) and bool(size != other)
+
+
+def _value(x: Tensor) -> np.ndarray | None:
+    """The value of `x` if it is there to be read, and no graph breaks."""
+    # First, since PyTorch would leave its graph for the other question.
+    if torch_traces() or is_rehearsal():
+        return None
+    return known_value(x)
+
+
+def check_zeros_and_ones(who: str, name: str, when: str, mask: Tensor) -> None:
+    """Refuses a mask of numbers that are known and not 0 and 1 alone."""
+    values = _value(mask)
+    if values is None:
+        return
+    wrong = values[(values != 0) & (values != 1)]
+    if wrong.size:
+        raise MaskValueError(
+            describe(
+                who,
+                f"`{name}` must be boolean, or 1 {when} and 0 elsewhere.",
+                _truth_fix(name, values),
+                **{f"{name}.dtype": dtype_name(mask)},
+                values=_few(values),
+            )
+        )
+
+
+def _few(values: np.ndarray) -> str:
+    *first, last = np.unique(values).astype("float64").tolist()
+    shown = [*first[:3], "..." if len(first) > 3 else None, last]
+    return ", ".join(
+        x if isinstance(x, str) else f"{x:g}" for x in shown if x is not None
+    )
+
+
+def _truth_fix(name: str, values: np.ndarray) -> str:
+    if np.isnan(values.astype("float64")).any():
+        return (
+            f"If NaN stands where there is nothing: `{name} = "
+            "keras.ops.logical_not(keras.ops.isnan(x))`."
+        )
+    if np.all(values <= 0):
+        return (
+            "An additive mask is 0 where this one is True: "
+            f"`{name} = keras.ops.equal({name}, 0)`."
+        )
+    if np.all((values >= 0) & (values == np.floor(values))):
+        return (
+            f"For ids: `{name} = keras.ops.not_equal(ids, 0)`, with the id of "
+            f"padding. For lengths: `{name} = keras_masking.ops."
+            "lengths_to_mask(lengths, maxlen)`."
+        )
+    return (
+        f"A weight is no mask: `{name} = keras.ops.greater({name}, 0)` where "
+        "everything above 0 is real."
+    )
+
+
+def check_lengths(who: str, lengths: Tensor, steps: Any) -> None:
+    """Refuses lengths that are known and no numbers of steps.
+
+    Args:
+        who: Who asks; begins the message of an error.
+        lengths: The lengths, of any shape and dtype.
+        steps: The number of steps there are, if it is known.
+    """
+    if dtype_name(lengths) == "bool":
+        raise ValueError(
+            describe(
+                who,
+                "`lengths` must be whole numbers, one for each row.",
+                "A mask needs no lengths: `keras_masking.layers.AttachMask()"
+                "(x, mask=mask)`.",
+                **{"lengths.dtype": "bool"},
+            )
+        )
+    values = _value(lengths)
+    if values is None:
+        return
+    most = steps if is_whole(steps) else np.inf
+    fine = (values >= 0) & (values <= most) & (values == np.floor(values))
+    if fine.all():
+        return
+    limit = f" to {most}, the number of steps" if is_whole(steps) else ""
+    fix = "Pass the number of real steps of each row."
+    if np.all((values >= 0) & (values == np.floor(values))):
+        fix = (
+            "Of sequences that were cut, pass what is left: "
+            "`np.minimum(lengths, steps)`."
+        )
+    raise ValueError(
+        describe(
+            who,
+            f"`lengths` must be whole numbers from 0{limit}.",
+            fix,
+            lengths=_few(values[~fine]),
+        )
+    )
