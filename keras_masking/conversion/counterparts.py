@@ -30,7 +30,7 @@ def counterpart(layer: Any, rank: int) -> Any:
     name = name_in_keras(layer)
     if not name:
         return None
-    config = layer.get_config()
+    config = config_of(layer)
     axes = normalized_axes(layer, rank)
     if name == "Softmax" and axes == [rank - 1]:
         return layers.MyActivation("softmax", **base_config(layer))
@@ -67,6 +67,14 @@ def has_learned_statistics(layer: Any) -> bool:
     if not isinstance(layer, keras.layers.BatchNormalization):
         return False
     return bool(keras.ops.convert_to_numpy(layer.moving_mean).any())
+
+
+def config_of(layer: Any) -> dict[str, Any]:
+    """The config of a layer, with what Keras 3.12 forgets to write there."""
+    config: dict[str, Any] = layer.get_config()
+    if name_in_keras(layer) == "Conv1DTranspose":
+        config["output_padding"] = layer.output_padding
+    return config
 
 
 def base_config(layer: Any) -> dict[str, Any]:

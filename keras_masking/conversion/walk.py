@@ -17,6 +17,7 @@ from keras_masking.conversion.calls import told
 from keras_masking.conversion.changes import changed_remainders
 from keras_masking.conversion.counterparts import base_config
 from keras_masking.conversion.counterparts import breach
+from keras_masking.conversion.counterparts import config_of
 from keras_masking.conversion.counterparts import counterpart
 from keras_masking.conversion.counterparts import operation_counterpart
 from keras_masking.conversion.report import ConversionReport
@@ -259,7 +260,7 @@ class Walk:
     def clone(self, layer: Any) -> Any:
         """Another one of its kind."""
         try:
-            return type(layer).from_config(layer.get_config())
+            return type(layer).from_config(config_of(layer))
         except Exception as error:
             if not getattr(layer, "weights", None):
                 return layer  # one without weights may be in both models
