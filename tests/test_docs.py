@@ -117,9 +117,64 @@ def test_the_readme_names_what_is_there() -> None:
             assert f"\n{part} = [" in pyproject, part
 
 
-def test_the_api_has_every_public_name() -> None:
+def shown_in_the_api() -> list[str]:
+    """The full names of what the pages of the API show."""
     pages = [path.read_text() for path in (DOCS / "api").glob("*.md")]
-    shown = re.findall(r"^::: ([\w.]+)$", "\n".join(pages), flags=re.M)
+    return re.findall(r"^::: ([\w.]+)$", "\n".join(pages), flags=re.M)
+
+
+def unfenced(text: str) -> list[str]:
+    """Lines of examples that stand outside the fences of a page."""
+    found, fence = [], ""
+    for line in text.splitlines():
+        mark = re.match(r"\s*(`{3,}|~{3,})", line)
+        if mark and not fence:
+            fence = mark[1]
+        elif mark and mark[1].startswith(fence) and line.strip() == mark[1]:
+            fence = ""
+        elif not fence and re.match(r"\s*>>>", line):
+            found.append(line)
+    return found
+
+
+MARKDOWN = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda p: p.name)
+def test_examples_are_fenced(path: Path) -> None:
+    """Without a fence they are a quote, and run together."""
+    assert unfenced(path.read_text()) == []
+    assert unfenced("```python\n>>> 1\n1\n```\n>>> 2\n") == [">>> 2"]
+
+
+@pytest.mark.parametrize("path", shown_in_the_api())
+def test_examples_of_docstrings_have_their_section(path: str) -> None:
+    """Elsewhere the site shows them as a quote."""
+    module, _, name = path.rpartition(".")
+    thing = getattr(importlib.import_module(module), name)
+    members = [
+        member
+        for member in (vars(thing).values() if inspect.isclass(thing) else ())
+        if isinstance(member, property) or inspect.isroutine(member)
+    ]
+    for each in (thing, *members):
+        text = inspect.cleandoc(each.__doc__ or "")
+        before = text.split("\nExample:\n")[0]
+        assert ">>> " not in before, f"{each}: put it under `Example:`"
+
+
+def test_a_place_of_the_site_has_one_name() -> None:
+    settings = (ROOT / "mkdocs.yml").read_text()
+    nav = settings.split("\nnav:\n")[1].split("\n\n")[0]
+    titles = re.findall(r"- ([^:]+):", nav)
+    assert len(titles) == len(set(titles)) > 20
+    for name in re.findall(r": (\S+\.md)$", nav, flags=re.M):
+        made = name in ("changelog.md", "first_steps.md")  # tools/site.py
+        assert (DOCS / name).exists() != made, name
+
+
+def test_the_api_has_every_public_name() -> None:
+    shown = shown_in_the_api()
     names = [path.rsplit(".", 1)[1] for path in shown]
     errors = vars(keras_masking.errors).items()
     public = {name for name, thing in errors if isinstance(thing, type)}

@@ -1,12 +1,15 @@
 """The examples run, and end with what they promise."""
 
 import importlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tools import notebook
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -147,3 +150,12 @@ def test_guide(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     guide = load("guide")
     guide.main()
     assert "more padding" in capsys.readouterr().out
+
+
+def test_the_notebook() -> None:
+    made = notebook.read(notebook.PATH)
+    with warnings.catch_warnings():
+        printed = notebook.run(made)
+    stored = [notebook.stored(cell) for cell in notebook.code(made)]
+    assert printed == stored, "run `python -m tools.notebook`"
+    assert "0.00" in printed[3] and "0.00" not in printed[1]

@@ -1,19 +1,40 @@
 """A hook of mkdocs: what the site has and the repository has not."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File
 
+ROOT = Path(__file__).parents[1]
 # mkdocs runs as a command, which does not find what lies beside its settings.
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(ROOT))
+
+from tools.notebook import as_markdown  # noqa: E402
+from tools.scoreboard.archive import html_pages  # noqa: E402
+
+NOTEBOOK = ROOT / "examples" / "first_steps.ipynb"
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Adds the scoreboard's reports, made from its records."""
-    from tools.scoreboard.archive import html_pages
-
-    for name, text in html_pages().items():
+    """Adds the changelog, the notebook, and the reports of the scoreboard."""
+    made = {
+        "changelog.md": (ROOT / "CHANGELOG.md").read_text("utf-8"),
+        "first_steps.md": as_markdown(NOTEBOOK),
+        **html_pages(),
+    }
+    for name, text in made.items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Says which code is typed at a prompt, so that it is copied without."""
+    return re.sub(r"^```python\n(?=>>> )", "```pycon\n", markdown, flags=re.M)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Gives the scoreboard's marks their colours."""
+    html = re.sub(r"<td>(?=✓ )", '<td class="keeps">', html)
+    return re.sub(r"<td>(?=✗)", '<td class="breaks">', html)

@@ -19,6 +19,18 @@ class MaskGuard(keras.callbacks.Callback):
     of the epoch if there is none. The rest of `fit` runs as without the guard.
     Losses and weights are those of a `fit` without it.
 
+    Args:
+        on_finding: `"warn"` warns with a `MaskWarning`, and trains on whatever
+            happens; `"raise"` raises a `MaskFindingsError`, which ends `fit`.
+        probe: Whether to measure which layers let padding in, which runs each
+            layer again.
+        training: Whether to inspect as in training, with dropout say.
+
+    Attributes:
+        report: The `MaskReport` of the last `fit`; None before.
+
+    Example:
+
     >>> model = keras.Sequential([
     ...     keras.layers.Embedding(9, 4, mask_zero=True),
     ...     keras_masking.layers.MaskedGlobalMaxPooling1D(),
@@ -29,16 +41,6 @@ class MaskGuard(keras.callbacks.Callback):
     >>> history = model.fit(ids, y, callbacks=[guard], verbose=0)
     >>> guard.report.ok
     True
-
-    Args:
-        on_finding: `"warn"` warns with a `MaskWarning`, and trains on whatever
-            happens; `"raise"` raises a `MaskFindingsError`, which ends `fit`.
-        probe: Whether to measure which layers let padding in, which runs each
-            layer again.
-        training: Whether to inspect as in training, with dropout say.
-
-    Attributes:
-        report: The `MaskReport` of the last `fit`; None before.
     """
 
     def __init__(
