@@ -36,6 +36,8 @@ KEEPS_MASKS_OF_CASTS = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 _STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
 # Elements from which PyTorch gains by a shortcut: 1 MiB of float32.
 WORTHWHILE = 2**18
+# The method of a BatchNormalization for mean and variance in training.
+MOMENTS = "_moments"
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 _UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
