@@ -20,6 +20,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_masking._keras import DIVIDES_PENALTIES
 from keras_masking._keras import MOMENTS
 from keras_masking._keras import with_sublayers
 from keras_masking._types import Tensor
@@ -185,7 +186,15 @@ def _of_real_moments(layer: Any, axes: int) -> Callable[..., Any]:
             )
             lent_mask = ops.broadcast_to(both, ops.shape(inputs)[:-1])
         reduced = [a for a in range(rank) if a != layer.axis % rank]
-        return masked_moments(inputs, lent_mask, reduced)
+        mean, variance = masked_moments(inputs, lent_mask, reduced)
+        # Of no real row at all nothing is learned: Keras would learn zeros.
+        some = ops.any(lent_mask)
+        return (
+            ops.where(some, mean, ops.cast(layer.moving_mean, mean.dtype)),
+            ops.where(
+                some, variance, ops.cast(layer.moving_variance, variance.dtype)
+            ),
+        )
 
     return real
 
@@ -193,7 +202,7 @@ def _of_real_moments(layer: Any, axes: int) -> Callable[..., Any]:
 def _of_real_penalty(layer: Any, axes: int) -> Callable[[Tensor], Tensor]:
     """An activity regularizer that sees zeros at padding steps.
 
-    Keras divides by the rows; that makes it the rows with a real step.
+    Where Keras divides by the rows, it is the rows with a real step.
     """
     regularizer = layer.activity_regularizer
 
@@ -205,6 +214,8 @@ def _of_real_penalty(layer: Any, axes: int) -> Callable[[Tensor], Tensor]:
         if len(mask.shape) > 1 and getattr(layer, "go_backwards", False):
             mask = ops.flip(mask, axis=1)
         loss = regularizer(apply_mask(y, mask))
+        if not DIVIDES_PENALTIES:
+            return loss
         rows = any_real_of(mask, 1)
         count = ops.maximum(ops.sum(ops.cast(rows, loss.dtype)), 1)
         return loss * ops.cast(ops.shape(y)[0], loss.dtype) / count
