@@ -30,14 +30,19 @@ from keras.src.utils import rng_utils
 
 from keras_masking._types import Tensor
 
+_SINCE_3_14 = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 # Since 3.14 a layer keeps the masks of the inputs that it casts.
-KEEPS_MASKS_OF_CASTS = [int(n) for n in version().split(".")[:2]] >= [3, 14]
+KEEPS_MASKS_OF_CASTS = _SINCE_3_14
+# Since 3.14 the penalty of an activity regularizer is divided by the rows.
+DIVIDES_PENALTIES = _SINCE_3_14
 # Since 3.16 JAX gets the batches of several steps as one, stacked.
 _STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
 # Elements from which PyTorch gains by a shortcut: 1 MiB of float32.
 WORTHWHILE = 2**18
 # Not imported by a function: PyTorch would break its graph there.
 _TORCH: Any = import_module("torch") if backend() == "torch" else None
+# The method of a BatchNormalization for mean and variance in training.
+MOMENTS = "_moments"
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 _UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")

@@ -195,6 +195,16 @@ MASK_CASES = [
         "passes",
     ),
     _around(
+        "layers.MaskedTimeDistributed(keras.layers.BatchNormalization())",
+        lambda: layers.MaskedTimeDistributed(keras.layers.BatchNormalization()),
+        "passes",
+    ),
+    _around(
+        "layers.KeepMask(keras.layers.BatchNormalization())",
+        lambda: layers.KeepMask(keras.layers.BatchNormalization()),
+        "passes",
+    ),
+    _around(
         "layers.MaskedTimeDistributed(keras.layers.SimpleRNN(3))",
         lambda: layers.MaskedTimeDistributed(keras.layers.SimpleRNN(3)),
         "passes",

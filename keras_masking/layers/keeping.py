@@ -107,7 +107,11 @@ class KeepMask(Wrapping):
         elif mask is not None:
             inputs = apply_mask(inputs, mask)
         outputs = self.tell(
-            inputs, mask, initial_state=initial_state, training=training
+            inputs,
+            mask,
+            None if mask is None else real_in_all(mask),
+            initial_state=initial_state,
+            training=training,
         )
         self._check_steps(inputs, outputs)
         if mask is None:

@@ -13,7 +13,7 @@ from keras_masking.layers.base import zeros
 from keras_masking.layers.wrapping import Wrapping
 from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
-from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import any_real_of
 from keras_masking.ops.reading import expanded
 
 
@@ -143,7 +143,10 @@ class MaskedTimeDistributed(Wrapping):
         if 0 in inputs.shape:
             return zeros(self.compute_output_spec(inputs))
         rows = FoldSegments()(apply_mask(inputs, mask))
-        outputs = self.tell(rows, self._steps(rows, mask), training=training)
+        real = None if mask is None else FoldSegments()(mask)
+        outputs = self.tell(
+            rows, self._steps(rows, mask), real, training=training
+        )
         outputs = keras.tree.map_structure(
             lambda y: UnfoldSegments()(y, inputs), outputs
         )
@@ -152,7 +155,7 @@ class MaskedTimeDistributed(Wrapping):
         flat = keras.tree.flatten(outputs)
         real = self.compute_mask(inputs, mask)
         flat[0] = apply_mask(flat[0], real)
-        flat[1:] = [apply_mask(y, segments_of(mask)) for y in flat[1:]]
+        flat[1:] = [apply_mask(y, any_real_of(mask, 2)) for y in flat[1:]]
         return keras.tree.pack_sequence_as(outputs, flat)
 
     def _steps(self, rows: Tensor, mask: Tensor | None) -> Tensor | None:
@@ -171,11 +174,11 @@ class MaskedTimeDistributed(Wrapping):
             steps = FoldSegments()(mask)
         inner = self._inner_mask(FoldSegments()(inputs), steps)
         if inner is None:
-            return None if mask is None else segments_of(mask)
+            return None if mask is None else any_real_of(mask, 2)
         inner = UnfoldSegments()(inner, inputs)
         if mask is None:
             return inner
-        segments = expanded(segments_of(mask), len(inner.shape))
+        segments = expanded(any_real_of(mask, 2), len(inner.shape))
         return ops.logical_and(inner, segments)
 
     def _inner_mask(self, rows: Tensor, steps: Tensor | None) -> Tensor | None:
@@ -205,10 +208,3 @@ class MaskedTimeDistributed(Wrapping):
             lambda y: UnfoldSegments().compute_output_spec(y, inputs),
             self.layer.compute_output_spec(rows),
         )
-
-
-def segments_of(mask: Tensor) -> Tensor:
-    """Where a segment has a real step."""
-    for _ in range(len(mask.shape) - 2):
-        mask = any_real(mask, axis=-1)
-    return mask

@@ -3,16 +3,20 @@
 import inspect
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_masking._keras import set_mask
+from keras_masking._keras import with_sublayers
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
+from keras_masking.layers.inner_statistics import lent
 
 
 class Wrapping(MaskAware, keras.layers.Wrapper):
@@ -76,41 +80,54 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             return ops.flip(mask, axis=1)  # as its outputs are
         return mask
 
-    def tell(self, inputs: Any, mask: Any, **kwargs: Any) -> Any:
+    def tell(
+        self, inputs: Any, mask: Any, real: Tensor | None, **kwargs: Any
+    ) -> Any:
         """Calls the layer inside and tells it the mask, in whatever way.
 
         The inputs must be fresh tensors where there is a mask: a layer that
-        takes none as an argument gets it on them.
+        takes none as an argument gets it on them. `real` is lent to the layers
+        inside: `(rows,)`, or `(rows, steps)`.
         """
         self._check_unrolled(mask)
         parameters = inspect.signature(self.layer.call).parameters
         given = {k: v for k, v in kwargs.items() if v is not None}
         if "training" not in parameters:
             given.pop("training", None)
-        if mask is None:
-            return self.layer(inputs, **given)
-        if "mask" in parameters:
+        if mask is not None and "mask" in parameters:
             given["mask"] = mask
-        else:
+        elif mask is not None:
             listed = isinstance(mask, list)
             pairs = zip(inputs, mask) if listed else [(inputs, mask)]
             for x, m in pairs:
                 if m is not None:
                     set_mask(x, m)
-        # Keras would warn that the mask is lost; it is put on the output here.
+        with lent(self.layer, real, self.who), self._no_warning(mask, real):
+            return self.layer(inputs, **given)
+
+    @contextmanager
+    def _no_warning(self, mask: Any, real: Tensor | None) -> Iterator[None]:
+        """Keras would warn of a mask that is put on the output here."""
+        if mask is None:
+            yield
+            return
+        # Nor do layers inside lose anything of a mask that has rows alone.
+        of_rows = real is not None and len(real.shape) < 2
+        called = with_sublayers(self.layer) if of_rows else self.directions
         deaf = {
             re.escape(layer.name)
-            for layer in (self.layer, *self.directions)
+            for layer in (self.layer, *called)
             if not layer.supports_masking
         }
         if not deaf:  # no need to touch the filters, which slows warnings down
-            return self.layer(inputs, **given)
+            yield
+            return
         told = "|".join(sorted(deaf))
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", rf"Layer '({told})' .*destroy the mask"
             )
-            return self.layer(inputs, **given)
+            yield
 
     def _check_unrolled(self, mask: Any) -> None:
         for layer in self.directions:

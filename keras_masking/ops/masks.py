@@ -183,3 +183,9 @@ def real_in_all(masks: Any) -> Tensor | None:
 def any_real(mask: Tensor, axis: Axis = 1, keepdims: bool = False) -> Tensor:
     """Whether there is a real step along `axis`: False for an empty row."""
     return ops.any(mask, axis=axis, keepdims=keepdims)
+
+
+def any_real_of(mask: Tensor, ndim: int) -> Tensor:
+    """Where the first `ndim` axes of a mask have a real step behind them."""
+    axes = tuple(range(ndim, len(mask.shape)))
+    return any_real(mask, axis=axes) if axes else mask

@@ -123,7 +123,9 @@ def _plain_squares(
 
 def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
     def select() -> Tensor:
-        return by_rows(_plain_squares, x, weights > 0, mean)
+        # A mean over the rows, too, is one for each of them here.
+        each = ops.broadcast_to(mean, (ops.shape(x)[0], *ops.shape(mean)[1:]))
+        return by_rows(_plain_squares, x, weights > 0, each)
 
     def fused() -> Tensor:
         apart = (x - mean) * weights

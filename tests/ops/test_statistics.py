@@ -302,6 +302,17 @@ def test_compiled() -> None:
     check_all(outputs, X, mask)
 
 
+def test_compiled_over_the_rows_too() -> None:
+    """On JAX that raised "scan got values with different leading axis"."""
+    mask = MASKS["empty"]
+    mean, variance = compiled(
+        lambda x, m: ops.masked_moments(x, m, axis=(0, 1))
+    )(keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(mask))
+    columns = [*zip(*X[mask].tolist())]
+    assert_close(mean, [statistics.fmean(c) for c in columns])
+    assert_close(variance, [statistics.pvariance(c) for c in columns])
+
+
 @pytest.mark.skipif(
     BACKEND != "tensorflow",
     reason="only TensorFlow has graphs of unknown sizes",

@@ -1,8 +1,12 @@
 """More padding changes nothing."""
 
+import keras
+import numpy as np
+
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import all_real_steps
+from keras_masking.contract.harness.compare import same
 from keras_masking.contract.harness.compare import same_real
 from keras_masking.contract.harness.compare import same_runs
 from keras_masking.contract.harness.examples import SHAPE
@@ -11,7 +15,10 @@ from keras_masking.contract.harness.layer_harness import Bench
 from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.layer_harness import takes_training
+from keras_masking.contract.harness.layer_harness import untrained
 from keras_masking.contract.registry import check
+from keras_masking.layer_calls import Seen
 
 
 def _any_length(bench: Bench) -> None:
@@ -55,6 +62,61 @@ def _aligned(bench: Bench, more: int) -> bool:
         for i, has in enumerate(bench.has_steps)
         if has
     )
+
+
+@check("required", after=("runs-with-mask", "pad-length", "pad-value-training"))
+def check_pad_length_training(bench: Bench) -> None:
+    """In training, more padding changes no real output and no statistics.
+
+    Why: a layer that writes zeros at padding steps does not see what stood
+        there, and may count the zeros all the same. The statistics that it
+        keeps are what it uses for good after training.
+    Cause: mean and variance are taken over all steps, or by a layer inside
+        that gets no mask.
+    Wrong:
+        x = ops.where(mask[..., None], x, 0)
+        mean = ops.mean(x, axis=(0, 1))
+    Right:
+        mean = keras_masking.ops.masked_mean(x, mask, axis=(0, 1))
+    """
+    _any_length(bench)
+    bench.needs_any_batch()
+    if not takes_training(bench.layer):
+        raise NotApplicable("`call` takes no `training`, see `pad-length`")
+    more = batches.pad(bench.batch, MORE[-1])
+    seen, kept = _trained(bench, bench.batch)
+    try:
+        other, _ = _trained(bench, bench.batch, other_noise=True)
+        same_real(bench, (seen, bench.batch), (other, bench.batch), "")
+    except Breach as error:
+        raise NotApplicable(
+            "in training it draws noise, by the shape of the batch"
+        ) from error
+    padded, kept_then = _trained(bench, more)
+    what = f"{MORE[-1]} more padding steps, in training"
+    same_real(bench, (seen, bench.batch), (padded, more), what)
+    for variable, x, y in zip(untrained(bench.layer), kept, kept_then):
+        what = f"weight '{variable.name}' after a call with {MORE[-1]} more "
+        same(x, y, str(variable.dtype), what + "padding steps", "")
+
+
+def _trained(
+    bench: Bench, batch: Batch, other_noise: bool = False
+) -> tuple[Seen, list[np.ndarray]]:
+    """A call in training, and what it leaves in weights that it keeps."""
+    layer = bench.layer
+    bench.restore()
+    before = layer.get_weights()
+    keras.utils.set_random_seed(bench.seed + other_noise)
+    variables = untrained(layer)
+    if other_noise:
+        for variable in variables:
+            if "seed_generator" in variable.name:
+                variable.assign(variable + 1)
+    seen = bench.call(layer, batch, training=True)
+    kept = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+    layer.set_weights(before)
+    return seen, kept
 
 
 @check("required", after=("runs-with-mask", "pad-value"))

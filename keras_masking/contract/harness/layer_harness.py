@@ -171,7 +171,7 @@ class Bench:
         kwargs = self.kwargs(batch)
         if explicit:
             kwargs.update(self.explicit_masks(batch))
-        if training is not None and _takes_training(layer):
+        if training is not None and takes_training(layer):
             kwargs["training"] = training
         try:
             outputs = self.apply(layer, inputs, **kwargs)
@@ -222,7 +222,7 @@ class Bench:
     def _state(self) -> list[tuple[Any, np.ndarray]]:
         return [
             (v, np.array(keras.ops.convert_to_numpy(v)))
-            for v in _untrained(self.layer)
+            for v in untrained(self.layer)
         ]
 
     def restore(self, layer: Any = None) -> None:
@@ -231,7 +231,7 @@ class Bench:
         Of the layer under test, or of another one of this case.
         """
         layer = self.layer if layer is None else layer
-        for variable, (_, value) in zip(_untrained(layer), self._state):
+        for variable, (_, value) in zip(untrained(layer), self._state):
             variable.assign(value)
         if getattr(layer, "stateful", False):
             layer.reset_state()  # not among the variables of an RNN
@@ -311,12 +311,12 @@ class Bench:
         return batches.with_masks(self.batch, kind)
 
 
-def _untrained(layer: Any) -> list[Any]:
+def untrained(layer: Any) -> list[Any]:
     trained = {id(v) for v in layer.trainable_variables}
     return [v for v in layer.variables if id(v) not in trained]
 
 
-def _takes_training(layer: Any) -> bool:
+def takes_training(layer: Any) -> bool:
     return "training" in inspect.signature(layer.call).parameters
 
 

@@ -781,6 +781,53 @@ class DividesByAllSteps(Pool):
         return ops.sum(zeroed(inputs, mask), axis=1) / steps
 
 
+@breaks("pad-length-training")
+class CountsZeros(Layer):
+    """Writes zeros at padding steps, and counts them in its mean."""
+
+    def call(
+        self, inputs: Any, mask: Any = None, training: bool = False
+    ) -> Any:
+        x = zeroed(inputs, mask)
+        return x - ops.mean(x, axis=(0, 1)) if training else x
+
+
+@breaks("pad-length-training")
+class NormalizesSegments(Layer):
+    """A wrapper that folds the steps: the layer inside gets zeros, no mask."""
+
+    def build(self, shape: Any) -> None:
+        self.inner = keras.layers.BatchNormalization()
+        self.inner.build((None, *shape[2:]))
+
+    def call(
+        self, inputs: Any, mask: Any = None, training: bool = False
+    ) -> Any:
+        x = zeroed(inputs, mask)
+        rows = ops.reshape(x, (-1, *ops.shape(x)[2:]))
+        rows = self.inner(rows, training=training)
+        return zeroed(ops.reshape(rows, ops.shape(x)), mask)
+
+
+@breaks("pad-length-training")
+class KeepsTheMeanOfAll(Layer):
+    """What it gives in training is right, what it keeps counts padding."""
+
+    def build(self, shape: Any) -> None:
+        self.mean = self.add_weight(
+            shape=shape[-1:], initializer="zeros", trainable=False
+        )
+
+    def call(
+        self, inputs: Any, mask: Any = None, training: bool = False
+    ) -> Any:
+        x = zeroed(inputs, mask)
+        if training:
+            mean = ops.cast(ops.mean(x, axis=(0, 1)), self.mean.dtype)
+            self.mean.assign(0.9 * self.mean + 0.1 * mean)
+        return x
+
+
 @breaks("pad-length", also=LENGTHS)
 class CountsFromTheLeft(Layer):
     """Adds the column to each step, padding on the left included."""
