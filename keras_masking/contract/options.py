@@ -10,6 +10,9 @@ from keras_masking.contract.output import WRITERS
 from keras_masking.contract.processes import BACKENDS
 from keras_masking.contract.processes import installed
 
+# Backends of Keras on which a model predicts and does not train.
+PREDICT_ONLY = ("numpy", "openvino")
+
 
 def split(context: Any, parameter: Any, value: str | None) -> list[str] | None:
     if value is None:
@@ -24,9 +27,11 @@ def choose_backends(
     names = split(context, parameter, value)
     for name in names or ():
         if name not in there:
-            known = "not installed" if name in BACKENDS else "unknown"
+            known = "is not installed" if name in BACKENDS else "is unknown"
+            if name in PREDICT_ONLY:
+                known = "has no gradients, which the checks take"
             raise click.BadParameter(
-                f"the backend {name!r} is {known}. "
+                f"the backend {name!r} {known}. "
                 f"Installed: {', '.join(there) or 'none'}."
             )
     require_a_backend()

@@ -90,6 +90,7 @@ def test_check(typed: Any, folder: Path) -> None:
     ("words", "message"),
     [
         (["check", "--backends", "cntk"], "'cntk' is unknown. Installed: "),
+        (["check", "--backends", "numpy"], "'numpy' has no gradients, which"),
         (["check", "--backends", ","], "name one of"),
         (["check", "--level", "most"], "'most' is not one of"),
         (["check", "--role", "eats"], "'eats' is not one of"),
