@@ -23,7 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # All of this has to be said before Keras is imported.
     installed = [b for b in BACKENDS if importlib.util.find_spec(b)]
-    os.environ.setdefault("KERAS_BACKEND", installed[0])
+    if installed:
+        os.environ.setdefault("KERAS_BACKEND", installed[0])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if config.getoption("--device") == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -60,6 +61,8 @@ def _has_gpu() -> bool:
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU"))
+    if backend != "jax":
+        return False
     import jax
 
     return jax.default_backend() == "gpu"

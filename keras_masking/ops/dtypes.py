@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._keras import get_mask
+from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
 
 # What the names of dtypes begin with whose values can be told from 0.
@@ -63,7 +65,11 @@ def narrowed(x: Any) -> Any:
         return x
     own = np.iinfo(x.dtype)
     low, high = max(own.min, INT32.min), min(own.max, INT32.max)
-    return np.clip(x, low, high).astype("int32")
+    narrow = np.clip(x, low, high).astype("int32")
+    mask = get_mask(x)  # an array is a tensor of the NumPy backend
+    if mask is not None:
+        set_mask(narrow, mask)
+    return narrow
 
 
 def saturated(x: Tensor) -> Tensor:

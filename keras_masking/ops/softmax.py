@@ -90,6 +90,8 @@ def masked_softmax(
     """
     x, mask, axis = read_reduced("masked_softmax", x, mask, axis)
     x = as_float(x)
+    if 0 in x.shape:  # of which the NumPy backend has no maximum
+        return ops.zeros_like(x)
     if isinstance(axis, int) and x.shape[axis] == 1:
         # Keras warns of an int, though one step alone is no mistake, and fails
         # on a negative axis in a tuple.

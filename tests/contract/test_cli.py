@@ -95,6 +95,7 @@ def test_check(typed: Any, folder: Path) -> None:
     [
         (["check", "--backends", "cntk"], "'cntk' is unknown. Installed: "),
         (["check", "--backends", "pytorch"], "Did you mean 'torch'?"),
+        (["check", "--backends", "numpy"], "'numpy' has no gradients, which"),
         (["check", "--backends", ","], "name one of"),
         (["check", "--level", "most"], "'most' is not one of"),
         (["check", "--role", "eats"], "'eats' is not one of"),

@@ -296,6 +296,8 @@ def test_gradients(kind: str) -> None:
 @pytest.mark.parametrize("dtype", ["float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_precision(kind: str, dtype: str) -> None:
+    if BACKEND == "numpy" and dtype == "mixed_bfloat16":
+        pytest.skip("Keras makes float32 of bfloat16 on NumPy")
     layer, inputs = make(kind, dtype=dtype), [QUERY, VALUE, KEY]
     sees = np.repeat((SOURCE & KEYS)[:, None], 7, axis=1)
     wanted, _ = expected(kind, make(kind).get_weights(), inputs, ASKS, sees)

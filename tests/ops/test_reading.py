@@ -12,6 +12,7 @@ from keras_masking import layers
 from keras_masking import losses
 from keras_masking import metrics
 from keras_masking import ops
+from keras_masking._keras import set_mask
 from tests.helpers import BACKEND
 from tests.helpers import compiled
 from tests.helpers import mask_of
@@ -78,7 +79,7 @@ def test_no_door_lets_them_in(door: str, kind: str) -> None:
 def test_a_carried_mask_of_numbers() -> None:
     """One that was set by hand; those that Keras makes are boolean."""
     x = keras.ops.convert_to_tensor(X)
-    x._keras_mask = keras.ops.convert_to_tensor(WRONG["additive"][0])
+    set_mask(x, keras.ops.convert_to_tensor(WRONG["additive"][0]))
     with pytest.raises(errors.MaskValueError, match="additive mask"):
         layers.MaskedGlobalSumPooling1D()(x)
 

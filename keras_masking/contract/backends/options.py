@@ -11,6 +11,9 @@ from keras_masking.contract.backends.processes import installed
 from keras_masking.contract.reports.writers import WRITERS
 from keras_masking.names import did_you_mean
 
+# Backends of Keras on which a model predicts and does not train.
+PREDICT_ONLY = ("numpy", "openvino")
+
 
 def split(context: Any, parameter: Any, value: str | None) -> list[str] | None:
     if value is None:
@@ -26,9 +29,11 @@ def choose_backends(
     for name in names or ():
         if name not in there:
             known = name in BACKENDS
+            state = "is not installed" if known else "is unknown"
+            if name in PREDICT_ONLY:
+                state = "has no gradients, which the checks take"
             raise click.BadParameter(
-                f"the backend {name!r} is "
-                f"{'not installed' if known else 'unknown'}. "
+                f"the backend {name!r} {state}. "
                 f"Installed: {', '.join(there) or 'none'}."
                 f"{'' if known else did_you_mean(name, BACKENDS)}"
             )
