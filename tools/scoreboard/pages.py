@@ -48,7 +48,7 @@ fails, or breaks (✗) what {release} keeps:
 
 What fails here is known, with its reason: the kit runs it as an expected
 failure, so that a change in Keras shows as an unexpected pass.
-The [report]({report}) has each failure's numbers and a script that shows it.
+The [report]({report}) of the site has each failure's numbers and a script.
 [Which layer](which_layer.md) says what to use instead.
 """
 VERSIONS = """## What changed between versions
@@ -100,7 +100,7 @@ def page() -> str:
         "## Packages around Keras\n",
         f"Checked on {others['date']}: Keras {others['keras']}, "
         f"{_with(others, packages=True)}. "
-        f"The [report]({PAGES['others']}).\n",
+        f"The [report]({PAGES['others']}) of the site.\n",
         *_tables(other_layers.FAMILIES, others, {}),
         VERSIONS.format(release=now["keras"]),
         *_changes(families, now, old, new),
