@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
     add("--render", type=Path, metavar="RECORDS", help="measure nothing")
     add("--write", action="store_true", help="into results/ and docs/images/")
     given = parser.parse_args(arguments)
+    if given.write and given.names:
+        parser.error("--write is for a whole run")
     name = f"{given.device}-{time.strftime('%Y-%m-%d-%H%M%S')}.jsonl"
     file, complete = given.render or given.out or RESULTS / name, True
     if not given.render:
@@ -47,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         options["modes"] = given.mode or ["predict", "fit"]
         options["file"] = str(file.resolve())
         complete = run.measure(options, given.backend, given.against)
+        print(file)
     found = records.read(file)
     if given.write:  # those of a GPU stand beside
         from benchmarks.picture import draw
@@ -58,7 +61,6 @@ def main(arguments: list[str] | None = None) -> None:
         print(report.against(found) if given.against else report.page(found))
     if not complete:
         raise SystemExit("a backend did not come to its end: see above")
-    print(file)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from keras import ops
 from benchmarks.row import Shape
 
 IDS = 1000
-HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Batch:
 
     shape: Shape
     dtype: str = "float32"
-    padding: float = HALF
+    padding: float = 0.5
     nan: bool = False
 
     @cached_property
@@ -47,7 +46,7 @@ class Batch:
 
     @cached_property
     def x(self) -> Any:
-        if self.padding != HALF and not self.nan:
+        if self.padding != 0.5 and not self.nan:
             return batch(self.shape, self.dtype).x  # one tensor in the cache
         return self.tensor(self.numbers(0))
 

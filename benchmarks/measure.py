@@ -18,7 +18,6 @@ from benchmarks.row import Row
 from benchmarks.row import Shape
 
 Found = dict[str, dict[str, Any]]
-Runs = dict[str, tuple[Run, tuple[Any, ...]]]
 
 
 def first_line(error: BaseException) -> str:
@@ -71,7 +70,7 @@ def measure(
     return found
 
 
-def times(runs: Runs, seconds: float, least: int, most: int) -> Found:
+def times(runs: dict[str, Any], seconds: float, least: int, most: int) -> Found:
     """All that reads the same tensor in turns, as it stays in the cache.
 
     Then what reads another one, in turns with the floor or Keras' layer.

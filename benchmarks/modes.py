@@ -41,15 +41,10 @@ class Run:
         self.floats = [i for i, kind in enumerate(kinds) if "float" in kind]
         self.weights: list[Any] = []  # so that no gradient is that of a sum
         if mode == "fit":
-            outputs = tree.flatten(self.function(*contender.inputs))
-            random = np.random.default_rng(4).uniform
-            weights = [
-                random(0.5, 1.5, y.shape).astype("float32") for y in outputs
-            ]
-            self.weights = [
-                ops.convert_to_tensor(w, dtype(y.dtype))
-                for w, y in zip(weights, outputs)
-            ]
+            draw = np.random.default_rng(4).uniform
+            for y in tree.flatten(self.function(*contender.inputs)):
+                w = draw(0.5, 1.5, tuple(y.shape)).astype("float32")
+                self.weights += [ops.convert_to_tensor(w, dtype(y.dtype))]
         self.call: Call = getattr(self, keras.backend.backend())()
 
     def loss(self, weights: Any, floats: Any, inputs: Any) -> Any:

@@ -155,22 +155,25 @@ def page(found: list[Record]) -> str:
 
 
 def against(found: list[Record]) -> str:
-    """Two checkouts: the medians over their processes, which alternated."""
+    """Two checkouts, whose processes alternated: the medians over these.
+
+    Compared are ratios to the floor, or to Keras' layer: both run the same one.
+    """
     here = rec.different(found, "checkout")[0]
-    cells: dict[tuple[str, ...], list[list[Record]]] = {}
-    for record in found:
-        for name in record.get("contenders", {}):
-            cell = *(str(record[key]) for key in CELL), name
-            both = cells.setdefault(cell, [[], []])
-            both[record["checkout"] == here].append(record)
+    cells: dict[tuple[str, ...], list[list[list[float]]]] = {}
+    for record in (record for record in found if "contenders" in record):
+        of = "floor" if contender(record, "floor") else "keras"
+        for name in filter(
+            lambda n: n.startswith("ours"), record["contenders"]
+        ):
+            cell = *(str(record[key]) for key in CELL), name, of
+            both = cells.setdefault(cell, [[[], []], [[], []]])
+            ms, ratios = both[record["checkout"] == here]
+            ms += rec.known([contender(record, name).get("ms")])
+            ratios += rec.known([ratio(record, name, of)])
     rows = []
-    for (*cell, name), both in cells.items():
-        words, ms = [], []
-        for some in both:
-            ms.append(rec.known(contender(r, name).get("ms") for r in some))
-            words += [rec.middle(ms[-1])]
-            words += [rec.middle(ratio(r, name, "keras") for r in some)]
-        change = [median(ms[1]) / median(ms[0])] if all(ms) else []
-        rows.append([*cell, name, *words, rec.middle(change)])
-    head = ("there, ms", "by keras", "here, ms", "by keras", "here / there")
-    return table((*CELL, "what", *head), rows)
+    for cell, ((ms, then), (ms_here, now)) in cells.items():
+        change = [median(now) / median(then)] if then and now else []
+        rows.append([*cell, *map(rec.middle, (ms, ms_here, then, now, change))])
+    head = ("there, ms", "here, ms", "there, ratio", "here, ratio", "change")
+    return table((*CELL, "what", "of", *head), rows)

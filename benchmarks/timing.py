@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-Times = dict[str, list[float]]
-
 
 def timed(call: Callable[[], Any]) -> float:
     """Milliseconds."""
@@ -20,12 +18,12 @@ def timed(call: Callable[[], Any]) -> float:
 
 def in_turns(
     calls: dict[str, Callable[[], Any]], seconds: float, least: int, most: int
-) -> Times:
+) -> dict[str, list[float]]:
     """Rounds in which each contender runs once, in an order drawn anew.
 
     As many as fit into `seconds`, but `least` at least and `most` at most.
     """
-    times: Times = {name: [] for name in calls}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     order, shuffle = list(calls), random.Random(0).shuffle
     gc.collect()
     gc.disable()  # its pauses would be somebody's
@@ -42,7 +40,7 @@ def in_turns(
     return times
 
 
-def compared(times: Times) -> dict[str, dict[str, Any]]:
+def compared(times: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
     """For each the median, and the quartiles of its ratios round by round."""
     found: dict[str, dict[str, Any]] = {}
     for name, values in times.items():

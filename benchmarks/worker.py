@@ -33,9 +33,10 @@ from benchmarks.rows import ROWS
 PATIENCE = 300.0  # seconds for one cell
 QUICK = (4, 64, 16)
 # Seconds, fewest and most rounds.
-HOW = {"": (0.6, 5, 200), "quick": (0.1, 3, 5)}
-EPOCHS = {"": (256, 4.0, 3, 50), "quick": (64, 0.0, 2, 2)}
-PACKAGES = "numpy jax jaxlib sequence-layers torch tensorflow tensorflow-cpu"
+HOW = {False: (0.6, 5, 200), True: (0.1, 3, 5)}
+EPOCHS = {False: (256, 4.0, 3, 50), True: (64, 0.0, 2, 2)}
+PACKAGES = {"numpy", "jax", "jaxlib", "torch", "tensorflow", "tensorflow-cpu"}
+PACKAGES |= {"keras", "keras-nightly", "sequence-layers"}
 
 
 def plan(backend: str, options: dict[str, Any]) -> list[records.Record]:
@@ -58,7 +59,7 @@ def plan(backend: str, options: dict[str, Any]) -> list[records.Record]:
     return [dict(zip(keys, (*c[:-1], [*c[-1]]))) for c in chosen]
 
 
-def do(job: records.Record, backend: str, quick: str) -> records.Record:
+def do(job: records.Record, backend: str, quick: bool) -> records.Record:
     group, name, mode, dtype, shape = job.values()
     if group == "models":
         found = models.measure(name, mode, *EPOCHS[quick])
@@ -83,9 +84,8 @@ def machine(backend: str, device: str) -> records.Record:
             raise SystemExit(f"--device gpu: {backend} finds none")
         command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
         processor = subprocess.check_output(command, text=True).strip()
-    packages = {d.name: d.version for d in distributions()}
-    versions = [f"{p} {packages[p]}" for p in PACKAGES.split() if p in packages]
-    versions = [f"keras {keras.__version__}", *versions]
+    found = {d.name: d.version for d in distributions()}
+    versions = [f"{name} {found[name]}" for name in PACKAGES & set(found)]
     return {
         "group": "machine",
         "date": date.today().isoformat(),
@@ -93,27 +93,27 @@ def machine(backend: str, device: str) -> records.Record:
         "processor": processor,
         "cores": os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS", "the default"),
-        "versions": ", ".join(versions),
+        "versions": ", ".join(sorted(versions)),
     }
 
 
 def work(options: dict[str, Any]) -> None:
     backend, file = keras.backend.backend(), Path(options["file"])
     where = {"backend": backend, **options["turn"]}
-    jobs, quick = plan(backend, options), (options["quick"] and "quick") or ""
+    jobs = plan(backend, options)
     done = {records.key(record) for record in records.read(file)}
     records.append(file, {**where, **machine(backend, options["device"])})
     for mode in ("predict", "fit"):  # what the first compilation of all loads
         measure(ROWS["mean"], mode, "float32", (2, 3, 4), False, 0.0, 1, 1)
     gc.freeze()  # what is here stays; looking through it takes long
-    for job in (
-        job for job in jobs if records.key({**where, **job}) not in done
-    ):
+    for job in jobs:
         record = {**where, **job, "error": "its process crashed or hung"}
+        if records.key(record) in done:
+            continue
         records.append(file, record)
         faulthandler.dump_traceback_later(PATIENCE, exit=True)
         try:
-            record |= do(job, backend, quick)
+            record |= do(job, backend, options["quick"])
             del record["error"]
         except Exception as error:
             record["error"] = first_line(error)
