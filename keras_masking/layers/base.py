@@ -211,4 +211,12 @@ def fresh(outputs: Tensor, inputs: Tensor) -> Tensor:
     Keras writes the output's mask onto the object that `call` returns, and
     that must not be the caller's tensor.
     """
-    return keras.ops.copy(outputs) if outputs is inputs else outputs
+    return copied(outputs) if outputs is inputs else outputs
+
+
+def copied(x: Tensor) -> Tensor:
+    """Another tensor of the same values, which carries no mask."""
+    y = keras.ops.copy(x)
+    if y is x:  # on OpenVINO
+        y = keras.ops.squeeze(keras.ops.expand_dims(x, 0), 0)
+    return y

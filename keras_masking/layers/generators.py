@@ -11,6 +11,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import copied
 from keras_masking.layers.checks import check_inputs
 from keras_masking.ops import all_real
 from keras_masking.ops import step_index
@@ -66,7 +67,7 @@ class AttachMask(KeepsDtype):
         super().__init__(autocast=False, **kwargs)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return ops.copy(inputs)
+        return copied(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
@@ -113,7 +114,7 @@ class GetMask(MaskAware):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        return all_real(inputs) if mask is None else ops.copy(mask)
+        return all_real(inputs) if mask is None else copied(mask)
 
     def output_mask(self, mask: Tensor) -> None:
         return None
@@ -185,7 +186,7 @@ class LengthMask(MaskAware):
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
         self.read_mask(inputs, mask)
-        return ops.copy(inputs[0])
+        return copied(inputs[0])
 
     def read_mask(self, inputs: list[Tensor], mask: Any) -> Tensor:
         x, lengths = self._check_inputs(inputs)

@@ -13,6 +13,7 @@ from keras_masking.errors import MaskError
 from keras_masking.errors import describe
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import copied
 from keras_masking.layers.base import fresh
 from keras_masking.layers.checks import check_number
 from keras_masking.ops import apply_mask
@@ -188,7 +189,7 @@ class DropMask(KeepsDtype):
         super().__init__(**kwargs)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return keras.ops.copy(inputs)
+        return copied(inputs)
 
     def output_mask(self, mask: Tensor) -> None:
         return None
@@ -250,7 +251,7 @@ class RequireMask(KeepsDtype):
                     **{"inputs.shape": tuple(inputs.shape)},
                 )
             )
-        return keras.ops.copy(inputs)
+        return copied(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
