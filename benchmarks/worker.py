@@ -84,7 +84,7 @@ def machine(backend: str, device: str) -> records.Record:
             raise SystemExit(f"--device gpu: {backend} finds none")
         command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
         processor = subprocess.check_output(command, text=True).strip()
-    found = {d.name: d.version for d in distributions()}
+    found = {d.name.replace("_", "-"): d.version for d in distributions()}
     versions = [f"{name} {found[name]}" for name in PACKAGES & set(found)]
     return {
         "group": "machine",
