@@ -175,9 +175,9 @@ def _softmax_gradient(
 def _softmax_tangent(
     dx: Tensor, y: Tensor, x: Tensor, weights: Tensor
 ) -> Tensor:
-    dx = selected(dx, weights)
-    inner = ops.sum(y * dx, axis=1, keepdims=True)
-    return selected(y * (dx - inner), weights)
+    part = selected(y * dx, weights)
+    total = ops.sum(part, axis=1, keepdims=True)
+    return selected(part - y * total, weights)
 
 
 def _same(y: Tensor, weights: Tensor) -> Tensor:
