@@ -159,6 +159,15 @@ CAUSES: dict[str, Cause] = {
         "grad-empty-row",
         scripts=("activity_regularization_counts_padding.py",),
     ),
+    "steps-of-padding": _cause(
+        "learns from steps of padding",
+        "`TimeDistributed` calls the layer inside once for each step. At one "
+        "that is padding in every row, `BatchNormalization` finds a mean of 0, "
+        "and its moving averages go there. In `MaskedTimeDistributed` they are "
+        "those of the real steps.",
+        "pad-length-training",
+        kind="question",
+    ),
     "jax-no-op": _cause(
         "keeps the mask on JAX only",
         "On JAX a reshape to the same shape is the same array, which carries "

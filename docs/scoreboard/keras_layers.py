@@ -353,12 +353,10 @@ FAMILIES: dict[str, list[Row]] = {
         ),
     ],
     "Segments": [
-        *each(
-            [
-                "TimeDistributed(layers.Dense(5))",
-                "TimeDistributed(layers.BatchNormalization())",
-            ],
-            NEXT,
+        Row("TimeDistributed(layers.Dense(5))", (NEXT,)),
+        Row(
+            "TimeDistributed(layers.BatchNormalization())",
+            (NEXT, "steps-of-padding"),
         ),
         *each(
             [
