@@ -115,6 +115,7 @@ MASK_CASES = [
     _case("TemporalConcatenate()", "merges", inputs=[X, X[:, :5]]),
     _case("MaskedAdd()", "merges", inputs=[X, X[::-1]]),
     _case("MaskedMultiply()", "merges", inputs=[X, X[::-1]]),
+    _case("RepeatVectorLike()", "passes", inputs=[LENGTHS / 4, X]),
     _case("MaskedConcatenate()", "merges", inputs=[X, X[::-1]]),
     _case("MaskedConcatenate(1)", "merges", inputs=[X, X[:, :5]]),
     *(

@@ -55,6 +55,19 @@ def check(model: keras.Model) -> conversion.ConversionReport:
     return report
 
 
+def test_repeated_vectors_have_no_mask() -> None:
+    def body(x: Any) -> Any:
+        mean = theirs.GlobalAveragePooling1D()(x)
+        return theirs.RepeatVector(6, name="decoder")(mean)
+
+    _, report = keras_masking.convert(graph(body))
+    ((name, kind, why),) = report.left
+    assert (name, kind) == ("decoder", "RepeatVector")
+    assert "RepeatVectorLike" in why
+    plain = keras.Sequential([keras.Input((4,)), theirs.RepeatVector(6)])
+    assert keras_masking.convert(plain)[1].left == []
+
+
 def replaced(report: Any) -> list[str]:
     return [new for _, _, new in report.replaced]
 

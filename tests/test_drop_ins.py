@@ -4,7 +4,6 @@ Which do is read in their docstrings, as are the differences that they name.
 """
 
 import inspect
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ from tests.helpers import mask_of
 from tests.helpers import quietly
 from tests.helpers import sample
 from tests.helpers import to_numpy
+from tools.make_layers import entries
 
 ROOT = Path(__file__).parents[1]
-entries = runpy.run_path(str(ROOT / "docs" / "make_layers.py"))["entries"]
 PREFIX = "`keras.layers."
 X, SOURCE = sample(), sample(5, seed=1)
 RIGHT = MASKS["right"]

@@ -88,12 +88,13 @@ LAYERS = [
     if layer not in ATTEND  # their masks have other names
 ]
 MERGERS = [layer for layer in LAYERS if issubclass(layer, Merger)]
+LISTS = [*MERGERS, layers.RepeatVectorLike]  # which take a list of sequences
 OF_FEATURES = [layer for layer in LAYERS if layer is not layers.CustomEmbedding]
 
 
 def inputs_of(layer: type) -> Any:
     x = np.zeros((2, 5), "int32") if layer is layers.CustomEmbedding else X
-    if layer in MERGERS:
+    if layer in LISTS:
         return [x, x]
     return [x, np.array([1, 2])] if layer is layers.LengthMask else x
 
@@ -138,7 +139,7 @@ def test_symbolic_masks_are_checked(layer: type) -> None:
     x = keras.Input((5, 3))
     inputs = [x, keras.Input((), dtype="int32")]
     inputs = inputs if layer is layers.LengthMask else x
-    if layer in MERGERS:
+    if layer in LISTS:
         inputs = [x, x]
     who = f"In layer 'mine' (of type {layer.__name__}): "
     wrong = keras.Input((4,), dtype="bool")
@@ -216,7 +217,7 @@ def test_a_carried_mask_is_checked() -> None:
         if layer is layers.LengthMask:
             continue
         with pytest.raises(errors.MaskShapeError, match=r"mask.shape=\(2, 5\)"):
-            make(layer)([x, x] if layer in MERGERS else x)
+            make(layer)([x, x] if layer in LISTS else x)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ LOST_BY_OPERATION = (
     "an operation between layers loses the mask; use a layer, for example "
     "`KeepMask(keras.layers.Lambda(...))`"
 )
+NEW_STEPS = (
+    "all its steps are real; use `RepeatVectorLike` if they are those of a "
+    "masked sequence"
+)
 MORE_AXES = "it attends over more axes, or has a mask for each head"
 METHODS_LOST = "a subclass comes back without its own methods"
 
@@ -208,6 +212,8 @@ class Walk:
         elif key in self.reached:
             new = self.ours(layer, given)
         if new is None:
+            if self.reached and type(layer) is keras.layers.RepeatVector:
+                self.leave(layer, NEW_STEPS)
             return self.clone(layer)
         kind, ours = type(layer).__name__, type(new).__name__
         if isinstance(new, layers.KeepMask):

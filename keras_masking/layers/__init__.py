@@ -60,6 +60,7 @@ from keras_masking.layers.positions import (
 from keras_masking.layers.positions import (
     MaskedSinePositionEncoding as MaskedSinePositionEncoding,
 )
+from keras_masking.layers.repeating import RepeatVectorLike as RepeatVectorLike
 from keras_masking.layers.reshaping import CompactSteps as CompactSteps
 from keras_masking.layers.reshaping import TemporalReverse as TemporalReverse
 from keras_masking.layers.reshaping import TemporalSplit as TemporalSplit
@@ -127,6 +128,7 @@ __all__ = [
     "MaskedZeroPadding1D",
     "MyActivation",
     "NaNMask",
+    "RepeatVectorLike",
     "RequireMask",
     "StatisticsPooling1D",
     "TemporalConcatenate",

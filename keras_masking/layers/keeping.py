@@ -34,6 +34,13 @@ class KeepMask(Wrapping):
     right padding and no empty row: else pass `use_cudnn=False` to the
     recurrent layer.
 
+    In training, each `BatchNormalization` in the layer inside takes its
+    statistics from real steps, also behind one that loses the mask, and an
+    `activity_regularizer` counts zeros at padding steps; where the steps are
+    gone, from rows with a real step. A layer of your own that calls `add_loss`
+    and takes no `mask` counts padding: a `MaskWarning` says so. Instead of
+    `KeepMask(TimeDistributed(layer))` use `MaskedTimeDistributed(layer)`.
+
     Args:
         layer: The layer. It keeps the axes `(batch, steps, ...)`, or is a
             recurrent one with `return_sequences=False`.

@@ -61,6 +61,15 @@ class MaskedTimeDistributed(Wrapping):
     `MaskedTimeDistributed` makes a vector of each sentence, and the mask behind
     it says which sentences there are. All segments run at once.
 
+    In training, each `BatchNormalization` inside takes its statistics from
+    real segments (real steps, where a mask of steps fits its input), also
+    behind a layer that loses the mask, and an `activity_regularizer` inside
+    counts zeros at padding. Keras' own layers need no more: they treat each
+    segment by itself. A layer of your own that keeps statistics gets zeros for
+    padding segments, and one that calls `add_loss` gets them too: a
+    `MaskWarning` says so, unless its `call` takes a `mask`. Noise is drawn for
+    all segments, so more padding draws other noise, as in Keras.
+
     Args:
         layer: The layer for a segment.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.

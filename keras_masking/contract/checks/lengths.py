@@ -136,7 +136,7 @@ def check_alone_equals_batched(bench: Bench) -> None:
     _any_length(bench)
     compared = _compare_alone(bench, bench.batch)
     left = bench.masked("left")
-    steps = left.leaves[0].shape[1]
+    steps = left.steps
     rows = [
         row
         for row in range(left.rows)

@@ -27,6 +27,11 @@ class Batch:
         return int(self.leaves[0].shape[0])
 
     @property
+    def steps(self) -> int:
+        """The steps of the first leaf that has some."""
+        return next(int(x.shape[1]) for x in self.leaves if is_sequence(x))
+
+    @property
     def mask(self) -> np.ndarray | None:
         """The mask of the first masked leaf."""
         return next((m for m in self.masks if m is not None), None)

@@ -272,7 +272,7 @@ class Bench:
     @cached_property
     def has_steps(self) -> list[bool]:
         """Which outputs have a step axis: it grows, or it is masked."""
-        steps = self.batch.leaves[0].shape[1]
+        steps = self.batch.steps
         result = []
         for i, (y, mask) in enumerate(zip(self.base.outputs, self.base.masks)):
             grows = y.ndim >= 2 and y.shape[1] == steps
@@ -286,7 +286,7 @@ class Bench:
     @property
     def keeps_steps(self) -> bool:
         """Whether every output has the steps of the first input."""
-        steps = self.batch.leaves[0].shape[1]
+        steps = self.batch.steps
         return all(
             has and y.shape[1] == steps
             for has, y in zip(self.has_steps, self.base.outputs)
