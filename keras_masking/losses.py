@@ -176,7 +176,7 @@ class MaskedLoss(keras.losses.Loss):
             )
         if weights is not None:
             weights = ops.convert_to_tensor(weights)
-            y_true = where_weighed(y_true, weights)
+            y_true = self._targets_that_count(y_true, weights)
             y_pred = where_weighed(y_pred, weights, 1.0)
         losses = self.call(ops.cast(y_true, dtype), y_pred)
         losses = ops.convert_to_tensor(losses)
@@ -192,6 +192,18 @@ class MaskedLoss(keras.losses.Loss):
             elif not count_zeros:
                 counts = where_weighed(counts, weights)
         return apply_mask(losses, mask), apply_mask(counts, mask)
+
+    def _targets_that_count(self, y_true: Tensor, weights: Tensor) -> Tensor:
+        """`y_true` with a class that counts where the weight is 0.
+
+        Targets that the loss ignores stay, and no other becomes one of them:
+        the loss divides by those that it does not ignore.
+        """
+        ignored = getattr(self.loss, "ignore_class", None)
+        filled = where_weighed(y_true, weights, 1.0 if ignored == 0 else 0.0)
+        if ignored is None:
+            return filled
+        return ops.where(ops.equal(y_true, ignored), y_true, filled)
 
     def _join(self, mask: Tensor | None, losses: Tensor) -> Tensor | None:
         """`mask` and that of the loss itself, which `ignore_class` makes."""

@@ -702,3 +702,15 @@ def test_compiled() -> None:
     given = (poisoned(TARGETS, MASK, np.nan), SCORES, WEIGHTS, MASK)
     seen = run(*(ops.convert_to_tensor(x) for x in given))
     assert_close(seen, mean(squared, TARGETS, SCORES, MASK, WEIGHTS))
+
+
+@pytest.mark.parametrize("ignored", [-1, 0])
+def test_a_weight_of_0_ignores_no_more_and_no_less(ignored: int) -> None:
+    # Divided by 4 in place of 2 for -1, and by 2 in place of 4 for 0.
+    classes = np.array([[1, 2, ignored or 1, ignored or 1]])
+    chances = np.array([[[0.2, 0.3, 0.5]] * 4], "float32")
+    weights = np.array([[1.0, 1.0, 0.0, 0.0]], "float32")
+    total = -(math.log(0.3) + math.log(0.5))
+    inner = keras.losses.SparseCategoricalCrossentropy(ignore_class=ignored)
+    loss = MaskedLoss(inner)(classes, chances, weights)
+    assert_close(loss, total / (2 if ignored else 4))

@@ -718,3 +718,12 @@ def test_what_does_not_fit_is_refused() -> None:
         ours.update_state(TRUE[:, :6], CHANCE, mask=MASK)
     with pytest.raises(ValueError, match=who + "`mask` must have shape"):
         ours.update_state(TRUE, CHANCE, mask=MASK[:, :6])
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 1), (2, 0, 1)])
+def test_a_batch_of_nothing_changes_nothing(shape: tuple[int, ...]) -> None:
+    # It raised: no backend has the argmax of nothing.
+    ours = metrics.MaskedMetric("Precision")
+    ours.update_state(np.ones((1, 1, 1)), np.ones((1, 1, 1)))
+    ours.update_state(np.zeros(shape), np.zeros(shape))
+    assert float(ours.result()) == 1.0

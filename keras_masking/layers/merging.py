@@ -12,6 +12,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import Merger
 from keras_masking.layers.base import fresh
+from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
 from keras_masking.ops.masks import real_in_all
 from keras_masking.ops.order import join_masks
@@ -40,6 +41,12 @@ class Merging(Merger):
     def merge_masks(
         self, inputs: list[Tensor], masks: list[Tensor | None]
     ) -> Tensor:
+        first = tuple(inputs[0].shape[:2])
+        if any(tuple(x.shape[:2]) != first for x in inputs):
+            # Inputs are broadcast, and so is the mask.
+            masks = [
+                all_real(x) if m is None else m for x, m in zip(inputs, masks)
+            ]
         return real_in_all(masks)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
@@ -193,16 +200,24 @@ class MaskedConcatenate(Merging):
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(partial(keras.layers.Concatenate, axis), **kwargs)
-        if axis == 0:
-            raise ValueError(
-                describe(
-                    self.who,
-                    "`axis` must be that of the features or of the steps.",
-                    "Pass -1 or 1.",
-                    axis=axis,
-                )
-            )
         self.axis = axis
+        if axis == 0:
+            self._refuse_axis()
+
+    def build(self, input_shape: list[Shape]) -> None:
+        if self.axis == -len(input_shape[0]):
+            self._refuse_axis()
+        super().build(input_shape)
+
+    def _refuse_axis(self) -> None:
+        raise ValueError(
+            describe(
+                self.who,
+                "`axis` must be that of the features or of the steps.",
+                "Pass -1 or 1.",
+                axis=self.axis,
+            )
+        )
 
     def merge_masks(
         self, inputs: list[Tensor], masks: list[Tensor | None]

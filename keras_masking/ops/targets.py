@@ -125,8 +125,13 @@ def samples(x: Tensor, mask: Tensor) -> Tensor:
     features that are all the same, and NaN * 0 is NaN.
     """
     real = ops.reshape(mask, (-1,))
+    if 0 in real.shape:
+        return ops.reshape(x, (0, *ops.shape(x)[len(mask.shape) :]))
     index = ops.cumsum(ops.ones_like(real, dtype="int32")) - 1
-    first = ops.argmax(ops.cast(real, "int32"))
+    # Steps before the first real one, counted: there is no `argmax` of none.
+    before = ops.equal(ops.cumsum(ops.cast(real, "int32")), 0)
+    first = ops.sum(ops.cast(before, "int32"))
+    first = ops.where(first < ops.shape(real)[0], first, 0)
     index = ops.where(real, index, ops.cast(first, "int32"))
     features = ops.shape(x)[len(mask.shape) :]
     return ops.take(ops.reshape(x, (-1, *features)), index, axis=0)

@@ -223,3 +223,19 @@ def test_a_required_mask_goes_on() -> None:
     y = layers.RequireMask()(x, mask=ONE)
     np.testing.assert_array_equal(mask_of(y), ONE)
     assert mask_of(x) is None
+
+
+def test_the_mask_is_broadcast_as_the_inputs_are() -> None:
+    # It was (2, 1): a mean of 4 steps divided by 1.
+    x = np.arange(8, dtype="float32").reshape(2, 4, 1)
+    one = np.array([[True], [False]])
+    y = layers.MaskedAdd()([x, np.ones((2, 1, 1), "float32")], mask=[None, one])
+    assert mask_of(y).tolist() == [[True] * 4, [False] * 4]
+    mean = layers.MaskedGlobalAveragePooling1D()(y)
+    assert_close(mean, [[1 + (0 + 1 + 2 + 3) / 4], [0.0]])
+
+
+def test_the_axis_of_the_batch_is_refused_by_either_name() -> None:
+    x = np.ones((2, 3, 4), "float32")
+    with pytest.raises(ValueError, match="`axis` must be that of the features"):
+        layers.MaskedConcatenate(-3)([x, x])
