@@ -11,6 +11,7 @@ from keras_masking import layers
 from keras_masking._keras import get_mask
 from keras_masking.errors import MaskShapeError
 from tests import oracle
+from tests.helpers import BACKEND
 from tests.helpers import assert_close
 from tests.helpers import compiled
 from tests.helpers import gradient
@@ -277,6 +278,8 @@ def test_lora_and_quantized(
     tmp_path: object, mode: str | None, lora: bool
 ) -> None:
     """Keras' numbers for ids of the table, before and after saving."""
+    if BACKEND == "numpy" and mode == "int4" and lora:
+        pytest.skip("Keras' own layer raises: its table is no variable there")
     ids = keras.Input((None,), dtype="int32")
     ours = layers.CustomEmbedding(5, 4, mask_value=[-1, 3], weights=TABLE)
     theirs = keras.layers.Embedding(5, 4, weights=TABLE)
