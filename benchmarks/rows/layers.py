@@ -84,7 +84,17 @@ def table(layer: Any, x: Any, mask: Any) -> Any:
     return ops.broadcast_to(layer.position_embeddings[None], x.shape)
 
 
+def repeat(layer: Any, x: Any, mask: Any) -> Any:
+    return layer([x[:, 0], x], **mask)
+
+
+def repeat_first(layer: Any, x: Any, mask: Any) -> Any:
+    return layer(x[:, 0])
+
+
 COPY = plain(ops.copy)
+REPEAT = layer("RepeatVectorLike()", repeat)
+REPEAT_KERAS = unmasked("RepeatVector({steps})", repeat_first)
 SQRTN = plain(lambda x: ops.sum(x, axis=1) / x.shape[1] ** 0.5)
 JOIN = function(lambda x, y, m: ops.concatenate([x, y], 1), "", "x other mask")
 THREE = "[{}(64, 3, padding='same', activation='relu') for _ in '123']".format
@@ -146,6 +156,7 @@ ROWS = (
     Merging("concatenate", "Concatenate()"),
     Order("pack", layer("TemporalConcatenate()", "merged"), JOIN),
     Order("reverse", layer("TemporalReverse()"), along(ops.flip)),
+    Order("repeat_vector", REPEAT, REPEAT_KERAS),
     Order("compact", layer("CompactSteps()"), COPY),
     Order("split", layer("TemporalSplit(2)"), plain(ops.split, 2, axis=1)),
     Same("cropping", "Cropping1D(1)"),
