@@ -140,7 +140,12 @@ def test_drops_in(name: str, config: dict) -> None:
     weights = [rng.normal(size=w.shape) for w in theirs.get_weights()]
     theirs.set_weights(weights)
     ours.set_weights(theirs.get_weights())
-    wanted = to_numpy(theirs(X))
+    try:
+        wanted = to_numpy(theirs(X))
+    except Exception as error:
+        if "do not yet support dilation rates" not in str(error):
+            raise
+        pytest.skip("TensorFlow dilates no transposed convolution on this CPU")
     assert_close(ours(X), wanted)
     assert_close(ours(X, mask=np.ones((3, 8), bool)), wanted)
     assert tuple(ours.compute_output_shape((3, 8, 4))) == wanted.shape
@@ -191,7 +196,7 @@ def test_softmax_masks_features_where_the_sizes_agree() -> None:
     # one real step only.
     np.testing.assert_allclose(y[0, :, 0], 1 / 3, atol=1e-6)
     ours = layers.TemporalSoftmax()(x, mask=mask)
-    np.testing.assert_array_equal(to_numpy(ours)[0, :, 0], [1, 0, 0])
+    assert_close(ours[0, :, 0], [1, 0, 0])
 
 
 def test_average_pooling_of_an_empty_row_is_nan() -> None:
