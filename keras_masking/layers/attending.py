@@ -6,18 +6,18 @@ from typing import Any
 import keras
 
 from keras_masking._keras import get_mask
-from keras_masking._keras import set_mask
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import Merger
+from keras_masking.layers.base import carrying
 from keras_masking.layers.base import zeros
 from keras_masking.layers.checks import check_inputs
-from keras_masking.ops import masked_softmax
 from keras_masking.ops.attention import attend_real
 from keras_masking.ops.reading import check_attention_mask
 from keras_masking.ops.reading import check_attention_values
+from keras_masking.ops.softmax import unchecked_softmax
 
 
 class Attending(MaskAware):
@@ -80,7 +80,7 @@ class Attending(MaskAware):
         """The outputs; the first of them carries the mask of the query."""
         if 0 in (*inputs[0].shape[:2], inputs[1].shape[1]):
             outputs = zeros(self.answer_spec(inputs, masks, **how))
-            return self._carrying(outputs, masks[0])
+            return self._answering(outputs, masks[0])
 
         def attend(inputs: list[Tensor], allowed: Tensor | None) -> Any:
             # The causal mask is a part of the one that is allowed.
@@ -96,7 +96,7 @@ class Attending(MaskAware):
             self.sliding_window,
             self.ends_together,
         )
-        return self._carrying(outputs, masks[0])
+        return self._answering(outputs, masks[0])
 
     def answer_spec(
         self,
@@ -113,12 +113,11 @@ class Attending(MaskAware):
             heads = () if self.heads is None else (self.heads,)
             shape = (shapes[0][0], *heads, shapes[0][1], shapes[1][1])
             outputs = outputs, keras.KerasTensor(shape, dtype=dtype)
-        return self._carrying(outputs, masks[0])
+        return self._answering(outputs, masks[0])
 
-    def _carrying(self, outputs: Any, mask: Tensor | None) -> Any:
+    def _answering(self, outputs: Any, mask: Tensor | None) -> Any:
         # Keras would not know an explicit mask of the query.
-        if mask is not None:
-            set_mask(keras.tree.flatten(outputs)[0], mask)
+        carrying(keras.tree.flatten(outputs)[0], mask)
         return outputs
 
     def check_ranks(self, inputs: list[Tensor]) -> None:
@@ -259,7 +258,7 @@ class AttendingArguments(Attending):
         shape = keras.ops.shape(scores)
         mask = keras.ops.expand_dims(attention_mask, 1)
         mask = keras.ops.broadcast_to(mask, shape)
-        return masked_softmax(scores, mask, axis=-1)
+        return unchecked_softmax(scores, mask, axis=-1)
 
     def answer_shape(self, shapes: list[Shape]) -> Shape:
         return tuple(self.compute_output_shape(*shapes))
@@ -282,11 +281,11 @@ class AttendingArguments(Attending):
 class AttendingList(Attending, Merger):
     """One that is called as `layer([query, value, key])`."""
 
-    def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
+    def read_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
         if isinstance(mask, (list, tuple)) and len(mask) == 2 < len(inputs):
             mask = [*mask, None]  # Keras lets the key's mask be left out
-        masks = super().read_mask(inputs, mask)
-        if masks is not None:
+        masks = super().read_masks(inputs, mask)
+        if any(m is not None for m in masks):
             self.check_ranks(inputs)
         return masks
 
@@ -305,7 +304,7 @@ class AttendingList(Attending, Merger):
     ) -> Any:
         return self.answer(
             inputs,
-            self.mask_of_each(inputs, mask),
+            self.read_masks(inputs, mask),
             use_causal_mask=use_causal_mask,
             return_attention_scores=return_attention_scores,
             training=training,
@@ -324,5 +323,5 @@ class AttendingList(Attending, Merger):
     def compute_output_spec(
         self, inputs: list[Tensor], mask: Any = None, **how: Any
     ) -> Any:
-        masks = self.mask_of_each(inputs, mask)
+        masks = self.read_masks(inputs, mask)
         return self.answer_spec(inputs, masks, **how)

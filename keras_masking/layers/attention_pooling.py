@@ -10,9 +10,9 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
-from keras_masking.ops import apply_mask
-from keras_masking.ops import masked_softmax
 from keras_masking.ops.dtypes import wide
+from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.softmax import unchecked_softmax
 
 
 @export
@@ -118,14 +118,14 @@ class AttentionPooling1D(MaskAware):
         return_attention_scores: bool = False,
     ) -> Any:
         mask = self.read_mask(inputs, mask)
-        x = ops.cast(apply_mask(inputs, mask), self.compute_dtype)
+        x = ops.cast(fill_padding(inputs, mask), self.compute_dtype)
         # `@`, since `ops.matmul` makes float32 of float64 on torch.
         scored = x
         if self.hidden_dim is not None:
             hidden = x @ ops.convert_to_tensor(self.hidden_kernel)
             scored = self.activation(hidden + self.hidden_bias)
         scores = wide(scored @ ops.convert_to_tensor(self.score_kernel))
-        weights = ops.transpose(masked_softmax(scores, mask), (0, 2, 1))
+        weights = ops.transpose(unchecked_softmax(scores, mask), (0, 2, 1))
         # A sum over many steps: not in half precision.
         pooled = weights @ wide(x)
         width = self.num_heads * inputs.shape[2]

@@ -1,7 +1,9 @@
 """What all layers share: how a mask gets in, is checked, and gets out."""
 
 import inspect
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -9,20 +11,27 @@ import keras
 from keras_masking._keras import KEEPS_MASKS_OF_CASTS
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
+from keras_masking._keras import torch_traces
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
 from keras_masking.layers.checks import check_inputs
-from keras_masking.ops import apply_mask
 from keras_masking.ops import check_mask
+from keras_masking.ops.masks import fill_padding
 
 
 class MaskAware(keras.layers.Layer):
-    """A layer that reads a mask, checks it and hands it on.
+    """A layer that reads a mask, checks it once and hands it on.
 
-    A subclass calls `self.read_mask(inputs, mask)` in `call`, and overrides
-    `output_mask` where the mask that it emits differs from the one it reads.
+    `__call__` checks each mask. A subclass calls `self.read_mask(inputs, mask)`
+    in `call`, which then gives back what was checked; it checks by itself where
+    another layer calls `call`, as Keras' `TimeDistributed` does. A subclass
+    overrides `make_mask` if it makes a mask, and `output_mask` if the mask that
+    it emits differs from that of the inputs.
     """
+
+    # The masks that the running call has checked.
+    _checked: tuple[Tensor, ...] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -31,17 +40,41 @@ class MaskAware(keras.layers.Layer):
             self.built = True
 
     def __call__(
-        self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
+        self, inputs: Any, mask: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         # Here and not in `call`: Keras would convert these first, and fail
-        # with an error of the backend. As a keyword, because Keras does not
-        # see a mask among the positional arguments.
+        # with an error of the backend.
         check_inputs(self.who, inputs)
         kwargs |= self.by_name((inputs, mask), args, kwargs)
-        if mask is not None:
-            kwargs["mask"] = self.read_mask(inputs, mask)
-        inputs = keras.tree.map_structure(self._cast, inputs)
-        return super().__call__(inputs, **kwargs)
+        listed = isinstance(inputs, (list, tuple))
+        if listed:
+            masks = self.read_masks(inputs, mask)
+            carried = all(get_mask(x) is m for x, m in zip(inputs, masks))
+        else:
+            masks = [self.read_mask(inputs, mask)]
+            carried = get_mask(inputs) is masks[0]
+        # As a keyword, because Keras does not see a mask among the positional
+        # arguments. What the inputs carry it finds by itself.
+        if not carried:
+            kwargs["mask"] = masks if listed else masks[0]
+        if not KEEPS_MASKS_OF_CASTS:
+            inputs = keras.tree.map_structure(self._cast, inputs)
+        with self._trusting(masks):
+            return super().__call__(inputs, **kwargs)
+
+    @contextmanager
+    def _trusting(self, masks: Sequence[Any]) -> Iterator[None]:
+        """Inside, these masks are not checked again."""
+        if torch_traces():  # whose graph would break
+            yield
+            return
+        # Past Keras, which tracks what is set. Of two threads one may check
+        # twice.
+        object.__setattr__(self, "_checked", tuple(masks))
+        try:
+            yield
+        finally:
+            object.__setattr__(self, "_checked", ())
 
     def by_name(
         self,
@@ -63,7 +96,7 @@ class MaskAware(keras.layers.Layer):
         # Up to 3.13 Keras casts inputs to half precision and loses their mask.
         # Later it does not, and a cast of ours would stand in the graph.
         mask = get_mask(x)
-        if mask is None or KEEPS_MASKS_OF_CASTS:
+        if mask is None:
             return x
         x = self.dtype_policy.convert_input(x, self.autocast, self.input_dtype)
         if get_mask(x) is None:
@@ -81,10 +114,10 @@ class MaskAware(keras.layers.Layer):
 
     def read_mask(self, inputs: Any, mask: Tensor | None) -> Tensor | None:
         """The mask to obey: the explicit one, else the one carried."""
-        if mask is None:  # a caller that bypasses `__call__`
-            mask = get_mask(inputs)
         if mask is None:
-            return None
+            mask = get_mask(inputs)
+        if mask is None or any(mask is checked for checked in self._checked):
+            return mask
         return check_mask(mask, inputs, self.who, self.mask_ndim(inputs, mask))
 
     def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
@@ -93,8 +126,8 @@ class MaskAware(keras.layers.Layer):
 
     def read_masks(
         self, inputs: Sequence[Tensor], mask: Any
-    ) -> list[Tensor | None] | None:
-        """The masks to obey, one for each input; None if there is none."""
+    ) -> list[Tensor | None]:
+        """The masks to obey, one for each input."""
         given = [None] * len(inputs) if mask is None else mask
         if not isinstance(given, (list, tuple)) or len(given) != len(inputs):
             raise MaskShapeError(
@@ -106,17 +139,20 @@ class MaskAware(keras.layers.Layer):
                     inputs=len(inputs),
                 )
             )
-        read = MaskAware.read_mask
-        masks = [read(self, x, m) for x, m in zip(inputs, given)]
-        return None if all(m is None for m in masks) else masks
+        return [self.read_mask(x, m) for x, m in zip(inputs, given)]
 
-    def output_mask(self, mask: Tensor) -> Any:
+    def make_mask(self, inputs: Any, mask: Any) -> Any:
+        """The mask of the inputs; by default the one that was read."""
+        return mask
+
+    def output_mask(self, mask: Any) -> Any:
         """The mask that the outputs carry."""
         return mask
 
     def compute_mask(self, inputs: Any, mask: Tensor | None = None) -> Any:
-        # Checked here too, since a symbolic call does not reach `call`.
-        mask = self.read_mask(inputs, mask)
+        if mask is not None:
+            mask = self.read_mask(inputs, mask)
+        mask = self.make_mask(inputs, mask)
         return None if mask is None else self.output_mask(mask)
 
 
@@ -147,16 +183,11 @@ class Merger(MaskAware):
             )
         return super().__call__(inputs, mask, *args, **kwargs)
 
-    def read_mask(self, inputs: Any, mask: Any) -> list[Tensor | None] | None:
-        return self.read_masks(inputs, mask)
-
-    def mask_of_each(self, inputs: Any, mask: Any) -> list[Tensor | None]:
-        """As `read_mask`; a None for each input if there is no mask."""
-        return self.read_mask(inputs, mask) or [None] * len(inputs)
-
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        masks = self.read_mask(inputs, mask)
-        return None if masks is None else self.merge_masks(inputs, masks)
+        masks = [] if mask is None else self.read_masks(inputs, mask)
+        if all(m is None for m in masks):
+            return None
+        return self.merge_masks(inputs, masks)
 
     def merge_masks(
         self, inputs: list[Tensor], masks: list[Tensor | None]
@@ -167,7 +198,6 @@ class Merger(MaskAware):
     def compute_output_spec(
         self, inputs: list[keras.KerasTensor], mask: Any = None
     ) -> keras.KerasTensor:
-        self.read_mask(inputs, mask)
         shape = self.compute_output_shape([x.shape for x in inputs])
         dtypes = {x.dtype for x in inputs}
         # One alone as it is: `result_type` makes float32 of float64.
@@ -185,7 +215,7 @@ class StepMixer(MaskAware):
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         """What the layer computes; padding of the output may be anything."""
-        return super().call(apply_mask(inputs, mask))
+        return super().call(fill_padding(inputs, mask))
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
@@ -195,7 +225,15 @@ class StepMixer(MaskAware):
         outputs = self.mix(inputs, mask)
         if mask is None:
             return outputs
-        return apply_mask(outputs, self.output_mask(mask))
+        real = self.output_mask(mask)
+        return carrying(fill_padding(outputs, real), real)
+
+
+def carrying(outputs: Tensor, mask: Tensor | None) -> Tensor:
+    """`outputs` with their mask: Keras does not compute it once more then."""
+    if mask is not None:
+        set_mask(outputs, mask)
+    return outputs
 
 
 def zeros(specs: Any) -> Any:

@@ -159,8 +159,7 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         rank, axes = len(inputs.shape), len(getattr(mask, "shape", ()))
         return min(rank, max(2, axes))
 
-    def read_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
-        mask = super().read_mask(inputs, mask)
+    def make_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
         if not self._padding_ids:
             return mask
         own = self._not_padding(self._comparable(inputs))

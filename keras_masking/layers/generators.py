@@ -13,12 +13,12 @@ from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import copied
 from keras_masking.layers.checks import check_inputs
-from keras_masking.ops import all_real
-from keras_masking.ops import step_index
 from keras_masking.ops.dtypes import narrowed
 from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.known import check_lengths
 from keras_masking.ops.known import differ
+from keras_masking.ops.masks import unchecked_all_real
+from keras_masking.ops.masks import unchecked_step_index
 
 
 @export
@@ -114,7 +114,7 @@ class GetMask(MaskAware):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        return all_real(inputs) if mask is None else copied(mask)
+        return unchecked_all_real(inputs) if mask is None else copied(mask)
 
     def output_mask(self, mask: Tensor) -> None:
         return None
@@ -185,16 +185,19 @@ class LengthMask(MaskAware):
         return super().__call__(inputs, mask, *args, **kwargs)
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
-        self.read_mask(inputs, mask)
         return copied(inputs[0])
 
-    def read_mask(self, inputs: list[Tensor], mask: Any) -> Tensor:
-        x, lengths = self._check_inputs(inputs)
-        lengths = ops.reshape(saturated(lengths), (-1, 1))
-        own = step_index(all_real(x)) < lengths
+    def read_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
+        x, _ = self._check_inputs(inputs)
         if isinstance(mask, (list, tuple)) and mask[-1] is None:
             mask = mask[0]  # Keras hands over one for each input
-        given = super().read_mask(x, mask)
+        return [self.read_mask(x, mask), None]
+
+    def compute_mask(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
+        x, lengths = self._check_inputs(inputs)
+        lengths = ops.reshape(saturated(lengths), (-1, 1))
+        own = unchecked_step_index(unchecked_all_real(x)) < lengths
+        given = None if mask is None else self.read_masks(inputs, mask)[0]
         return own if given is None else ops.logical_and(own, given)
 
     def _check_inputs(self, inputs: Any) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import keras
 
-from keras_masking import ops
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -15,11 +14,17 @@ from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_data_format
 from keras_masking.layers.checks import check_number
 from keras_masking.ops.masks import any_real
+from keras_masking.ops.reductions import unchecked_max
+from keras_masking.ops.reductions import unchecked_mean
+from keras_masking.ops.reductions import unchecked_min
+from keras_masking.ops.reductions import unchecked_sum
+from keras_masking.ops.statistics import unchecked_position_mean
+from keras_masking.ops.statistics import unchecked_sqrtn
 
 WEIGHTINGS: dict[str | None, Callable[..., Tensor]] = {
-    None: ops.masked_mean,
-    "position": ops.masked_position_mean,
-    "sqrtn": ops.masked_sqrtn,
+    None: unchecked_mean,
+    "position": unchecked_position_mean,
+    "sqrtn": unchecked_sqrtn,
 }
 
 
@@ -56,7 +61,7 @@ class GlobalPooling(MaskAware):
         self, inputs: keras.KerasTensor, mask: Tensor | None = None
     ) -> keras.KerasTensor:
         # The dtype depends on the reduction: a mean of integers is a float.
-        y = self.reduction(inputs, keepdims=self.keepdims)
+        y = self.reduction(inputs, None, keepdims=self.keepdims)
         return keras.KerasTensor(y.shape, dtype=y.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -201,7 +206,7 @@ class MaskedGlobalMaxPooling1D(GlobalPooling):
     [[-1.0]]
     """
 
-    reduction = staticmethod(ops.masked_max)
+    reduction = staticmethod(unchecked_max)
 
 
 @export
@@ -246,7 +251,7 @@ class MaskedGlobalMinPooling1D(GlobalPooling):
     [[1.0]]
     """
 
-    reduction = staticmethod(ops.masked_min)
+    reduction = staticmethod(unchecked_min)
 
 
 @export
@@ -294,4 +299,4 @@ class MaskedGlobalSumPooling1D(GlobalPooling):
     [[4.0]]
     """
 
-    reduction = staticmethod(ops.masked_sum)
+    reduction = staticmethod(unchecked_sum)

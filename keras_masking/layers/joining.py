@@ -7,10 +7,10 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import Merger
 from keras_masking.layers.base import fresh
-from keras_masking.ops import pack_steps
 from keras_masking.ops.order import check_joinable
 from keras_masking.ops.order import compact_mask
 from keras_masking.ops.order import join_masks
+from keras_masking.ops.order import unchecked_pack_steps
 
 
 @export
@@ -64,8 +64,8 @@ class TemporalConcatenate(Merger):
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
         check_joinable(self.who, [x.shape for x in inputs])
-        masks = self.read_mask(inputs, mask)
-        y, _ = pack_steps(inputs, masks)
+        masks = self.read_masks(inputs, mask)
+        y, _ = unchecked_pack_steps(list(zip(inputs, masks)))
         return fresh(y, inputs[0])
 
     def merge_masks(

@@ -96,7 +96,8 @@ class KeepMask(Wrapping):
 
     def read_mask(self, inputs: Any, mask: Any) -> Any:
         if isinstance(inputs, (list, tuple)):
-            return self.read_masks(inputs, mask)
+            masks = self.read_masks(inputs, mask)
+            return None if all(m is None for m in masks) else masks
         return super().read_mask(inputs, mask)
 
     def call(

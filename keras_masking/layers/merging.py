@@ -1,7 +1,5 @@
 """Layers that merge several sequences step by step."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import keras
@@ -11,32 +9,29 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import Merger
+from keras_masking.layers.base import carrying
 from keras_masking.layers.base import fresh
-from keras_masking.ops import all_real
-from keras_masking.ops import apply_mask
+from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import real_in_all
+from keras_masking.ops.masks import unchecked_all_real
 from keras_masking.ops.order import join_masks
 
 
 class Merging(Merger):
-    """A Keras merging layer whose inputs' padding is its neutral element."""
+    """Makes a Keras merging layer obey masks; stands before it in the bases.
+
+    The padding of its inputs becomes its neutral element.
+    """
 
     neutral = 0.0
 
-    def __init__(
-        self, merge: Callable[..., keras.layers.Layer], **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.merge = merge(dtype=self.dtype_policy)
-
-    def build(self, input_shape: list[Shape]) -> None:
-        self.merge.build(input_shape)
-
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
-        masks = self.mask_of_each(inputs, mask)
-        # Each of these is new or has no mask: Keras' layer sees none to OR.
-        real = [apply_mask(x, m, self.neutral) for x, m in zip(inputs, masks)]
-        return fresh(self.merge(real), real[0])
+        masks = self.read_masks(inputs, mask)
+        real = [fill_padding(x, m, self.neutral) for x, m in zip(inputs, masks)]
+        outputs = fresh(super().call(real), inputs[0])
+        if all(m is None for m in masks):
+            return outputs
+        return carrying(outputs, self.merge_masks(inputs, masks))
 
     def merge_masks(
         self, inputs: list[Tensor], masks: list[Tensor | None]
@@ -45,16 +40,17 @@ class Merging(Merger):
         if any(tuple(x.shape[:2]) != first for x in inputs):
             # Inputs are broadcast, and so is the mask.
             masks = [
-                all_real(x) if m is None else m for x, m in zip(inputs, masks)
+                unchecked_all_real(x) if m is None else m
+                for x, m in zip(inputs, masks)
             ]
         return real_in_all(masks)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
-        return tuple(self.merge.compute_output_shape(input_shape))
+        return tuple(super().compute_output_shape(input_shape))
 
 
 @export
-class MaskedAdd(Merging):
+class MaskedAdd(Merging, keras.layers.Add):
     """Adds sequences step by step: a residual connection that keeps its mask.
 
     Args:
@@ -99,11 +95,11 @@ class MaskedAdd(Merging):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(keras.layers.Add, **kwargs)
+        super().__init__(**kwargs)
 
 
 @export
-class MaskedMultiply(Merging):
+class MaskedMultiply(Merging, keras.layers.Multiply):
     """Multiplies sequences step by step, and keeps their mask.
 
     Args:
@@ -147,11 +143,11 @@ class MaskedMultiply(Merging):
     neutral = 1.0
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(keras.layers.Multiply, **kwargs)
+        super().__init__(**kwargs)
 
 
 @export
-class MaskedConcatenate(Merging):
+class MaskedConcatenate(Merging, keras.layers.Concatenate):
     """Joins sequences along their features, or one behind the other.
 
     Args:
@@ -199,8 +195,7 @@ class MaskedConcatenate(Merging):
     """
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
-        super().__init__(partial(keras.layers.Concatenate, axis), **kwargs)
-        self.axis = axis
+        super().__init__(axis=axis, **kwargs)
         if axis == 0:
             self._refuse_axis()
 
@@ -225,6 +220,3 @@ class MaskedConcatenate(Merging):
         if self.axis in (1, 1 - len(inputs[0].shape)):
             return join_masks(list(zip(inputs, masks)))
         return super().merge_masks(inputs, masks)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "axis": self.axis}

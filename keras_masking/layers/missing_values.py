@@ -97,13 +97,12 @@ class NaNMask(MaskAware):
             return filled
         return filled, ops.cast(gone, inputs.dtype)
 
-    def read_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        given = super().read_mask(inputs, mask)
+    def make_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         gone = ops.isnan(inputs)
         if axes := tuple(range(2, len(inputs.shape))):
             gone = getattr(ops, self.missing)(gone, axis=axes)
         own = ops.logical_not(gone)
-        return own if given is None else ops.logical_and(own, given)
+        return own if mask is None else ops.logical_and(own, mask)
 
     def output_mask(self, mask: Tensor) -> Any:
         return [mask, mask] if self.return_indicator else mask

@@ -11,12 +11,12 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import StepMixer
 from keras_masking.layers.checks import check_integer
-from keras_masking.ops import apply_mask
-from keras_masking.ops import masked_mean
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.reading import expanded
+from keras_masking.ops.reductions import unchecked_mean
 from keras_masking.ops.statistics import mean_square
 
 
@@ -118,9 +118,9 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         super().build(input_shape)
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        x = wide(apply_mask(inputs, mask))
+        x = wide(fill_padding(inputs, mask))
         steps = tuple(range(1, len(x.shape) - 1))
-        mean = self._of_groups(masked_mean(x, mask, steps, keepdims=True))
+        mean = self._of_groups(unchecked_mean(x, mask, steps, keepdims=True))
         variance = self._of_groups(mean_square(x, mask, mean, steps))
         if mask is not None:  # a tiny `epsilon` would leave an empty row 0 / 0
             some = expanded(any_real(mask, keepdims=True), len(x.shape))

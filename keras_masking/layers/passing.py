@@ -16,7 +16,7 @@ from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import copied
 from keras_masking.layers.base import fresh
 from keras_masking.layers.checks import check_number
-from keras_masking.ops import apply_mask
+from keras_masking.ops.masks import fill_padding
 
 
 @export
@@ -140,7 +140,7 @@ class ApplyMask(KeepsDtype):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        return fresh(apply_mask(inputs, mask, self.fill), inputs)
+        return fresh(fill_padding(inputs, mask, self.fill), inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -14,10 +14,10 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
 from keras_masking.layers.checks import check_number
-from keras_masking.ops import all_real
-from keras_masking.ops import apply_mask
-from keras_masking.ops import step_index
 from keras_masking.ops.dtypes import is_whole
+from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import unchecked_all_real
+from keras_masking.ops.masks import unchecked_step_index
 
 
 class Positions(MaskAware):
@@ -33,9 +33,11 @@ class Positions(MaskAware):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        index = step_index(all_real(inputs) if mask is None else mask)
+        index = unchecked_step_index(
+            unchecked_all_real(inputs) if mask is None else mask
+        )
         y = ops.cast(self.vectors(index, inputs.shape[2]), self.compute_dtype)
-        return apply_mask(y, mask)
+        return fill_padding(y, mask)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

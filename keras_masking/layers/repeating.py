@@ -10,7 +10,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
-from keras_masking.ops import apply_mask
+from keras_masking.ops.masks import fill_padding
 
 
 @export
@@ -63,22 +63,25 @@ class RepeatVectorLike(MaskAware):
         super().__init__(**kwargs)
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
-        mask = self.read_mask(inputs, mask)
+        _, mask = self.read_masks(inputs, mask)
         vector, sequence = inputs
         rows, *features = ops.shape(vector)
         repeated = ops.broadcast_to(
             ops.expand_dims(vector, 1),
             (rows, ops.shape(sequence)[1], *features),
         )
-        return apply_mask(repeated, mask)
+        return fill_padding(repeated, mask)
 
-    def read_mask(self, inputs: Any, mask: Any) -> Tensor | None:
+    def read_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
         _, sequence = self._check_inputs(inputs)
         if isinstance(mask, (list, tuple)) and len(mask) == 2:
             first = mask[0]
             if first is None or hasattr(first, "shape"):
                 mask = mask[1]  # one for each input, as Keras hands them over
-        return super().read_mask(sequence, mask)
+        return [None, self.read_mask(sequence, mask)]
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:
+        return None if mask is None else self.read_masks(inputs, mask)[1]
 
     def _check_inputs(self, inputs: Any) -> tuple[Tensor, Tensor]:
         shapes = [
@@ -106,7 +109,6 @@ class RepeatVectorLike(MaskAware):
     def compute_output_spec(
         self, inputs: list[keras.KerasTensor], mask: Any = None
     ) -> keras.KerasTensor:
-        self.read_mask(inputs, mask)
         vector, sequence = inputs
         shape = self.compute_output_shape([vector.shape, sequence.shape])
         return keras.KerasTensor(shape, dtype=vector.dtype)

@@ -10,10 +10,10 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import fresh
-from keras_masking.ops import compact_steps
-from keras_masking.ops import reverse_steps
 from keras_masking.ops import split_steps
 from keras_masking.ops.order import compact_mask
+from keras_masking.ops.order import unchecked_compact_steps
+from keras_masking.ops.order import unchecked_reverse_steps
 from keras_masking.ops.steps import SplitSteps
 from keras_masking.ops.steps import check_pieces
 
@@ -142,7 +142,7 @@ class TemporalReverse(Reordered):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        return fresh(reverse_steps(inputs, mask), inputs)
+        return fresh(unchecked_reverse_steps(inputs, mask), inputs)
 
 
 @export
@@ -183,7 +183,7 @@ class CompactSteps(Reordered):
     """
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        y, _ = compact_steps(inputs, self.read_mask(inputs, mask))
+        y, _ = unchecked_compact_steps(inputs, self.read_mask(inputs, mask))
         return fresh(y, inputs)
 
     def output_mask(self, mask: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import MaskAware
-from keras_masking.ops import masked_softmax
+from keras_masking.ops.softmax import unchecked_softmax
 
 
 @export
@@ -58,7 +58,7 @@ class TemporalSoftmax(MaskAware):
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return masked_softmax(inputs, self.read_mask(inputs, mask), axis=1)
+        return unchecked_softmax(inputs, self.read_mask(inputs, mask), axis=1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

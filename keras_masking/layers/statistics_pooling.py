@@ -2,22 +2,22 @@
 
 import keras
 
-from keras_masking import ops
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.global_pooling import GlobalPooling
-from keras_masking.ops.statistics import mean_and_std
+from keras_masking.ops.reductions import unchecked_mean
+from keras_masking.ops.statistics import unchecked_mean_and_std
 
 
 def side_by_side(
     x: Tensor,
-    mask: Tensor | None = None,
+    mask: Tensor | None,
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
     """Mean and deviation, one behind the other along the features."""
-    both = mean_and_std(x, mask, 1, keepdims, empty_value)
+    both = unchecked_mean_and_std(x, mask, 1, keepdims, empty_value)
     return keras.ops.concatenate(both, axis=-1)
 
 
@@ -73,7 +73,7 @@ class StatisticsPooling1D(GlobalPooling):
         self, inputs: keras.KerasTensor, mask: Tensor | None = None
     ) -> keras.KerasTensor:
         # Keras' symbolic concatenation makes float32 of float64.
-        dtype = ops.masked_mean(inputs).dtype
+        dtype = unchecked_mean(inputs, None).dtype
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=dtype)
 

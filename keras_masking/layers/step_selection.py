@@ -1,8 +1,9 @@
 """One step for a whole sequence: the first or the last real one."""
 
-from keras_masking import ops
 from keras_masking._export import export
 from keras_masking.layers.global_pooling import GlobalPooling
+from keras_masking.ops.steps import unchecked_first_step
+from keras_masking.ops.steps import unchecked_last_step
 
 
 @export
@@ -47,7 +48,7 @@ class FirstStep(GlobalPooling):
     [[8.0]]
     """
 
-    reduction = staticmethod(ops.first_step)
+    reduction = staticmethod(unchecked_first_step)
 
 
 @export
@@ -92,4 +93,4 @@ class LastStep(GlobalPooling):
     [[8.0]]
     """
 
-    reduction = staticmethod(ops.last_step)
+    reduction = staticmethod(unchecked_last_step)

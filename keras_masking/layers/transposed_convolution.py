@@ -10,7 +10,7 @@ from keras_masking._types import Tensor
 from keras_masking.layers.base import StepMixer
 from keras_masking.layers.checks import check_data_format
 from keras_masking.layers.checks import check_integer
-from keras_masking.ops import transposed_window_mask
+from keras_masking.ops.windows import unchecked_transposed_window_mask
 
 
 @export
@@ -108,7 +108,7 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
 
     def output_mask(self, mask: Tensor) -> Tensor:
         extra = self.output_padding
-        return transposed_window_mask(
+        return unchecked_transposed_window_mask(
             mask,
             self.kernel_size[0],
             self.strides[0],

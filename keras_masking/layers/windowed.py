@@ -5,8 +5,8 @@ import keras
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import StepMixer
-from keras_masking.ops import window_mask
 from keras_masking.ops.windows import check_long_enough
+from keras_masking.ops.windows import unchecked_window_mask
 
 
 class Windowed(StepMixer):
@@ -27,7 +27,7 @@ class Windowed(StepMixer):
         return super().call(inputs, mask)
 
     def output_mask(self, mask: Tensor) -> Tensor:
-        return window_mask(mask, *self.window)
+        return unchecked_window_mask(mask, *self.window)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, steps, *features = input_shape

@@ -9,10 +9,10 @@ from keras import ops
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.masks import apply_mask
+from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import real_in_all
 from keras_masking.ops.reading import expanded
-from keras_masking.ops.steps import first_step
+from keras_masking.ops.steps import unchecked_first_step
 
 
 def attend_real(
@@ -65,8 +65,8 @@ def attend_real(
         sees = ops.any(allowed, axis=-1)
         # A row of the softmax without any key would be 0 / 0.
         allowed = ops.logical_or(allowed, ops.logical_not(sees)[..., None])
-    query = apply_mask(query, answered)
-    value = apply_mask(source[0], real_source)
+    query = fill_padding(query, answered)
+    value = fill_padding(source[0], real_source)
     key = _keys(source[-1], real_source)
     outputs = attend([query, value, key], allowed)
     if allowed is not None:
@@ -84,10 +84,12 @@ def attend_real(
 def _keys(key: Tensor, real: Tensor | None) -> Tensor:
     """Keys, those of padding harmless."""
     if real is None or dtype_name(key) != "float16":
-        return apply_mask(key, real)
+        return fill_padding(key, real)
     # On PyTorch Keras adds -45856 to the score of a hidden key, which may
     # still be the largest then. A score that a real key has too never is.
-    return ops.where(real[..., None], key, first_step(key, real, keepdims=True))
+    return ops.where(
+        real[..., None], key, unchecked_first_step(key, real, keepdims=True)
+    )
 
 
 def _where(mask: Tensor, x: Tensor) -> Tensor:

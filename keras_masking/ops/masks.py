@@ -13,8 +13,8 @@ from keras_masking.errors import describe
 from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.known import check_lengths
+from keras_masking.ops.reading import expanded
 from keras_masking.ops.reading import read
-from keras_masking.ops.reading import read_expanded
 from keras_masking.ops.reading import read_mask
 
 
@@ -28,6 +28,10 @@ def all_real(x: Tensor) -> Tensor:
         Boolean tensor of shape `(batch, steps)`, all True.
     """
     x, _ = read("all_real", x, None)
+    return unchecked_all_real(x)
+
+
+def unchecked_all_real(x: Tensor) -> Tensor:
     return ops.ones_like(first_of_features(x, 2), dtype="bool")
 
 
@@ -114,7 +118,11 @@ def mask_to_lengths(mask: Tensor) -> Tensor:
     >>> keras.ops.convert_to_numpy(keras_masking.ops.mask_to_lengths(mask))
     array([2, 0, 2], dtype=int32)
     """
-    mask = read_mask("mask_to_lengths", mask)
+    return count_steps(read_mask("mask_to_lengths", mask))
+
+
+def count_steps(mask: Tensor) -> Tensor:
+    """The number of real steps of each row, as int32."""
     return ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
@@ -138,7 +146,10 @@ def step_index(mask: Tensor) -> Tensor:
     array([[0, 0, 0, 1],
            [0, 0, 1, 2]], dtype=int32)
     """
-    mask = read_mask("step_index", mask)
+    return unchecked_step_index(read_mask("step_index", mask))
+
+
+def unchecked_step_index(mask: Tensor) -> Tensor:
     counts = ops.cumsum(ops.cast(mask, "int32"), axis=1)
     return ops.where(mask, counts - 1, 0)
 
@@ -167,8 +178,14 @@ def apply_mask(
     >>> keras.ops.convert_to_numpy(y)
     array([[1., 0.]], dtype=float32)
     """
-    x, mask = read_expanded("apply_mask", x, mask)
-    return x if mask is None else ops.where(mask, x, scalar(fill, x))
+    return fill_padding(*read("apply_mask", x, mask), fill)
+
+
+def fill_padding(x: Tensor, mask: Tensor | None, fill: float = 0.0) -> Tensor:
+    """`apply_mask` of a checked mask."""
+    if mask is None:
+        return x
+    return ops.where(expanded(mask, len(x.shape)), x, scalar(fill, x))
 
 
 def real_in_all(masks: Any) -> Tensor | None:

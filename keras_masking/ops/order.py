@@ -8,10 +8,10 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.known import differ
-from keras_masking.ops.masks import all_real
-from keras_masking.ops.masks import apply_mask
-from keras_masking.ops.masks import mask_to_lengths
-from keras_masking.ops.masks import step_index
+from keras_masking.ops.masks import count_steps
+from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import unchecked_all_real
+from keras_masking.ops.masks import unchecked_step_index
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.steps import gather_steps
 
@@ -36,13 +36,16 @@ def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> keras.ops.convert_to_numpy(y).tolist()
     [[3, 2, 1, 0]]
     """
-    x, mask = read_steps("reverse_steps", x, mask)
+    return unchecked_reverse_steps(*read_steps("reverse_steps", x, mask))
+
+
+def unchecked_reverse_steps(x: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return ops.flip(x, axis=1)
-    last = mask_to_lengths(mask)[:, None] - 1
-    opposite = ops.maximum(last - step_index(mask), 0)
+    last = count_steps(mask)[:, None] - 1
+    opposite = ops.maximum(last - unchecked_step_index(mask), 0)
     index = ops.take_along_axis(_real_first(mask), opposite, axis=1)
-    return apply_mask(_reordered(x, index), mask)
+    return fill_padding(_reordered(x, index), mask)
 
 
 def compact_steps(
@@ -69,17 +72,22 @@ def compact_steps(
     >>> keras.ops.convert_to_numpy(mask).tolist()
     [[True, True, False, False]]
     """
-    x, mask = read_steps("compact_steps", x, mask)
+    return unchecked_compact_steps(*read_steps("compact_steps", x, mask))
+
+
+def unchecked_compact_steps(
+    x: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
     if mask is None:
-        return x, all_real(x)
+        return x, unchecked_all_real(x)
     front = compact_mask(mask)
-    return apply_mask(_reordered(x, _real_first(mask)), front), front
+    return fill_padding(_reordered(x, _real_first(mask)), front), front
 
 
 def compact_mask(mask: Tensor) -> Tensor:
     """The mask of what `compact_steps` returns."""
-    lengths = mask_to_lengths(mask)[:, None]
-    return step_index(all_real(mask)) < lengths
+    lengths = count_steps(mask)[:, None]
+    return unchecked_step_index(unchecked_all_real(mask)) < lengths
 
 
 def pack_steps(
@@ -122,15 +130,23 @@ def pack_steps(
         )
     pairs = [read_steps("pack_steps", x, m) for x, m in zip(tensors, masks)]
     check_joinable("`pack_steps`", [x.shape for x, _ in pairs])
+    return unchecked_pack_steps(pairs)
+
+
+def unchecked_pack_steps(
+    pairs: Sequence[tuple[Tensor, Tensor | None]],
+) -> tuple[Tensor, Tensor]:
     joined = ops.concatenate([x for x, _ in pairs], axis=1)
     if all(mask is None for _, mask in pairs):
-        return joined, all_real(joined)
-    return compact_steps(joined, join_masks(pairs))
+        return joined, unchecked_all_real(joined)
+    return unchecked_compact_steps(joined, join_masks(pairs))
 
 
 def join_masks(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
     """The masks of tensors side by side; all real where there is none."""
-    masks = [all_real(x) if mask is None else mask for x, mask in pairs]
+    masks = [
+        unchecked_all_real(x) if mask is None else mask for x, mask in pairs
+    ]
     return ops.concatenate(masks, axis=1)
 
 
@@ -155,8 +171,8 @@ def check_joinable(who: str, shapes: Sequence[Shape]) -> None:
 
 def _real_first(mask: Tensor) -> Tensor:
     """For each row the columns of its real steps, then the others."""
-    everywhere = all_real(mask)
-    columns, steps = step_index(everywhere), mask_to_lengths(everywhere)
+    everywhere = unchecked_all_real(mask)
+    columns, steps = unchecked_step_index(everywhere), count_steps(everywhere)
     # Distinct numbers, so that it is all one whether the sort is stable.
     behind = columns + steps[:, None]
     return ops.argsort(ops.where(mask, columns, behind), axis=1)

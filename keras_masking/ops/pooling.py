@@ -18,7 +18,7 @@ from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
-from keras_masking.ops.masks import all_real
+from keras_masking.ops.masks import unchecked_all_real
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.windows import check_long_enough
 from keras_masking.ops.windows import check_window
@@ -138,7 +138,7 @@ def real_window_mean(
     x = as_float(x)
     mean = _mean_of_all(x, mask, *how)
     if mask is not None or padding == "same":
-        counted = all_real(x) if mask is None else mask
+        counted = unchecked_all_real(x) if mask is None else mask
         count = ops.cast(window_count(counted, *how), dtype_name(mean))
         mean = mean * (window_size / ops.maximum(count, 1))[..., None]
     return ops.cast(mean, dtype_name(x))

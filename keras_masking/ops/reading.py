@@ -1,4 +1,9 @@
-"""Arguments of the functions here: tensors and masks, read and checked."""
+"""Arguments of the public functions: tensors and masks, read and checked.
+
+A mask is checked once, by the public function or the layer that it is passed
+to. Functions named `unchecked_...` trust what they are given: a tensor and a
+boolean mask that fits it, or None.
+"""
 
 from typing import Any
 
@@ -240,18 +245,11 @@ def read_steps(
     return x, None if mask is None else check_mask(mask, x, f"`{who}`")
 
 
-def read_expanded(
-    who: str, x: Tensor, mask: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """As `read`, with the mask expanded on the right to the rank of `x`."""
-    x, mask = read(who, x, mask)
-    return x, _of_each_number(x, mask)
-
-
-def _of_each_number(x: Tensor, mask: Tensor | None) -> Tensor | None:
+def of_each_number(x: Tensor, mask: Tensor | None) -> Tensor | None:
+    """A checked mask, expanded on the right to the rank of `x`."""
     if mask is None and 0 in x.shape:
         # Of no steps none is real, and Keras has no maximum of nothing.
-        mask = ops.ones_like(x, dtype="bool")
+        return ops.ones_like(x, dtype="bool")
     return None if mask is None else expanded(mask, len(x.shape))
 
 
@@ -265,10 +263,9 @@ def expanded(mask: Tensor, ndim: int) -> Tensor:
 def read_reduced(
     who: str, x: Tensor, mask: Tensor | None, axis: Axis
 ) -> tuple[Tensor, Tensor | None, Axis]:
-    """As `read_expanded`, with the axes to reduce as Python's integers."""
+    """As `read`, with the axes to reduce as Python's integers."""
     axes = _axes(who, axis)
     x, mask = read(who, x, mask, axes)
-    mask = _of_each_number(x, mask)
     return x, mask, axes[0] if len(axes) == 1 else axes
 
 

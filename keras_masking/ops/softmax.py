@@ -15,6 +15,7 @@ from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.masks import any_real
+from keras_masking.ops.reading import of_each_number
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reductions import fill_empty
 from keras_masking.ops.shortcuts import by_rows
@@ -56,7 +57,7 @@ def masked_logsumexp(
     1000.693
     """
     x, mask, axis = read_reduced("masked_logsumexp", x, mask, axis)
-    x = as_float(x)
+    x, mask = as_float(x), of_each_number(x, mask)
     real = wide(x)
     if mask is not None:
         real = ops.where(mask, real, _no_step(mask, axis, real))
@@ -88,8 +89,11 @@ def masked_softmax(
     array([[0.5, 0.5, 0. ],
            [0. , 0. , 0. ]], dtype=float32)
     """
-    x, mask, axis = read_reduced("masked_softmax", x, mask, axis)
-    x = as_float(x)
+    return unchecked_softmax(*read_reduced("masked_softmax", x, mask, axis))
+
+
+def unchecked_softmax(x: Tensor, mask: Tensor | None, axis: Axis = 1) -> Tensor:
+    x, mask = as_float(x), of_each_number(x, mask)
     if 0 in x.shape:  # of which the NumPy backend has no maximum
         return ops.zeros_like(x)
     if isinstance(axis, int) and x.shape[axis] == 1:

@@ -3,6 +3,8 @@
 The rules of `reductions` hold here as well.
 """
 
+from functools import partial
+
 from keras import ops
 
 from keras_masking._types import Axis
@@ -11,16 +13,17 @@ from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
-from keras_masking.ops.masks import all_real
-from keras_masking.ops.masks import apply_mask
-from keras_masking.ops.masks import step_index
+from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import unchecked_all_real
+from keras_masking.ops.masks import unchecked_step_index
 from keras_masking.ops.one_pass import real_squares
 from keras_masking.ops.reading import expanded
+from keras_masking.ops.reading import of_each_number
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.reductions import count_real
 from keras_masking.ops.reductions import fill_empty
-from keras_masking.ops.reductions import masked_sum
+from keras_masking.ops.reductions import unchecked_sum
 from keras_masking.ops.reductions import wide_mean
 
 
@@ -54,33 +57,20 @@ def masked_moments(
     >>> [float(moment[0]) for moment in moments]
     [2.0, 1.0]
     """
-    return _filled("masked_moments", x, mask, axis, keepdims, empty_value)
+    x, mask, axis = read_reduced("masked_moments", x, mask, axis)
+    return unchecked_moments(x, mask, axis, keepdims, empty_value)
 
 
-def mean_and_std(
+def unchecked_moments(
     x: Tensor,
-    mask: Tensor | None = None,
+    mask: Tensor | None,
     axis: Axis = 1,
     keepdims: bool = False,
     empty_value: float = 0.0,
-    who: str = "mean_and_std",
-) -> tuple[Tensor, Tensor]:
-    """As `masked_mean` and `masked_std`, the mean taken once."""
-    return _filled(who, x, mask, axis, keepdims, empty_value, root=True)
-
-
-def _filled(
-    who: str,
-    x: Tensor,
-    mask: Tensor | None,
-    axis: Axis,
-    keepdims: bool,
-    empty_value: float,
     root: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Mean, and variance or its root, with what empty rows give."""
-    x, mask, axis = read_reduced(who, x, mask, axis)
-    x = as_float(x)
+    """Mean and variance, or its root."""
+    x, mask = as_float(x), of_each_number(x, mask)
     mean, spread = _moments(x, mask, axis, keepdims)
     if root:
         some = spread > 0
@@ -88,6 +78,9 @@ def _filled(
         spread = ops.where(some, ops.sqrt(safe), spread)
     how = mask, axis, keepdims, empty_value, dtype_name(x)
     return fill_empty(mean, *how), fill_empty(spread, *how)
+
+
+unchecked_mean_and_std = partial(unchecked_moments, root=True)
 
 
 def _moments(
@@ -110,7 +103,7 @@ def mean_square(
             squares are averaged then: it gets no gradient.
         axis: The axis or axes to reduce.
     """
-    x, mask, axis = read_reduced("mean_square", x, mask, axis)
+    mask = of_each_number(x, mask)
     return _mean_square(x, mask, mean, axis, keepdims=True)
 
 
@@ -120,8 +113,7 @@ def _mean_square(
     if mask is None:
         return wide_mean(ops.square(x - mean), None, axis, keepdims)
     squares = real_squares(x, mask, mean, axis, keepdims)
-    count = count_real(mask, x, axis, keepdims)
-    return squares / ops.cast(count, dtype_name(squares))
+    return squares / count_real(mask, x, axis, keepdims, dtype_name(squares))
 
 
 def masked_variance(
@@ -150,8 +142,8 @@ def masked_variance(
     >>> keras.ops.convert_to_numpy(y)
     array([1.], dtype=float32)
     """
-    how = axis, keepdims, empty_value
-    return _filled("masked_variance", x, mask, *how)[1]
+    x, mask, axis = read_reduced("masked_variance", x, mask, axis)
+    return unchecked_moments(x, mask, axis, keepdims, empty_value)[1]
 
 
 def masked_std(
@@ -183,8 +175,8 @@ def masked_std(
     >>> keras.ops.convert_to_numpy(keras_masking.ops.masked_std(x, mask))
     array([2., 0.], dtype=float32)
     """
-    how = axis, keepdims, empty_value
-    return mean_and_std(x, mask, *how, who="masked_std")[1]
+    x, mask, axis = read_reduced("masked_std", x, mask, axis)
+    return unchecked_mean_and_std(x, mask, axis, keepdims, empty_value)[1]
 
 
 def masked_sqrtn(
@@ -218,10 +210,20 @@ def masked_sqrtn(
     array([4.], dtype=float32)
     """
     x, mask, axis = read_reduced("masked_sqrtn", x, mask, axis)
-    x = as_float(x)
+    return unchecked_sqrtn(x, mask, axis, keepdims, empty_value)
+
+
+def unchecked_sqrtn(
+    x: Tensor,
+    mask: Tensor | None,
+    axis: Axis = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    x, mask = as_float(x), of_each_number(x, mask)
     mean = wide_mean(x, mask, axis, keepdims)
     real = ops.ones_like(x, dtype="bool") if mask is None else mask
-    count = ops.cast(count_real(real, x, axis, keepdims), dtype_name(mean))
+    count = count_real(real, x, axis, keepdims, dtype_name(mean))
     y = mean * ops.sqrt(count)
     return fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
 
@@ -256,13 +258,22 @@ def masked_position_mean(
     array([3.], dtype=float32)
     """
     x, mask = read_steps("masked_position_mean", x, mask)
+    return unchecked_position_mean(x, mask, keepdims, empty_value)
+
+
+def unchecked_position_mean(
+    x: Tensor,
+    mask: Tensor | None,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
     x = as_float(x)
-    real = apply_mask(wide(x), mask)
+    real = fill_padding(wide(x), mask)
     if mask is None:
-        mask = all_real(x)
+        mask = unchecked_all_real(x)
     # As floats: the integers' sum overflows from 65536 steps on.
-    place = ops.cast(step_index(mask) + 1, dtype_name(real))
-    total = masked_sum(place, mask, 1, keepdims=True)
+    place = ops.cast(unchecked_step_index(mask) + 1, dtype_name(real))
+    total = unchecked_sum(place, mask, keepdims=True)
     share = expanded(place / ops.maximum(total, 1), len(x.shape))
     mask = expanded(mask, len(x.shape))
     y = ops.sum(real * share, axis=1, keepdims=keepdims)

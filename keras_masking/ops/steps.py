@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -47,12 +46,8 @@ def first_step(
     >>> keras.ops.convert_to_numpy(y)
     array([8.], dtype=float32)
     """
-
-    def index(mask: Tensor) -> Tensor:
-        return ops.argmax(ops.cast(mask, "int32"), axis=-1)
-
-    where = _Place("first_step", 0, index)
-    return _select(where, x, mask, axis, keepdims, empty_value)
+    x, mask, axis = _read("first_step", x, mask, axis)
+    return unchecked_first_step(x, mask, axis, keepdims, empty_value)
 
 
 def last_step(
@@ -82,57 +77,79 @@ def last_step(
     >>> keras.ops.convert_to_numpy(y)
     array([8.], dtype=float32)
     """
-
-    def index(mask: Tensor) -> Tensor:
-        # The first place where all real steps have been counted.
-        counts = ops.cumsum(ops.cast(mask, "int32"), axis=-1)
-        return ops.argmax(counts, axis=-1)
-
-    where = _Place("last_step", -1, index)
-    return _select(where, x, mask, axis, keepdims, empty_value)
+    x, mask, axis = _read("last_step", x, mask, axis)
+    return unchecked_last_step(x, mask, axis, keepdims, empty_value)
 
 
-class _Place(NamedTuple):
-    """Which step to take: the name, its column without a mask and with one."""
-
-    who: str
-    column: int
-    find: Callable[[Tensor], Tensor]
-
-
-def _select(
-    where: _Place,
-    x: Tensor,
-    mask: Tensor | None,
-    axis: int,
-    keepdims: bool,
-    empty_value: float,
-) -> Tensor:
-    axis = _one_axis(where.who, axis)
-    x, mask = read(where.who, x, mask, (axis,))
-    if 0 in x.shape:  # nothing to gather from: every row is empty
-        nothing = ops.sum(x, axis=axis, keepdims=keepdims)
-        return ops.full_like(ops.cast(nothing, x.dtype), empty_value)
-    if mask is None:
-        step = ops.take(x, [where.column], axis=axis)
-        return step if keepdims else ops.squeeze(step, axis=axis)
+def _read(
+    who: str, x: Tensor, mask: Tensor | None, axis: Any
+) -> tuple[Tensor, Tensor | None, int]:
+    axis = _one_axis(who, axis)
+    x, mask = read(who, x, mask, (axis,))
     axis = axis % len(x.shape)
-    given = len(mask.shape)
-    if axis >= given:
+    if mask is not None and axis >= len(mask.shape) and 0 not in x.shape:
         raise ValueError(
             describe(
-                f"`{where.who}`",
+                f"`{who}`",
                 "`axis` must be an axis of the mask.",
                 "Pass the axis of the steps.",
                 axis=axis,
                 **{"mask.shape": tuple(mask.shape)},
             )
         )
+    return x, mask, axis
+
+
+def unchecked_first_step(
+    x: Tensor,
+    mask: Tensor | None,
+    axis: int = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    def find(mask: Tensor) -> Tensor:
+        return ops.argmax(ops.cast(mask, "int32"), axis=-1)
+
+    return _select(x, mask, 0, find, axis, keepdims, empty_value)
+
+
+def unchecked_last_step(
+    x: Tensor,
+    mask: Tensor | None,
+    axis: int = 1,
+    keepdims: bool = False,
+    empty_value: float = 0.0,
+) -> Tensor:
+    def find(mask: Tensor) -> Tensor:
+        # The first place where all real steps have been counted.
+        counts = ops.cumsum(ops.cast(mask, "int32"), axis=-1)
+        return ops.argmax(counts, axis=-1)
+
+    return _select(x, mask, -1, find, axis, keepdims, empty_value)
+
+
+def _select(
+    x: Tensor,
+    mask: Tensor | None,
+    column: int,
+    find: Callable[[Tensor], Tensor],
+    axis: int,
+    keepdims: bool,
+    empty_value: float,
+) -> Tensor:
+    """The step that `find` finds in a mask; without a mask that `column`."""
+    if 0 in x.shape:  # nothing to gather from: every row is empty
+        nothing = ops.sum(x, axis=axis, keepdims=keepdims)
+        return ops.full_like(ops.cast(nothing, x.dtype), empty_value)
+    if mask is None:
+        step = ops.take(x, [column], axis=axis)
+        return step if keepdims else ops.squeeze(step, axis=axis)
+    given = len(mask.shape)
     mask = ops.moveaxis(mask, axis, given - 1)
     moved = ops.moveaxis(x, axis, given - 1)
     sizes = ops.shape(moved)
     rows, rest = sizes[: given - 1], sizes[given:]
-    step = gather_steps(moved, ops.reshape(where.find(mask), (-1, 1)), given)
+    step = gather_steps(moved, ops.reshape(find(mask), (-1, 1)), given)
     real = ops.reshape(any_real(mask, -1), (-1, *[1] * len(rest)))
     step = ops.where(real, step, scalar(empty_value, step))
     step = ops.reshape(step, ((-1, *rows[1:]) if rows else ()) + rest)

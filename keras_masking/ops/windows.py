@@ -8,8 +8,8 @@ from keras import ops
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import is_whole
-from keras_masking.ops.masks import all_real
-from keras_masking.ops.masks import step_index
+from keras_masking.ops.masks import unchecked_all_real
+from keras_masking.ops.masks import unchecked_step_index
 from keras_masking.ops.reading import read_mask
 
 
@@ -60,7 +60,17 @@ def window_mask(
         strides=strides,
         dilation_rate=dilation_rate,
     )
-    mask = read_mask("window_mask", mask)
+    how = kernel_size, strides, padding, dilation_rate
+    return unchecked_window_mask(read_mask("window_mask", mask), *how)
+
+
+def unchecked_window_mask(
+    mask: Tensor,
+    kernel_size: int,
+    strides: int,
+    padding: str,
+    dilation_rate: int,
+) -> Tensor:
     if padding != "valid":
         return mask if strides == 1 else mask[:, ::strides]
     span = (kernel_size - 1) * dilation_rate
@@ -135,7 +145,19 @@ def transposed_window_mask(
                 strides=strides,
             )
         )
+    how = kernel_size, strides, padding, output_padding, dilation_rate
     mask = read_mask("transposed_window_mask", mask)
+    return unchecked_transposed_window_mask(mask, *how)
+
+
+def unchecked_transposed_window_mask(
+    mask: Tensor,
+    kernel_size: int,
+    strides: int,
+    padding: str,
+    output_padding: int | None,
+    dilation_rate: int,
+) -> Tensor:
     of_last = outputs_of_one_step(
         kernel_size, strides, padding, output_padding, dilation_rate
     )
@@ -144,7 +166,8 @@ def transposed_window_mask(
         # Some outputs of a step are made only beside a real neighbour.
         following = ops.pad(mask, ((0, 0), (0, 1)))[:, 1:]
         inside = ops.logical_and(mask, following)
-        place = step_index(all_real(repeated)) % strides
+        columns = unchecked_step_index(unchecked_all_real(repeated))
+        place = columns % strides
         inside = ops.repeat(inside, strides, axis=1)
         real = ops.where(place < of_last, repeated, inside)
         return real[:, : of_last - strides]
