@@ -125,7 +125,13 @@ def is_dense(x: Tensor) -> bool:
     history = getattr(x, "_keras_history", None)
     if history is not None and not isinstance(history.operation, InputLayer):
         return True  # Keras says of `x * 2.0` that it is sparse
-    return not any(getattr(x, flag, False) is True for flag in _SPARSE_FLAGS)
+    flags = _SPARSE_FLAGS if isinstance(x, KerasTensor) else _flags_of(type(x))
+    return not any([getattr(x, flag, False) is True for flag in flags])
+
+
+@cache
+def _flags_of(kind: type) -> list[str]:
+    return [flag for flag in _SPARSE_FLAGS if hasattr(kind, flag)]
 
 
 @contextmanager

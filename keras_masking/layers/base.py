@@ -1,9 +1,7 @@
 """What all layers share: how a mask gets in, is checked, and gets out."""
 
 import inspect
-from collections.abc import Iterator
 from collections.abc import Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -31,7 +29,7 @@ class MaskAware(keras.layers.Layer):
     """
 
     # The masks that the running call has checked.
-    _checked: tuple[Tensor, ...] = ()
+    _checked: Sequence[Tensor | None] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,20 +57,13 @@ class MaskAware(keras.layers.Layer):
             kwargs["mask"] = masks if listed else masks[0]
         if not KEEPS_MASKS_OF_CASTS:
             inputs = keras.tree.map_structure(self._cast, inputs)
-        with self._trusting(masks):
+        if torch_traces():  # PyTorch would break its graph at what follows
             return super().__call__(inputs, **kwargs)
-
-    @contextmanager
-    def _trusting(self, masks: Sequence[Any]) -> Iterator[None]:
-        """Inside, these masks are not checked again."""
-        if torch_traces():  # whose graph would break
-            yield
-            return
-        # Past Keras, which tracks what is set. Of two threads one may check
-        # twice.
-        object.__setattr__(self, "_checked", tuple(masks))
+        # Past Keras, which tracks what is set. Two threads may overwrite each
+        # other's: then one of them checks once more.
+        object.__setattr__(self, "_checked", masks)
         try:
-            yield
+            return super().__call__(inputs, **kwargs)
         finally:
             object.__setattr__(self, "_checked", ())
 
@@ -116,8 +107,11 @@ class MaskAware(keras.layers.Layer):
         """The mask to obey: the explicit one, else the one carried."""
         if mask is None:
             mask = get_mask(inputs)
-        if mask is None or any(mask is checked for checked in self._checked):
-            return mask
+        if mask is None:
+            return None
+        for checked in self._checked:
+            if mask is checked:
+                return mask
         return check_mask(mask, inputs, self.who, self.mask_ndim(inputs, mask))
 
     def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:

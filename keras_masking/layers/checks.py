@@ -14,6 +14,10 @@ from keras_masking.ops.dtypes import is_whole
 
 def check_inputs(who: str, inputs: Any) -> None:
     """Refuses ragged and sparse tensors, and what is not numbers."""
+    if isinstance(inputs, (list, tuple)):  # Keras' `tree` takes longer
+        for x in inputs:
+            check_inputs(who, x)
+        return
     for x in keras.tree.flatten(inputs):
         if not is_dense(x):
             raise ValueError(

@@ -20,15 +20,23 @@ from keras_masking.ops.order import join_masks
 class Merging(Merger):
     """Makes a Keras merging layer obey masks; stands before it in the bases.
 
-    The padding of its inputs becomes its neutral element.
+    The padding of its inputs becomes its neutral element. A linear one, whose
+    derivatives do not depend on its inputs, writes that once if the inputs have
+    one and the same mask: in its output.
     """
 
     neutral = 0.0
+    linear = False
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
         masks = self.read_masks(inputs, mask)
-        real = [fill_padding(x, m, self.neutral) for x, m in zip(inputs, masks)]
-        outputs = fresh(super().call(real), inputs[0])
+        before, after = masks, None
+        if self.linear and all(m is masks[0] for m in masks):
+            before, after = [None] * len(masks), masks[0]
+        pairs = zip(inputs, before)
+        real = [fill_padding(x, m, self.neutral) for x, m in pairs]
+        outputs = fill_padding(super().call(real), after, self.neutral)
+        outputs = fresh(outputs, inputs[0])
         if all(m is None for m in masks):
             return outputs
         return carrying(outputs, self.merge_masks(inputs, masks))
@@ -93,6 +101,8 @@ class MaskedAdd(Merging, keras.layers.Add):
     >>> keras.ops.convert_to_numpy(keras_masking.layers.GetMask()(z)).tolist()
     [[True, False]]
     """
+
+    linear = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

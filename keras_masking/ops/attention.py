@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import real_in_all
 from keras_masking.ops.reading import expanded
@@ -93,7 +93,7 @@ def _keys(key: Tensor, real: Tensor | None) -> Tensor:
 
 
 def _where(mask: Tensor, x: Tensor) -> Tensor:
-    return ops.where(expanded(mask, len(x.shape)), x, scalar(0, x))
+    return zero_unless(expanded(mask, len(x.shape)), x)
 
 
 def _columns(x: Tensor, mask: Tensor | None) -> Tensor:

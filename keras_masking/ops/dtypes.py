@@ -1,5 +1,6 @@
 """Numbers: their dtypes, and integers that must not wrap around."""
 
+from functools import cache
 from typing import Any
 
 import keras
@@ -17,12 +18,16 @@ INT32 = np.iinfo("int32")
 
 def dtype_name(x: Tensor) -> str:
     """The dtype of a tensor or an array, or the type of anything else."""
-    if not hasattr(x, "dtype"):
-        return type(x).__name__
+    dtype = getattr(x, "dtype", None)
+    return type(x).__name__ if dtype is None else _name(dtype)
+
+
+@cache
+def _name(dtype: Any) -> str:
     try:
-        return str(keras.backend.standardize_dtype(x.dtype))
+        return str(keras.backend.standardize_dtype(dtype))
     except (ValueError, TypeError):
-        return str(x.dtype)
+        return str(dtype)
 
 
 def is_float(x: Tensor) -> bool:
@@ -48,6 +53,12 @@ def wide_dtype(dtype: str) -> str:
 def scalar(value: float, x: Tensor) -> Tensor:
     """`value` in the dtype of `x`, so that a `where` does not change it."""
     return ops.convert_to_tensor(value, dtype=dtype_name(x))
+
+
+def zero_unless(real: Tensor, x: Tensor) -> Tensor:
+    """`x` where `real`, else 0, in the dtype of `x`."""
+    # A number of Python: on PyTorch a tensor made of it takes longer.
+    return ops.where(real, x, False if dtype_name(x) == "bool" else 0)
 
 
 def is_whole(value: Any) -> bool:

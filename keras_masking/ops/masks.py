@@ -12,6 +12,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.known import check_lengths
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.reading import read
@@ -185,7 +186,10 @@ def fill_padding(x: Tensor, mask: Tensor | None, fill: float = 0.0) -> Tensor:
     """`apply_mask` of a checked mask."""
     if mask is None:
         return x
-    return ops.where(expanded(mask, len(x.shape)), x, scalar(fill, x))
+    mask = expanded(mask, len(x.shape))
+    if fill == 0:
+        return zero_unless(mask, x)
+    return ops.where(mask, x, scalar(fill, x))
 
 
 def real_in_all(masks: Any) -> Tensor | None:
@@ -193,8 +197,8 @@ def real_in_all(masks: Any) -> Tensor | None:
 
     None if there is none but None.
     """
-    given = [m for m in tree.flatten(masks) if m is not None]
-    return reduce(ops.logical_and, given) if given else None
+    given = {id(m): m for m in tree.flatten(masks) if m is not None}
+    return reduce(ops.logical_and, given.values()) if given else None
 
 
 def any_real(mask: Tensor, axis: Axis = 1, keepdims: bool = False) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from keras_masking._keras import choose
+from keras_masking._keras import gains_by_shortcuts
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
@@ -22,6 +23,7 @@ from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.shortcuts import along_steps
 from keras_masking.ops.shortcuts import by_rows
 from keras_masking.ops.shortcuts import product
@@ -38,6 +40,8 @@ LARGE = 2**23
 
 def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     """Sum over real steps, in float32 at least."""
+    if not gains_by_shortcuts(x):
+        return _plain_sum(x, mask, axis, keepdims)
     if _steps_and_more(x, mask, axis):
         x = real_sum(x, mask, 1, keepdims=True)  # the other axes are small
         return ops.sum(x, axis=axis, keepdims=keepdims)
@@ -62,7 +66,7 @@ def _steps_and_more(x: Tensor, mask: Tensor, axis: Axis) -> bool:
 def _plain_sum(
     x: Tensor, real: Tensor, axis: Axis = 1, keepdims: bool = True
 ) -> Tensor:
-    x = wide(ops.where(real, x, scalar(0, x)))
+    x = wide(zero_unless(real, x))
     return ops.sum(x, axis=axis, keepdims=keepdims)
 
 
@@ -117,7 +121,7 @@ def _plain_squares(
     x: Tensor, real: Tensor, mean: Tensor, axis: Axis = 1, keepdims: bool = True
 ) -> Tensor:
     # Selected before the square: the derivative of one at a NaN is NaN.
-    apart = ops.where(real, x - mean, scalar(0, x))
+    apart = zero_unless(real, x - mean)
     return ops.sum(ops.square(apart), axis=axis, keepdims=keepdims)
 
 
@@ -244,7 +248,7 @@ def _extreme_gradient(
 ) -> Tensor:
     hit, ties = _hits(x, y, weights)
     share = ops.cast(wide(g) / ties, dtype_name(g))
-    shares = ops.where(hit, share, scalar(0, g))
+    shares = zero_unless(hit, share)
 
     def beside_nan() -> Tensor:  # a NaN among real steps is no gradient of 0
         lost = ops.logical_and(ops.isnan(y), weights > 0)

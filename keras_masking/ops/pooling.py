@@ -18,6 +18,7 @@ from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.masks import unchecked_all_real
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.windows import check_long_enough
@@ -218,7 +219,7 @@ def _mean_of_all(
     padding: str,
 ) -> Tensor:
     """Mean of each window in which what is not real counts as 0."""
-    real = x if mask is None else ops.where(mask[..., None], x, scalar(0, x))
+    real = x if mask is None else zero_unless(mask[..., None], x)
     real = _spread(wide(real), window_size, strides, padding)
     return _slide(ops.average_pool, real, window_size, strides)
 

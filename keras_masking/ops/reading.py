@@ -129,6 +129,8 @@ def _as_numbers(who: str, name: str, when: str, mask: Any) -> Tensor:
 
 def _as_booleans(who: str, name: str, when: str, mask: Tensor) -> Tensor:
     dtype = dtype_name(mask)
+    if dtype == "bool" and ops.is_tensor(mask):
+        return mask
     if dtype != "bool":
         check_zeros_and_ones(who, name, when, mask)
     if isinstance(mask, np.ndarray):

@@ -50,9 +50,11 @@ def count_real(
     lacking = [ops.shape(x)[a] for a in axes if mask.shape[a] == 1]
     if None in lacking:  # symbolic, and of unknown size: the shape counts
         mask, lacking = ops.broadcast_to(mask, x.shape), []
-    count = ops.sum(ops.cast(mask, "int32"), axis=axis, keepdims=keepdims)
+    # Along one axis floats count exactly, up to 2 ** 24 steps.
+    counts = dtype if len(axes) == 1 else "int32"
+    count = ops.sum(ops.cast(mask, counts), axis=axis, keepdims=keepdims)
     for size in lacking:  # axes that the mask does not have
-        count = count * size
+        count = count * ops.cast(size, counts)
     count = ops.cast(count, dtype)
     # `ops.maximum(count, 1)` takes three times as long on PyTorch.
     return count + ops.cast(count < 1, dtype)

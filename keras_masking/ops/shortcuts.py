@@ -28,7 +28,7 @@ from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
-from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import zero_unless
 
 _PLAIN = ContextVar("plain formulas", default=False)
 
@@ -71,7 +71,7 @@ def shorter(
         mask: Of as many axes as `x`.
         axis: The axis or axes along which it goes.
     """
-    if not along_steps(x, mask, axis) or not gains_by_shortcuts(x):
+    if not gains_by_shortcuts(x) or not along_steps(x, mask, axis):
         return plain(x, mask)
     try:
         return short(x, mask)
@@ -159,7 +159,7 @@ def product(x: Tensor, weights: Tensor) -> Tensor:
 
 def selected(x: Tensor, weights: Tensor) -> Tensor:
     """`x`, and 0 at padding."""
-    return ops.where(weights > 0, x, scalar(0, x))
+    return zero_unless(weights > 0, x)
 
 
 def sums_finite(x: Tensor) -> Tensor:

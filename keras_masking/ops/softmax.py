@@ -14,6 +14,7 @@ from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.masks import any_real
 from keras_masking.ops.reading import of_each_number
 from keras_masking.ops.reading import read_reduced
@@ -148,7 +149,7 @@ def _biased_softmax(x: Tensor, weights: Tensor) -> Tensor:
 
 def _plain_softmax(x: Tensor, real: Tensor, axis: Axis = 1) -> Tensor:
     y = ops.softmax(ops.where(real, x, _no_step(real, axis, x)), axis=axis)
-    return ops.where(real, y, scalar(0, y))
+    return zero_unless(real, y)
 
 
 def _softmax(x: Tensor, weights: Tensor) -> Tensor:
