@@ -77,7 +77,7 @@ def padded(cells: list[Record]) -> str:
 
 
 def growth(cells: list[Record]) -> str:
-    """The exponents with which the times of floor and ours grow in the steps."""
+    """The exponents of growth of the times of floor and ours in the steps."""
     words = []
     for name in ("floor", "ours"):
         times = {r["shape"][1]: contender(r, name).get("ms") for r in cells}
@@ -104,10 +104,9 @@ def headline(cells: list[Record]) -> str:
         line = [backend, rec.middle(map(ratio, mine)), worst(aims), worst(mine)]
         rows.append([*line, met])
     return (
-        "Time of the forward pass, float32, relative to the same operation without "
-        f"a mask: typically {rec.middle(map(ratio, forward))}, at worst "
-        f"{worst(forward)}.\n\n"
-        + table((*head, "targets met"), rows)
+        "Time of the forward pass, float32, relative to the same operation "
+        f"without a mask: typically {rec.middle(map(ratio, forward))}, "
+        f"at worst {worst(forward)}.\n\n" + table((*head, "targets met"), rows)
     )
 
 
@@ -146,7 +145,7 @@ def page(found: list[Record]) -> str:
     sections |= {
         "Padding: a half / NaN / 10 % / 90 %": by_row(forward, padded),
         "Growth: exponent of the steps, floor / ours": by_row(grown, growth),
-        "What is compared": table(("row", "our layer or operation", "the Keras layer"), what),
+        "What is compared": table(("row", "ours", "Keras layer"), what),
         "Not measured": failures(cells),
     }
     texts = [

@@ -19,10 +19,10 @@ fails a report. A check is *blocked* if one that it depends on did not pass, and
 passed.
 
 A `Case` may declare, with a `reason`, what a layer cannot keep by definition.
-`columns=True` says that the layer is defined by columns of the padded array; the
-checks of length are then n/a. `requires_mask=True` says that the layer raises
-without a mask; the checks that call it without one are then n/a, and if it works
-without a mask after all, `runs-without-mask` fails.
+`columns=True` says that the layer is defined by columns of the padded array;
+the checks of length are then n/a. `requires_mask=True` says that the layer
+raises without a mask; the checks that call it without one are then n/a, and if
+it works without a mask after all, `runs-without-mask` fails.
 """
 
 

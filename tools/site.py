@@ -19,8 +19,9 @@ NOTEBOOK = ROOT / "examples" / "first_steps.ipynb"
 
 def on_files(files: Any, config: Any) -> Any:
     """Adds the changelog, the notebook, and the reports of the scoreboard."""
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     made = {
-        "changelog.md": (ROOT / "CHANGELOG.md").read_text("utf-8"),
+        "changelog.md": changelog.replace("](docs/", "]("),
         "first_steps.md": as_markdown(NOTEBOOK),
         **html_pages(),
     }

@@ -1,6 +1,6 @@
 """The scoreboard: which layers keep the mask contract, on which backend.
 
-    python -m tools.scoreboard keras     checks the layers of the installed Keras
+    python -m tools.scoreboard keras     checks the layers of this Keras
     python -m tools.scoreboard others    checks those of the packages around it
     python -m tools.scoreboard check     compares ten rows with the record
     python -m tools.scoreboard pages     writes the page from the records

@@ -84,8 +84,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "dot": Cause(
         "silently sums over padding",
-        "`Dot` declares that it supports masking, but sums over padding or puts "
-        "it into the features, and passes no mask on. Nothing warns.",
+        "`Dot` declares that it supports masking, but sums over padding or "
+        "puts it into the features, and passes no mask on. Nothing warns.",
         PADDING_ENTERS | NO_MASK_OUT,
         scripts=("dot_sums_over_padding.py",),
     ),
@@ -107,8 +107,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "explicit-lost": _cause(
         "loses an explicit mask",
-        "`layer(x, mask=mask)` gives a different result than `layer(x)` where x "
-        "carries the mask.",
+        "`layer(x, mask=mask)` gives a different result than `layer(x)` where "
+        "x carries the mask.",
         "explicit-equals-attached",
         "declares-support",
         scripts=("pipeline_loses_explicit_mask.py",),
@@ -122,8 +122,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "false-warning": _cause(
         "false warning",
-        "Keras warns that the mask is destroyed, although it is used and passed "
-        "on, or rightly ends here.",
+        "Keras warns that the mask is destroyed, although it is used and "
+        "passed on, or rightly ends here.",
         "no-destroy-warning",
         "declares-support",
         scripts=("group_query_attention_warns_for_nothing.py",),
@@ -137,9 +137,9 @@ CAUSES: dict[str, Cause] = {
     ),
     "zero-vector": _cause(
         "NaN at zero vectors",
-        "The layer divides by the norm, which is zero here: the gradient is not "
-        "finite, nor is the value in half precision, and padding is usually "
-        "zeros.",
+        "The layer divides by the norm, which is zero here: the gradient is "
+        "not finite, nor is the value in half precision, and padding is "
+        "usually zeros.",
         "grad-finite",
         "grad-empty-row",
         "grad-zero-at-padding",
@@ -168,8 +168,8 @@ CAUSES: dict[str, Cause] = {
     "jax-no-op": _cause(
         "keeps the mask on JAX only",
         "On JAX, a reshape to the same shape returns the same array, which "
-        "carries its mask; on the other backends, and symbolically, the mask is "
-        "lost.",
+        "carries its mask; on the other backends, and symbolically, the mask "
+        "is lost.",
         "symbolic-mask",
         "cross-backend",
         kind="question",
@@ -198,8 +198,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "half-sum": _cause(
         "sums in half precision",
-        "With a mask, the sum is computed in float16: a sum of 5000 steps of 20 "
-        "overflows.",
+        "With a mask, the sum is computed in float16: a sum of 5000 steps of "
+        "20 overflows.",
         "precision",
         scripts=("average_pooling_overflows_in_float16.py",),
     ),
@@ -212,8 +212,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "unmasked-input": _cause(
         "an unmasked input loses the mask",
-        "If one input has no mask, for example positions, the mask of the other "
-        "is dropped or becomes all True. Nothing warns.",
+        "If one input has no mask, for example positions, the mask of the "
+        "other is dropped or becomes all True. Nothing warns.",
         "partial-masks",
         scripts=("merging_with_unmasked_input_loses_mask.py",),
         kind="question",
@@ -229,7 +229,8 @@ CAUSES: dict[str, Cause] = {
     "deletes": _cause(
         "deletes the caller's mask",
         "The call removes the masks of the tensors that it is called on: "
-        "whatever uses them next, for example a residual connection, sees none.",
+        "whatever uses them next, for example a residual connection, sees "
+        "none.",
         "input-not-mutated",
         scripts=("multi_head_attention_deletes_mask.py",),
     ),
@@ -242,8 +243,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "half-scores": _cause(
         "attends to padding in float16",
-        "In float16, hidden keys get the score -30000, and real scores of large "
-        "inputs can be lower: padding gets their weight, and is zeroed "
+        "In float16, hidden keys get the score -30000, and real scores of "
+        "large inputs can be lower: padding gets their weight, and is zeroed "
         "afterwards. The kit sees it on JAX, the script on every backend.",
         "precision",
         scripts=("multi_head_attention_hides_too_little_in_float16.py",),
@@ -279,8 +280,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "unrolled": _cause(
         "wrong if unrolled backwards",
-        "Unrolled and backwards with a mask: an error on PyTorch, zeros at real "
-        "steps on TensorFlow.",
+        "Unrolled and backwards with a mask: an error on PyTorch, zeros at "
+        "real steps on TensorFlow.",
         "runs-with-mask",
         "mask-truth",
         "pad-length",
@@ -291,8 +292,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "initial-state": Cause(
         "`initial_state` hides the mask",
-        "With `initial_state=`, the call has two tensors, and Keras fills in no "
-        "`mask`: padding is read. Pass `mask=`, or use `KeepMask`.",
+        "With `initial_state=`, the call has two tensors, and Keras fills in "
+        "no `mask`: padding is read. Pass `mask=`, or use `KeepMask`.",
         PADDING_ENTERS | {"mask-arg-reachable"},
         scripts=("rnn_with_initial_state_ignores_mask.py",),
     ),
@@ -305,8 +306,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "outer-mask": _cause(
         "passes the outer mask to the inner layer",
-        "The inner layer gets a slice of the outer mask, `(batch,)`, as its own "
-        "mask: an error. `MaskedTimeDistributed` is right.",
+        "The inner layer gets a slice of the outer mask, `(batch,)`, as its "
+        "own mask: an error. `MaskedTimeDistributed` is right.",
         "runs-with-mask",
         scripts=("time_distributed_hands_on_wrong_mask.py",),
     ),

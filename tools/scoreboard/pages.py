@@ -33,18 +33,18 @@ HEAD = """<!-- Made from its records by `python -m tools.scoreboard pages`. -->
 {made}
 
 This page shows which layers keep the [mask contract](contract.md), by backend
-and version. Each row is a layer with its arguments, run through
-[every check](checks.md) of the kit that is required or advised, on three
-backends. **Of {rows} rows, {keeps} keep the whole contract on all backends,
-{defects} have a [defect](#what-breaks-them) on at least one, and {rest} break it
-only in ways that Keras warns about or leaves open.**
+and version. Each row is a layer with its arguments, run through [every
+check](checks.md) of the kit that is required or advised, on three backends.
+**Of {rows} rows, {keeps} keep the whole contract on all backends, {defects}
+have a [defect](#what-breaks-them) on at least one, and {rest} break it only in
+ways that Keras warns about or leaves open.**
 
 ✓ 37: the layer keeps the contract in all 37 checks that ran. ✗ 3/38: it fails 3
 of 38 checks. A check that depends on a failed one does not run, so a few
-failures may be serious ones: read what breaks. Where the backends give different
-numbers, this counts as a failure of each. The columns of other versions say
-*same*, *differs* (other checks fail), or ✗ (the version breaks what {release}
-keeps): [details](#what-changed-between-versions).
+failures may be serious ones: read what breaks. Where the backends give
+different numbers, this counts as a failure of each. The columns of other
+versions say *same*, *differs* (other checks fail), or ✗ (the version breaks
+what {release} keeps): [details](#what-changed-between-versions).
 
 All failures shown here are known, with their reasons. The kit runs them as
 expected failures, so that a fix in Keras shows as an unexpected pass. The
