@@ -139,7 +139,7 @@ COLUMNS = (
     "forward pass, s",
     "inspection, s",
     "in passes",
-    "in passes, less 1 s",
+    "in passes, after the first second",
     "first pass, s",
     "first inspection, s",
 )
