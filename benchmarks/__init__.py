@@ -1,4 +1,4 @@
-"""What masks cost: our layers beside Keras', the unmasked operation, others.
+"""What masks cost: our layers, Keras, the unmasked operation, other packages.
 
 Run: python -m benchmarks [--help]
 """

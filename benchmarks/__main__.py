@@ -1,9 +1,9 @@
-"""The command: measures, and prints or writes what it measured.
+"""Measures what masks cost, and prints or writes the results.
 
-python -m benchmarks                    all, on each installed backend
+python -m benchmarks                    all rows, on each installed backend
 python -m benchmarks mean pooling       a row, a group of rows
-python -m benchmarks --quick            does it run?
-python -m benchmarks --write            the page and the picture
+python -m benchmarks --quick            only tests that everything runs
+python -m benchmarks --write            writes the page and the picture
 python -m benchmarks calls --against ../other-checkout
 """
 

@@ -139,7 +139,7 @@ COLUMNS = (
     "forward pass, s",
     "inspection, s",
     "in passes",
-    "in passes, less 1 s",
+    "in passes, after the first second",
     "first pass, s",
     "first inspection, s",
 )
@@ -174,7 +174,7 @@ def main() -> None:
     text = (
         f"# What one inspection costs\n\n{date.today()}, {where}, Keras "
         f"{keras.version()}. {ROWS} x {STEPS} ids, {SIZE} features; medians of "
-        f"{REPEATS}, of one run.\n\n{HEAD}{rows}"
+        f"{REPEATS} repetitions in one run.\n\n{HEAD}{rows}"
     )
     print(text)
     if options.write:

@@ -1,7 +1,7 @@
 """Whole models: the examples, of our layers and of plain Keras.
 
-An epoch of `fit` or a `predict`, as a user calls them, in turns after a
-warm-up. The two differ in more than speed: the plain ones let padding in.
+Times an epoch of `fit` or a `predict`, as a user calls them, in turns after a
+warm-up. The models differ in more than speed: the plain ones let padding in.
 """
 
 import sys

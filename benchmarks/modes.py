@@ -1,4 +1,4 @@
-"""How a backend runs a function: as Keras' `predict` and `fit` have it run.
+"""How a backend runs a function: as `predict` and `fit` of Keras run it.
 
 `predict` is the forward pass: TensorFlow in a graph, which XLA compiles where
 Keras chooses so (on a GPU, not on a CPU), JAX compiled, PyTorch eager. `fit` is

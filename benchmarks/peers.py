@@ -1,9 +1,9 @@
-"""What others write for the same job, where their package is installed.
+"""The same operations in other packages, where those are installed.
 
 `sequence-layers` of Google on JAX, ragged tensors of TensorFlow, nested tensors
-of PyTorch and the line that is written there by hand. A ragged or nested tensor
-holds the real steps alone, so it reads less memory than a padded one; it is
-made from them inside the function, which moves no number.
+of PyTorch, and the code that one would write there by hand. A ragged or nested
+tensor holds only the real steps, so it reads less memory than a padded one; it
+is made from them inside the function, which copies no values.
 """
 
 from functools import partial

@@ -1,6 +1,6 @@
-"""What a run recorded, a JSON object a line; the last line of a cell counts.
+"""Records of a run, one JSON object per line; the last line of a cell counts.
 
-A run needs Keras, a record doesn't: the page is made from these alone.
+A run needs Keras, but records do not: the page is made from records alone.
 """
 
 import json

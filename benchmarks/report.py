@@ -1,4 +1,4 @@
-"""The page: what a run says of each row, from its records alone."""
+"""The page: the results of each row, from the records of a run."""
 
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -77,7 +77,7 @@ def padded(cells: list[Record]) -> str:
 
 
 def growth(cells: list[Record]) -> str:
-    """The power of the steps that the times of the floor, of ours grow with."""
+    """The exponents of growth of the times of floor and ours in the steps."""
     words = []
     for name in ("floor", "ours"):
         times = {r["shape"][1]: contender(r, name).get("ms") for r in cells}
@@ -104,9 +104,9 @@ def headline(cells: list[Record]) -> str:
         line = [backend, rec.middle(map(ratio, mine)), worst(aims), worst(mine)]
         rows.append([*line, met])
     return (
-        "Forward, float32, relative to the same without a mask: typically "
-        f"{rec.middle(map(ratio, forward))}, at worst {worst(forward)}.\n\n"
-        + table((*head, "targets met"), rows)
+        "Time of the forward pass, float32, relative to the same operation "
+        f"without a mask: typically {rec.middle(map(ratio, forward))}, "
+        f"at worst {worst(forward)}.\n\n" + table((*head, "targets met"), rows)
     )
 
 
@@ -122,13 +122,13 @@ def failures(cells: list[Record]) -> str:
 
 
 def page(found: list[Record]) -> str:
-    """All that a run has to say. docs/speed.md says how it is measured."""
+    """The results of a run. docs/speed.md says how they are measured."""
     machines = [[r[k] for k in MACHINE] for r in select(found, group="machine")]
     cells = [record for record in found if record["group"] != "machine"]
     some = [record for record in cells if record["group"] not in OUTSIDE]
     sections = {
         "What a mask costs": headline(some),
-        "Where": table(MACHINE, machines),
+        "Machine": table(MACHINE, machines),
     }
     for mode in rec.different(cells, "mode"):
         for dtype in rec.different(cells, "dtype"):
@@ -145,7 +145,7 @@ def page(found: list[Record]) -> str:
     sections |= {
         "Padding: a half / NaN / 10 % / 90 %": by_row(forward, padded),
         "Growth: exponent of the steps, floor / ours": by_row(grown, growth),
-        "What is compared": table(("row", "ours", "Keras' layer"), what),
+        "What is compared": table(("row", "ours", "Keras layer"), what),
         "Not measured": failures(cells),
     }
     texts = [
@@ -155,9 +155,9 @@ def page(found: list[Record]) -> str:
 
 
 def against(found: list[Record]) -> str:
-    """Two checkouts, whose processes alternated: the medians over these.
+    """Two checkouts whose processes alternated: medians over the processes.
 
-    Compared are ratios to the floor, or to Keras' layer: both run the same one.
+    It compares ratios to the floor or to the Keras layer, which both run.
     """
     here = rec.different(found, "checkout")[0]
     cells: dict[tuple[str, ...], list[list[list[float]]]] = {}

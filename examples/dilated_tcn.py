@@ -1,20 +1,21 @@
-"""A dilated temporal convolutional network that padding does not enter.
+"""A dilated temporal convolutional network that ignores padding.
 
     KERAS_BACKEND=jax python examples/dilated_tcn.py
 
 Three residual blocks of two causal convolutions each (Bai, Kolter and Koltun
-2018), dilated by 1, 2 and 4: the last step sees the 28 before it, which is all
-of the longest recording. It tells nine speakers apart (Japanese Vowels), built
-once of plain Keras layers and once of ours, from the same initial weights.
+2018), dilated by 1, 2 and 4: the last step sees the 28 before it, which covers
+the longest recording. The network identifies nine speakers (Japanese Vowels).
+It is built once with plain Keras layers and once with our layers, from the same
+initial weights.
 
-A causal window looks back only. So padding *after* a recording enters neither
-network, and plain Keras keeps its word there too, as long as somebody hands the
-mask to the pooling layer. Padding *before* it, which is how causal networks are
-often fed, does: its zeros become biases after the first convolution, and a real
-step looks back at those.
+A causal window only looks back. So padding *after* a recording enters neither
+network, and plain Keras gives the same output there too, as long as the mask is
+passed to the pooling layer explicitly. Padding *before* the recording, which is
+common for causal networks, enters plain Keras: after the first convolution its
+zeros have become biases, and real steps look back at those.
 
 `keras.layers.Add` of two masked tensors keeps their mask, so the residual
-connections need no layer of ours.
+connections need none of our layers.
 """
 
 from typing import Any
@@ -34,7 +35,7 @@ RECEPTIVE_FIELD = 1 + 2 * (KERNEL - 1) * sum(DILATIONS)
 
 
 def block(x: Any, conv: type[keras.layers.Layer], dilation: int) -> Any:
-    """Two causal convolutions, and what went in added to what comes out."""
+    """Two causal convolutions with a residual connection."""
     y = x
     for _ in range(2):
         y = conv(
@@ -51,7 +52,7 @@ def block(x: Any, conv: type[keras.layers.Layer], dilation: int) -> Any:
 
 
 def build(masked: bool) -> keras.Model:
-    """The classifier, of our layers or of plain Keras layers."""
+    """The classifier, with our layers or with plain Keras layers."""
     conv = layers.MaskedConv1D if masked else keras.layers.Conv1D
     pool = (
         layers.MaskedGlobalAveragePooling1D
@@ -63,7 +64,7 @@ def build(masked: bool) -> keras.Model:
     x = layers.AttachMask()(inputs, mask=mask)
     for dilation in DILATIONS:
         x = block(x, conv, dilation)
-    # Through the blocks the mask has come to ours; the other has to be told.
+    # Our layers passed the mask on; the plain pooling needs it explicitly.
     x = pool()(x) if masked else pool()(x, mask=mask)
     outputs = keras.layers.Dense(9, activation="softmax")(x)
     return keras.Model([inputs, mask], outputs)
@@ -72,7 +73,7 @@ def build(masked: bool) -> keras.Model:
 def run(
     epochs: int = 30, seed: int = 0, console: Console | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Trains and measures both; for each, `accuracy` and `drift`."""
+    """Trains and measures both models: `accuracy` and `drift` of each."""
     *_, zeros = load()
     return compare(
         build, both_sides(zeros, (0, 1, 5, 20)), epochs, seed, console

@@ -1,11 +1,12 @@
-"""The tour of Keras' guide on masking and padding, as a program that checks it.
+"""The Keras guide on masking and padding as a program that checks itself.
 
     KERAS_BACKEND=jax python examples/guide.py
 
 It follows https://keras.io/guides/understanding_masking_and_padding/ in order,
-and asserts what it prints. `Guide...` does in few lines what a layer of the
-guide does; beside it runs ours. A mask is boolean, `(batch, steps)`, True at a
-real step. A hole is a padding step between real ones, an empty row has none.
+and asserts what it prints. The classes `Guide...` reproduce layers of the guide
+in a few lines, for comparison with our layers. A mask is boolean,
+`(batch, steps)`, True at a real step. A hole is a padding step between real
+steps; an empty row has no real step.
 """
 
 import logging
@@ -27,9 +28,9 @@ TOLERANCE = 1e-6
 
 @contextmanager
 def known_warnings() -> Any:
-    """Silences what the tour explains, and NumPy 2 about Keras and torch."""
+    """Silences warnings that the tour explains, and one of NumPy 2."""
     with warnings.catch_warnings():
-        # An LSTM uses its mask and, since Keras 3.16, hands it to nobody: see
+        # Since Keras 3.16 an LSTM uses its mask but does not pass it on: see
         # section 9. The other two do not even use it: see section 10.
         lost = ".*of type (LSTM|Conv1D|GlobalMaxPooling1D).*destroy the mask"
         warnings.filterwarnings("ignore", lost)
@@ -39,19 +40,19 @@ def known_warnings() -> Any:
 
 @known_warnings()
 def numbers(x: Any) -> np.ndarray:
-    """The numbers in a tensor."""
+    """The values of a tensor, as an array."""
     return np.asarray(ops.convert_to_numpy(x))
 
 
 @known_warnings()
 def predict(model: keras.Model, inputs: Any) -> Any:
-    """What the model predicts."""
+    """The predictions of a model."""
     return model.predict(inputs, verbose=0)
 
 
 @known_warnings()
 def functional(*sequence: keras.layers.Layer) -> keras.Model:
-    """A Functional model that puts ids, `(batch, steps)`, through layers."""
+    """A Functional model of these layers on ids, `(batch, steps)`."""
     x = inputs = keras.Input((None,), dtype="int32")
     for layer in sequence:
         x = layer(x)
@@ -80,20 +81,20 @@ def show(what: str, value: Any) -> None:
 
 
 def change(a: Any, b: Any) -> float:
-    """The largest difference; a NaN, which passes no test, if one is there."""
+    """The largest difference, or NaN, which fails every assertion."""
     a, b = numbers(a), numbers(b)
     assert a.shape == b.shape
     return float(np.abs(a - b).max())
 
 
 def judge(what: str, moved: float, keeps: bool = True) -> None:
-    """Prints how far padding moved an output, which `keeps` its mask or not."""
+    """Prints how far padding moved an output, and asserts the expectation."""
     show(what, f"moved by {moved:.1e}")
     assert moved < TOLERANCE if keeps else moved > 1e-3
 
 
 def drift(model: keras.Model) -> float:
-    """How far 20 steps after or before move what each row alone gives."""
+    """How far 20 padding steps, after or before, move each row's output."""
     alone = [predict(model, np.array([row])) for row in SENTENCES]
     more = np.pad(IDS, [(0, 0), (0, 20)])
     more = np.vstack([more, np.roll(more, 20, axis=1)])
@@ -101,20 +102,20 @@ def drift(model: keras.Model) -> float:
 
 
 def padding() -> None:
-    """Lists of several lengths become one array, zeros before or after."""
+    """Lists of different lengths become one array, padded before or after."""
     pre = keras.utils.pad_sequences(SENTENCES)
     show('"pre", the default', pre)
     show('"post"', IDS)
-    # A mask says of each step whether it is real: it does not mind on which
-    # side padding stands. Some fast RNN kernels of GPUs do, and want it after.
+    # A mask marks each step, so padding may be on either side. Some fast RNN
+    # kernels on GPUs require it after the sequence.
     for batch in (pre, IDS):
         assert [row[row != 0].tolist() for row in batch] == SENTENCES
-    # The default dtype takes fractions off: features want dtype="float32".
+    # The default dtype truncates: use dtype="float32" for features.
     assert keras.utils.pad_sequences([[0.5, 1.5]]).tolist() == [[0, 1]]
 
 
 def making_masks() -> None:
-    """`Embedding` makes a mask from ids, `Masking` makes one from vectors."""
+    """`Embedding` makes a mask from ids, `Masking` from vectors."""
     # `predict` returns no masks: GetMask makes the mask an output.
     mask = predict(functional(embed(), layers.GetMask()), IDS)
     show("Embedding", mask * 1)
@@ -122,12 +123,12 @@ def making_masks() -> None:
     x = np.stack([IDS, IDS], axis=-1).astype("float32")
     x[0, 1] = 0.0  # a measurement that happens to be zero
     mask = numbers(layers.GetMask()(keras.layers.Masking()(x)))
-    show("Masking, and the hole that it makes", mask * 1)
+    show("Masking, with the hole that it makes", mask * 1)
     assert (mask == x.any(axis=-1)).all()
 
 
 def propagation() -> None:
-    """A mask travels by itself in Sequential and in Functional models."""
+    """Sequential and Functional models pass a mask on automatically."""
     model = keras.Sequential([embed(), keras.layers.LSTM(3)])
     judge("Sequential", drift(model))
     for mask_zero in (True, False):
@@ -136,7 +137,7 @@ def propagation() -> None:
 
 
 class ByHand(keras.Model):
-    """Hands a mask from an embedding to an LSTM, past what loses it."""
+    """Passes a mask from an embedding to an LSTM, past a lossy operation."""
 
     def __init__(self, hand_on: bool) -> None:
         super().__init__()
@@ -144,7 +145,7 @@ class ByHand(keras.Model):
         self.hand_on = hand_on
 
     def call(self, ids: Any) -> Any:
-        # The product is a new tensor and carries no mask. Nobody warns.
+        # The product is a new tensor without a mask, and nothing warns.
         x = self.embedding(ids) * 2.0
         mask = self.embedding.compute_mask(ids)
         return self.lstm(x, mask=mask if self.hand_on else None)
@@ -153,11 +154,11 @@ class ByHand(keras.Model):
 def mask_by_hand() -> None:
     """`compute_mask` gives the mask, `mask=` takes it."""
     for hand_on in (True, False):
-        judge(f"handed on: {hand_on}", drift(ByHand(hand_on)), hand_on)
+        judge(f"passed on: {hand_on}", drift(ByHand(hand_on)), hand_on)
 
 
 class GuideSplit(keras.layers.Layer):
-    """What goes wrong: an odd number of steps has no two equal halves."""
+    """The problem: an odd number of steps cannot be halved."""
 
     def call(self, inputs: Any) -> Any:
         return ops.split(inputs, 2, axis=1)
@@ -167,7 +168,7 @@ class GuideSplit(keras.layers.Layer):
 
 
 def changing_the_mask() -> None:
-    """Who changes the steps changes the mask alike: `TemporalSplit`."""
+    """A layer that changes the steps must change the mask: `TemporalSplit`."""
     five = keras.Input((5, 4))
     refused = raises(ValueError, GuideSplit(), five)
     lengths = [piece.shape[1] for piece in layers.TemporalSplit()(five)]
@@ -181,14 +182,14 @@ def changing_the_mask() -> None:
     assert (np.hstack(masks) == (IDS != 0)).all()
     vectors = numbers(halves.weights[0])[IDS]
     assert change(np.hstack([left, right]), vectors) == 0.0
-    # Halves are halves of the padded array. Cut at a step, and what lies
-    # before it stays the same with more padding after.
+    # Halves are halves of the padded array. If it is split at a given step, the
+    # part before that step does not change with more padding after it.
     cut = functional(embed(), layers.TemporalSplit([3]))
     assert change(predict(cut, np.pad(IDS, [(0, 0), (0, 20)]))[0], left) == 0.0
 
 
 class GuideEmbedding(keras.layers.Layer):
-    """What goes wrong: without `axis`, `ops.take` sees a flattened table."""
+    """The problem: without `axis`, `ops.take` sees a flattened table."""
 
     def build(self, input_shape: Any) -> None:
         self.embeddings = self.add_weight(shape=(10, 2))
@@ -201,7 +202,7 @@ class GuideEmbedding(keras.layers.Layer):
 
 
 def making_a_mask() -> None:
-    """A layer that knows where padding is says so: `CustomEmbedding`."""
+    """A layer that knows where padding is makes a mask: `CustomEmbedding`."""
     table = np.arange(20.0, dtype="float32").reshape(10, 2)
     ids = np.array([[3, 1, 0]], "int32")
     ours = layers.CustomEmbedding(10, 2, mask_zero=True)
@@ -215,7 +216,7 @@ def making_a_mask() -> None:
 
 
 class GuideActivation(keras.layers.Layer):
-    """What goes wrong: not registered, it loads only with `custom_objects`."""
+    """The problem: not registered, it loads only with `custom_objects`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -226,7 +227,7 @@ class GuideActivation(keras.layers.Layer):
 
 
 def passing_the_mask() -> None:
-    """A layer that sees each step alone lets the mask pass: `MyActivation`."""
+    """A layer that processes each step alone passes it on: `MyActivation`."""
     for cls, loads in ((GuideActivation, False), (layers.MyActivation, True)):
         model = functional(embed(), cls(), layers.MaskedGlobalMaxPooling1D())
         table = np.maximum(numbers(model.weights[0]), 0.0)
@@ -242,7 +243,7 @@ def passing_the_mask() -> None:
 
 
 class GuideSoftmax(keras.layers.Layer):
-    """What goes wrong: the axis, exp(89), 0 / 0, and it insists on a mask."""
+    """The problems: the axis, exp(89), 0 / 0, and it requires a mask."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,14 +264,14 @@ def using_the_mask() -> None:
     right = predict(functional(*shared, ours), ids)[..., 0]
     show("GuideSoftmax", wrong)
     show("TemporalSoftmax", right)
-    # Theirs divides by sums over the last axis, not the steps: 1 at every real
-    # step, whatever the logits. At padding steps and in empty rows, 0 / 0.
+    # GuideSoftmax divides by sums over the last axis, not over the steps: 1 at
+    # every real step, whatever the logits, and 0 / 0 at padding steps.
     assert (wrong[ids != 0] == 1.0).all() and np.isnan(wrong[ids == 0]).all()
-    # Ours is the softmax of each row alone, and 0 elsewhere.
+    # TemporalSoftmax is the softmax of each row alone, and 0 at padding.
     weights = np.exp(predict(functional(*shared), ids)[..., 0]) * (ids != 0)
     weights[:2] /= weights[:2].sum(axis=1, keepdims=True)
     assert change(right, weights) < TOLERANCE
-    # Theirs leaves the largest logit in, and exp(89) is too large for float32.
+    # GuideSoftmax does not subtract the maximum; exp(89) overflows float32.
     large, mask = np.array([[[100.0], [101.0]]], "float32"), np.ones((1, 2))
     wrong, right = (numbers(f(large, mask=mask)) for f in (theirs, ours))
     show("GuideSoftmax of 100 and 101", wrong.ravel())
@@ -281,7 +282,7 @@ def using_the_mask() -> None:
 
 @known_warnings()
 def explicit_masks() -> None:
-    """A mask may come from outside: as an argument, or as an input."""
+    """A mask may be passed explicitly, as an argument or as an input."""
     keras.utils.set_random_seed(1)
     x = np.random.default_rng(1).normal(size=(2, 5, 3)).astype("float32")
     real = np.array([[1, 1, 0, 1, 0], [0, 1, 1, 1, 1]], bool)  # with a hole
@@ -289,8 +290,8 @@ def explicit_masks() -> None:
     lstm, attach = keras.layers.LSTM, layers.AttachMask()
     first, second, last = lstm(4, return_sequences=True), lstm(3), lstm(3)
     hidden = first(attach(steps, mask=mask))
-    # Up to Keras 3.15 an RNN hands its mask on; since 3.16 it does not, and
-    # AttachMask between the two is what still keeps the promise.
+    # Up to Keras 3.15 an RNN passes its mask on. Since 3.16 it does not, and
+    # AttachMask between the two layers is needed.
     outputs = {
         "LSTM with `mask=`": last(steps, mask=mask),
         "AttachMask, LSTM": last(attach(steps, mask=mask)),
@@ -316,7 +317,7 @@ def the_rule() -> None:
 
 def main() -> None:
     """Takes the whole tour."""
-    logging.getLogger("tensorflow").setLevel("ERROR")  # it counts compilations
+    logging.getLogger("tensorflow").setLevel("ERROR")  # it warns often
     print(f"Keras {keras.__version__} on {keras.backend.backend()}")
     ready_made = padding, making_masks, propagation, mask_by_hand
     own = changing_the_mask, making_a_mask, passing_the_mask, using_the_mask

@@ -1,16 +1,16 @@
-"""Who is speaking? And does the answer depend on the padding?
+"""Speaker identification, and whether the answer depends on the padding.
 
     KERAS_BACKEND=jax python examples/japanese_vowels.py [--plot drift.png]
 
-Trains one architecture twice on the Japanese Vowels recordings, once of plain
-Keras layers and once of ours, from the same initial weights and with the same
-explicit mask. `Conv1D` cannot use a mask; `GlobalAveragePooling1D`, the one
-pooling layer of Keras that can, is given it by hand.
+Trains one architecture twice on the Japanese Vowels recordings, once with plain
+Keras layers and once with our layers, from the same initial weights and with
+the same explicit mask. `Conv1D` cannot use a mask; `GlobalAveragePooling1D`,
+the only pooling layer of Keras that can, gets it explicitly.
 
 Then it measures the *drift*: each test recording is predicted alone, without
-any padding, and again in a batch with padding of several kinds. The drift is
-the largest change of a predicted probability, over all recordings and speakers.
-A model that obeys its mask has none.
+any padding, and again in a batch with several kinds of padding. The drift is
+the largest change in a predicted probability, over all recordings and speakers.
+A model that obeys its mask has no drift.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from side_by_side import show
 from keras_masking import layers
 
 EXTRA_STEPS = (0, 1, 5, 20, 100)
-# UCI Machine Learning Repository, https://doi.org/10.24432/C5NS47, which takes
-# them from Kudo, Toyama and Shimbo (1999), same training and test recordings.
+# From the UCI Machine Learning Repository, https://doi.org/10.24432/C5NS47,
+# after Kudo, Toyama and Shimbo (1999), with the same training and test
+# recordings.
 PUBLISHED = {
     "passing-through regions (Kudo et al. 1999)": 0.941,
     "5-state continuous hidden Markov model (ibid.)": 0.962,
@@ -35,7 +36,7 @@ PUBLISHED = {
 
 
 def build(masked: bool) -> keras.Model:
-    """The classifier, of our layers or of plain Keras layers."""
+    """The classifier, with our layers or with plain Keras layers."""
     conv = layers.MaskedConv1D if masked else keras.layers.Conv1D
     pool = (
         layers.MaskedGlobalAveragePooling1D
@@ -71,7 +72,7 @@ def paddings(zeros: np.ndarray) -> dict[str, dict[str, Any]]:
 def run(
     epochs: int = 60, seed: int = 0, console: Console | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Trains and measures both; for each, `accuracy` and `drift`."""
+    """Trains and measures both models: `accuracy` and `drift` of each."""
     *_, zeros = load()
     return compare(build, paddings(zeros), epochs, seed, console)
 
@@ -87,7 +88,7 @@ def plot(results: dict[str, dict[str, Any]], path: str) -> None:
     for (title, result), marker in zip(results.items(), ("X", "o")):
         kinds = list(result["drift"])[::-1]
         drift = np.array([result["drift"][kind] for kind in kinds])
-        # NaN stands right of 1, the largest change of a probability.
+        # NaN is drawn to the right of 1, the largest possible change.
         shown = np.where(np.isinf(drift), 10.0, np.maximum(drift, 1e-9))
         axes.plot(shown, kinds, marker, label=title, clip_on=False)
     axes.set_xscale("log")
@@ -96,7 +97,7 @@ def plot(results: dict[str, dict[str, Any]], path: str) -> None:
     axes.set_xticks(ticks, [*(f"{tick:g}" for tick in ticks[:-1]), "NaN"])
     axes.minorticks_off()
     axes.grid(axis="both", alpha=0.3)
-    axes.set_xlabel("largest change of a predicted probability")
+    axes.set_xlabel("largest change in a predicted probability")
     axes.set_title("The same recordings, more padding")
     axes.legend(loc="center")
     figure.savefig(path, dpi=150)

@@ -1,25 +1,26 @@
-"""Forecasts from a record with missing weeks, and what stands in them.
+"""Forecasts from a series with missing weeks, filled or masked.
 
     KERAS_BACKEND=jax python examples/missing_values.py
 
-The carbon dioxide in the air above Mauna Loa, week by week from 1958 to 2001,
-in parts per million; in 59 weeks nothing was measured. From a history of half
-a year to five quarters a network forecasts the next 13 weeks. So that missing
-weeks matter, more are taken out, until a third of each history is missing, by
-gaps as long as the record's own. It learns from the years before 1986, and is
-tested on those after.
+The data are the weekly concentrations of carbon dioxide in the air above Mauna
+Loa from 1958 to 2001, in parts per million; 59 weeks were not measured. From a
+history of half a year to five quarters, a network forecasts the next 13 weeks.
+To make missing weeks matter, more are removed until a third of each history is
+missing, in gaps as long as those of the series. The network is trained on the
+years before 1986 and tested on those after.
 
 A missing week is NaN. The usual way is to fill it first, here with zeros (the
 last measured value), the mean, or a line between the neighbours, for a network
-of plain Keras layers. Ours gets the NaN: `NaNMask` makes a mask of it, which
-the convolutions and the attention pooling obey.
+of plain Keras layers. The network of our layers gets the NaN: `NaNMask` makes a
+mask of it, which the convolutions and the attention pooling obey.
 
-Then it measures the *drift*, in ppm: each history is given alone, without any
-padding, and again padded, or with something else in its gaps. The drift is the
-largest change of a forecast.
+Then the example measures the *drift*, in ppm: the network forecasts from each
+history alone, without any padding, and again with padding, or with other values
+in its gaps. The drift is the largest change in a forecast.
 
-The record is smooth, so a line fills its gaps well: do not expect the mask to
-win in error. What it wins is that only what was measured has a say.
+The series is smooth, so a line fills its gaps well: do not expect a lower error
+from the mask. Its advantage is that only measured values influence the
+forecast.
 """
 
 from typing import Any
@@ -42,13 +43,13 @@ from keras_masking import layers
 HISTORY = (26, 39, 52, 65)
 AHEAD = 13
 MISSING = 0.33
-PPM = 3.0  # one unit of what the networks see
+PPM = 3.0  # one unit of the networks' inputs and outputs
 FILLINGS = ("zeros", "mean", "line")
 ERROR, IN_BATCH = "error of the forecasts, ppm", "in a padded batch"
 
 
 def load() -> tuple[np.ndarray, int]:
-    """The record, NaN where a week is missing, and the first week of 1986."""
+    """The series, NaN where a week is missing, and the first week of 1986."""
     with np.load(DATA / "co2_mauna_loa.npz") as data:
         days = np.datetime64("1986-01-01") - data["first_week"]
         return data["ppm"], int(days / np.timedelta64(7, "D")) + 1
@@ -57,12 +58,12 @@ def load() -> tuple[np.ndarray, int]:
 def windows(
     ppm: np.ndarray, weeks: range, rng: np.random.Generator
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Histories that end before each of these weeks, and what came next.
+    """Histories that end before each of these weeks, and the following values.
 
     A history has four features a week: the concentration above the last one
     measured, the distance from now in years, and the season as sine and cosine.
     """
-    # How long the gaps of the record are: from each False to the next.
+    # The lengths of the gaps in the series.
     edges = np.diff(np.isnan(ppm).astype(int), prepend=0, append=0)
     gaps = np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0)
     histories, targets = [], []
@@ -87,7 +88,7 @@ def windows(
 
 
 def fill(histories: list[np.ndarray], how: str | None) -> list[np.ndarray]:
-    """The histories with something in the missing weeks, or as they are."""
+    """The histories with their missing weeks filled, or unchanged."""
     result = [history.copy() for history in histories]
     for history in result:
         values = history[:, 0]
@@ -103,7 +104,7 @@ def fill(histories: list[np.ndarray], how: str | None) -> list[np.ndarray]:
 
 
 def attention(x: Any, mask: Any) -> Any:
-    """What `AttentionPooling1D(4, 32)` computes, of plain Keras layers."""
+    """`AttentionPooling1D(4, 32)` in plain Keras layers."""
     scores = keras.layers.Dense(32, activation="tanh")(x)
     scores = keras.layers.Dense(4, use_bias=False)(scores)
     weights = keras.layers.Softmax(axis=1)(scores, mask=mask[:, :, None])
@@ -111,7 +112,7 @@ def attention(x: Any, mask: Any) -> Any:
 
 
 def build(masked: bool) -> keras.Model:
-    """The network, of our layers or of plain Keras layers."""
+    """The network, with our layers or with plain Keras layers."""
     inputs = keras.Input((None, 4), name="steps")
     mask = keras.Input((None,), dtype="bool", name="mask")
     x = inputs
@@ -132,7 +133,7 @@ def drifts(
     how: str | None,
     reference: np.ndarray,
 ) -> dict[str, float]:
-    """Largest change of a forecast, in ppm, from that of a history alone."""
+    """The largest changes in forecasts, in ppm, from histories alone."""
     given = fill(histories, how)
 
     def drift(batch: list[np.ndarray]) -> float:
@@ -146,7 +147,7 @@ def drifts(
     }
     steps, mask = pad(histories)
     if how is None:
-        # The values that follow tell no more which weeks are missing.
+        # After filling, the values no longer show which weeks are missing.
         mask = mask & ~np.isnan(steps).any(axis=-1)
     for other in FILLINGS:
         steps, _ = pad(fill(histories, other))
@@ -157,7 +158,7 @@ def drifts(
 def run(
     epochs: int = 40, seed: int = 0, console: Console | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Trains and measures all; for each its error and `drift`."""
+    """Trains and measures all models: error and `drift` of each."""
     ppm, split = load()
     rng = np.random.default_rng(seed)
     train, targets = windows(ppm, range(max(HISTORY), split - AHEAD), rng)
@@ -189,22 +190,22 @@ def run(
 
 
 def conclude(results: dict[str, dict[str, Any]]) -> str:
-    """What the numbers say, in words."""
+    """The results in words."""
     error = results[OURS][ERROR]
     drift = max(results[OURS]["drift"].values())
     filled = {name: r for name, r in results.items() if name != OURS}
     best = min(filled, key=lambda name: filled[name][ERROR])
     moved = max(r["drift"][IN_BATCH] for r in filled.values())
     ratio = filled[best][ERROR] / error
-    verdict = "no difference worth the name"
+    verdict = "no real difference"
     if not 0.95 < ratio < 1.05:
         verdict = f"{'filling' if ratio < 1 else 'the mask'} does better"
     return (
         f"Error {error:.2f} ppm with the mask, {filled[best][ERROR]:.2f} with "
-        f"the best filling ({best}): {verdict}. What the mask is for is the "
-        f"rest: its forecasts move by {drift:.1e} ppm at most, whatever the "
-        f"padding and whatever stands in the gaps. Those of filled histories "
-        f"move by up to {moved:.2f} ppm in a padded batch."
+        f"the best filling ({best}): {verdict}. The benefit of the mask: its "
+        f"forecasts move by {drift:.1e} ppm at most, whatever the padding "
+        f"and the values in the gaps. Those of filled histories move by up to "
+        f"{moved:.2f} ppm in a padded batch."
     )
 
 

@@ -1,12 +1,12 @@
-"""What the examples share: recordings, padding, training, drift and tables.
+"""Shared by the examples: recordings, padding, training, drift and tables.
 
-The Japanese Vowels are 640 recordings of nine speakers, 12 coefficients in each
-of 7 to 29 steps. An example gives `compare` a function that builds a classifier
-of them twice, of plain Keras layers and of ours.
+The Japanese Vowels are 640 recordings of nine speakers, with 12 coefficients in
+each of 7 to 29 steps. An example passes `compare` a function that builds a
+classifier either with plain Keras layers or with our layers.
 
-The *drift* of a model is the largest change of what it predicts when a sequence
-is not alone, without any padding, but in a padded batch. A model that obeys its
-mask has none.
+The *drift* of a model is the largest change in its predictions between a
+sequence alone, without any padding, and the same sequence in a padded batch. A
+model that obeys its mask has no drift.
 """
 
 import argparse
@@ -31,8 +31,8 @@ PLAIN, OURS = "plain Keras", "keras_masking"
 def load() -> tuple[list, np.ndarray, list, np.ndarray, np.ndarray]:
     """Standardized recordings and speakers, to train and to test.
 
-    The last item is what a step of zeros becomes by standardizing: it stands
-    in the padding of everybody who pads first.
+    The last item is a standardized step of zeros: it is what padding contains
+    if the data are standardized after padding.
     """
     with np.load(DATA / "japanese_vowels.npz") as data:
         ends = np.cumsum(data["lengths"].astype("int32"))
@@ -57,8 +57,8 @@ def pad(
 ) -> list[np.ndarray]:
     """A batch padded to the longest sequence and `extra` steps more.
 
-    Padding before a sequence is a multiple of `multiple`, rounded down; what
-    is left of it comes after.
+    The length of padding before a sequence is rounded down to a multiple of
+    `multiple`; the rest comes after the sequence.
     """
     lengths = np.array([len(sequence) for sequence in sequences])[:, None]
     steps = lengths.max() + extra
@@ -77,7 +77,7 @@ def both_sides(
 ) -> dict[str, dict[str, Any]]:
     """Kinds of padding, right and left: the arguments of `pad`.
 
-    `zeros` is what a padding step of zeros becomes when all is standardized.
+    `zeros` is a standardized padding step of zeros.
     """
     result: dict[str, dict[str, Any]] = {}
     for padding, words in (("post", "right"), ("pre", "left")):
@@ -93,7 +93,7 @@ def both_sides(
 
 
 def arguments(description: str, epochs: int = 30) -> argparse.Namespace:
-    """What the command line says: `epochs` and `seed`."""
+    """The command line arguments: `epochs` and `seed`."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--seed", type=int, default=0)
@@ -112,14 +112,14 @@ def alone(model: keras.Model, sequences: list) -> np.ndarray:
 
 
 def change(predictions: np.ndarray, reference: np.ndarray) -> float:
-    """The largest difference. NaN is the largest of all."""
+    """The largest difference; NaN counts as infinite."""
     moved = np.abs(predictions - reference)
     return float(np.nan_to_num(moved, nan=np.inf).max())
 
 
 @contextmanager
 def lost_masks() -> Iterator[None]:
-    """Silences Keras where plain layers destroy a mask: it is the subject."""
+    """Silences warnings about plain layers that destroy a mask, as expected."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*destroy the mask")
         yield
@@ -145,10 +145,10 @@ def compare(
     seed: int,
     console: Console | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Trains and measures both; for each, `accuracy` and `drift`.
+    """Trains and measures both models: `accuracy` and `drift` of each.
 
-    `build(masked)` makes the classifier of our layers or of plain ones, from
-    the same initial weights; `kinds` has the arguments of `pad`.
+    `build(masked)` makes the classifier with our layers or with plain ones,
+    from the same initial weights; `kinds` has the arguments of `pad`.
     """
     train, train_speakers, test, test_speakers, _ = load()
     results = {}
@@ -187,7 +187,7 @@ def show(
     console: Console,
     title: str = "Japanese Vowels",
 ) -> None:
-    """Prints a table: the drifts below everything else."""
+    """Prints a table, with the drifts at the end."""
     backend = keras.backend.backend()
     table = Table(title=f"{title}, Keras {keras.__version__} on {backend}")
     table.add_column("")

@@ -1,24 +1,24 @@
-"""Speech of any length becomes one vector, whatever the padding.
+"""Encodes speech of any length as one vector, whatever the padding.
 
     KERAS_BACKEND=jax python examples/speech_encoder.py
 
-The shape of a speaker encoder, in small: strided convolutions with group
-normalization shorten a recording to a quarter of its steps, and statistics
-pooling, the mean and deviation of each feature over time, makes one vector of
-it (as x-vectors do, Snyder et al. 2018), from which a last layer tells nine
-speakers apart (Japanese Vowels).
+A small speaker encoder. Strided convolutions with group normalization shorten a
+recording to a quarter of its steps. Statistics pooling, the mean and deviation
+of each feature over time, makes one vector from it (as x-vectors do, Snyder et
+al. 2018), from which a last layer identifies nine speakers (Japanese Vowels).
 
-Beside it, from the same initial weights, the same network of plain Keras
-layers, with all that can be done for it by hand: its mean and deviation are
-taken over real steps, with the mask shortened as the steps are. Still padding
-enters it at three places: `Conv1D` meets it at the end of a recording,
-`GroupNormalization` counts it in its statistics, and a strided `"same"`
-convolution splits its own padding by the length of the batch, so that its
-windows shift.
+For comparison, the same network of plain Keras layers is trained from the same
+initial weights. It does what is possible without our layers: mean and deviation
+are computed over real steps, with the mask shortened like the steps. But
+padding still enters at three places. `Conv1D` reads it at the end of a
+recording, `GroupNormalization` counts it in its statistics, and the padding
+that a strided `"same"` convolution adds depends on the length of the batch, so
+that its windows shift.
 
-What no mask mends: a strided layer starts at the first column. Padding before
-a recording changes nothing if it is a multiple of the total stride, here 4;
-moved by one step, the windows hold other steps. The last row shows it.
+No mask can fix one thing: a strided layer starts at the first column. Padding
+before a recording changes nothing if its length is a multiple of the total
+stride, here 4; otherwise the windows contain other steps. The last row shows
+it.
 """
 
 from typing import Any
@@ -40,17 +40,17 @@ SHIFTED = "left, by any number of steps"
 
 
 def statistics(x: Any, mask: Any) -> Any:
-    """Mean and deviation over real steps, by hand."""
+    """Mean and deviation over real steps, in plain Keras."""
     mask = mask[:, ::TOTAL_STRIDE]
     mean = keras.layers.GlobalAveragePooling1D()(x, mask=mask)
     square = keras.layers.GlobalAveragePooling1D()(x * x, mask=mask)
-    # Below that a variance is rounding, and the slope of a root is steep.
+    # A smaller variance is rounding, where the root has a steep slope.
     deviation = ops.sqrt(ops.maximum(square - mean * mean, 1e-6))
     return keras.layers.Concatenate()([mean, deviation])
 
 
 def build(masked: bool) -> keras.Model:
-    """The encoder and a classifier, of our layers or of plain Keras layers."""
+    """Encoder and classifier, with our layers or with plain Keras layers."""
     conv, normalization = (
         (layers.MaskedConv1D, layers.MaskedGroupNormalization)
         if masked
@@ -87,7 +87,7 @@ def paddings(zeros: np.ndarray) -> dict[str, dict[str, Any]]:
 def run(
     epochs: int = 30, seed: int = 0, console: Console | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Trains and measures both; for each, `accuracy` and `drift`."""
+    """Trains and measures both models: `accuracy` and `drift` of each."""
     *_, zeros = load()
     return compare(build, paddings(zeros), epochs, seed, console)
 

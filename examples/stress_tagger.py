@@ -1,29 +1,29 @@
-"""Which sounds of a word are stressed: a tagger, and what its figures count.
+"""A tagger of stressed sounds, with a loss and a metric that ignore padding.
 
     KERAS_BACKEND=jax python examples/stress_tagger.py
 
-The CMU Pronouncing Dictionary tells how English words sound: "banana" is B AH N
-AE N AH, with the stress on the AE. A tagger reads the sounds of a word and
-gives each a tag, no stress, primary or secondary stress. It is an embedding and
-three convolutions, of plain Keras layers and of ours, from the same initial
-weights.
+The CMU Pronouncing Dictionary lists the sounds of English words: "banana" is B
+AH N AE N AH, with the stress on the AE. A tagger reads the sounds of a word and
+gives each a tag: no stress, primary or secondary stress. It consists of an
+embedding and three convolutions, and is built with plain Keras layers and with
+our layers, from the same initial weights.
 
-The first rows say how good it is: each word alone, without any padding. The
-others are what `Model.evaluate` reports of the same words, with padding to the
-left or right and in batches of different sizes.
+The first rows show how good it is on each word alone, without any padding. The
+other rows are what `Model.evaluate` reports for the same words, with padding on
+the left or right and in batches of different sizes.
 
-Plain Keras: `Conv1D` loses the mask, so padding is tagged as well, and counted.
-It is easy to tag: more of it makes both figures better, and the tagger no bit.
+Plain Keras: `Conv1D` loses the mask, so padding is tagged and counted as well.
+Padding is easy to tag: more of it improves both figures, but not the tagger.
 
 Our layers only, with the loss and the metric of Keras: the mask arrives, and
-the loss obeys it. What is reported is a mean over batches all the same, in
-which a step weighs more in a batch of short words. `Precision` looks at no mask
-and counts what stands at padding as a tag. What stands there is chance: by one
-seed it is "no stress", and the precision too good; by another it is "primary",
-and the precision far too bad.
+the loss obeys it. But the reported loss is a mean over batches, in which a step
+has more weight in a batch of short words. `Precision` ignores the mask and
+counts the tags at padding. Those depend on chance: with one seed they are "no
+stress", and the precision is too good; with another they are "primary", and the
+precision is far too bad.
 
-Ours altogether, with `MaskedLoss`, `MaskedMetric` and `LossPerStep`: what is
-true of words alone is reported of every batch.
+Our layers, `MaskedLoss`, `MaskedMetric` and `LossPerStep`: every batch reports
+the figures of the words alone.
 """
 
 import itertools
@@ -58,10 +58,10 @@ Word = tuple[np.ndarray, np.ndarray]
 
 
 def load() -> tuple[list[Word], list[Word]]:
-    """Words to train and, every fourth, to test: ids of sounds, and tags.
+    """Words for training and, every fourth, for testing: ids and tags.
 
-    Id 0 is for padding. The dictionary writes the tag of a vowel behind it:
-    0, 1 or 2.
+    Id 0 is for padding. In the dictionary, the tag of a vowel follows it: 0, 1
+    or 2.
     """
     lines = (DATA / "cmudict.txt").read_text().splitlines()
     sounds = [line.split()[1:] for line in lines]
@@ -76,7 +76,7 @@ def load() -> tuple[list[Word], list[Word]]:
     ]
     test = words[::4]
     del words[::4]
-    # Shortest first, as one sorts to pad little.
+    # Shortest first, to reduce padding.
     return words, sorted(test, key=lambda word: len(word[0]))
 
 
@@ -91,7 +91,7 @@ def pad(words: list[Word], extra: int = 0, padding: str = "post") -> list:
 
 
 def build(masked: bool) -> keras.Model:
-    """The tagger, of our layers or of plain Keras layers."""
+    """The tagger, with our layers or with plain Keras layers."""
     embed, conv = (
         (layers.CustomEmbedding, layers.MaskedConv1D)
         if masked
@@ -109,9 +109,9 @@ def build(masked: bool) -> keras.Model:
 
 
 def judges(masked: bool) -> dict[str, Any]:
-    """The loss and the metrics to compile with, ours or those of Keras."""
+    """The loss and the metrics to compile with: ours, or those of Keras."""
     loss = "categorical_crossentropy"
-    # Of the three tags the likeliest counts, be it right or wrong.
+    # The likeliest of the three tags counts, right or wrong.
     precision = keras.metrics.Precision(top_k=1, name="precision")
     if not masked:
         return {"loss": loss, "metrics": [precision]}
@@ -125,7 +125,7 @@ def judges(masked: bool) -> dict[str, Any]:
 
 
 def alone(model: keras.Model, words: list[Word]) -> np.ndarray:
-    """Tags of all sounds, one word after another, predicted without padding."""
+    """Tags of all sounds, word by word, predicted without padding."""
     result = []
     for _, group in itertools.groupby(words, key=lambda word: len(word[0])):
         ids, tags = pad(list(group))
@@ -135,7 +135,7 @@ def alone(model: keras.Model, words: list[Word]) -> np.ndarray:
 
 
 def measure(model: keras.Model, words: list[Word]) -> dict[str, Any]:
-    """What it says of words alone, and how far padding moves that."""
+    """Figures for words alone, and how far padding moves the predictions."""
     predicted = alone(model, words)
     true = np.concatenate([tags for _, tags in words])
     right = predicted.argmax(axis=-1) == true
@@ -154,7 +154,7 @@ def measure(model: keras.Model, words: list[Word]) -> dict[str, Any]:
 
 
 def evaluate(model: keras.Model, words: list[Word]) -> dict[str, float]:
-    """What `Model.evaluate` reports, by padding and by size of the batches."""
+    """What `Model.evaluate` reports, by padding and by batch size."""
     cases = {name: (128, kind) for name, kind in PADDINGS.items()}
     cases |= {"batches of 16": (16, {}), "one batch": (len(words), {})}
     precision, loss = {}, {}
@@ -171,7 +171,7 @@ def evaluate(model: keras.Model, words: list[Word]) -> dict[str, float]:
 def run(
     epochs: int = 8, seed: int = 0, console: Console | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Trains both; for each, its figures and `drift`."""
+    """Trains both models: figures and `drift` of each."""
     train, test = load()
     results: dict[str, dict[str, Any]] = {}
     with Progress(console=console, transient=True) as progress:

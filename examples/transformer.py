@@ -1,22 +1,23 @@
-"""A transformer encoder that answers the same with more padding.
+"""A transformer encoder whose output does not depend on the padding.
 
     KERAS_BACKEND=jax python examples/transformer.py
 
-Two blocks of self-attention and a feed-forward network, each added to what went
-in and normalized after it (Vaswani et al. 2017), then the mean over the steps.
-It tells nine speakers apart (Japanese Vowels), built once of plain Keras layers
-and once of ours, from the same initial weights.
+Two blocks of self-attention and a feed-forward network, each with a residual
+connection and a normalization after it (Vaswani et al. 2017), then the mean
+over the steps. The model identifies nine speakers (Japanese Vowels). It is
+built once with plain Keras layers and once with our layers, from the same
+initial weights.
 
-The plain one does what it can: its layer of positions lets the mask through,
-and attention, addition, normalization and pooling all take one. But
+The plain model does what it can: its position layer passes the mask on, and
+attention, addition, normalization and pooling all take one. But
 `MultiHeadAttention` deletes the mask of the tensor it is called with: the first
-block attends to real steps only, the second to padding as well, in training
-too. (Handed the mask as `attention_mask`, the second keeps its word with
-padding on the right.) Positions counted by column move with padding on the
+block attends only to real steps, the second also to padding, in training too.
+(If the mask is passed as `attention_mask`, the second block is right with
+padding on the right.) Positions that count columns move with padding on the
 left, and NaN in the padding spreads.
 
-Ours leave the mask where it is, count the real steps, and never look at what
-stands at the others.
+Our layers keep the mask, count real steps only, and ignore the values at all
+other steps.
 """
 
 from typing import Any
@@ -37,7 +38,7 @@ FEATURES, HEADS, HIDDEN, BLOCKS = 32, 4, 64, 2
 
 
 class Positions(keras.layers.Layer):
-    """Adds sines and cosines of the column, and lets the mask through."""
+    """Adds sines and cosines of the column, and passes the mask on."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -53,7 +54,7 @@ class Positions(keras.layers.Layer):
 
 
 def positions(x: Any, masked: bool) -> Any:
-    """The input and, added to it, where each step stands."""
+    """The input plus an encoding of the position of each step."""
     if not masked:
         return Positions()(x)
     return layers.MaskedAdd()([x, layers.MaskedSinePositionEncoding()(x)])
@@ -75,7 +76,7 @@ def block(x: Any, masked: bool) -> Any:
 
 
 def build(masked: bool) -> keras.Model:
-    """The classifier, of our layers or of plain Keras layers."""
+    """The classifier, with our layers or with plain Keras layers."""
     pool = (
         layers.MaskedGlobalAveragePooling1D
         if masked
@@ -87,7 +88,7 @@ def build(masked: bool) -> keras.Model:
     x = positions(keras.layers.Dense(FEATURES)(x), masked)
     for _ in range(BLOCKS):
         x = block(x, masked)
-    # Through the blocks the mask has come to ours; the other has to be told.
+    # Our layers passed the mask on; the plain pooling needs it explicitly.
     x = pool()(x) if masked else pool()(x, mask=mask)
     outputs = keras.layers.Dense(9, activation="softmax")(x)
     return keras.Model([inputs, mask], outputs)
@@ -96,7 +97,7 @@ def build(masked: bool) -> keras.Model:
 def run(
     epochs: int = 30, seed: int = 0, console: Console | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Trains and measures both; for each, `accuracy` and `drift`."""
+    """Trains and measures both models: `accuracy` and `drift` of each."""
     *_, zeros = load()
     return compare(build, both_sides(zeros, (0, 20)), epochs, seed, console)
 

@@ -130,7 +130,7 @@ def is_dense(x: Tensor) -> bool:
 
 
 @cache
-def _flags_of(kind: type) -> list[str]:
+def _flags_of(kind: Any) -> list[str]:
     return [flag for flag in _SPARSE_FLAGS if hasattr(kind, flag)]
 
 
@@ -183,11 +183,11 @@ def gains_by_shortcuts(x: Tensor) -> bool:
         return backend() in ("jax", "tensorflow") and _has_only_cpus()
     if torch_traces():  # before what would break its graph
         return False
+    if x.device.type != "cpu" or x.numel() < WORTHWHILE:
+        return False
     # Else a matrix product of float32 may be one of bfloat16.
     exact = _TORCH.get_float32_matmul_precision() == "highest"
-    exact = exact and not _TORCH.is_autocast_enabled("cpu")
-    large = x.device.type == "cpu" and x.numel() >= WORTHWHILE
-    return large and exact
+    return exact and not _TORCH.is_autocast_enabled("cpu")
 
 
 def torch_traces() -> bool:

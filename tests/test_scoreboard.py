@@ -39,8 +39,8 @@ def test_the_page_is_made_of_the_records() -> None:
 def test_the_readme_counts_as_the_page_does() -> None:
     kept, defects = pages.count_rows(NOW)
     readme = " ".join((DOCS.parent / "README.md").read_text().split())
-    told = f"of {len(ROWS)} rows of Keras {kept} keep the whole of it, "
-    assert f"{told}{defects} have a defect" in readme
+    said = f"of {len(ROWS)} configurations of Keras layers, {kept} keep the "
+    assert f"{said}whole contract and {defects} have a defect" in readme
 
 
 def test_the_record_has_every_row_on_three_backends() -> None:

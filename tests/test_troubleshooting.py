@@ -135,7 +135,7 @@ CALLS: dict[str, list[Callable[..., Any]]] = {
     "Output with path is not connected to inputs": [cut],
     "Could not locate class": [load],
     "A Lambda with mask= fails when it is loaded": [load_lambda],
-    "Errors of ours": [
+    "Errors of keras-masking": [
         pool(MASK[:, :5]),
         pool(np.ones((3, 6, 4), bool)),
         lambda: layers.RequireMask(name="require_mask")(X),

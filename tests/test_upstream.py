@@ -63,7 +63,7 @@ def test_a_script_shows_where_it_says(name: str) -> None:
 def test_a_script_says_everything(name: str) -> None:
     said = read(name)
     assert said["title"][-1] != "." and len(said["title"]) <= 80
-    needed = ["Shows on", "Layers", "Fix", "Way round"]
+    needed = ["Shows on", "Layers", "Fix", "Workaround"]
     assert [f for f in FIELDS if f in said and f in needed] == needed
     assert {"Where", "Where in 3.16"} & set(said)
     looked, shown = shows(LOOKED), shows(said["Shows on"])

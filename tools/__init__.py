@@ -1,4 +1,4 @@
-"""What writes pages of `docs/`: `python -m tools.make_layers`, and so on."""
+"""Generates pages of `docs/`: `python -m tools.make_layers`, and so on."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Shows the sections of our docstrings as mkdocstrings does its own."""
+"""Converts the sections of our docstrings for mkdocstrings."""
 
 import re
 from inspect import cleandoc
@@ -6,14 +6,14 @@ from typing import Any
 
 import griffe
 
-# The sections of which griffe knows nothing: entries of a name and a text.
+# Sections that griffe does not know: entries with a name and a text.
 ENTRIES = "Mask behavior|Keras layer|Keras loss|Keras metric"
 # The lines of a section.
 BODY = r":\n((?:    .*\n|\n)+)"
 
 
 class Docstrings(griffe.Extension):
-    """Words a docstring as griffe reads it."""
+    """Rewrites docstrings into a form that griffe reads."""
 
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         if obj.docstring:
@@ -24,7 +24,7 @@ class Docstrings(griffe.Extension):
 
 
 def reworded(text: str) -> str:
-    """The docstring `text`, with the names of sections that griffe knows."""
+    """The docstring `text`, with section names that griffe knows."""
     calls = "Args: Call arguments:"
     text = re.sub(r"^Call arguments:$", calls, text, flags=re.M)
     text = re.sub(rf"^(?:{ENTRIES}){BODY}", listed, text, flags=re.M)
@@ -43,6 +43,6 @@ def listed(section: re.Match) -> str:
 
 
 def shown(section: re.Match) -> str:
-    """An example as a section of griffe's: it stands at the end."""
+    """An example as a section of griffe: it is the last one."""
     body = re.sub(r"^(?=.)", "    ", section[1], flags=re.M)
     return "Examples:\n" + body.lstrip("\n")

@@ -1,4 +1,4 @@
-"""Writes `docs/checks.md` from the checks: `python -m tools.make_checks`."""
+"""Generates `docs/checks.md` from the checks: `python -m tools.make_checks`."""
 
 from keras_masking.contract import Check
 from keras_masking.contract import all_checks
@@ -10,17 +10,19 @@ HEAD = """<!-- Made from docstrings by `python -m tools.make_checks`. -->
 
 # The checks
 
-They judge [the contract](contract.md).
+They test [the contract](contract.md).
 
-*Required* is what the documentation or source of Keras states, or what makes
-real outputs wrong. *Advised* is the rest. *Information* never fails a report.
-A check is *blocked* when one that it builds on did not pass, and *n/a*, with
-the reason, when it has nothing to say of a layer: neither counts as passed.
+*Required* checks test what the documentation or source of Keras states, or what
+makes real outputs wrong. *Advised* checks test the rest. *Information* never
+fails a report. A check is *blocked* if one that it depends on did not pass, and
+*n/a*, with the reason, if it does not apply to a layer. Neither counts as
+passed.
 
-A `Case` may declare, with a `reason`, what a layer cannot keep by its meaning:
-`columns=True`, it speaks of columns of the padded array, makes the checks of
-lengths n/a; `requires_mask=True`, it raises without a mask, those that call it
-without one. A layer that then works without fails `runs-without-mask`.
+A `Case` may declare, with a `reason`, what a layer cannot keep by definition.
+`columns=True` says that the layer is defined by columns of the padded array;
+the checks of length are then n/a. `requires_mask=True` says that the layer
+raises without a mask; the checks that call it without one are then n/a, and if
+it works without a mask after all, `runs-without-mask` fails.
 """
 
 

@@ -1,4 +1,4 @@
-"""Writes `docs/layers.md` from docstrings: `python -m tools.make_layers`."""
+"""Generates `docs/layers.md` from docstrings: `python -m tools.make_layers`."""
 
 import inspect
 import re
@@ -11,9 +11,10 @@ HEAD = """<!-- Made from docstrings by `python -m tools.make_layers`. -->
 # The layers
 
 A mask is boolean, `(batch, steps)`, True at a real step. An *empty row* has no
-real step. A *window* is what one output step of a convolution or a pooling is
-computed from. Without a mask every step is real, and no mask comes out
-(generators aside). Which to take: [which layer](which_layer.md).
+real step. A *window* is the input of one output step of a convolution or a
+pooling. Without a mask every step is real, and the output has no mask either,
+except for layers that make one. To choose a layer, see
+[which layer](which_layer.md).
 """
 LINK = "[`{0}`](api/layers.md#keras_masking.layers.{0})"
 COLUMNS = ["Reads", "Emits", "Windows", "Empty row", "Padding values"]
@@ -46,7 +47,7 @@ def summary(name: str) -> str:
 
 
 def overview() -> str:
-    """A table: what each layer does, and in place of which."""
+    """A table: what each layer does, and which Keras layer it replaces."""
     rows = ["| layer | what it does | drops in for |", "|---|---|---|"]
     for name in layers.__all__:
         theirs = entries(name, "Keras layer").get("Drops in for", "")
@@ -71,7 +72,7 @@ def masks() -> str:
 
 
 def windows() -> str:
-    """Which output steps are real, of the layers whose output has others."""
+    """Which output steps are real, for layers that change the steps."""
     rows = ["| layer | real output steps |", "|---|---|"]
     for name in layers.__all__:
         if said := entries(name, "Mask behavior").get("Windows"):
@@ -80,7 +81,7 @@ def windows() -> str:
 
 
 def keras() -> str:
-    """The Keras layers that ours drop in for, and what differs."""
+    """The Keras layers that our layers replace, and what differs."""
     rows = ["| layer | drops in for | what differs |", "|---|---|---|"]
     for name in layers.__all__:
         if said := entries(name, "Keras layer"):
@@ -94,7 +95,7 @@ def page() -> str:
     return f"""{HEAD}
 {overview()}
 
-## What they do with a mask
+## Masks
 
 {masks()}
 
@@ -102,7 +103,7 @@ def page() -> str:
 
 {windows()}
 
-## In place of a layer of Keras
+## Differences from Keras layers
 
 {keras()}
 """

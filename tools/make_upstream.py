@@ -1,4 +1,4 @@
-"""Writes `docs/upstream/README.md`: `python -m tools.make_upstream`."""
+"""Generates `docs/upstream/README.md`: `python -m tools.make_upstream`."""
 
 import ast
 import re
@@ -9,9 +9,9 @@ FOLDER = DOCS / "upstream"
 LOOKED = (
     "keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)"
 )
-# Worst first; beside each script, what of ours mends it, if anything.
+# Worst first; for each script, our layers that fix it, if any.
 ORDER = {
-    "Wrong numbers, in silence": {
+    "Silently wrong numbers": {
         "multi_head_attention_deletes_mask": "MaskedMultiHeadAttention",
         "rnn_with_initial_state_ignores_mask": "KeepMask",
         "group_normalization_counts_padding": "MaskedGroupNormalization",
@@ -58,7 +58,7 @@ ORDER = {
         "batch_normalization_of_segments_fails_with_mask": "",
         "lambda_forgets_function_of_mask": "KeepMask",
     },
-    "Masks lost, and warnings that are wrong": {
+    "Lost masks and false warnings": {
         "merging_with_unmasked_input_loses_mask": (
             "MaskedAdd, MaskedMultiply, MaskedConcatenate"
         ),
@@ -74,7 +74,7 @@ ORDER = {
             "MaskedGroupQueryAttention"
         ),
     },
-    "Beside masks": {
+    "Unrelated to masks": {
         "multi_head_attention_scores_have_wrong_shape": (
             "MaskedMultiHeadAttention"
         ),
@@ -97,30 +97,31 @@ FIELDS = [
     "Layers",
     "Fix",
     "Tried",
-    "Way round",
+    "Workaround",
 ]
 HEAD = f"""<!-- Made from the scripts by `python -m tools.make_upstream`. -->
 
-# What is wrong in Keras itself
+# Defects of Keras
 
 Each script shows one defect of Keras, or a question about it, in plain Keras,
-and is ready to be filed with it: its docstring says what happens, what should,
-in which lines, and how to mend it. It prints what was expected and what was
-got, and exits with 1 where the defect shows, with 0 where it does not:
+and is ready to be filed: its docstring says what happens and what should
+happen, names the lines of Keras, and proposes a fix. The script prints the
+expected and the actual result, and exits with 1 where the defect shows and
+with 0 where it does not:
 
     KERAS_BACKEND=torch python docs/upstream/masking_discards_mask.py
 
-All were run on {LOOKED}:
-*everywhere* is where it shows on all of these. `tests/test_upstream.py` runs
-them again, and tells if a newer Keras mends one. A fix that a docstring calls
-*tried* was written into 3.15.1, together with the others.
+All were run on {LOOKED}.
+*Everywhere* means all of these. `tests/test_upstream.py` runs the scripts
+again, and fails if a newer Keras fixes one. A fix that a docstring calls
+*tried* was applied to 3.15.1, together with the others.
 """
 TAIL = """## What is not here
 
-What Keras does on purpose, or says: that convolutions, pooling in windows,
-reshaping, RMSNormalization and EinsumDense destroy the mask, with a warning;
-that an operator, `x * 2`, makes a tensor without a mask. And most of what 3.16
-has mended: the float16 of Attention on torch, the edges of AveragePooling1D on
+Intended or documented behaviour: convolutions, windowed pooling, reshaping,
+RMSNormalization and EinsumDense destroy the mask, with a warning; an operator,
+such as `x * 2`, makes a tensor without a mask. Also most of the defects that
+3.16 has fixed: float16 in Attention on torch, the edges of AveragePooling1D on
 torch, `delta` in the config of Huber, the states of a stateful Bidirectional.
 """
 
@@ -156,7 +157,7 @@ def page() -> str:
     parts = [HEAD]
     for group, scripts in ORDER.items():
         parts.append(f"## {group}\n")
-        parts.append("| what is wrong | layers | shows on | way round | ours |")
+        parts.append("| defect | layers | shows on | workaround | our layer |")
         parts.append("|---|---|---|---|---|")
         for name, ours in scripts.items():
             said = {k: " ".join(v.split()) for k, v in read(name).items()}
@@ -164,7 +165,7 @@ def page() -> str:
             where = "everywhere" if said["Shows on"] == LOOKED else where
             mends = ", ".join(f"`{o}`" for o in ours.split(", ") if o)
             cells = [f"[{said['title']}]({name}.py)", said["Layers"], where]
-            row = " | ".join([*cells, said["Way round"], mends])
+            row = " | ".join([*cells, said["Workaround"], mends])
             parts.append(f"| {row} |")
         parts.append("")
     return "\n".join([*parts, TAIL])

@@ -1,7 +1,7 @@
-"""The notebook of first steps: `python -m tools.notebook` runs it anew.
+"""The notebook of first steps: `python -m tools.notebook` runs it again.
 
-A notebook is JSON, so that nothing else is needed to run it, to show it on the
-site, and to test it. What its cells print is stored in it, as Jupyter does.
+A notebook is JSON, so nothing else is needed to run it, to show it on the site,
+and to test it. The output of its cells is stored in it, as Jupyter does.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def source(cell: dict[str, Any]) -> str:
 
 
 def stored(cell: dict[str, Any]) -> str:
-    """What the cell printed when it was run."""
+    """The stored output of a cell."""
     return "".join("".join(output["text"]) for output in cell["outputs"])
 
 
@@ -33,7 +33,7 @@ def code(notebook: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def run(notebook: dict[str, Any]) -> list[str]:
-    """What each cell of code prints, one after the other."""
+    """The output of each code cell, in order."""
     space: dict[str, Any] = {"__name__": "__main__"}
     printed = []
     for cell in code(notebook):

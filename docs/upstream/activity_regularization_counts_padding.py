@@ -1,19 +1,20 @@
-"""The penalty of activities counts the padding
+"""`activity_regularizer` counts the padding
 
 `activity_regularizer`, and the layer ActivityRegularization, sum over all
-steps, masked ones too, and divide by the batch. So a row costs more the more it
-is padded, and the weights, the row of an embedding that stands for padding
-first, are trained by it. The loss that it is added to leaves padding out.
+steps, including masked ones, and divide by the batch size. So a row costs more
+the more it is padded, and padding trains the weights, above all the row of an
+embedding that represents padding. The loss to which the penalty is added
+excludes padding.
 
-The penalty should be of real steps.
+The penalty should be computed from the real steps.
 
 Where:
     layers/layer.py:1021 "loss = self.activity_regularizer(output)"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: ActivityRegularization; every layer with `activity_regularizer`
-Fix: Set the masks of the outputs first, and give the regularizer
-    `ops.where(mask, output, 0)`.
-Way round: Zero the padding, then ActivityRegularization.
+Fix: Set the masks of the outputs first, and pass `ops.where(mask, output, 0)`
+    to the regularizer.
+Workaround: Zero the padding, then use ActivityRegularization.
 """
 
 import keras

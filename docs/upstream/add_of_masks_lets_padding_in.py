@@ -1,12 +1,12 @@
-"""Add of two masks calls a step real whose value is partly padding
+"""Add of two masked inputs calls steps real that contain padding
 
 The mask of a sum is the OR of the masks: a step is real if it is real in one
-input. But the value there is the sum with the other input's padding, whatever
-that holds. Multiply, Maximum and Minimum leave the padding out by a neutral
+input. But the value there also contains the padding of the other input,
+whatever it is. Multiply, Maximum and Minimum replace the padding by a neutral
 element; Add, Subtract, Average, and Concatenate along the features, do not.
 
-Either the padding should be left out (0 in a sum), or the step should not be
-called real.
+Either the padding should be excluded (0 in a sum), or the step should not count
+as real.
 
 Where:
     layers/merging/base_merge.py:276 "ops.logical_or(output_mask, m)"
@@ -20,7 +20,7 @@ Fix: In `Add` put 0 where an input is masked, as Multiply puts 1, and likewise
     AND the masks, as Keras 2 did.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Zero the padding of the inputs before they are merged.
+Workaround: Zero the padding of the inputs before they are merged.
 """
 
 import keras

@@ -1,10 +1,10 @@
-"""Attention takes a third mask, of the key, and does not look at it
+"""Attention accepts a third mask, for the key, and ignores it
 
 `Attention()([query, value, key], mask=[query_mask, value_mask, key_mask])`
-passes validation, and `key_mask` is not used: a step of the key that is padding
-is attended to, in silence. It is the mask that the key carries, too.
+passes validation, but `key_mask` is not used: padding steps of the key are
+silently attended to. A mask that the key carries is ignored in the same way.
 
-Either it should count as the mask of the value does, or be refused.
+It should either count like the mask of the value, or be refused.
 
 Where:
     layers/attention/attention.py:227 "v_mask = mask[1] if mask else None"
@@ -14,7 +14,7 @@ Layers: Attention, AdditiveAttention
 Fix: AND the third mask into `v_mask`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass the mask of the key as that of the value.
+Workaround: Pass the mask of the key as that of the value.
 """
 
 import keras

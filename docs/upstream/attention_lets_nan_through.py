@@ -1,15 +1,16 @@
 """Attention lets NaN at padding through to real steps
 
-A masked key gets a weight of 0, and 0 * NaN of its value is NaN, in all
-outputs. `Attention` adds to the score of such a key, too, and NaN stays NaN.
+A masked key gets a weight of 0, but 0 * NaN of its value is NaN, in all
+outputs. `Attention` also adds a bias to the score of such a key, where NaN
+stays NaN.
 
-That is how floats multiply, and nothing in the documentation excludes it. But
-a mask says that a step is not to be looked at, and the recurrent layers,
-GlobalAveragePooling1D and the statistics of BatchNormalization do leave NaN
-out, by a choice instead of a product. NaN at padding comes from a table with
-gaps, or a log or a quotient of zeros.
+This is how floats multiply, and the documentation does not exclude it. But a
+mask says that a step is to be ignored, and the recurrent layers,
+GlobalAveragePooling1D and the statistics of BatchNormalization do exclude NaN,
+by selection instead of a product. NaN at padding comes from a table with gaps,
+or from a logarithm or quotient of zeros.
 
-What is masked should not reach a real step.
+Masked values should not reach a real step.
 
 Where:
     layers/attention/attention.py:180 "ops.where(padding_mask, scores - max_v"
@@ -22,7 +23,7 @@ Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Attention, AdditiveAttention, MultiHeadAttention, GroupQueryAttention
 Fix: With a mask of the value, `value = ops.where(value_mask[..., None], value,
     0)`, and the same of the key.
-Way round: Replace NaN by a number before.
+Workaround: Replace NaN by a number before the layer.
 """
 
 import keras

@@ -1,9 +1,9 @@
 """GlobalAveragePooling1D of a row without a real step is NaN
 
-The sum of nothing is divided by a count of 0. One empty text in a batch makes
-the loss NaN, and with it all weights. The same average in `Loss` is 0.
+The empty sum is divided by a count of 0. One empty text in a batch makes the
+loss NaN, and then all weights. The same average in `Loss` is 0.
 
-It should be finite, 0 say, with a gradient of 0.
+The result should be finite, for example 0, with a gradient of 0.
 
 Where:
     layers/pooling/global_average_pooling1d.py:81 "ops.sum(float_mask,"
@@ -13,7 +13,7 @@ Layers: GlobalAveragePooling1D
 Fix: Divide by `ops.maximum(count, 1)`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Leave empty rows out of the batch.
+Workaround: Leave empty rows out of the batch.
 """
 
 import keras

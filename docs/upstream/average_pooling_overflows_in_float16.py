@@ -1,7 +1,7 @@
 """GlobalAveragePooling1D with a mask overflows in float16
 
-With a mask, sum and count are taken in the dtype of the inputs: 5000 steps of
-20 are more than float16 holds. Without one, `ops.mean` gives 20.
+With a mask, sum and count are computed in the dtype of the inputs: the sum of
+5000 steps of 20 exceeds float16. Without a mask, `ops.mean` gives 20.
 
 A mask that is True everywhere should not change the mean.
 
@@ -13,7 +13,7 @@ Layers: GlobalAveragePooling1D
 Fix: Sum in float32, and cast the quotient.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: This layer with `dtype="float32"`.
+Workaround: Use this layer with `dtype="float32"`.
 """
 
 import keras

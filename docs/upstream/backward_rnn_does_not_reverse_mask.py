@@ -1,12 +1,12 @@
-"""A backward RNN reverses the steps and not their mask
+"""A backward RNN reverses the steps but not their mask
 
 With `go_backwards=True` and `return_sequences=True` the outputs come in reverse
-order, what was padded on the right first, and the mask stays as it was: it
-calls padding real, and the steps at the end, which know most, padding. Pooling,
-attention and the loss then skip the wrong ones, in silence. Bidirectional,
-which turns the outputs round again, is right.
+order, so padding on the right comes first. The mask is not reversed: it calls
+padding real, and it calls the last steps, which have seen the most, padding.
+Pooling, attention and the loss then silently skip the wrong steps.
+Bidirectional, which reverses the outputs again, is right.
 
-The mask should be turned round with the outputs. In 3.16 there is none: see
+The mask should be reversed with the outputs. In 3.16 there is none: see
 recurrent_layers_stop_passing_mask.py.
 
 Where:
@@ -16,8 +16,8 @@ Threads: #3737, #6022
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax)
 Layers: RNN, SimpleRNN, GRU, LSTM
 Fix: `ops.flip(mask, axis=1)` in `compute_mask` if `self.go_backwards`.
-Way round: Turn the outputs round, `ops.flip(y, axis=1)`, and pass the mask of
-    the inputs on by hand.
+Workaround: Reverse the outputs, `ops.flip(y, axis=1)`, and pass on the mask of
+    the inputs explicitly.
 """
 
 import keras

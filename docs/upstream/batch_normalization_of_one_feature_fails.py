@@ -1,18 +1,18 @@
 """BatchNormalization of one feature fails with a mask on torch and JAX
 
-With a mask the moments are squeezed without an axis, so that one feature leaves
-a scalar, and the update of the moving statistics fails. TensorFlow broadcasts
-it back.
+With a mask, the moments are squeezed without an axis, so that a single feature
+gives a scalar, and the update of the moving statistics fails. TensorFlow
+broadcasts it back.
 
 Where:
     layers/normalization/batch_normalization.py:474 "ops.squeeze(mean)"
 Shows on: keras 3.12.0 (jax), 3.15.1 (torch, jax), 3.16 (torch, jax)
 Layers: BatchNormalization
-Fix: `ops.squeeze(mean, axis=self._reduction_axes)`, and the same of the
+Fix: `ops.squeeze(mean, axis=self._reduction_axes)`, and the same for the
     variance.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: None with this layer.
+Workaround: None with this layer.
 """
 
 import keras

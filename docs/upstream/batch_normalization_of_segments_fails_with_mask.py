@@ -1,11 +1,11 @@
 """BatchNormalization of frames fails with the mask of their steps
 
-Of inputs (batch, steps, segments, features) it takes a mask (batch, steps,
-segments) alone, and raises on (batch, steps). The documentation asks for one
-that is broadcastable; and the mask that a ConvLSTM or TimeDistributed layer
-hands on, up to 3.15, is (batch, steps), so a model of them fails.
+For inputs (batch, steps, segments, features) only a mask (batch, steps,
+segments) is accepted; (batch, steps) raises. The documentation requires a mask
+that is broadcastable, and the mask that a ConvLSTM or TimeDistributed layer
+passes on, up to 3.15, is (batch, steps), so a model with both fails.
 
-The mask of steps should hold for all that is in a step.
+A mask of steps should apply to everything within a step.
 
 Where:
     layers/normalization/batch_normalization.py:337 "len(inputs.shape) - 1:"
@@ -15,7 +15,7 @@ Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: BatchNormalization
 Fix: Append axes of size 1 to the mask up to the rank of the inputs, and then
     broadcast it.
-Way round: Pass the mask by hand, repeated for each segment.
+Workaround: Pass the mask explicitly, repeated for each segment.
 """
 
 import keras

@@ -1,21 +1,21 @@
 """`class_weight` of `fit` takes the steps of a sequence for its classes
 
 Targets of shape (batch, steps), the class of each step, are taken for one-hot
-rows: a row gets the weight of the *place* of its largest class. The loss then
-multiplies the values of the steps, (batch, steps), by weights of rows,
-(batch,): an error where batch and steps differ, wrong in silence where they are
-equal or the batch is one row.
+rows: the weight of a row depends on the *position* of its largest class. The
+loss then multiplies the values of the steps, (batch, steps), by weights of
+rows, (batch,). That is an error where batch and steps differ, and silently
+wrong where they are equal or the batch is one row.
 
-Each step should weigh what its class does, or `fit` should refuse targets that
+Each step should be weighted by its class, or `fit` should refuse targets that
 are not (batch,), (batch, 1) or one-hot rows.
 
 Where:
     trainers/data_adapters/data_adapter_utils.py:128 "np.argmax(y_numpy"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Model.fit
-Fix: Look the class of every integer target up, and keep the axes of `y`; where
-    the targets are floats of more than two axes, of the argmax along the last.
-Way round: Pass the weight of each step as `sample_weight`, (batch, steps).
+Fix: Look up the class of every integer target, and keep the axes of `y`; for
+    floats of more than two axes, use the argmax along the last axis.
+Workaround: Pass the weight of each step as `sample_weight`, (batch, steps).
 """
 
 import keras

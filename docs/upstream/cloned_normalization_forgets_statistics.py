@@ -1,18 +1,19 @@
 """A cloned Normalization takes weights and does not use them
 
-`clone_model` and `set_weights` carry mean and variance over, but the layer
-works with tensors made of them when it was adapted or built, so the clone
-normalizes nothing, in silence. (On torch they share memory with the variables,
-and it works.) `load_own_variables` makes them anew; `set_weights` does not.
+`clone_model` and `set_weights` copy mean and variance, but the layer uses
+tensors that were computed from them when it was adapted or built, so the clone
+silently normalizes nothing. (On torch they share memory with the variables, and
+it works.) `load_own_variables` computes these tensors again; `set_weights` does
+not.
 
 Where:
     layers/preprocessing/normalization.py:405 "reshape(self.adapt_mean,"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, jax), 3.16 (jax)
 Layers: Normalization
-Fix: Take mean and variance from the variables in `call`.
+Fix: In `call`, read mean and variance from the variables.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: `layer.finalize_state()` behind `set_weights`.
+Workaround: `layer.finalize_state()` after `set_weights`.
 """
 
 import keras

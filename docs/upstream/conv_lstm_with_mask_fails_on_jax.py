@@ -1,7 +1,7 @@
 """On JAX ConvLSTM fails with a mask
 
 The mask of a step, (batch, 1), is broadcast against outputs of (batch, width,
-features): an error, or, where width and batch agree, wrong rows in silence.
+features): an error, or, where width and batch are equal, silently wrong rows.
 TensorFlow and torch expand it to the rank of the output.
 
 Where:
@@ -12,7 +12,7 @@ Shows on: keras 3.12.0 (jax), 3.15.1 (jax), 3.16 (jax)
 Layers: ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 Fix: Append axes of size 1 to `is_masked` up to the rank of what it selects.
 Tried: 3.15.1, on JAX: the script exits with 0.
-Way round: None with this layer on JAX.
+Workaround: None with this layer on JAX.
 """
 
 import keras

@@ -1,10 +1,10 @@
-"""On TensorFlow a convolution of too few steps makes up some
+"""On TensorFlow a convolution of too few steps invents steps
 
 `DepthwiseConv1D(3)` of 2 steps, unpadded, has no output. Built for any length
-and called on TensorFlow's CPU kernels (oneDNN, the default), it has 2 steps,
-and what stands there was never computed: the kernel gives back memory in the
-shape of the input. So do SeparableConv1D and Conv1D, whose check for an empty
-output sees none. Torch raises; JAX has 0 steps; so has TensorFlow with
+and called on TensorFlow's CPU kernels (oneDNN, the default), it returns 2 steps
+whose values were never computed: the kernel returns memory in the shape of the
+input. So do SeparableConv1D and Conv1D, whose check for an empty output does
+not trigger. Torch raises; JAX has 0 steps, as has TensorFlow with
 `TF_ENABLE_ONEDNN_OPTS=0`.
 
 It should raise, as it does when it is built for that length.
@@ -17,8 +17,8 @@ Threads: #22532, #22686
 Shows on: keras 3.15.1 (tensorflow)
 Layers: Conv1D, DepthwiseConv1D, SeparableConv1D
 Fix: In Keras, compute the shape of the output before the operation, and raise
-    where it is empty. The kernel is TensorFlow's to mend.
-Way round: `padding="same"`, or rows that are long enough.
+    where it is empty. The kernel itself is for TensorFlow to fix.
+Workaround: `padding="same"`, or rows that are long enough.
 """
 
 import keras

@@ -1,11 +1,11 @@
 """Dot over the steps supports masking and sums over padding
 
-`Dot(axes=1)` sums over the steps of two sequences. It says that it supports
-masking, does not take the masks of its inputs, and returns none: padding that
-is not zero is summed like real steps. Nothing warns.
+`Dot(axes=1)` sums over the steps of two sequences. It declares that it supports
+masking, ignores the masks of its inputs, and returns none: padding that is not
+zero is summed like real steps. Nothing warns.
 
-The sum should be that of the steps that are real in both inputs; or else the
-layer should not say that it supports masking, so that Keras warns.
+The sum should be over the steps that are real in both inputs; otherwise the
+layer should not declare that it supports masking, so that Keras warns.
 
 Where:
     layers/merging/dot.py:262 "self.supports_masking = True"
@@ -15,7 +15,7 @@ Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Dot
 Fix: Take `mask=None` in `call`, and put 0 where it is False before the product
     if the step axis is summed.
-Way round: Write 0 at padding steps in front of it.
+Workaround: Write 0 at padding steps before the layer.
 """
 
 import keras

@@ -1,18 +1,19 @@
 """`model(x, mask=mask)` of a Functional model leaves the mask on `x`
 
-The mask is set on the tensor that the caller passed, and stays there. The next
-`model(x)`, without a mask, is masked, and gives another answer than before.
+The mask is set on the tensor that the caller passed, and remains there. The
+next `model(x)`, without a mask, is masked, and gives a different answer than
+before.
 
-A call should leave nothing behind.
+A call should not change its arguments.
 
 Where:
     models/functional.py:183 "backend.set_keras_mask(x, mask)"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Functional, Sequential
-Fix: Set the mask on a tensor of the model's own, `ops.copy(x)` say.
+Fix: Set the mask on a tensor of the model's own, for example `ops.copy(x)`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass `x * 1`.
+Workaround: Pass `x * 1`.
 """
 
 import keras

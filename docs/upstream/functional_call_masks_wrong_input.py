@@ -1,21 +1,21 @@
-"""Masks of inputs by name reach the wrong input of a Functional model
+"""With masks in a dict, a Functional model masks the wrong inputs
 
-A model of a list of inputs can be called with a dict: the tensors are taken by
-name, but the masks of a dict are flattened, which orders them by key. Here
-inputs `b` and `a` are masked by each other's masks, in silence.
+A model with a list of inputs can be called with a dict: the tensors are matched
+by name, but the masks of a dict are flattened, which orders them by key. Here
+the inputs `b` and `a` silently get each other's masks.
 
-Masks should go by name as the tensors do.
+Masks should be matched by name, as the tensors are.
 
 Where:
     models/functional.py:180 "masks = tree.flatten(mask)"
     models/functional.py:354 "inputs = [inputs[i.name] for i in"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Functional
-Fix: Bring `mask` into the order of the inputs by the code that does so for
-    them.
+Fix: Bring `mask` into the order of the inputs with the code that does so for
+    the inputs.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass inputs and masks as lists.
+Workaround: Pass inputs and masks as lists.
 """
 
 import keras

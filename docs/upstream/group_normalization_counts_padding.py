@@ -1,9 +1,9 @@
-"""GroupNormalization supports masking and counts the padding
+"""GroupNormalization supports masking but counts the padding
 
-Mean and variance are taken over all steps, padding included, so the values at
-real steps depend on how much padding the batch needed. `supports_masking` is
+Mean and variance are computed over all steps, including padding, so the values
+at real steps depend on how much padding the batch needed. `supports_masking` is
 True, the mask is passed on, and nothing warns. BatchNormalization, which takes
-a mask, counts real steps alone.
+a mask, counts only real steps.
 
 The statistics should be those of the real steps.
 
@@ -13,11 +13,11 @@ Where:
     layers/normalization/group_normalization.py:192 "variance = ops.moments("
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: GroupNormalization
-Fix: Take `mask=None` in `call`, and weigh the moments by it as
+Fix: Take `mask=None` in `call`, and weight the moments by it as
     `BatchNormalization._moments` does.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: None with this layer.
+Workaround: None with this layer.
 """
 
 import keras

@@ -1,8 +1,8 @@
-"""GroupQueryAttention warns that it destroys a mask which it keeps
+"""GroupQueryAttention warns that it destroys a mask that it keeps
 
-The EinsumDense layers inside do not support masking and warn, three times, that
-downstream layers will not see the mask. They do: the output carries it, and
-padding is masked. Warnings that are wrong hide those that are right.
+The inner EinsumDense layers do not support masking and warn, three times, that
+downstream layers will not see the mask. But they do: the output carries it, and
+padding is masked. False warnings hide true ones.
 
 Where:
     layers/attention/grouped_query_attention.py:303 "query = self._query_dense("
@@ -11,10 +11,10 @@ Threads: #20455
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: GroupQueryAttention
 Fix: `supports_masking = True` in EinsumDense where its equation keeps the first
-    two axes, which also keeps masks behind an EinsumDense. (Its tests expect
+    two axes, which also keeps masks after an EinsumDense. (Its tests expect
     False.)
 Tried: 3.15.1, on all three backends: the script exits with 0.
-Way round: Ignore it.
+Workaround: Ignore it.
 """
 
 import warnings

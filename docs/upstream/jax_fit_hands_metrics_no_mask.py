@@ -1,20 +1,19 @@
-"""On JAX `fit` hands metrics the predictions without their mask
+"""On JAX `fit` passes predictions to metrics without their mask
 
-The predictions leave the function that is differentiated as new tracers, which
-have no mask. So during `fit` the metrics count the padding; the loss of the
-same batch does not, nor do the metrics of `evaluate`, nor those of other
-backends.
+The predictions leave the differentiated function as new tracers, which have no
+mask. So during `fit` the metrics count the padding. The loss of the same batch
+does not, nor do the metrics in `evaluate`, nor those on other backends.
 
-`fit` with a learning rate of 0 should report what `evaluate` does.
+`fit` with a learning rate of 0 should report the same as `evaluate`.
 
 Where:
     backend/jax/trainer.py:131 "grad_fn = jax.value_and_grad("
 Shows on: keras 3.12.0 (jax), 3.15.1 (jax), 3.16 (jax)
 Layers: Model
-Fix: Return the mask beside `y_pred` in what `compute_loss_and_updates` returns,
-    and set it again in `train_step`.
+Fix: Return the mask together with `y_pred` from `compute_loss_and_updates`, and
+    set it again in `train_step`.
 Tried: 3.15.1, on JAX: the script exits with 0.
-Way round: Pass the mask as `sample_weight`, and the metrics in
+Workaround: Pass the mask as `sample_weight`, and the metrics in
     `weighted_metrics`.
 """
 

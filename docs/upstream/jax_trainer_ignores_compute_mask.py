@@ -1,9 +1,9 @@
 """On JAX `evaluate` and `fit` ignore `compute_mask` of a subclassed model
 
-The trainer of JAX runs the model by `stateless_call`, which does not ask
+The JAX trainer runs the model with `stateless_call`, which does not call
 `compute_mask` for the mask of the output, so the loss and the metrics count the
 padding. On TensorFlow and torch they do not. (Functional and Sequential models
-are not touched: their output carries the mask of its last layer.)
+are not affected: their output carries the mask of the last layer.)
 
 The loss of a model should be the same on all backends.
 
@@ -12,9 +12,9 @@ Where:
     layers/layer.py:1188 "outputs = self.call(*args, **kwargs)"
 Shows on: keras 3.12.0 (jax), 3.15.1 (jax), 3.16 (jax)
 Layers: Model
-Fix: That of stateless_call_ignores_mask.py.
+Fix: The fix in stateless_call_ignores_mask.py.
 Tried: 3.15.1, on JAX: the script exits with 0.
-Way round: Set the mask on the output within `call`, by a layer.
+Workaround: In `call`, set the mask on the output with a layer.
 """
 
 import keras

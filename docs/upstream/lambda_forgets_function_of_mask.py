@@ -1,19 +1,18 @@
-"""A Lambda layer that is loaded has lost its function of masks
+"""A Lambda layer loses its mask function when it is loaded
 
-`Lambda(function, mask=another)` saves `mask` as the config of a function, and
-`from_config` makes functions again of `function` and `output_shape`, not of
-`mask`. `compute_mask` then returns the config itself, and the next layer that
-reads a mask fails.
+`Lambda(function, mask=another)` saves `mask` as the config of a function, but
+`from_config` deserializes only `function` and `output_shape`. `compute_mask`
+then returns the config itself, and the next layer that reads a mask fails.
 
 Where:
     layers/core/lambda_layer.py:144 "config["mask"] = mask"
     layers/core/lambda_layer.py:237 "if "arguments" in config:"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Lambda
-Fix: Deserialize `mask` in `from_config` as `output_shape` is.
+Fix: Deserialize `mask` in `from_config`, as is done for `output_shape`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: A layer of one's own instead of a Lambda.
+Workaround: Use a layer of your own instead of a Lambda.
 """
 
 import keras

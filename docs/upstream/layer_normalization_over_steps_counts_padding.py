@@ -1,11 +1,11 @@
 """LayerNormalization and UnitNormalization over the steps count the padding
 
-With an `axis` that holds the steps, they normalize by statistics of all steps,
-padding included. `supports_masking` is True, the mask is passed on, and nothing
-warns.
+With an `axis` that includes the steps, they normalize by statistics of all
+steps, including padding. `supports_masking` is True, the mask is passed on, and
+nothing warns.
 
-The statistics should be those of the real steps; or with such an `axis` a layer
-should not say that it supports masking.
+The statistics should be those of the real steps; otherwise, with such an
+`axis`, the layer should not declare that it supports masking.
 
 Where:
     layers/normalization/layer_normalization.py:150 "supports_masking = True"
@@ -14,9 +14,9 @@ Where:
     layers/normalization/unit_normalization.py:43 "def call(self, inputs):"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: LayerNormalization, UnitNormalization
-Fix: `supports_masking` only where `axis` leaves the steps alone, so that there
+Fix: Set `supports_masking` only where `axis` excludes the steps, so that there
     is a warning; better, take the mask in `call`.
-Way round: Normalize over the features alone.
+Workaround: Normalize over the features only.
 """
 
 import keras

@@ -1,10 +1,10 @@
-"""A loss is NaN where a target at padding is
+"""A loss is NaN if a target at padding is NaN
 
 The values of a loss are multiplied by a weight that is 0 at padding, and 0 *
 NaN is NaN. A missing target that is masked out makes the whole loss NaN, and
-all gradients. So does MeanMetricWrapper.
+all gradients. The same holds for MeanMetricWrapper.
 
-What is masked should not count.
+Masked targets should not count.
 
 Where:
     losses/loss.py:190 "values = values * sample_weight"
@@ -14,7 +14,7 @@ Fix: `values = ops.where(sample_weight != 0, values, 0)` before the product; for
     the gradient, the same for `y_true` and `y_pred` before `call`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Write 0 into targets at padding.
+Workaround: Write 0 into targets at padding.
 """
 
 import keras

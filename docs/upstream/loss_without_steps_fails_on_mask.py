@@ -1,12 +1,12 @@
-"""A loss that has no steps, CTC say, fails when the predictions carry a mask
+"""A loss without steps, such as CTC, fails if the predictions carry a mask
 
 `Loss` multiplies the values of a loss by the mask of the predictions. CTC gives
-one value for each sequence, (batch,), and the mask is (batch, steps): an error;
-where batch and steps agree, a wrong number in silence. The mask here is True
-everywhere.
+one value for each sequence, (batch,), and the mask is (batch, steps): an error,
+or, where batch and steps are equal, silently a wrong number. The mask here is
+True everywhere.
 
-A loss that has done away with the steps cannot be masked by them: the mask
-should be left out, or handed to it.
+A loss that has reduced the steps cannot be masked by them: the mask should be
+dropped, or passed to the loss.
 
 Where:
     losses/loss.py:190 "values = values * sample_weight"
@@ -14,11 +14,11 @@ Where:
 Threads: #23228
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: CTC, and any Loss that reduces the steps
-Fix: In `Loss.__call__` drop the mask where `losses` has fewer axes than it,
-    unless its last one is of size 1.
+Fix: In `Loss.__call__`, drop the mask where `losses` has fewer axes than the
+    mask, unless the last axis of the mask has size 1.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Take the mask off: `y_pred * 1.0` behind the last layer, by a Lambda.
+Workaround: Remove the mask: `y_pred * 1.0` in a Lambda after the last layer.
 """
 
 import keras

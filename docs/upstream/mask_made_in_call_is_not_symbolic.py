@@ -1,11 +1,12 @@
-"""A mask that a layer makes in its `call` is not there symbolically
+"""A mask that a layer sets in `call` is missing symbolically
 
 SpectralNormalization and Pipeline call layers that pass the mask on, and
-ReversibleEmbedding sets it on its result. A symbolic call asks for the shape
-alone, and gives no mask: what reads masks while a graph is built sees none. The
-first two warn that they destroy the mask, which is wrong when they run.
+ReversibleEmbedding sets it on its result. A symbolic call computes only the
+shape, and gives no mask: code that reads masks while a graph is built sees
+none. The first two warn that they destroy the mask, which is false when they
+run.
 
-A mask should come from `compute_mask`, which both ways ask.
+The mask should come from `compute_mask`, which both kinds of call use.
 
 Where:
     layers/layer.py:870 "return self.compute_output_spec(*args, **kwargs)"
@@ -14,9 +15,9 @@ Where:
     layers/core/reversible_embedding.py:127 "set_keras_mask(result, mask)"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: SpectralNormalization, Pipeline, ReversibleEmbedding (not in 3.12.0)
-Fix: `supports_masking = True`, and a `compute_mask` that asks those of the
-    layers inside; in ReversibleEmbedding that of Embedding.
-Way round: Pass masks by hand to what follows.
+Fix: `supports_masking = True`, and a `compute_mask` that calls those of the
+    inner layers; in ReversibleEmbedding that of Embedding.
+Workaround: Pass masks explicitly to the next layers.
 """
 
 import keras

@@ -1,10 +1,10 @@
 """Masking discards the mask of its input
 
-A Masking layer behind another, or behind an embedding, sets its own mask in
-place of the one that was there: steps that were padding are real again. Here
-the first layer masks step 0, and writes 0 there; the second looks for -1.
+A Masking layer after another one, or after an embedding, replaces the existing
+mask with its own: padding steps become real again. Here the first layer masks
+step 0 and writes 0 there; the second looks for -1.
 
-A step that is masked should stay so.
+A masked step should stay masked.
 
 Where:
     layers/core/masking.py:58 "return ops.any(ops.not_equal(inputs,"
@@ -14,7 +14,7 @@ Layers: Masking
 Fix: AND the mask with that of the input, in `call` and in `compute_mask`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: One Masking layer that knows all.
+Workaround: Use a single Masking layer that detects all padding.
 """
 
 import keras

@@ -1,9 +1,9 @@
 """Masking(mask_value=nan) masks nothing
 
-NaN marks what is missing in most tables, and `inputs != nan` is True
-everywhere: all steps are real, and the NaN goes through, in silence.
+NaN marks missing values in most tables, and `inputs != nan` is True everywhere:
+all steps count as real, and the NaN silently passes through.
 
-A step that is NaN throughout should be masked; or such a value refused.
+A step that is NaN throughout should be masked, or such a value refused.
 
 Where:
     layers/core/masking.py:62 "ops.not_equal(inputs, self.mask_value),"
@@ -13,7 +13,7 @@ Layers: Masking
 Fix: `ops.logical_not(ops.isnan(inputs))` where `mask_value` is NaN.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Replace NaN by another number before.
+Workaround: Replace NaN by another number before the layer.
 """
 
 import keras

@@ -1,14 +1,14 @@
-"""Add and Concatenate lose the mask in silence where one input has none
+"""Add and Concatenate silently lose the mask if one input has none
 
 Adding positions, which have no mask, to embedded tokens, which have one, gives
 a sum without a mask; Concatenate along the features gives a mask that is True
-everywhere. No layer warns, since all say that they support masking. What
-follows counts the padding.
+everywhere. No layer warns, since all declare that they support masking. Later
+layers count the padding.
 
-A step that is padding in one input is no real step of the result. An input
+A step that is padding in one input is not a real step of the result. An input
 without a mask says nothing about steps, and should not overrule one that does;
-Keras 2 left it out of the merging. The tests of Keras 3 (merging_test.py)
-expect the mask to be lost, so this is a question of what was meant.
+Keras 2 ignored it when merging masks. The tests of Keras 3 (merging_test.py)
+expect the mask to be lost, so the question is what was intended.
 
 Where:
     layers/merging/base_merge.py:272 "if any(m is None for m in mask):"
@@ -17,9 +17,9 @@ Since: 3.4 for the merging (#19685)
 Threads: #19685, #19817
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Add, Subtract, Average, Multiply, Maximum, Minimum, Concatenate
-Fix: Merge the masks that are there; at the least, warn that one is lost.
-Way round: Give the positions the mask of the tokens, or pass `mask=` to what
-    follows.
+Fix: Merge the masks that exist; at the least, warn that one is lost.
+Workaround: Give the positions the mask of the tokens, or pass `mask=` to the
+    next layers.
 """
 
 import keras

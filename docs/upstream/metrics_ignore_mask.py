@@ -1,9 +1,9 @@
 """Precision, Recall, AUC, RootMeanSquaredError and others ignore the mask
 
-In `compile(metrics=[...])` some metrics count real steps alone (accuracies,
-errors: all that is a MeanMetricWrapper), others count padding too: those of the
-confusion matrix, IoU, RootMeanSquaredError, PearsonCorrelation. Nothing says
-which.
+In `compile(metrics=[...])` some metrics count only real steps (accuracies and
+errors, that is, every MeanMetricWrapper), and others count padding too: those
+of the confusion matrix, IoU, RootMeanSquaredError, PearsonCorrelation. The
+documentation does not say which.
 
 All should count the steps that the loss counts.
 
@@ -20,7 +20,7 @@ Fix: Apply `apply_mask(sample_weight, mask, dtype, reduction="sum")` in each
     `update_state`, as MeanMetricWrapper does.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass the mask as `sample_weight`, and the metric in
+Workaround: Pass the mask as `sample_weight`, and the metric in
     `weighted_metrics`.
 """
 

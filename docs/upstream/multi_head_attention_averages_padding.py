@@ -1,10 +1,10 @@
-"""MultiHeadAttention averages the padding where there is nothing to attend to
+"""MultiHeadAttention averages the padding if no key is real
 
-Where all keys are masked, the result is the mean of all values, padding, if it
-comes from the fused kernel, and 0 if scores are returned or dropout is on: the
-Softmax layer on that path zeroes such rows. So `return_attention_scores=True`,
-or training, changes the output; and the answer depends on how much padding
-there is and on what it holds.
+Where all keys are masked, the result is the mean of all values, which are
+padding, if it comes from the fused kernel, and 0 if scores are returned or
+dropout is on: the Softmax layer on that path zeroes such rows. So
+`return_attention_scores=True`, or training, changes the output, and the answer
+depends on the amount and the values of the padding.
 
 Both should be 0.
 
@@ -14,11 +14,11 @@ Where:
 Threads: #21123, #21149
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: MultiHeadAttention, GroupQueryAttention
-Fix: Behind the fused kernel, `ops.where(ops.any(attention_mask, -1), output,
-    0)` for each head and query.
+Fix: After the fused kernel, `ops.where(ops.any(attention_mask, -1), output, 0)`
+    for each head and query.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Leave empty rows out of the batch.
+Workaround: Leave empty rows out of the batch.
 """
 
 import keras

@@ -2,12 +2,12 @@
 
 `call` sets the masks of its arguments to None, on the caller's tensors.
 Whatever uses such a tensor afterwards sees no mask: the residual `Add()([x,
-attention(x, x)])`, and with it the next block, which attends to padding. It
-says nothing. In a Functional model the symbolic mask is still there; it is lost
-when the model runs.
+attention(x, x)])`, and therefore the next block, which attends to padding.
+There is no warning. In a Functional model the symbolic mask is still there; it
+is lost when the model runs.
 
-An argument should be as it was. The same model, given more padding, should give
-the same answer, as it does with GroupQueryAttention.
+A call should not change its arguments. The same model, given more padding,
+should give the same answer, as it does with GroupQueryAttention.
 
 Where:
     layers/attention/multi_head_attention.py:629 "set_keras_mask(query, None)"
@@ -17,12 +17,12 @@ Since: 3.8.0 (#20562)
 Threads: #20562
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: MultiHeadAttention
-Fix: Leave the arguments alone. The warnings that this was to silence come from
-    the EinsumDense layers inside: see
+Fix: Leave the arguments alone. The warnings that this was meant to silence come
+    from the inner EinsumDense layers: see
     group_query_attention_warns_for_nothing.py.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: GroupQueryAttention with as many heads of keys as of queries.
+Workaround: GroupQueryAttention with as many key heads as query heads.
 """
 
 import keras

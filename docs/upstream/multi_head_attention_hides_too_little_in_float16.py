@@ -1,12 +1,12 @@
-"""MultiHeadAttention hides too little in float16 where scores are large
+"""In float16 MultiHeadAttention attends to padding if real scores are low
 
-The Softmax layer writes -30000 over the scores of masked keys in float16, which
-reaches to -65504. Real scores below that lose: the padding takes all the
-weight, is zeroed afterwards, and the output is 0. It is the path with dropout,
-at inference too, and with `return_attention_scores`.
+In float16, the Softmax layer replaces the scores of masked keys by -30000, but
+float16 extends to -65504. If the real scores are below -30000, padding gets all
+the weight, which is zeroed afterwards, and the output is 0. This is the path
+with dropout, also at inference, and with `return_attention_scores`.
 
-A masked key should lose to every other. Few models have such scores; one that
-has loses the row without a sign.
+A masked key should always get the lowest score. Few models have such scores,
+but one that has them silently loses the row.
 
 Where:
     layers/activations/softmax.py:10 "return -3e4"
@@ -14,8 +14,8 @@ Where:
     layers/attention/multi_head_attention.py:474 "self._softmax(attention_score"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: MultiHeadAttention, GroupQueryAttention, Softmax
-Fix: The least number of the dtype instead of -30000.
-Way round: This layer with `dtype="float32"`.
+Fix: Use the lowest number of the dtype instead of -30000.
+Workaround: Use this layer with `dtype="float32"`.
 """
 
 import keras

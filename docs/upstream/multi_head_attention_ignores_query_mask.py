@@ -1,21 +1,21 @@
 """MultiHeadAttention overwrites its argument `query_mask`
 
-`query_mask=` is replaced by the mask that the query carries, None if there is
-none, before the output's mask is set. So a mask that is passed is lost, in
-silence, where one that is carried is passed on.
+Before the mask of the output is set, `query_mask=` is replaced by the mask that
+the query carries, or by None if it carries none. So an explicit mask is
+silently lost, while a carried one is passed on.
 
-What the caller passes should win.
+The explicit mask should win.
 
 Where:
     layers/attention/multi_head_attention.py:628 "get_keras_mask(query)"
     layers/attention/multi_head_attention.py:698 "set_keras_mask("
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: MultiHeadAttention
-Fix: `if query_mask is None: query_mask = get_keras_mask(query)`; or leave it as
-    step 6 of `Layer.__call__` filled it in.
+Fix: `if query_mask is None: query_mask = get_keras_mask(query)`; or keep the
+    value that step 6 of `Layer.__call__` filled in.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Let the query carry its mask.
+Workaround: Attach the mask to the query.
 """
 
 import keras

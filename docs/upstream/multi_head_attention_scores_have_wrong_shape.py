@@ -1,4 +1,4 @@
-"""MultiHeadAttention says a wrong shape of the scores of cross attention
+"""MultiHeadAttention reports a wrong shape for cross-attention scores
 
 `compute_output_spec` gives the scores the shape (batch, heads, target, target);
 they are (batch, heads, target, source). A model that uses them is built with
@@ -11,7 +11,7 @@ Layers: MultiHeadAttention
 Fix: The last axis is `value.shape[1]`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: `ops.reshape` to the right shape behind it.
+Workaround: `ops.reshape` to the right shape after the layer.
 """
 
 import keras

@@ -1,9 +1,9 @@
-"""A model in a model warns that it destroys the mask, and symbolically it does
+"""A nested model has no symbolic mask, and warns that it destroys it
 
 Called on a masked KerasTensor, a Functional or Sequential model warns that it
 does not support masking, and its output has no symbolic mask. When it runs, the
-mask is there. What reads masks while a graph is built, a merging layer say,
-sees none, and the warning is wrong.
+mask is there. Code that reads masks while a graph is built, for example a
+merging layer, sees none, and the warning is wrong.
 
 A model should pass masks on, symbolically too, as its layers do.
 
@@ -15,7 +15,7 @@ Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Functional, Sequential
 Fix: `supports_masking = True` for models, with a `compute_mask` that runs those
     of their layers.
-Way round: Pass masks by hand to what follows.
+Workaround: Pass masks explicitly to the next layers.
 """
 
 import warnings

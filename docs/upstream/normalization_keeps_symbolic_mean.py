@@ -1,9 +1,10 @@
 """Normalization(mean, variance) built inside a layer keeps symbolic tensors
 
-A layer without `build` builds the layers in it by a symbolic call. There
-Normalization makes tensors of its mean and variance and keeps them. The first
-real call raises on JAX and TensorFlow; on torch they are tensors of the device
-"meta", for which empty memory is taken: wrong numbers, in silence.
+A layer without `build` builds its inner layers with a symbolic call. In that
+call, Normalization creates tensors for its mean and variance and keeps them.
+The first real call raises on JAX and TensorFlow. On torch they are tensors on
+the device "meta", which are replaced by uninitialized memory: silently wrong
+numbers.
 
 A layer should not keep tensors between calls.
 
@@ -12,8 +13,9 @@ Where:
     backend/torch/core.py:204 "x = torch.empty_like(x, device=device)"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Normalization
-Fix: In `build` keep NumPy arrays of them, and make tensors of these in `call`.
-Way round: Build it by hand, in the `build` of the layer around it.
+Fix: In `build` keep NumPy arrays of them, and make tensors from these in
+    `call`.
+Workaround: Build it explicitly, in the `build` of the outer layer.
 """
 
 import keras

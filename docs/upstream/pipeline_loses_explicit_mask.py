@@ -1,18 +1,19 @@
-"""Pipeline loses a mask that is passed to it
+"""Pipeline loses an explicit mask
 
-`Pipeline([...])(x, mask=mask)` hands the mask to its first layer, if that takes
-one, and not to a layer that just passes masks on. So what follows sees none,
-and counts the padding, in silence. With the mask on `x` all is well.
+`Pipeline([...])(x, mask=mask)` passes the mask to its first layer if that takes
+one, but not to a layer that only passes masks on. So the later layers see none,
+and silently count the padding. If `x` carries the mask, the result is right.
 
-Both ways should give the same.
+Both ways should give the same result.
 
 Where:
     layers/preprocessing/pipeline.py:56 "if layer._call_has_mask_arg:"
     layers/preprocessing/pipeline.py:66 "mask = tree.map_structure("
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Pipeline
-Fix: Set the mask on the inputs, a copy of them, before the first layer.
-Way round: Make the mask by a layer, Masking say, so that `x` carries it.
+Fix: Set the mask on a copy of the inputs before the first layer.
+Workaround: Make the mask with a layer, for example Masking, so that `x` carries
+    it.
 """
 
 import keras

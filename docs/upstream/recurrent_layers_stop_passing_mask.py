@@ -1,12 +1,12 @@
 """RNN, Bidirectional and TimeDistributed no longer pass the mask on (3.16)
 
-They still use a mask, and no longer hand it to the next layer, nor to the loss.
-So a second recurrent layer, attention or pooling behind a first one counts the
-padding; there is a warning, and no way to ask for the mask. Up to 3.15 stacked
+They still use a mask, but no longer pass it to the next layer or to the loss.
+So a second recurrent layer, attention or pooling after a first one counts the
+padding; there is a warning, but no way to request the mask. Up to 3.15, stacked
 recurrent layers gave the same answer with more padding.
 
-The change was made for a crash of CTC behind a masked LSTM. The cause of that
-is in `Loss`: see loss_without_steps_fails_on_mask.py.
+The change was made because of a crash of CTC after a masked LSTM. The cause of
+that crash is in `Loss`: see loss_without_steps_fails_on_mask.py.
 
 Where in 3.16:
     layers/rnn/rnn.py:212 "self.supports_masking = False"
@@ -18,7 +18,7 @@ Shows on: keras 3.16 (torch, jax)
 Layers: RNN, SimpleRNN, GRU, LSTM, Bidirectional, TimeDistributed
 Fix: `supports_masking = True` as before, and in `Loss` no mask for losses that
     have no steps.
-Way round: Pass `mask=` by hand to each layer, and as `sample_weight` to the
+Workaround: Pass `mask=` explicitly to each layer, and as `sample_weight` to the
     loss.
 """
 

@@ -1,6 +1,6 @@
-"""ReversibleEmbedding has no mask for its logits, nor a symbolic one
+"""ReversibleEmbedding has no mask for its logits, not even a symbolic one
 
-`layer(x, reverse=True)` keeps the steps, says that it supports masking, and
+`layer(x, reverse=True)` keeps the steps, declares that it supports masking, and
 drops the mask, so the loss of a language model counts the padding. In 3.12.0 it
 computes a mask from the vectors instead, of shape (batch, steps, features).
 
@@ -14,7 +14,7 @@ Layers: ReversibleEmbedding
 Fix: In `call`, set the mask of `inputs` on `logits`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass the mask as `sample_weight`.
+Workaround: Pass the mask as `sample_weight`.
 """
 
 import keras

@@ -1,9 +1,9 @@
-"""On JAX an RNN repeats the first state for the output at masked steps
+"""On JAX an RNN repeats the first state instead of the output at masked steps
 
-At a masked step an RNN repeats the output of the step before. On JAX it takes
-the cell's first state for that, which it is for the cells of Keras. Any cell
-whose output is another one gives a wrong last output, in silence, wherever
-padding follows. TensorFlow and torch keep the output.
+At a masked step, an RNN repeats the output of the previous step. On JAX it uses
+the first state of the cell for that, which equals the output in the cells of
+Keras. Any cell with a different output silently gives a wrong last output
+wherever padding follows. TensorFlow and torch keep the output.
 
 The output should be that of the last real step.
 
@@ -11,10 +11,10 @@ Where:
     backend/jax/rnn.py:165 "# Assume the first state is the previous output."
     backend/jax/rnn.py:166 "output_tm1 = states[0]"
 Shows on: keras 3.12.0 (jax), 3.15.1 (jax), 3.16 (jax)
-Layers: RNN with a cell of one's own
-Fix: Carry the output of the step before in the scan, beside the states.
+Layers: RNN with a custom cell
+Fix: Carry the previous output in the scan, next to the states.
 Tried: 3.15.1, on JAX: the script exits with 0.
-Way round: Put the output first among the cell's states.
+Workaround: Make the output the first of the cell's states.
 """
 
 import keras

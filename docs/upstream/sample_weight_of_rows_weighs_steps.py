@@ -1,11 +1,11 @@
-"""A `sample_weight` for each row weighs the steps where both are as many
+"""A `sample_weight` for each row weights the steps if both have the same size
 
 A loss of sequences has a value for each step: (batch, steps). Weights of shape
 (batch,), which `fit` documents as one for each sample, are multiplied along the
-last axis: an error if batch and steps differ, and in silence weights of the
-steps if they are equal.
+last axis: an error if batch and steps differ, and silently weights of the steps
+if they are equal.
 
-Weights of shape (batch,) should weigh the rows.
+Weights of shape (batch,) should weight the rows.
 
 Where:
     losses/loss.py:190 "values = values * sample_weight"
@@ -15,7 +15,7 @@ Fix: Where `sample_weight` has fewer axes than `values`, append axes of size 1
     to it.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass weights of shape (batch, 1), on torch of (batch, steps).
+Workaround: Pass weights of shape (batch, 1), on torch of shape (batch, steps).
 """
 
 import keras

@@ -1,8 +1,8 @@
 """`ops.softmax` fails on a tuple of negative axes
 
-The axes that stay are those not in the tuple, and negative ones are never found
-there, so that all axes are transposed and some twice. `axis=-1` alone works.
-`ops.log_softmax` has the same code.
+The remaining axes are computed as those that are not in the tuple, and negative
+axes are never found there, so all axes are transposed, and some twice.
+`axis=-1` alone works. `ops.log_softmax` has the same code.
 
 Where:
     ops/nn.py:969 "axis_to_keep = [v for v in range(len(x.shape)) if v not in"
@@ -12,7 +12,7 @@ Layers: keras.ops.softmax, keras.ops.log_softmax
 Fix: `axis = tuple(a % len(x.shape) for a in axis)`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Positive axes.
+Workaround: Use positive axes.
 """
 
 import keras

@@ -1,12 +1,12 @@
-"""The Softmax layer takes the mask of a sequence for one of its elements
+"""The Softmax layer takes the mask of a sequence for a mask of elements
 
-Behind an embedding with `mask_zero=True`, `Softmax()` is handed the mask of the
-steps, (batch, steps), and reads it as a mask of elements of its input, (batch,
-steps, features): an error, or, where batch, steps and features agree, a softmax
-of the wrong elements in silence. `Activation("softmax")` works.
+After an embedding with `mask_zero=True`, `Softmax()` receives the mask of the
+steps, (batch, steps), and reads it as a mask of the elements of its input,
+(batch, steps, features): an error, or, where batch, steps and features are
+equal, silently a softmax of the wrong elements. `Activation("softmax")` works.
 
 The mask of steps that a tensor carries should be passed on; a softmax over the
-features leaves the steps alone.
+features does not involve the steps.
 
 Where:
     layers/activations/softmax.py:55 "def call(self, inputs, mask=None):"
@@ -14,11 +14,11 @@ Where:
 Threads: #19722, #22295
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: Softmax
-Fix: In `call` take a mask of the shape of the input without its last axis for
-    one of steps, and leave the values alone.
+Fix: In `call`, interpret a mask that has the shape of the input without its
+    last axis as a mask of steps, and leave the values unchanged.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: `Activation("softmax")`.
+Workaround: Use `Activation("softmax")`.
 """
 
 import keras

@@ -1,20 +1,20 @@
 """`stateless_call` ignores the mask of its inputs
 
 `layer.stateless_call(...)` runs `call` and not `__call__`, so no mask is filled
-in for it, and none is put on its output. The same layer gives another answer
-than when it is called: here the mean of four steps, of which two are padding.
+in, and none is set on the output. The same layer gives a different answer than
+when it is called: here the mean of four steps, of which two are padding.
 
-A stateless call should see the masks that a call sees.
+A stateless call should see the same masks as a call.
 
 Where:
     layers/layer.py:1188 "outputs = self.call(*args, **kwargs)"
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: every layer whose `call` takes a mask
-Fix: Fill in the masks before `self.call`, and set those of the outputs behind
-    it, by the code of steps 6 and 7 of `__call__`.
+Fix: Fill in the masks before `self.call`, and set those of the outputs after
+    it, with the code of steps 6 and 7 of `__call__`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass `mask=` by hand.
+Workaround: Pass `mask=` explicitly.
 """
 
 import keras

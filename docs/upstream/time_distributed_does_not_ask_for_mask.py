@@ -1,11 +1,11 @@
-"""TimeDistributed does not ask its layer for the mask of the output
+"""TimeDistributed does not compute the output mask of its layer
 
 `TimeDistributed(Embedding(..., mask_zero=True))` gives no mask, though the
-embedding by itself does. It has no `compute_mask`, and runs `call` of its
-layer, not `__call__`. Up to 3.15 it also puts a mask of (batch, segments,
-steps) on the output of a layer that has done away with the steps.
+embedding by itself does. It has no `compute_mask`, and runs `call` of its layer
+instead of `__call__`. Up to 3.15 it also puts a mask of (batch, segments,
+steps) on the output of a layer that has reduced the steps.
 
-The mask of the output should be what its layer says for each slice.
+The mask of the output should be the one that the layer computes for each slice.
 
 Where:
     layers/rnn/time_distributed.py:126 "return self.layer.call(inputs[i],"
@@ -13,11 +13,11 @@ Where:
 Threads: #4786, #22037
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: TimeDistributed
-Fix: A `compute_mask` that calls the layer's for each slice and stacks the
+Fix: A `compute_mask` that calls that of the layer for each slice and stacks the
     results.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Compute the mask from the inputs, and pass it on by hand.
+Workaround: Compute the mask from the inputs, and pass it on explicitly.
 """
 
 import keras

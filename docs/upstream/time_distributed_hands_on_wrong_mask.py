@@ -1,21 +1,23 @@
-"""TimeDistributed hands its layer the mask of the segments for one of the steps
+"""TimeDistributed passes a mask of segments to its layer as a mask of steps
 
-A layer in TimeDistributed that takes a mask is handed a slice of the outer one.
-Where that says which segments are real, (batch, segments), the slice is
-(batch,), and GlobalAveragePooling1D or LSTM, which expect (batch, steps), fail.
+If the inner layer takes a mask, TimeDistributed passes it a slice of the outer
+one. If the outer mask says which segments are real, (batch, segments), the
+slice is (batch,), and GlobalAveragePooling1D or LSTM, which expect (batch,
+steps), fail.
 
-A mask of segments says nothing about the steps within: the layer should be
-called without one.
+A mask of segments says nothing about the steps within a segment: the layer
+should be called without a mask.
 
 Where:
     layers/rnn/time_distributed.py:123 "kwargs["mask"] = mask[i]"
 Threads: #2243, #13176, #22037
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: TimeDistributed
-Fix: Hand the slice on only if it has one axis less than the slice of the input.
+Fix: Pass the slice on only if it has one axis less than the slice of the input.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass no mask to TimeDistributed, and give it to what follows.
+Workaround: Pass no mask to TimeDistributed, and pass it to the next layers
+    instead.
 """
 
 import keras

@@ -1,11 +1,11 @@
 """On torch a loss multiplies the caller's `sample_weight` by the mask, in place
 
-`sample_weight *= float_mask` writes into the tensor that was passed. The second
-loss with the same weights, of a second epoch or of another output, is wrong, in
-silence. For the same reason weights of shape (batch, 1) raise on torch, as they
-cannot grow in place, while TensorFlow and JAX take them.
+`sample_weight *= float_mask` writes into the tensor that was passed. A second
+loss with the same weights, in a second epoch or for another output, is silently
+wrong. For the same reason, weights of shape (batch, 1) raise on torch, since
+they cannot grow in place, while TensorFlow and JAX accept them.
 
-An argument should be as it was.
+A call should not change its arguments.
 
 Where:
     losses/loss.py:223 "sample_weight *= float_mask"
@@ -15,7 +15,7 @@ Layers: every Loss; MeanMetricWrapper
 Fix: `sample_weight = sample_weight * float_mask`.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: Pass a copy, of the shape of the mask.
+Workaround: Pass a copy that has the shape of the mask.
 """
 
 import keras

@@ -1,12 +1,13 @@
 """UnitNormalization of zeros has no gradient on torch and JAX
 
-`ops.normalize` takes the reciprocal root of 0 and bounds it behind, so that the
-value is 0 and the gradient 0 * inf = NaN. Padding mostly is zeros: behind a
-Dense layer without bias one padded batch makes all weights NaN, though the loss
-leaves the padding out. TensorFlow gives a finite one.
+`ops.normalize` computes the reciprocal square root of 0 and clips it
+afterwards, so that the value is 0 but the gradient is 0 * inf = NaN. Padding is
+usually zeros: after a Dense layer without bias, one padded batch makes all
+weights NaN, although the loss excludes the padding. TensorFlow gives a finite
+gradient.
 
-It should be finite. 3.16 bounds first, and is right but in float16: see
-unit_normalization_of_zeros_is_nan_in_float16.py.
+The gradient should be finite. 3.16 clips first, and is right except in float16:
+see unit_normalization_of_zeros_is_nan_in_float16.py.
 
 Where:
     layers/normalization/unit_normalization.py:44 "ops.normalize(inputs"
@@ -16,7 +17,7 @@ Threads: #23075, #23093
 Shows on: keras 3.12.0 (jax), 3.15.1 (torch, jax)
 Layers: UnitNormalization, keras.ops.normalize
 Fix: As in 3.16: `rsqrt(maximum(square_sum, epsilon * epsilon))`.
-Way round: Write a number other than 0 at padding before this layer.
+Workaround: Write a number other than 0 at padding before this layer.
 """
 
 import keras

@@ -1,10 +1,10 @@
 """UnitNormalization of zeros is NaN in float16
 
-The bound of 1e-12 is 0 in float16, and 1 / 1e-12 infinite, so a vector of zeros
-comes out as 0 * inf. Padding mostly is zeros; NaN there gets through attention
-and through anything that multiplies by a weight of 0.
+The bound of 1e-12 is 0 in float16, and 1 / 1e-12 is infinite, so a vector of
+zeros becomes 0 * inf. Padding is usually zeros; NaN there passes through
+attention and anything else that multiplies by a weight of 0.
 
-It should be 0, as in float32.
+The result should be 0, as in float32.
 
 Where:
     layers/normalization/unit_normalization.py:44 "epsilon=1e-12"
@@ -14,8 +14,8 @@ Where in 3.16:
 Threads: #23093
 Shows on: keras 3.12.0 (jax), 3.15.1 (tensorflow, torch, jax), 3.16 (torch, jax)
 Layers: UnitNormalization, keras.ops.normalize
-Fix: Take the norm in float32, and cast the quotient.
-Way round: This layer with `dtype="float32"`.
+Fix: Compute the norm in float32, and cast the quotient.
+Workaround: Use this layer with `dtype="float32"`.
 """
 
 import keras

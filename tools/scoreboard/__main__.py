@@ -1,12 +1,12 @@
 """The scoreboard: which layers keep the mask contract, on which backend.
 
-    python -m tools.scoreboard keras     checks the layers of the Keras at hand
+    python -m tools.scoreboard keras     checks the layers of this Keras
     python -m tools.scoreboard others    checks those of the packages around it
-    python -m tools.scoreboard check     ten rows anew, against what is known
+    python -m tools.scoreboard check     compares ten rows with the record
     python -m tools.scoreboard pages     writes the page from the records
 
-The first two write a record and the page; the site makes the report of each
-failure from the record.
+The first two write a record and the page; the site generates the report of the
+failures from the record.
 """
 
 import sys
@@ -54,7 +54,7 @@ def make(what: str) -> int:
 
 
 def check() -> int:
-    """Ten rows anew: whether they are what the record says."""
+    """Runs ten rows again and compares them with the record."""
     reports = records.run("keras_layers.py:TEN")
     known = archive.load(records.file_of(records.keras_of(reports)))
     reports = records.expect(reports, known, FAMILIES["keras"])

@@ -1,9 +1,9 @@
-"""Records as files, and whole reports in them, from which pages are made.
+"""Record files, with the reports from which pages are made.
 
-A record has one row a line, so that a diff shows the rows that changed. Of the
-versions that have a page it holds the report as well: a character for each
-check that was not passed, and each distinct text once. It is read without
-Keras, because the site is built without it.
+A record has one row per line, so that a diff shows the rows that changed. For
+versions that have a page it also holds the report: a character for each check
+that did not pass, and each distinct text once. It is read without Keras,
+because the site is built without it.
 """
 
 import json

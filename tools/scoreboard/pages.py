@@ -23,7 +23,7 @@ from tools.scoreboard.rows import every_row
 PAGE = DOCS / "scoreboard.md"
 NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
-# The release that the page is about, and what it is compared with.
+# The release that the page is about, and those that it is compared with.
 RELEASE, OLDEST, NEXT = "3.15", "3.12", "3.16"
 
 HEAD = """<!-- Made from its records by `python -m tools.scoreboard pages`. -->
@@ -32,45 +32,45 @@ HEAD = """<!-- Made from its records by `python -m tools.scoreboard pages`. -->
 
 {made}
 
-Which layers keep the [mask contract](contract.md), on which backend, in
-which version. Each row is a layer as it is written, run through
-[every check](checks.md) of the kit that is required or advised, on three
-backends. **Of {rows} rows {keeps} keep the whole contract on all of them,
-{defects} have a [defect](#what-breaks-them) on one at least, {rest} break it by
-what Keras warns of or leaves open alone.**
+This page shows which layers keep the [mask contract](contract.md), by backend
+and version. Each row is a layer with its arguments, run through [every
+check](checks.md) of the kit that is required or advised, on three backends.
+**Of {rows} rows, {keeps} keep the whole contract on all backends, {defects}
+have a [defect](#what-breaks-them) on at least one, and {rest} break it only in
+ways that Keras warns about or leaves open.**
 
-✓ 37: the layer keeps it, in all 37 checks that ran. ✗ 3/38: it breaks it, in 3
-of 38. A check that builds on a failed one does not run, so few failures may be
-bad ones: read what breaks. Where the backends differ from each other, that is
-one of the failures of each. Another version is the *same*, *differs* in what
-fails, or breaks (✗) what {release} keeps:
-[how](#what-changed-between-versions).
+✓ 37: the layer keeps the contract in all 37 checks that ran. ✗ 3/38: it fails 3
+of 38 checks. A check that depends on a failed one does not run, so a few
+failures may be serious ones: read what breaks. Where the backends give
+different numbers, this counts as a failure of each. The columns of other
+versions say *same*, *differs* (other checks fail), or ✗ (the version breaks
+what {release} keeps): [details](#what-changed-between-versions).
 
-What fails here is known, with its reason: the kit runs it as an expected
-failure, so that a change in Keras shows as an unexpected pass.
-The [report]({report}) of the site has each failure's numbers and a script.
+All failures shown here are known, with their reasons. The kit runs them as
+expected failures, so that a fix in Keras shows as an unexpected pass. The
+[report]({report}) on the site has the numbers of each failure and a script.
 [Which layer](which_layer.md) says what to use instead.
 """
 VERSIONS = """## What changed between versions
 
-Checks that fail in a version and do not in {release}, and the other way round:
-a check that does not fail holds, or did not run, since one that it builds on
-fails or there is no mask left to judge. A row that is not here is as in
-{release}.
+Checks that fail in a version but not in {release}, and the other way round. A
+check that does not fail either passes or did not run, because one that it
+depends on fails or there is no mask left to check. Rows that are not listed are
+the same as in {release}.
 """
 KINDS = {
     "defect": "A defect",
     "choice": "A choice",
     "question": "A question",
-    "mended": "A defect that newer versions do not have",
-    "package": "A matter of the package",
+    "mended": "A defect that newer versions have fixed",
+    "package": "A property of the package",
 }
 WHY = """## What breaks them
 
-A *defect* gives wrong numbers or an error where Keras promises otherwise, or in
-silence. A *choice* is what Keras documents or warns of. A *question* is what it
-neither promises nor tells. [Scripts in plain Keras](upstream/README.md) show
-them, ready to be filed or asked.
+A *defect* gives wrong numbers or an error, silently or where Keras promises
+otherwise. A *choice* is behaviour that Keras documents or warns about. A
+*question* is behaviour that Keras neither promises nor documents. [Scripts in
+plain Keras](upstream/README.md) show the defects and questions.
 """
 
 
@@ -100,7 +100,7 @@ def page() -> str:
         "## Packages around Keras\n",
         f"Checked on {others['date']}: Keras {others['keras']}, "
         f"{_with(others, packages=True)}. "
-        f"The [report]({PAGES['others']}) of the site.\n",
+        f"The [report]({PAGES['others']}) on the site has the details.\n",
         *_tables(other_layers.FAMILIES, others, {}),
         VERSIONS.format(release=now["keras"]),
         *_changes(families, now, old, new),
@@ -184,7 +184,7 @@ def _cell(seen: Any) -> str:
 
 
 def _against(now: Record, known: Record, name: str) -> str:
-    """A version in a word, beside the one that the page is about."""
+    """A version in a word, compared with the one that the page is about."""
     seen = _by_backend(known, name)
     if not seen:
         return "not there"
@@ -196,7 +196,7 @@ def _against(now: Record, known: Record, name: str) -> str:
 
 
 def _changes(families: Families, now: Record, *others: Record) -> Iterator[str]:
-    """A line for the rows of a version that changed alike."""
+    """One line for all rows of a version with the same changes."""
     for known in others:
         yield f"### Keras {known['keras']}\n"
         yield f"Checked on {known['date']}: {_with(known)}.\n"
@@ -204,7 +204,7 @@ def _changes(families: Families, now: Record, *others: Record) -> Iterator[str]:
         for row in every_row(families):
             for change in _change(now, known, row):
                 alike.setdefault(change, []).append(_label(row))
-        yield _row(["layers", "on", "fails too", "does not fail"])
+        yield _row(["layers", "on", "also fails", "does not fail"])
         yield _row(["---"] * 4)
         for change, labels in alike.items():
             yield _row(["; ".join(labels), *change])
@@ -214,7 +214,7 @@ def _changes(families: Families, now: Record, *others: Record) -> Iterator[str]:
 def _change(
     now: Record, known: Record, row: Row
 ) -> Iterator[tuple[str, str, str]]:
-    """The backends that changed alike, and the checks."""
+    """The backends with the same changes, and the checks."""
     here, there = _by_backend(now, row.name), _by_backend(known, row.name)
     if not there:
         yield "all", "not in this version", ""

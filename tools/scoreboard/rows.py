@@ -23,16 +23,16 @@ IDS = np.array(
 
 @dataclass(frozen=True)
 class Row:
-    """A layer as it is written after `layers.`, and how it is called.
+    """A layer as written after `layers.`, and how it is called.
 
     Args:
         call: The call that makes it.
-        because: The names of what is known to break it, see `causes.py`.
-        what: What tells it from a row that is written alike.
+        because: The names of the causes that break it, see `causes.py`.
+        what: A note that distinguishes rows with the same call.
         role: As in `Case`.
         inputs: As in `Case`.
         call_kwargs: As in `Case`.
-        helper: What the call names and the module does not have.
+        helper: Something that the call names and the module lacks.
         module: Where `layers` is imported from.
     """
 
@@ -80,7 +80,7 @@ def every_row(families: Mapping[str, list[Row]]) -> list[Row]:
 
 
 def cases(families: Mapping[str, list[Row]]) -> list[Case]:
-    """The cases of what the packages at hand have."""
+    """The cases for all layers in the installed packages."""
     found = []
     for row in every_row(families):
         try:
