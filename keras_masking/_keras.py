@@ -125,7 +125,8 @@ def is_dense(x: Tensor) -> bool:
     history = getattr(x, "_keras_history", None)
     if history is not None and not isinstance(history.operation, InputLayer):
         return True  # Keras says of `x * 2.0` that it is sparse
-    flags = _SPARSE_FLAGS if isinstance(x, KerasTensor) else _flags_of(type(x))
+    kind: Any = type(x)
+    flags = _SPARSE_FLAGS if kind is KerasTensor else _flags_of(kind)
     return not any([getattr(x, flag, False) is True for flag in flags])
 
 

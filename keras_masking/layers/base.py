@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -43,7 +44,8 @@ class MaskAware(keras.layers.Layer):
         # Here and not in `call`: Keras would convert these first, and fail
         # with an error of the backend.
         check_inputs(self.who, inputs)
-        kwargs |= self.by_name((inputs, mask), args, kwargs)
+        if args:
+            kwargs |= self.by_name((inputs, mask), args, kwargs)
         listed = isinstance(inputs, (list, tuple))
         if listed:
             masks = self.read_masks(inputs, mask)
@@ -77,8 +79,6 @@ class MaskAware(keras.layers.Layer):
 
         Keras lets nothing but tensors be passed by position.
         """
-        if not more:
-            return {}
         signature = inspect.signature(self.call)
         signature.bind(*first, *more, **kwargs)  # else a TypeError says why
         return dict(zip([*signature.parameters][len(first) :], more))
@@ -94,7 +94,7 @@ class MaskAware(keras.layers.Layer):
             set_mask(x, mask)
         return x
 
-    @property
+    @cached_property
     def who(self) -> str:
         """How a message names this layer."""
         return self.who_of(self.name)

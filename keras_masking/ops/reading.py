@@ -257,7 +257,12 @@ def of_each_number(x: Tensor, mask: Tensor | None) -> Tensor | None:
 
 def expanded(mask: Tensor, ndim: int) -> Tensor:
     """`mask` with axes of size 1 on the right, up to `ndim` axes."""
-    for _ in range(ndim - len(mask.shape)):
+    missing = ndim - len(mask.shape)
+    if missing <= 0:
+        return mask
+    if not isinstance(mask, keras.KerasTensor):
+        return mask[(..., *[None] * missing)]  # faster on PyTorch
+    for _ in range(missing):  # can be saved, which an index cannot be
         mask = ops.expand_dims(mask, -1)
     return mask
 
