@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_masking._keras import KEEPS_MASKS_OF_CASTS
 from keras_masking._keras import get_mask
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -153,12 +154,12 @@ class AttendingArguments(Attending):
         inputs = self._given(query, value, key)
         check_inputs(self.who, inputs)
         # Here and not in `call`: Keras would convert these first.
-        masks = self._read(inputs, (query_mask, value_mask, key_mask), False)
-        for name, mask in zip(("query", "value", "key"), masks):
-            if mask is not None:
+        masks = self._read(inputs, (query_mask, value_mask, key_mask))
+        named = zip(("query", "value", "key"), [*inputs, value], masks)
+        for name, x, mask in named:
+            if mask is not get_mask(x):  # Keras finds what is carried
                 kwargs[f"{name}_mask"] = mask
         if attention_mask is not None:
-            masks += [get_mask(x) for x in inputs]
             if self._is_for_keras(inputs, masks, attention_mask):
                 mask = check_attention_values(attention_mask, self.who)
             else:
@@ -166,8 +167,9 @@ class AttendingArguments(Attending):
                     attention_mask, query, value, self.who
                 )
             kwargs["attention_mask"] = mask
-        inputs = [self._cast(x) for x in inputs]
-        return super(MaskAware, self).__call__(*inputs, **kwargs)
+        if not KEEPS_MASKS_OF_CASTS:
+            inputs = [self._cast(x) for x in inputs]
+        return self.call_trusting(masks, *inputs, **kwargs)
 
     def _is_for_keras(
         self, inputs: list[Tensor], masks: list[Any], attention_mask: Any
@@ -184,15 +186,11 @@ class AttendingArguments(Attending):
         self,
         inputs: list[Tensor],
         masks: tuple[Tensor | None, ...],
-        carried: bool = True,
     ) -> list[Tensor | None]:
-        owners = [*inputs, inputs[1]][:3]  # without a key the values are it
-        read = [
-            None
-            if mask is None and (not carried or i == len(inputs))
-            else self.read_mask(x, mask)
-            for i, (x, mask) in enumerate(zip(owners, masks))
-        ]
+        read = [self.read_mask(x, mask) for x, mask in zip(inputs, masks)]
+        if len(inputs) == 2:  # without a key the values are it
+            key = masks[2]
+            read.append(None if key is None else self.read_mask(inputs[1], key))
         if any(mask is not None for mask in read):
             self.check_ranks(inputs)
         return read

@@ -59,13 +59,19 @@ class MaskAware(keras.layers.Layer):
             kwargs["mask"] = masks if listed else masks[0]
         if not KEEPS_MASKS_OF_CASTS:
             inputs = keras.tree.map_structure(self._cast, inputs)
+        return self.call_trusting(masks, inputs, **kwargs)
+
+    def call_trusting(
+        self, masks: Sequence[Any], *inputs: Any, **kwargs: Any
+    ) -> Any:
+        """Keras' `__call__`, in which `masks` are not checked again."""
         if torch_traces():  # PyTorch would break its graph at what follows
-            return super().__call__(inputs, **kwargs)
+            return super().__call__(*inputs, **kwargs)
         # Past Keras, which tracks what is set. Two threads may overwrite each
         # other's: then one of them checks once more.
         object.__setattr__(self, "_checked", masks)
         try:
-            return super().__call__(inputs, **kwargs)
+            return super().__call__(*inputs, **kwargs)
         finally:
             object.__setattr__(self, "_checked", ())
 
