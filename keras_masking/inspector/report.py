@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_masking._moved import moved
 from keras_masking.inspector.data import ReportData
 from keras_masking.inspector.reports import html
 from keras_masking.inspector.reports import picture
@@ -71,3 +72,9 @@ class MaskReport(ReportData):
             ImportError: If matplotlib is missing.
         """
         picture.draw(self, path)
+
+
+_DATA = ("CallRecord", "Drift", "OutputRecord", "TensorRecord")
+__getattr__ = moved(
+    __name__, {name: f"keras_masking.inspector.data.{name}" for name in _DATA}
+)

@@ -1,0 +1,29 @@
+"""Old names, which work for one more minor release and say so."""
+
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+def moved(module: str, homes: dict[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a module whose names have moved.
+
+    Args:
+        module: The module, its `__name__`.
+        homes: Each old name, and the path of what it is now.
+    """
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(
+            f"`{module}.{name}` is now `{homes[name]}`. The old name goes with "
+            "the minor release after the next.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        home, _, new = homes[name].rpartition(".")
+        return getattr(import_module(home), new)
+
+    return find
