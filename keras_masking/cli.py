@@ -217,7 +217,7 @@ def _show(reports: summary.Reports) -> None:
     table = Table("layer", "role", *reports)
     for row in summary.matrix(reports):
         table.add_row(*map(_plain, row))
-    bad = summary.breaches(reports)
+    bad = summary.violations(reports)
     for backends, result in bad:
         click.echo(f"{result}\n    on      {', '.join(backends)}\n")
     _print(table)

@@ -31,7 +31,7 @@ _checks: dict[str, "Check"] = {}
 
 @dataclass(frozen=True)
 class Check:
-    """A rule, and the function that raises `Breach` when it is broken."""
+    """A rule, and the function that raises `ContractViolation` when it is broken."""
 
     id: str
     level: str

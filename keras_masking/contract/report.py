@@ -16,7 +16,7 @@ RAN = ("pass", "fail", "xfail", "xpass")
 
 
 class MaskContractError(AssertionError):
-    """A layer breaks the mask contract. The message names every breach."""
+    """A layer breaks the mask contract. The message names every violation."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Report:
         return bool(self.ran) and not self.failures
 
     def raise_for_failures(self) -> None:
-        """Raises one `MaskContractError` that names every breach.
+        """Raises one `MaskContractError` that names every violation.
 
         Checks of the level "information" never raise. A report in which no
         check ran does.

@@ -14,9 +14,9 @@ import keras
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.reproduce import script
 from keras_masking.contract.harness.roles import infer_role
@@ -184,27 +184,29 @@ class Run:
         self.seed = seed
         self.torch_compile = torch_compile
         self.status: dict[str, str] = {}
-        self._small: dict[tuple[int, int, int], Bench] = {}
+        self._small: dict[tuple[int, int, int], LayerHarness] = {}
         case.make()  # a target that makes no layer is an error at once
         with warnings.catch_warnings(action="ignore"):
-            self.bench = self._bench()
+            self.harness = self._new_harness()
         self.report = Report(
             case.name,
-            self.bench.role,
+            self.harness.role,
             case.role is None,
             keras.backend.backend(),
             versions(),
         )
 
-    def _bench(self, shape: tuple[int, int, int] | None = None) -> Bench:
-        bench = Bench(self.case, shape, self.seed)
-        bench.torch_compile = self.torch_compile
+    def _new_harness(
+        self, shape: tuple[int, int, int] | None = None
+    ) -> LayerHarness:
+        harness = LayerHarness(self.case, shape, self.seed)
+        harness.torch_compile = self.torch_compile
         try:
-            bench.role = self.case.role or infer_role(bench)
+            harness.role = self.case.role or infer_role(harness)
         except CallFailed:
             # Let `runs-with-mask` say so.
-            bench.role = self.case.role or "unknown"
-        return bench
+            harness.role = self.case.role or "unknown"
+        return harness
 
     def __call__(self, check: Check, reason: str | None = None) -> Result:
         start = time.perf_counter()
@@ -220,7 +222,7 @@ class Run:
         return result
 
     def _judge(self, check: Check) -> Result:
-        role = self.bench.role
+        role = self.harness.role
         if role != "unknown" and role not in check.roles:
             return self.result(check, "n/a", reason=f"a layer that {role}")
         for before in check.after:
@@ -232,54 +234,56 @@ class Run:
                 return self.result(
                     check, "blocked", reason=f"{before} did not pass"
                 )
-        breach = self._run(check, self.bench)
-        if breach is None:
+        violation = self._run(check, self.harness)
+        if violation is None:
             return self.result(check, "pass")
-        if isinstance(breach, NotApplicable):
-            return self.result(check, "n/a", reason=str(breach))
-        if not isinstance(breach, Breach):
-            text = f"{type(breach).__name__}: {breach}"
+        if isinstance(violation, NotApplicable):
+            return self.result(check, "n/a", reason=str(violation))
+        if not isinstance(violation, ContractViolation):
+            text = f"{type(violation).__name__}: {violation}"
             return self.result(check, "kit-error", seen=text)
-        return self._tell(check, breach)
+        return self._tell(check, violation)
 
-    def _run(self, check: Check, bench: Bench) -> Exception | None:
+    def _run(self, check: Check, harness: LayerHarness) -> Exception | None:
         try:
-            check.run(bench)
+            check.run(harness)
         except Exception as error:
             return error
         return None
 
-    def _tell(self, check: Check, breach: Breach) -> Result:
+    def _tell(self, check: Check, violation: ContractViolation) -> Result:
         """A failure with the smallest inputs that still show it."""
-        bench = self.bench
+        harness = self.harness
         for shape in SMALLER:
-            if not _fits(bench, shape):
+            if not _fits(harness, shape):
                 continue
             try:
                 if shape not in self._small:
-                    self._small[shape] = self._bench(shape)
+                    self._small[shape] = self._new_harness(shape)
                 small = self._small[shape]
-                if small.role != bench.role:
+                if small.role != harness.role:
                     continue  # too small to see what the layer does
                 error = self._run(check, small)
             except Exception:
                 continue
-            if type(error) is type(breach) and isinstance(error, Breach):
-                bench, breach = small, error
+            if type(error) is type(violation) and isinstance(
+                error, ContractViolation
+            ):
+                harness, violation = small, error
                 break
-        got = self.bench.received()
+        got = self.harness.received()
         told = "not called" if got is None else "yes" if got else "no"
         where = f"call received the mask: {told}"
         return self.result(
             check,
             "fail",
-            seen=breach.seen,
-            where="; ".join(p for p in (breach.where, where) if p),
+            seen=violation.seen,
+            where="; ".join(p for p in (violation.where, where) if p),
             cause=check.cause,
             right=check.right,
             smallest="inputs "
-            + " and ".join(str(x.shape) for x in bench.batch.leaves),
-            script=script(self.case, bench, check.id),
+            + " and ".join(str(x.shape) for x in harness.batch.leaves),
+            script=script(self.case, harness, check.id),
         )
 
     def result(self, check: Check, status: str, **texts: Any) -> Result:
@@ -293,6 +297,6 @@ class Run:
         )
 
 
-def _fits(bench: Bench, shape: tuple[int, int, int]) -> bool:
-    leaves = bench.batch.leaves
+def _fits(harness: LayerHarness, shape: tuple[int, int, int]) -> bool:
+    leaves = harness.batch.leaves
     return all(a <= b for leaf in leaves for a, b in zip(shape[:2], leaf.shape))

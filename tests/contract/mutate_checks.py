@@ -29,7 +29,7 @@ ELSEWHERE = {"cross-backend"}
 @contextmanager
 def disabled(name: str) -> Iterator[None]:
     check = registry._checks[name]
-    registry._checks[name] = replace(check, run=lambda bench: None)
+    registry._checks[name] = replace(check, run=lambda harness: None)
     try:
         yield
     finally:

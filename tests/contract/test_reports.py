@@ -92,10 +92,10 @@ def test_a_failing_information_is_no_failure() -> None:
     assert summary.outcome(those) == "information 1"
 
 
-def test_breaches_are_told_once_with_their_backends() -> None:
+def test_violations_are_told_once_with_their_backends() -> None:
     bad = result("pad-value", "fail", seen="seen")
     told = {b: [report(bad, backend=b)] for b in ("jax", "torch")}
-    assert summary.breaches(told) == [(["jax", "torch"], bad)]
+    assert summary.violations(told) == [(["jax", "torch"], bad)]
 
 
 def test_two_layers_of_one_name_stay_apart() -> None:
@@ -109,9 +109,9 @@ def test_two_layers_of_one_name_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
-        ("pass", ("pass", "No breach in 1 layer.")),
-        ("xfail", ("xfail", "No breach in 1 layer, but known ones in 1.")),
-        ("xpass", ("fail", "Breaches in 1 of 1 layer.")),
+        ("pass", ("pass", "No violation in 1 layer.")),
+        ("xfail", ("xfail", "No violation in 1 layer, but known ones in 1.")),
+        ("xpass", ("fail", "Violations in 1 of 1 layer.")),
         ("kit-error", ("kit-error", "The kit failed on 1 of 1 layer.")),
         ("n/a", ("blocked", "No check ran on 1 of 1 layer.")),
     ],
@@ -121,7 +121,7 @@ def test_verdict(status: str, verdict: tuple[str, str]) -> None:
     assert summary.verdict(those) == verdict
     assert summary.verdict({})[0] == "blocked"
     sums = summary.verdict(reports())
-    assert sums == ("fail", "Breaches in 2 of 4 layers, known ones in 1.")
+    assert sums == ("fail", "Violations in 2 of 4 layers, known ones in 1.")
 
 
 # JSON: what the others are made of.
@@ -183,7 +183,7 @@ def test_what_is_no_character_is_written(tmp_path: Path, suffix: str) -> None:
 def test_markdown_is_short_first() -> None:
     text = writers.as_markdown(reports(), ["a:Pool(2)"], "run me")
     head, *folded = text.split("<details>")
-    assert "Breaches in 2 of 4 layers, known ones in 1." in head
+    assert "Violations in 2 of 4 layers, known ones in 1." in head
     assert "checks that ran: jax 8 (2 failed)" in head
     assert (
         "| Pool(2) | reduces (inferred) | FAIL 1 of 2 | FAIL 2 of 2 |" in head
@@ -253,7 +253,7 @@ def test_the_page_tells_everything() -> None:
     told = Elements(text).text
     for word in (
         "Mask contract",
-        "Breaches in 2 of 4 layers, known ones in 1.",
+        "Violations in 2 of 4 layers, known ones in 1.",
         "keras-masking check 'a:Pool(2)'",
         "keras-masking 0.1.0 · keras 3.15.1 · jax 1.2 · torch 1.2",
         summary.last_line(reports()),
@@ -297,7 +297,7 @@ def test_a_text_of_several_backends_stands_once() -> None:
     assert [text.count(f"8 on {b}") for b in BACKENDS] == [1, 1, 1]
 
 
-def test_breaches_are_told_first() -> None:
+def test_violations_are_told_first() -> None:
     those = report(
         result("mask-kept", "n/a", reason="it has none"),
         failing("pad-value"),

@@ -114,12 +114,12 @@ def test_nothing_ran_is_a_failure() -> None:
 
 
 def test_a_fault_of_the_kit_is_not_one_of_the_layer() -> None:
-    def fail(bench: Any) -> None:
+    def fail(harness: Any) -> None:
         raise KeyError("oops")
 
     run = Run(Case(layers.FirstStep))
     texts = ("statement", "why", "cause", "wrong", "right")
-    check = Check("mine", "required", (run.bench.role,), (), fail, *texts)
+    check = Check("mine", "required", (run.harness.role,), (), fail, *texts)
     result = run(check)
     assert result.status == "kit-error"
     assert result.counts

@@ -58,7 +58,7 @@ def check() -> int:
     reports = records.run("keras_layers.py:TEN")
     known = archive.load(records.file_of(records.keras_of(reports)))
     reports = records.expect(reports, known, FAMILIES["keras"])
-    for backends, result in summary.breaches(reports):
+    for backends, result in summary.violations(reports):
         print(f"{result}\n    on      {', '.join(backends)}\n")
     print(summary.last_line(reports))
     return summary.exit_code(reports)

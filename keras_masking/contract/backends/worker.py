@@ -236,22 +236,24 @@ def _outputs(case: Any, inputs: Any) -> dict[str, Any]:
     """
     import numpy as np
 
-    from keras_masking.contract.harness.layer_harness import Bench
+    from keras_masking.contract.harness.layer_harness import LayerHarness
 
-    bench = Bench(case if inputs is None else replace(case, inputs=inputs))
+    harness = LayerHarness(
+        case if inputs is None else replace(case, inputs=inputs)
+    )
     rng = np.random.default_rng(0)
-    for weight in bench.layer.variables:
+    for weight in harness.layer.variables:
         if "float" in str(weight.dtype):
             value = rng.normal(size=weight.shape) * 0.1
             # Others are statistics: a variance is not negative.
             weight.assign(value if weight.trainable else np.abs(value))
-    bench.restore()
-    seen = bench.call(bench.layer, bench.batch)
-    bench.restore()
-    for state in bench.layer.variables:
+    harness.restore()
+    seen = harness.call(harness.layer, harness.batch)
+    harness.restore()
+    for state in harness.layer.variables:
         if "int" in str(state.dtype):
             state.assign(state + 1)
-    again = bench.call(bench.layer, bench.batch)
+    again = harness.call(harness.layer, harness.batch)
     return {
         "outputs": [y.tolist() for y in seen.outputs],
         "masks": [None if m is None else m.tolist() for m in seen.masks],

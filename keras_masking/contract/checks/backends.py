@@ -1,12 +1,12 @@
 """The same layer on another backend."""
 
-from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
 
 @check("advised")
-def check_cross_backend(bench: Bench) -> None:
+def check_cross_backend(harness: LayerHarness) -> None:
     """Equal weights and inputs give equal outputs and masks on all backends.
 
     Why: a model is trained on one backend and served on another, and its

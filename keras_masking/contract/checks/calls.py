@@ -10,15 +10,15 @@ from keras_masking import layer_calls
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import same
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
 
 @check("required", after=())
-def check_runs_with_mask(bench: Bench) -> None:
+def check_runs_with_mask(harness: LayerHarness) -> None:
     """A call on inputs that carry a mask does not raise.
 
     Why: a mask made far upstream travels with the tensor. It reaches every
@@ -30,11 +30,11 @@ def check_runs_with_mask(bench: Bench) -> None:
     Right:
         scores = ops.where(mask[:, :, None], scores, -1e9)
     """
-    bench.run(bench.batch)
+    harness.run(harness.batch)
 
 
 @check("required", after=())
-def check_runs_without_mask(bench: Bench) -> None:
+def check_runs_without_mask(harness: LayerHarness) -> None:
     """A call on inputs without a mask does not raise.
 
     Why: a mask is optional in Keras: `mask=None` means that all steps are
@@ -49,21 +49,21 @@ def check_runs_without_mask(bench: Bench) -> None:
             if mask is None:
                 return inputs
     """
-    plain = batches.without_masks(bench.batch)
-    if bench.case.requires_mask:
+    plain = batches.without_masks(harness.batch)
+    if harness.case.requires_mask:
         try:
-            bench.call(bench.layer, plain)
+            harness.call(harness.layer, plain)
         except CallFailed:
             pass  # as declared
         else:
-            raise Breach(
+            raise ContractViolation(
                 "declared `requires_mask=True`, but a call without a mask works"
             )
-    bench.run(plain)
+    harness.run(plain)
 
 
 @check("required")
-def check_declares_support(bench: Bench) -> None:
+def check_declares_support(harness: LayerHarness) -> None:
     """A layer that takes a mask or overrides `compute_mask` supports masking.
 
     Why: without `supports_masking` Keras drops the mask after the layer and
@@ -79,14 +79,16 @@ def check_declares_support(bench: Bench) -> None:
             super().__init__()
             self.supports_masking = True
     """
-    takes = bool(layer_calls.mask_parameters(bench.layer))
-    if not takes and not overrides_compute_mask(bench.layer):
+    takes = bool(layer_calls.mask_parameters(harness.layer))
+    if not takes and not overrides_compute_mask(harness.layer):
         raise NotApplicable("the layer neither takes nor makes a mask")
-    if not bench.layer.supports_masking:
+    if not harness.layer.supports_masking:
         what = (
             "`call` takes a mask" if takes else "`compute_mask` is overridden"
         )
-        raise Breach(f"{what}, but `layer.supports_masking` is False")
+        raise ContractViolation(
+            f"{what}, but `layer.supports_masking` is False"
+        )
 
 
 def overrides_compute_mask(layer: Any) -> bool:
@@ -94,7 +96,7 @@ def overrides_compute_mask(layer: Any) -> bool:
 
 
 @check("required")
-def check_mask_arg_reachable(bench: Bench) -> None:
+def check_mask_arg_reachable(harness: LayerHarness) -> None:
     """The mask parameter of `call` has the name that Keras fills.
 
     Why: Keras fills `mask` if one argument is a tensor, and
@@ -107,7 +109,7 @@ def check_mask_arg_reachable(bench: Bench) -> None:
     Right:
         def call(self, query, value, query_mask=None, value_mask=None): ...
     """
-    parameters = inspect.signature(bench.layer.call).parameters
+    parameters = inspect.signature(harness.layer.call).parameters
     # A flag such as `use_mask=True` is no mask, an attention mask none of
     # steps: its caller makes it.
     named = [
@@ -119,10 +121,10 @@ def check_mask_arg_reachable(bench: Bench) -> None:
     ]
     if not named:
         raise NotApplicable("`call` takes no mask")
-    filled = bench.received()
+    filled = harness.received()
     if not filled:
         told = " and ".join(f"`{name}`" for name in named)
-    elif isinstance(bench.structure, tuple):
+    elif isinstance(harness.structure, tuple):
         # `key_mask` may be None beside an argument `key` that is None too.
         told = " and ".join(
             f"`{name}`"
@@ -132,24 +134,26 @@ def check_mask_arg_reachable(bench: Bench) -> None:
         )
     else:
         told = ""
-    if told and not filled and _knows_the_mask(bench):
+    if told and not filled and _knows_the_mask(harness):
         raise NotApplicable("the layer takes its mask off the tensor")
     if told:
-        raise Breach(f"the inputs carry masks, but `call` gets None for {told}")
+        raise ContractViolation(
+            f"the inputs carry masks, but `call` gets None for {told}"
+        )
 
 
-def _knows_the_mask(bench: Bench) -> bool:
+def _knows_the_mask(harness: LayerHarness) -> bool:
     """Whether values change with a mask that no argument has brought."""
     try:
-        plain = bench.run(batches.without_masks(bench.batch))
+        plain = harness.run(batches.without_masks(harness.batch))
     except CallFailed:
         return False
-    outputs = zip(bench.base.outputs, plain.outputs)
+    outputs = zip(harness.base.outputs, plain.outputs)
     return not all(np.array_equal(a, b) for a, b in outputs)
 
 
 @check("required", after=())
-def check_compute_mask_signature(bench: Bench) -> None:
+def check_compute_mask_signature(harness: LayerHarness) -> None:
     """`compute_mask` takes inputs and a mask by position; the mask may be None.
 
     Why: Keras calls `compute_mask(inputs, previous_mask)` by position, in
@@ -162,18 +166,18 @@ def check_compute_mask_signature(bench: Bench) -> None:
         def compute_mask(self, inputs, mask=None):
             return None if mask is None else mask[:, ::2]
     """
-    if not overrides_compute_mask(bench.layer):
+    if not overrides_compute_mask(harness.layer):
         raise NotApplicable("`compute_mask` is the one of Keras")
-    inputs = bench.tensors(bench.batch, attached=False)
-    first = inputs[0] if isinstance(bench.structure, tuple) else inputs
-    masks = bench.pack(list(bench.batch.masks))
-    mask = masks[0] if isinstance(bench.structure, tuple) else masks
+    inputs = harness.tensors(harness.batch, attached=False)
+    first = inputs[0] if isinstance(harness.structure, tuple) else inputs
+    masks = harness.pack(list(harness.batch.masks))
+    mask = masks[0] if isinstance(harness.structure, tuple) else masks
     mask = keras.tree.map_structure(_tensor, mask)
-    nothing = keras.tree.map_structure(lambda _: None, bench.structure)
+    nothing = keras.tree.map_structure(lambda _: None, harness.structure)
     nothing = None if nothing == 0 or isinstance(nothing, tuple) else nothing
     for given, word in ((nothing, "None"), (mask, "a mask")):
         try:
-            bench.layer.compute_mask(first, given)
+            harness.layer.compute_mask(first, given)
         except Exception as error:
             raise CallFailed(
                 error, f"`compute_mask(inputs, {word})`"
@@ -185,7 +189,7 @@ def _tensor(mask: Any) -> Any:
 
 
 @check("required")
-def check_input_not_mutated(bench: Bench) -> None:
+def check_input_not_mutated(harness: LayerHarness) -> None:
     """A call changes neither the values of its inputs nor their masks.
 
     Why: the caller goes on using its tensor, for a residual connection say.
@@ -198,28 +202,28 @@ def check_input_not_mutated(bench: Bench) -> None:
     Right:
         outputs = ops.copy(inputs)
     """
-    bench.restore()
-    batch = bench.batch
-    inputs = bench.tensors(batch)
+    harness.restore()
+    batch = harness.batch
+    inputs = harness.tensors(batch)
     tensors = keras.tree.flatten(inputs)
-    bench.apply(bench.layer, inputs, **bench.kwargs(batch))
+    harness.apply(harness.layer, inputs, **harness.kwargs(batch))
     after = layer_calls.look(tensors)
     for i, (x, mask) in enumerate(zip(batch.leaves, batch.masks, strict=True)):
         where = f"input {i}" if len(batch.leaves) > 1 else "the input"
         same(x, after.outputs[i], "exact", "a call changed its input", where)
         now = after.masks[i]
         if mask is not None and now is None:
-            raise Breach(
+            raise ContractViolation(
                 "a call deleted the mask of the caller's tensor", where
             )
         if now is not None and (mask is None or not np.array_equal(now, mask)):
-            raise Breach(
+            raise ContractViolation(
                 "a call changed the mask of the caller's tensor", where
             )
 
 
 @check("required")
-def check_repeatable(bench: Bench) -> None:
+def check_repeatable(harness: LayerHarness) -> None:
     """A second call with the same inputs gives the same.
 
     Why: what a call leaves behind, a mask kept on `self` say, changes the
@@ -231,18 +235,18 @@ def check_repeatable(bench: Bench) -> None:
     Right:
         mask is a local variable, and None when there is none.
     """
-    plain = batches.without_masks(bench.batch)
-    layer = bench.case.make()  # one that has never seen a mask
+    plain = batches.without_masks(harness.batch)
+    layer = harness.case.make()  # one that has never seen a mask
     try:
-        bench.call(layer, plain)
+        harness.call(layer, plain)
     except CallFailed:
-        plain = bench.batch
-        bench.call(layer, plain)
-    before = _called_again(bench, layer, plain)
+        plain = harness.batch
+        harness.call(layer, plain)
+    before = _called_again(harness, layer, plain)
     # Calls with other masks in between must leave no trace.
     for kind in ("right", "left"):
-        bench.call(layer, bench.masked(kind))
-    after = _called_again(bench, layer, plain)
+        harness.call(layer, harness.masked(kind))
+    after = _called_again(harness, layer, plain)
     for i, (x, y) in enumerate(zip(before.outputs, after.outputs)):
         what = "a call after other calls gives other values"
         same(x, y, before.dtypes[i], what, f"output {i}")
@@ -252,10 +256,14 @@ def check_repeatable(bench: Bench) -> None:
         else:
             changed = not np.array_equal(was, now)
         if changed:
-            raise Breach("a call after other calls gives another mask")
+            raise ContractViolation(
+                "a call after other calls gives another mask"
+            )
 
 
-def _called_again(bench: Bench, layer: Any, batch: Batch) -> layer_calls.Seen:
+def _called_again(
+    harness: LayerHarness, layer: Any, batch: Batch
+) -> layer_calls.Seen:
     """A call from the states that the layer under test had at first."""
-    bench.restore(layer)
-    return bench.call(layer, batch)
+    harness.restore(layer)
+    return harness.call(layer, batch)

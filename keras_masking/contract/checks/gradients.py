@@ -14,9 +14,9 @@ from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import floating
 from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import same
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.models import one_program
 from keras_masking.contract.registry import check
@@ -52,29 +52,29 @@ class Probe(keras.Model):
     regularizer, is part of it: a training follows that gradient too.
     """
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, harness: LayerHarness) -> None:
         super().__init__()
-        self.bench = [bench]  # in a list: Keras would look into an object
-        self.layer = bench.new_layer()
-        self.outputs_used = floating(bench)
+        self.harness = [harness]  # in a list: Keras would look into an object
+        self.layer = harness.new_layer()
+        self.outputs_used = floating(harness)
         self.xs = [
             self.add_weight(shape=x.shape, dtype=str(x.dtype), name=f"x{i}")
             if batches.is_float(x)
             else None
-            for i, x in enumerate(bench.batch.leaves)
+            for i, x in enumerate(harness.batch.leaves)
         ]
         self.built = True
 
     def call(self, inputs: dict[str, Any]) -> Any:
-        bench = self.bench[0]
+        harness = self.harness[0]
         carried = []
         for i, x in enumerate(self.xs):
             x = ops.copy(inputs[f"x{i}"] if x is None else x.value)
             if f"mask{i}" in inputs:
                 set_mask(x, inputs[f"mask{i}"])
             carried.append(x)
-        kwargs = bench.kwargs(bench.batch)
-        outputs = bench.apply(self.layer, bench.pack(carried), **kwargs)
+        kwargs = harness.kwargs(harness.batch)
+        outputs = harness.apply(self.layer, harness.pack(carried), **kwargs)
         # A layer without a gradient, a count say, has one of 0.
         total = sum(
             0.0 * ops.sum(ops.cast(x.value, "float32"))
@@ -103,21 +103,21 @@ class Probe(keras.Model):
 class Gradients:
     """Gradients of a layer's real outputs; compiled once, used often."""
 
-    def __init__(self, bench: Bench) -> None:
-        if not any(batches.is_float(x) for x in bench.batch.leaves) and not (
-            bench.layer.trainable_weights
+    def __init__(self, harness: LayerHarness) -> None:
+        if not any(batches.is_float(x) for x in harness.batch.leaves) and not (
+            harness.layer.trainable_weights
         ):
             raise NotApplicable("nothing has a gradient: no floats, no weights")
-        self.bench = bench
+        self.harness = harness
         self.failed: CallFailed | None = None
-        self.model = Probe(bench)
+        self.model = Probe(harness)
         self.model.compile(
             optimizer=Recorder(learning_rate=0.0), jit_compile=one_program()
         )
 
     def __call__(self, batch: Batch) -> tuple[list[Any], list[np.ndarray]]:
         """Gradients by x, one for each leaf, and by the weights."""
-        seen = self.bench.run(batch)
+        seen = self.harness.run(batch)
         data: dict[str, np.ndarray] = {}
         for i, (x, mask) in enumerate(
             zip(batch.leaves, batch.masks, strict=True)
@@ -129,11 +129,11 @@ class Gradients:
                 variable.assign(x)
             if mask is not None:
                 data[f"mask{i}"] = mask
-        rng = self.bench.new_rng()
+        rng = self.harness.new_rng()
         for i in self.model.outputs_used:
             y = seen.outputs[i]
             weight = rng.uniform(0.5, 1.5, size=y.shape)
-            real = real_steps(self.bench, seen, i, batch)
+            real = real_steps(self.harness, seen, i, batch)
             if real is not None:
                 weight = weight * real.reshape(real.shape + (1,) * (y.ndim - 2))
             data[f"weight{i}"] = weight.astype("float32")
@@ -161,9 +161,9 @@ class Gradients:
         return by_x, weights
 
 
-def _gradients(bench: Bench) -> Gradients:
-    bench.needs_any_batch()
-    found: Gradients = bench.once("gradients", lambda: Gradients(bench))
+def _gradients(harness: LayerHarness) -> Gradients:
+    harness.needs_any_batch()
+    found: Gradients = harness.once("gradients", lambda: Gradients(harness))
     return found
 
 
@@ -171,7 +171,7 @@ AFTER = ("runs-with-mask", "pad-value")
 
 
 @check("required", after=AFTER)
-def check_grad_finite(bench: Bench) -> None:
+def check_grad_finite(harness: LayerHarness) -> None:
     """Gradients of real outputs are finite.
 
     Why: one NaN in a gradient ends a training. A `where` around a formula that
@@ -184,7 +184,7 @@ def check_grad_finite(bench: Bench) -> None:
         ops.where(mask, ops.sqrt(ops.where(mask, x, 1)), 0)
     """
     for value in PADDINGS:
-        by_x, weights = _gradients(bench)(batches.fill(bench.batch, value))
+        by_x, weights = _gradients(harness)(batches.fill(harness.batch, value))
         _all_finite([g for g in by_x if g is not None], "x", value)
         _all_finite(weights, "the weights", value)
 
@@ -193,14 +193,14 @@ def _all_finite(found: list[np.ndarray], of: str, value: float) -> None:
     for gradient in found:
         bad = ~np.isfinite(gradient)
         if bad.any():
-            raise Breach(
+            raise ContractViolation(
                 f"padding {value:g}: {int(bad.sum())} of {bad.size} gradients "
                 f"by {of} are not finite"
             )
 
 
 @check("required", after=AFTER)
-def check_grad_zero_at_padding(bench: Bench) -> None:
+def check_grad_zero_at_padding(harness: LayerHarness) -> None:
     """The gradient of real outputs at padding steps is exactly 0.
 
     Why: what is below learns from padding otherwise: the vector of the padding
@@ -212,11 +212,11 @@ def check_grad_zero_at_padding(bench: Bench) -> None:
     Right:
         keras_masking.ops.masked_softmax(scores, mask)
     """
-    if not any(batches.is_float(x) for x in bench.batch.leaves):
+    if not any(batches.is_float(x) for x in harness.batch.leaves):
         raise NotApplicable("the inputs are integers")
     for kind in ("right", "left", "holes"):
-        batch = batches.fill(bench.masked(kind), 8.0)
-        by_x, _ = _gradients(bench)(batch)
+        batch = batches.fill(harness.masked(kind), 8.0)
+        by_x, _ = _gradients(harness)(batch)
         for i, (gradient, mask) in enumerate(
             zip(by_x, batch.masks, strict=True)
         ):
@@ -224,7 +224,7 @@ def check_grad_zero_at_padding(bench: Bench) -> None:
                 continue
             at = np.abs(gradient[~mask])
             if not (at == 0).all():
-                raise Breach(
+                raise ContractViolation(
                     f"{kind} padding: a gradient of {np.nanmax(at):.3g} at "
                     "padding steps",
                     f"input {i}",
@@ -232,7 +232,7 @@ def check_grad_zero_at_padding(bench: Bench) -> None:
 
 
 @check("required", after=AFTER)
-def check_grad_pad_value(bench: Bench) -> None:
+def check_grad_pad_value(harness: LayerHarness) -> None:
     """Values at padding steps change no gradient at real steps or of weights.
 
     Why: training follows gradients: a weight that learns from padding learns
@@ -245,13 +245,13 @@ def check_grad_pad_value(bench: Bench) -> None:
         x = ops.where(mask[..., None], x, 0) before the weights
     """
     results = [
-        _gradients(bench)(batches.fill(bench.batch, v)) for v in PADDINGS
+        _gradients(harness)(batches.fill(harness.batch, v)) for v in PADDINGS
     ]
     by_x, weights = results[0]
     for value, (other_x, other_weights) in zip(PADDINGS[1:], results[1:]):
         what = f"gradients, padding 0 and padding {value:g}"
         for i, (a, b) in enumerate(zip(by_x, other_x)):
-            mask = bench.batch.masks[i]
+            mask = harness.batch.masks[i]
             if a is not None and mask is not None:
                 _alike(a[mask], b[mask], what, f"by input {i}")
         for i, (a, b) in enumerate(zip(weights, other_weights)):
@@ -263,7 +263,7 @@ def _alike(a: np.ndarray, b: np.ndarray, what: str, where: str) -> None:
 
 
 @check("required", after=("runs-with-mask", "empty-row"))
-def check_grad_empty_row(bench: Bench) -> None:
+def check_grad_empty_row(harness: LayerHarness) -> None:
     """A row without a real step has finite gradients, and 0 by its inputs.
 
     Why: an empty row must not end a training.
@@ -273,19 +273,19 @@ def check_grad_empty_row(bench: Bench) -> None:
     Right:
         total / ops.maximum(count, 1)
     """
-    batch = batches.fill(bench.masked("empty"), 8.0)
-    by_x, weights = _gradients(bench)(batch)
+    batch = batches.fill(harness.masked("empty"), 8.0)
+    by_x, weights = _gradients(harness)(batch)
     _all_finite([g for g in by_x if g is not None], "x, an empty row", 8.0)
     _all_finite(weights, "the weights, an empty row", 8.0)
     for gradient, mask in zip(by_x, batch.masks, strict=True):
         if gradient is None or mask is None:
             continue
         if not (gradient[-1] == 0).all():
-            raise Breach("the gradient at an empty row is not 0")
+            raise ContractViolation("the gradient at an empty row is not 0")
 
 
 @check("information", after=AFTER)
-def check_grad_nan_padding(bench: Bench) -> None:
+def check_grad_nan_padding(harness: LayerHarness) -> None:
     """NaN at padding steps reaches no gradient at real steps or of weights.
 
     Why: a missing value stored as NaN ends a training otherwise. Keras' Dense
@@ -296,10 +296,10 @@ def check_grad_nan_padding(bench: Bench) -> None:
     Right:
         self.dense(ops.where(mask[..., None], inputs, 0))
     """
-    if not any(batches.is_float(x) for x in bench.batch.leaves):
+    if not any(batches.is_float(x) for x in harness.batch.leaves):
         raise NotApplicable("the inputs are integers")
-    by_x, weights = _gradients(bench)(batches.fill(bench.batch, np.nan))
+    by_x, weights = _gradients(harness)(batches.fill(harness.batch, np.nan))
     _all_finite(weights, "the weights", np.nan)
-    for gradient, mask in zip(by_x, bench.batch.masks, strict=True):
+    for gradient, mask in zip(by_x, harness.batch.masks, strict=True):
         if gradient is not None and mask is not None:
             _all_finite([gradient[mask]], "x at real steps", np.nan)

@@ -4,33 +4,35 @@ import warnings
 
 from keras_masking.contract.checks.calls import overrides_compute_mask
 from keras_masking.contract.harness import batches
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.roles import infer_role
 from keras_masking.contract.registry import check
 
 
 @check("required")
-def check_role_consistent(bench: Bench) -> None:
+def check_role_consistent(harness: LayerHarness) -> None:
     """The declared role is what the layer does.
 
-    Why: a role decides which checks apply; a wrong one would hide a breach.
+    Why: a role decides which checks apply; a wrong one would hide a violation.
     Cause: the role was declared for another layer, or the layer lost its mask.
     Wrong:
         Case(GlobalAveragePooling1D, role="passes")
     Right:
         Case(GlobalAveragePooling1D, role="reduces")
     """
-    declared = bench.case.role
+    declared = harness.case.role
     if declared is None:
         raise NotApplicable("no role is declared")
-    emits = any(mask is not None for mask in bench.base.masks)
+    emits = any(mask is not None for mask in harness.base.masks)
     if declared == "drops":
         if emits:
-            raise Breach("declared `drops`, but an output carries a mask")
+            raise ContractViolation(
+                "declared `drops`, but an output carries a mask"
+            )
         return
-    inferred = infer_role(bench)
+    inferred = infer_role(harness)
     if inferred != declared and {inferred, declared} not in (
         {"passes", "transforms"},
         {"generates", "transforms"},
@@ -40,11 +42,11 @@ def check_role_consistent(bench: Bench) -> None:
         {"passes", "merges"},
         {"reduces", "merges"},
     ):
-        raise Breach(f"declared `{declared}`, but it {inferred}")
+        raise ContractViolation(f"declared `{declared}`, but it {inferred}")
 
 
 @check("required", after=("runs-without-mask",))
-def check_no_mask_in_none_out(bench: Bench) -> None:
+def check_no_mask_in_none_out(harness: LayerHarness) -> None:
     """Without a mask in, no mask comes out (unless the layer makes one).
 
     Why: a mask out of nothing turns the unmasked model into a masked one,
@@ -55,15 +57,17 @@ def check_no_mask_in_none_out(bench: Bench) -> None:
     Right:
         if mask is None: return None
     """
-    if bench.role == "generates":
+    if harness.role == "generates":
         raise NotApplicable("the layer makes a mask")
-    seen = bench.run(batches.without_masks(bench.batch))
+    seen = harness.run(batches.without_masks(harness.batch))
     if any(mask is not None for mask in seen.masks):
-        raise Breach("no input has a mask, yet an output carries one")
+        raise ContractViolation(
+            "no input has a mask, yet an output carries one"
+        )
 
 
 @check("required", roles=("passes", "merges", "transforms", "generates"))
-def check_mask_kept(bench: Bench) -> None:
+def check_mask_kept(harness: LayerHarness) -> None:
     """A layer that keeps the steps hands their mask on.
 
     Why: every layer after it takes padding for data, the loss included. Keras
@@ -78,28 +82,28 @@ def check_mask_kept(bench: Bench) -> None:
             super().__init__(**kwargs)
             self.supports_masking = True
     """
-    steps = [i for i, has in enumerate(bench.has_steps) if has]
+    steps = [i for i, has in enumerate(harness.has_steps) if has]
     if not steps:
         raise NotApplicable("no output has a step axis")
     for i in steps:
-        mask = bench.base.masks[i]
+        mask = harness.base.masks[i]
         if mask is None:
-            raise Breach(
+            raise ContractViolation(
                 "the output keeps its steps and carries no mask",
                 f"output {i}, `supports_masking` is "
-                f"{bench.layer.supports_masking}",
+                f"{harness.layer.supports_masking}",
             )
-        given = bench.batch.given
-        judged = not overrides_compute_mask(bench.layer)
+        given = harness.batch.given
+        judged = not overrides_compute_mask(harness.layer)
         if judged and mask.shape == given.shape and (mask != given).any():
-            raise Breach(
+            raise ContractViolation(
                 "the mask that comes out is not the one that went in",
                 f"output {i}",
             )
 
 
 @check("required")
-def check_mask_dropped(bench: Bench) -> None:
+def check_mask_dropped(harness: LayerHarness) -> None:
     """An output without a step axis carries no mask of steps.
 
     Why: a stale mask `(batch, steps)` on `(batch, features)` makes the next
@@ -111,13 +115,13 @@ def check_mask_dropped(bench: Bench) -> None:
     Right:
         def compute_mask(self, inputs, mask=None): return None
     """
-    pooled = [i for i, has in enumerate(bench.has_steps) if not has]
+    pooled = [i for i, has in enumerate(harness.has_steps) if not has]
     if not pooled:
         raise NotApplicable("every output has a step axis")
     for i in pooled:
-        mask, y = bench.base.masks[i], bench.base.outputs[i]
+        mask, y = harness.base.masks[i], harness.base.outputs[i]
         if mask is not None:
-            raise Breach(
+            raise ContractViolation(
                 f"an output of shape {y.shape} carries a mask of shape "
                 f"{mask.shape}",
                 f"output {i}",
@@ -125,7 +129,7 @@ def check_mask_dropped(bench: Bench) -> None:
 
 
 @check("required")
-def check_mask_shape(bench: Bench) -> None:
+def check_mask_shape(harness: LayerHarness) -> None:
     """The mask of an output has the shape of its first two axes.
 
     Why: the next layer pairs mask and steps by their place.
@@ -139,13 +143,13 @@ def check_mask_shape(bench: Bench) -> None:
             return None if mask is None else mask[:, ::2]
     """
     some = False
-    for i, mask in enumerate(bench.base.masks):
-        y = bench.base.outputs[i]
-        if mask is None or not bench.has_steps[i]:
+    for i, mask in enumerate(harness.base.masks):
+        y = harness.base.outputs[i]
+        if mask is None or not harness.has_steps[i]:
             continue
         some = True
         if mask.shape != y.shape[:2]:
-            raise Breach(
+            raise ContractViolation(
                 f"an output of shape {y.shape} carries a mask of shape "
                 f"{mask.shape}, not {y.shape[:2]}",
                 f"output {i}",
@@ -155,7 +159,7 @@ def check_mask_shape(bench: Bench) -> None:
 
 
 @check("required")
-def check_mask_dtype(bench: Bench) -> None:
+def check_mask_dtype(harness: LayerHarness) -> None:
     """The mask of an output is boolean.
 
     Why: layers combine masks with `ops.logical_and` and select with
@@ -166,16 +170,18 @@ def check_mask_dtype(bench: Bench) -> None:
     Right:
         return mask
     """
-    masks = [mask for mask in bench.base.masks if mask is not None]
+    masks = [mask for mask in harness.base.masks if mask is not None]
     if not masks:
         raise NotApplicable("no output carries a mask")
     for i, mask in enumerate(masks):
         if mask.dtype != bool:
-            raise Breach(f"a mask is {mask.dtype}, not bool", f"mask {i}")
+            raise ContractViolation(
+                f"a mask is {mask.dtype}, not bool", f"mask {i}"
+            )
 
 
 @check("required")
-def check_mask_structure(bench: Bench) -> None:
+def check_mask_structure(harness: LayerHarness) -> None:
     """`compute_mask` returns one mask for each output.
 
     Why: Keras pairs masks and outputs and stops at the shorter list, so
@@ -186,22 +192,22 @@ def check_mask_structure(bench: Bench) -> None:
     Right:
         def compute_mask(self, x, mask=None): return [mask, mask]
     """
-    outputs = bench.base.outputs
+    outputs = harness.base.outputs
     if len(outputs) < 2:
         raise NotApplicable("the layer has one output")
     without = [
         i
-        for i, mask in enumerate(bench.base.masks)
-        if bench.has_steps[i] and mask is None
+        for i, mask in enumerate(harness.base.masks)
+        if harness.has_steps[i] and mask is None
     ]
-    if without and any(mask is not None for mask in bench.base.masks):
-        raise Breach(
+    if without and any(mask is not None for mask in harness.base.masks):
+        raise ContractViolation(
             f"{len(outputs)} outputs, and no mask on output {without[0]}"
         )
 
 
 @check("advised", after=("runs-with-mask",))
-def check_no_destroy_warning(bench: Bench) -> None:
+def check_no_destroy_warning(harness: LayerHarness) -> None:
     """Keras does not warn that a layer which handles masks destroys them.
 
     Why: a false warning teaches people to overlook the true ones.
@@ -214,14 +220,16 @@ def check_no_destroy_warning(bench: Bench) -> None:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        bench.call(bench.new_layer(), bench.batch)
+        harness.call(harness.new_layer(), harness.batch)
     for warning in caught:
         if "destroy" in str(warning.message) and "mask" in str(warning.message):
-            raise Breach("Keras warns: " + str(warning.message).split(".")[0])
+            raise ContractViolation(
+                "Keras warns: " + str(warning.message).split(".")[0]
+            )
 
 
 @check("advised", roles=("generates",))
-def check_mask_combined(bench: Bench) -> None:
+def check_mask_combined(harness: LayerHarness) -> None:
     """A layer that makes a mask ANDs it with the one that its input carries.
 
     Why: an input that is known to be padding must not come back as real.
@@ -234,16 +242,16 @@ def check_mask_combined(bench: Bench) -> None:
         own = ops.not_equal(ids, 0)
         return own if mask is None else ops.logical_and(own, mask)
     """
-    given = bench.batch.given
+    given = harness.batch.given
     judged = False
     for value in (0.0, 8.0):  # what the layer itself calls padding, or real
-        seen = bench.run(batches.fill(bench.batch, value))
+        seen = harness.run(batches.fill(harness.batch, value))
         for i, mask in enumerate(seen.masks):
             if mask is None or mask.shape != given.shape:
                 continue
             judged = True
             if (mask.astype(bool) & ~given).any():
-                raise Breach(
+                raise ContractViolation(
                     "steps that the input's mask calls padding come out as "
                     "real",
                     f"output {i}",

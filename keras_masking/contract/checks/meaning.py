@@ -8,15 +8,15 @@ from keras_masking import layer_calls
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import same_real
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
 
 @check("required")
-def check_mask_truth(bench: Bench) -> None:
+def check_mask_truth(harness: LayerHarness) -> None:
     """An output step is called real where it depends on real steps.
 
     Why: an inverted mask, or one that was not moved with the steps, has the
@@ -28,24 +28,24 @@ def check_mask_truth(bench: Bench) -> None:
     Right:
         return ops.not_equal(ids, 0)
     """
-    if all(mask is None for mask in bench.base.masks):
+    if all(mask is None for mask in harness.base.masks):
         raise NotApplicable("no output carries a mask")
-    moved = _where_it_depends(bench)
+    moved = _where_it_depends(harness)
     if not any(m.any() for m in moved):
         raise NotApplicable("no output depends on the values of the inputs")
     judged = False
-    for i, mask in enumerate(bench.base.masks):
-        if mask is None or not bench.has_steps[i]:
+    for i, mask in enumerate(harness.base.masks):
+        if mask is None or not harness.has_steps[i]:
             continue
         if mask.shape != moved[i].shape or not moved[i].any():
             continue  # nothing to judge by in an output that never changes
-        given = bench.batch.given
-        if bench.role == "generates" and mask.shape == given.shape:
+        given = harness.batch.given
+        if harness.role == "generates" and mask.shape == given.shape:
             mask = mask & given  # that it does not is for `mask-combined`
         for row in range(len(mask)):
-            whole = given[row].all() and not bench.case.columns
+            whole = given[row].all() and not harness.case.columns
             if whole and not mask[row].any():
-                raise Breach(
+                raise ContractViolation(
                     "a row without padding comes out as all padding",
                     f"output {i}, row {row}",
                 )
@@ -53,8 +53,10 @@ def check_mask_truth(bench: Bench) -> None:
                 continue  # a softmax over one step is 1, whatever it holds
             judged |= bool(mask[row].any())
             wrong = mask[row].astype(bool) & ~moved[i][row]
-            if wrong.any() and not _constant_alone(bench, i, row, mask, wrong):
-                raise Breach(
+            if wrong.any() and not _constant_alone(
+                harness, i, row, mask, wrong
+            ):
+                raise ContractViolation(
                     f"output step {int(wrong.argmax())} is called real, but "
                     "does not change when all real steps of its row do",
                     f"output {i}, row {row}",
@@ -64,15 +66,19 @@ def check_mask_truth(bench: Bench) -> None:
 
 
 def _constant_alone(
-    bench: Bench, output: int, row: int, mask: np.ndarray, wrong: np.ndarray
+    harness: LayerHarness,
+    output: int,
+    row: int,
+    mask: np.ndarray,
+    wrong: np.ndarray,
 ) -> bool:
     """Whether the steps in doubt are constant in the row alone as well.
 
     A layer that shifts its steps starts with a zero that is real.
     """
-    alone = batches.alone(bench.batch, row)
+    alone = batches.alone(harness.batch, row)
     try:
-        moved = _where_it_depends(bench, alone)[output][0]
+        moved = _where_it_depends(harness, alone)[output][0]
     except CallFailed:
         return False
     doubtful = wrong[mask[row].astype(bool)]  # by their place among real ones
@@ -80,15 +86,15 @@ def _constant_alone(
 
 
 def _where_it_depends(
-    bench: Bench, batch: Batch | None = None
+    harness: LayerHarness, batch: Batch | None = None
 ) -> list[np.ndarray]:
-    batch = bench.batch if batch is None else batch
-    base = bench.run(batch)
+    batch = harness.batch if batch is None else batch
+    base = harness.run(batch)
     moved = [np.zeros(y.shape[:2], bool) for y in base.outputs]
-    rng = bench.new_rng()
+    rng = harness.new_rng()
     for _ in range(3):
         other = batches.change_real(batch, rng)
-        seen = bench.run(other)
+        seen = harness.run(other)
         for i, y in enumerate(base.outputs):
             differs = ~((seen.outputs[i] == y) | _both_nan(seen.outputs[i], y))
             if y.ndim >= 2:
@@ -103,7 +109,7 @@ def _both_nan(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @check("required", after=("runs-with-mask", "mask-arg-reachable"))
-def check_explicit_equals_attached(bench: Bench) -> None:
+def check_explicit_equals_attached(harness: LayerHarness) -> None:
     """`layer(x, mask=mask)` is `layer(x)` where x carries the mask.
 
     Why: both are ways to say the same. Where both are there, the explicit one
@@ -115,33 +121,35 @@ def check_explicit_equals_attached(bench: Bench) -> None:
     Right:
         def call(self, inputs, mask=None): ...  # Keras fills it
     """
-    if not bench.mask_arguments:
+    if not harness.mask_arguments:
         raise NotApplicable("`call` takes no mask")
-    batch = bench.batch
-    explicit = bench.run(batch, explicit=True)
-    attached = (bench.base, batch)
-    same_real(bench, attached, (explicit, batch), "attached and explicit mask")
+    batch = harness.batch
+    explicit = harness.run(batch, explicit=True)
+    attached = (harness.base, batch)
+    same_real(
+        harness, attached, (explicit, batch), "attached and explicit mask"
+    )
     # Of several masks Keras tells `compute_mask` the one that the first
     # argument carries, so an explicit one has no say in what comes out.
-    one = bench.mask_arguments == ["mask"]
-    for i, (a, b) in enumerate(zip(bench.base.masks, explicit.masks)):
+    one = harness.mask_arguments == ["mask"]
+    for i, (a, b) in enumerate(zip(harness.base.masks, explicit.masks)):
         if not one:
             break
         if (a is None) != (b is None) or (a is not None and (a != b).any()):
-            raise Breach(
+            raise ContractViolation(
                 "an explicit mask gives another output mask than an attached "
                 "one",
                 f"output {i}",
             )
-    both = bench.run(batch, explicit=True, carried="left")
+    both = harness.run(batch, explicit=True, carried="left")
     # An input that is returned as it is keeps the mask that it carried.
     both = replace(both, masks=explicit.masks)
     what = "an explicit mask alone, and one that overrules an attached one"
-    same_real(bench, (explicit, batch), (both, batch), what)
+    same_real(harness, (explicit, batch), (both, batch), what)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
-def check_all_true_is_no_op(bench: Bench) -> None:
+def check_all_true_is_no_op(harness: LayerHarness) -> None:
     """A mask that is all True gives the values of no mask.
 
     Why: a batch without padding must not depend on whether a mask was made.
@@ -152,11 +160,11 @@ def check_all_true_is_no_op(bench: Bench) -> None:
     Right:
         the same formula, with `mask=None` read as all True.
     """
-    full = bench.masked("full")
+    full = harness.masked("full")
     plain = batches.without_masks(full)
     what = "no mask and an all-True mask"
-    pair = [(_unmasked(bench.run(b)), plain) for b in (plain, full)]
-    same_real(bench, pair[0], pair[1], what)
+    pair = [(_unmasked(harness.run(b)), plain) for b in (plain, full)]
+    same_real(harness, pair[0], pair[1], what)
 
 
 def _unmasked(seen: layer_calls.Seen) -> layer_calls.Seen:
@@ -164,7 +172,7 @@ def _unmasked(seen: layer_calls.Seen) -> layer_calls.Seen:
 
 
 @check("information")
-def check_mask_dtype_tolerant(bench: Bench) -> None:
+def check_mask_dtype_tolerant(harness: LayerHarness) -> None:
     """Masks of 0 and 1, as integers or floats, count as boolean.
 
     Why: masks are often made by arithmetic or read from a file. Keras' own
@@ -177,12 +185,14 @@ def check_mask_dtype_tolerant(bench: Bench) -> None:
     """
     for dtype in ("int32", "float32"):
         masks = tuple(
-            None if m is None else m.astype(dtype) for m in bench.batch.masks
+            None if m is None else m.astype(dtype) for m in harness.batch.masks
         )
-        batch = replace(bench.batch, masks=masks)
+        batch = replace(harness.batch, masks=masks)
         try:
-            seen = bench.run(batch)
+            seen = harness.run(batch)
         except CallFailed as error:
-            raise Breach(f"a mask of {dtype}: {error.seen}") from error
-        pair = (bench.base, bench.batch), (seen, bench.batch)
-        same_real(bench, *pair, f"a boolean mask and one of {dtype}")
+            raise ContractViolation(
+                f"a mask of {dtype}: {error.seen}"
+            ) from error
+        pair = (harness.base, harness.batch), (seen, harness.batch)
+        same_real(harness, *pair, f"a boolean mask and one of {dtype}")

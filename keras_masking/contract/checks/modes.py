@@ -14,9 +14,9 @@ from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import same
 from keras_masking.contract.harness.config_arguments import check_arguments
 from keras_masking.contract.harness.layer_harness import MORE
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.models import Inside
 from keras_masking.contract.harness.models import Masked
@@ -27,35 +27,37 @@ from keras_masking.contract.registry import check
 
 
 def _same_as_eager(
-    bench: Bench, seen: layer_calls.Seen, batch: Batch, what: str
+    harness: LayerHarness, seen: layer_calls.Seen, batch: Batch, what: str
 ) -> None:
-    eager = bench.run(batch)
+    eager = harness.run(batch)
     what = f"eager and {what}"
     for i, (a, b) in enumerate(zip(eager.outputs, seen.outputs, strict=True)):
         now, was = seen.masks[i], eager.masks[i]
         if (was is None) != (now is None):
             has = "a mask" if was is not None else "no mask"
-            raise Breach(f"{what}: eager gives {has}", f"output {i}")
+            raise ContractViolation(f"{what}: eager gives {has}", f"output {i}")
         if (
             was is not None
             and now is not None
             and (was.shape != now.shape or (was != now).any())
         ):
-            raise Breach(f"{what}: another output mask", f"output {i}")
-        real = real_steps(bench, eager, i, batch)
+            raise ContractViolation(
+                f"{what}: another output mask", f"output {i}"
+            )
+        real = real_steps(harness, eager, i, batch)
         if a.shape != b.shape:
-            raise Breach(f"{what}: shapes {a.shape} and {b.shape}")
+            raise ContractViolation(f"{what}: shapes {a.shape} and {b.shape}")
         a, b = (a, b) if real is None else (a[real], b[real])
         same(a, b, eager.dtypes[i], what, f"output {i}")
 
 
-def _model(bench: Bench) -> Masked:
-    bench.needs_any_batch()
-    return model_of(bench)
+def _model(harness: LayerHarness) -> Masked:
+    harness.needs_any_batch()
+    return model_of(harness)
 
 
 @check("required")
-def check_symbolic_mask(bench: Bench) -> None:
+def check_symbolic_mask(harness: LayerHarness) -> None:
     """A symbolic call gives masks where an eager one does, of the same shape.
 
     Why: a Functional model decides when it is built which layers get a mask.
@@ -67,19 +69,19 @@ def check_symbolic_mask(bench: Bench) -> None:
     Right:
         def compute_mask(self, x, mask=None): return mask
     """
-    symbolic = _model(bench).symbolic
-    for i, (y, mask) in enumerate(zip(symbolic, bench.base.masks)):
+    symbolic = _model(harness).symbolic
+    for i, (y, mask) in enumerate(zip(symbolic, harness.base.masks)):
         there = get_mask(y)
         if (there is None) != (mask is None):
             has = "a mask" if mask is not None else "no mask"
-            raise Breach(
+            raise ContractViolation(
                 f"an eager call gives {has}, a symbolic one does not agree",
                 f"output {i}",
             )
         if there is None or mask is None:
             continue
         if len(there.shape) != mask.ndim:
-            raise Breach(
+            raise ContractViolation(
                 f"the symbolic mask has shape {there.shape}, the eager one "
                 f"{mask.shape}",
                 f"output {i}",
@@ -87,7 +89,7 @@ def check_symbolic_mask(bench: Bench) -> None:
 
 
 @check("required", after=("runs-with-mask",))
-def check_functional(bench: Bench) -> None:
+def check_functional(harness: LayerHarness) -> None:
     """In a Functional model the layer gives what it gives eagerly.
 
     Why: it is how most models are built.
@@ -97,12 +99,12 @@ def check_functional(bench: Bench) -> None:
     Right:
         one formula for all masks.
     """
-    seen = _model(bench).call(bench.batch)
-    _same_as_eager(bench, seen, bench.batch, "a Functional model")
+    seen = _model(harness).call(harness.batch)
+    _same_as_eager(harness, seen, harness.batch, "a Functional model")
 
 
 @check("required", after=("runs-with-mask", "functional"))
-def check_graph(bench: Bench) -> None:
+def check_graph(harness: LayerHarness) -> None:
     """In `predict`, without just-in-time compiling, it gives the same.
 
     Why: `predict` runs a traced graph on TensorFlow, and everywhere with
@@ -114,12 +116,12 @@ def check_graph(bench: Bench) -> None:
     Right:
         ops.arange(ops.shape(inputs)[1])
     """
-    seen = _model(bench).predict(bench.batch, jit_compile=False)
-    _same_as_eager(bench, seen, bench.batch, "a graph")
+    seen = _model(harness).predict(harness.batch, jit_compile=False)
+    _same_as_eager(harness, seen, harness.batch, "a graph")
 
 
 @check("required", after=("runs-with-mask", "graph"))
-def check_jit(bench: Bench) -> None:
+def check_jit(harness: LayerHarness) -> None:
     """Compiled just in time, it gives the same.
 
     Why: `jit_compile="auto"` is the default of Keras on JAX and TensorFlow.
@@ -129,14 +131,14 @@ def check_jit(bench: Bench) -> None:
     Right:
         ops.where(mask[..., None], inputs, 0)
     """
-    if keras.backend.backend() == "torch" and not bench.torch_compile:
+    if keras.backend.backend() == "torch" and not harness.torch_compile:
         raise NotApplicable("torch compiles only when asked (--torch-compile)")
-    seen = _model(bench).predict(bench.batch, jit_compile=True)
-    _same_as_eager(bench, seen, bench.batch, "jit")
+    seen = _model(harness).predict(harness.batch, jit_compile=True)
+    _same_as_eager(harness, seen, harness.batch, "jit")
 
 
 @check("required", after=("runs-with-mask", "functional"))
-def check_dynamic_time(bench: Bench) -> None:
+def check_dynamic_time(harness: LayerHarness) -> None:
     """A model with `Input((None, ...))` runs at two lengths as eagerly.
 
     Why: the number of steps of a batch is not known when a model is built.
@@ -146,17 +148,17 @@ def check_dynamic_time(bench: Bench) -> None:
     Right:
         ops.arange(ops.shape(inputs)[1])
     """
-    bench.needs_any_batch()
-    if bench.longest is None:
+    harness.needs_any_batch()
+    if harness.longest is None:
         raise NotApplicable("the layer is built for one number of steps")
-    model = Masked(bench, steps=False)
-    for batch in (bench.batch, batches.pad(bench.batch, MORE[-1])):
+    model = Masked(harness, steps=False)
+    for batch in (harness.batch, batches.pad(harness.batch, MORE[-1])):
         seen = model.call(batch)
-        _same_as_eager(bench, seen, batch, "a model of unknown length")
+        _same_as_eager(harness, seen, batch, "a model of unknown length")
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
-def check_nested(bench: Bench) -> None:
+def check_nested(harness: LayerHarness) -> None:
     """Inside another layer's `call`, or a Sequential model, it gives the same.
 
     Why: blocks are layers made of layers, and build them in a symbolic call.
@@ -167,46 +169,48 @@ def check_nested(bench: Bench) -> None:
     Right:
         self.table = np.arange(n)
     """
-    bench.needs_any_batch()
-    kwargs = bench.kwargs(bench.batch)
+    harness.needs_any_batch()
+    kwargs = harness.kwargs(harness.batch)
 
     def apply(inner: Any, carried: list[Any]) -> Any:
-        return bench.apply(inner, bench.pack(carried), **kwargs)
+        return harness.apply(inner, harness.pack(carried), **kwargs)
 
-    inner = bench.case.make()
+    inner = harness.case.make()
     outer = Inside(inner, apply)
-    values = [layer_calls.fresh(x) for x in bench.batch.leaves]
+    values = [layer_calls.fresh(x) for x in harness.batch.leaves]
     masks = {
         str(place): layer_calls.fresh(mask)
-        for place, mask in enumerate(bench.batch.masks)
+        for place, mask in enumerate(harness.batch.masks)
         if mask is not None
     }
     try:
         outer([values, masks])  # builds the layer
-        take_weights(inner, bench)
+        take_weights(inner, harness)
         outputs, shown = outer([values, masks])
     except Exception as error:
         raise CallFailed(error, "a call inside another layer") from error
-    _same_as_eager(bench, tell(outputs, shown), bench.batch, "a nested call")
-    if bench.structure == 0 and not kwargs and len(bench.base.outputs) == 1:
-        _in_sequential(bench)
+    _same_as_eager(
+        harness, tell(outputs, shown), harness.batch, "a nested call"
+    )
+    if harness.structure == 0 and not kwargs and len(harness.base.outputs) == 1:
+        _in_sequential(harness)
 
 
-def _in_sequential(bench: Bench) -> None:
-    inner = bench.case.make()
+def _in_sequential(harness: LayerHarness) -> None:
+    inner = harness.case.make()
     chain = keras.Sequential([inner])
     try:
-        chain(bench.tensors(bench.batch))  # builds the layer
-        take_weights(inner, bench)
-        outputs = chain(bench.tensors(bench.batch))
+        chain(harness.tensors(harness.batch))  # builds the layer
+        take_weights(inner, harness)
+        outputs = chain(harness.tensors(harness.batch))
     except Exception as error:
         raise CallFailed(error, "a Sequential model") from error
     seen = layer_calls.look(outputs)
-    _same_as_eager(bench, seen, bench.batch, "a Sequential model")
+    _same_as_eager(harness, seen, harness.batch, "a Sequential model")
 
 
 @check("required", after=("runs-with-mask",))
-def check_save_load(bench: Bench) -> None:
+def check_save_load(harness: LayerHarness) -> None:
     """Saved and loaded, the layer gives the same values and masks.
 
     Why: a model is trained once and loaded a thousand times. A flag that is
@@ -223,19 +227,20 @@ def check_save_load(bench: Bench) -> None:
         def get_config(self):
             return {**super().get_config(), "scale": self.scale}
     """
-    bench.needs_any_batch()
-    layer = bench.layer
+    harness.needs_any_batch()
+    layer = harness.layer
     try:
         layer.get_config()
     except NotImplementedError as error:
         raise NotApplicable("the layer has no `get_config`") from error
     inputs = [
-        keras.Input(x.shape[1:], dtype=str(x.dtype)) for x in bench.batch.leaves
+        keras.Input(x.shape[1:], dtype=str(x.dtype))
+        for x in harness.batch.leaves
     ]
-    kwargs = bench.kwargs(bench.batch)
-    bench.restore()
+    kwargs = harness.kwargs(harness.batch)
+    harness.restore()
     try:
-        outputs = bench.apply(layer, bench.pack(inputs), **kwargs)
+        outputs = harness.apply(layer, harness.pack(inputs), **kwargs)
     except Exception as error:
         raise NotApplicable(
             f"no symbolic call without a mask: {error}"
@@ -252,17 +257,17 @@ def check_save_load(bench: Bench) -> None:
             raise CallFailed(error, "saving and loading") from error
     names = [one.name for one in loaded.layers]
     if layer.name not in names:
-        raise Breach(
+        raise ContractViolation(
             f"the loaded model has no layer {layer.name!r}, only "
             f"{', '.join(names)}: the name is lost. Let `get_config` begin "
             "with `super().get_config()`"
         )
     again = loaded.get_layer(layer.name)
     if again.supports_masking != layer.supports_masking:
-        raise Breach(
+        raise ContractViolation(
             f"`supports_masking` was {layer.supports_masking} and is "
             f"{again.supports_masking}"
         )
-    seen = bench.call(again, bench.batch)
-    _same_as_eager(bench, seen, bench.batch, "loaded")
-    check_arguments(bench)
+    seen = harness.call(again, harness.batch)
+    _same_as_eager(harness, seen, harness.batch, "loaded")
+    check_arguments(harness)

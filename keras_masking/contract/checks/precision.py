@@ -15,8 +15,8 @@ from keras_masking.contract.harness.compare import all_real_steps
 from keras_masking.contract.harness.compare import finite
 from keras_masking.contract.harness.compare import is_finite
 from keras_masking.contract.harness.compare import same_runs
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
@@ -34,26 +34,28 @@ def _policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _half(bench: Bench, policy: str) -> Bench:
+def _half(harness: LayerHarness, policy: str) -> LayerHarness:
     """The same layer under a policy of half precision, with its weights."""
-    found: Bench = bench.once(policy, lambda: _make_half(bench, policy))
+    found: LayerHarness = harness.once(
+        policy, lambda: _make_half(harness, policy)
+    )
     return found
 
 
-def _make_half(bench: Bench, policy: str) -> Bench:
-    half = bench.sibling(bench.shape)
+def _make_half(harness: LayerHarness, policy: str) -> LayerHarness:
+    half = harness.sibling(harness.shape)
     with _policy(policy):
-        half.layer.set_weights(bench.layer.get_weights())
+        half.layer.set_weights(harness.layer.get_weights())
     return half
 
 
-def _needs_floats(bench: Bench) -> None:
-    if not any("float" in dtype for dtype in bench.base.dtypes):
+def _needs_floats(harness: LayerHarness) -> None:
+    if not any("float" in dtype for dtype in harness.base.dtypes):
         raise NotApplicable("no output is a float")
 
 
 @check("advised", after=("runs-with-mask", "pad-value"))
-def check_mixed_precision(bench: Bench) -> None:
+def check_mixed_precision(harness: LayerHarness) -> None:
     """Under a policy of half precision masks stay boolean, and values blind.
 
     Why: half precision is how large models are trained. A mask that is cast
@@ -65,26 +67,26 @@ def check_mixed_precision(bench: Bench) -> None:
     Right:
         ops.where(mask[..., None], scores, -ops.inf)
     """
-    _needs_floats(bench)
+    _needs_floats(harness)
     for policy in POLICIES:
-        half = _half(bench, policy)
+        half = _half(harness, policy)
         first = batches.fill(half.batch, 0.0)
         other = batches.fill(half.batch, 8.0)
         seen = half.run(first)
-        for i, (mask, was) in enumerate(zip(seen.masks, bench.base.masks)):
+        for i, (mask, was) in enumerate(zip(seen.masks, harness.base.masks)):
             if (mask is None) != (was is None):
-                raise Breach(
+                raise ContractViolation(
                     f"{policy}: the mask comes and goes", f"output {i}"
                 )
             if mask is not None and mask.dtype != bool:
-                raise Breach(f"{policy}: the mask is {mask.dtype}")
+                raise ContractViolation(f"{policy}: the mask is {mask.dtype}")
         finite(seen, all_real_steps(half, seen, first), policy)
         what = f"{policy}: padding 0 and padding 8"
         same_runs(half, first, other, what)
 
 
 @check("required", after=("runs-with-mask", "mixed-precision"))
-def check_precision(bench: Bench) -> None:
+def check_precision(harness: LayerHarness) -> None:
     """In half precision hundreds of large values stay finite and right.
 
     Why: a sum of many steps in float16 overflows or stops growing.
@@ -95,30 +97,30 @@ def check_precision(bench: Bench) -> None:
     Right:
         ops.sum(ops.cast(real, "float32"), axis=1), cast once at the end
     """
-    _needs_floats(bench)
-    if bench.longest is None:
+    _needs_floats(harness)
+    if harness.longest is None:
         raise NotApplicable("the layer is built for one number of steps")
-    pairs = zip(bench.batch.leaves, bench.batch.masks, strict=True)
-    bench.needs_any_batch()
+    pairs = zip(harness.batch.leaves, harness.batch.masks, strict=True)
+    harness.needs_any_batch()
     if not all(m is not None and batches.is_float(x) for x, m in pairs):
         raise NotApplicable("the inputs are not all sequences of floats")
-    batch = _many_steps(bench)
-    wide = bench.run(batch)
-    real = all_real_steps(bench, wide, batch)
-    judged = [_judge(bench, policy, batch, wide, real) for policy in POLICIES]
+    batch = _many_steps(harness)
+    wide = harness.run(batch)
+    real = all_real_steps(harness, wide, batch)
+    judged = [_judge(harness, policy, batch, wide, real) for policy in POLICIES]
     if not any(judged):
         raise NotApplicable("without a mask it is not finite either")
 
 
 def _judge(
-    bench: Bench,
+    harness: LayerHarness,
     policy: str,
     batch: Batch,
     wide: layer_calls.Seen,
     real: list[np.ndarray | None],
 ) -> bool:
     """Whether the layer can be held to it: without a mask it does."""
-    half = _half(bench, policy)
+    half = _half(harness, policy)
     what = f"{policy}, {STEPS} steps of {VALUE:g}"
     allowed = {"mixed_float16": 0.02, "mixed_bfloat16": 0.1}[policy]
     seen = half.run(batch)
@@ -130,15 +132,15 @@ def _judge(
     if all(error <= allowed for _, error in errors):
         return True
     # What rounding the inputs does without a mask is not its fault.
-    plain = bench.plain(batch)
+    plain = harness.plain(batch)
     unmasked = half.run(plain)
     if not is_finite(unmasked):
         return False
     finite(seen, real, what)
     for i, error in errors:
-        inherent = _error(bench.run(plain).outputs[i], unmasked.outputs[i])
+        inherent = _error(harness.run(plain).outputs[i], unmasked.outputs[i])
         if error > allowed + 2 * inherent:
-            raise Breach(
+            raise ContractViolation(
                 f"{what}: an error of {error:.2g} of the values (allowed "
                 f"{allowed} and twice the {inherent:.2g} without a mask)",
                 f"output {i}",
@@ -157,10 +159,10 @@ def _error(a: np.ndarray, b: np.ndarray) -> float:
     return math.inf if math.isnan(error) else error
 
 
-def _many_steps(bench: Bench) -> Batch:
-    rng = bench.new_rng()
+def _many_steps(harness: LayerHarness) -> Batch:
+    rng = harness.new_rng()
     leaves, masks = [], []
-    for x in bench.batch.leaves:
+    for x in harness.batch.leaves:
         shape = (2, STEPS, *x.shape[2:])
         wide = VALUE * rng.uniform(0.9, 1.1, size=shape)
         leaves.append(wide.astype(x.dtype))

@@ -2,13 +2,13 @@
 
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.compare import same_runs
-from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
 
 @check("required")
-def check_batch_independence(bench: Bench) -> None:
+def check_batch_independence(harness: LayerHarness) -> None:
     """A row's output does not depend on the other rows' values or masks.
 
     Why: who else is in the batch is chance. (Inference only: batch statistics
@@ -20,12 +20,12 @@ def check_batch_independence(bench: Bench) -> None:
     Right:
         count = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
     """
-    if bench.batch.rows < 2:
+    if harness.batch.rows < 2:
         raise NotApplicable("the inputs have one row")
-    for row in (0, bench.batch.rows - 1):
+    for row in (0, harness.batch.rows - 1):
         for kind in ("left", "full", "nothing"):
-            other = batches.fill(bench.masked(kind), 8.0)
-            other = batches.change_real(other, bench.new_rng())
-            mixed = batches.only_row(bench.batch, row, other)
+            other = batches.fill(harness.masked(kind), 8.0)
+            other = batches.change_real(other, harness.new_rng())
+            mixed = batches.only_row(harness.batch, row, other)
             what = f"other masks ({kind}) and values in the other rows"
-            same_runs(bench, bench.batch, mixed, what, rows=[(row, row)])
+            same_runs(harness, harness.batch, mixed, what, rows=[(row, row)])

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from keras_masking.contract.harness.compare import floating
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.models import Masked
 from keras_masking.contract.harness.models import OneVector
@@ -18,7 +18,7 @@ from keras_masking.contract.registry import check
 
 
 @check("required", after=("runs-with-mask", "functional"))
-def check_trains(bench: Bench) -> None:
+def check_trains(harness: LayerHarness) -> None:
     """A step of `fit` on a padded batch leaves finite weights.
 
     Why: it is what the layer is for.
@@ -29,12 +29,12 @@ def check_trains(bench: Bench) -> None:
     Right:
         total / ops.maximum(count, 1)
     """
-    bench.needs_any_batch()
-    used = floating(bench)
-    layer = bench.new_layer()
+    harness.needs_any_batch()
+    used = floating(harness)
+    layer = harness.new_layer()
     if not layer.trainable_weights:
         raise NotApplicable("the layer has no weights to train")
-    masked = Masked(bench, layer)
+    masked = Masked(harness, layer)
     # Of more than three axes the loss of a step has more than its mask.
     outputs = [OneVector()(masked.symbolic[i]) for i in used]
     model = keras.Model(masked.model.inputs, outputs)
@@ -43,9 +43,9 @@ def check_trains(bench: Bench) -> None:
         loss=["mse"] * len(used),
         jit_compile=one_program(),
     )
-    batch = bench.masked("empty") if bench.batch.rows > 1 else bench.batch
+    batch = harness.masked("empty") if harness.batch.rows > 1 else harness.batch
     shape = OneVector().compute_output_shape
-    shapes = [shape(bench.base.outputs[i].shape) for i in used]
+    shapes = [shape(harness.base.outputs[i].shape) for i in used]
     targets = [np.zeros(shape, "float32") for shape in shapes]
     try:
         model.train_on_batch(masked._inputs(batch), targets)
@@ -54,13 +54,13 @@ def check_trains(bench: Bench) -> None:
     for weight in layer.weights:
         value = np.asarray(keras.ops.convert_to_numpy(weight))
         if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise Breach(
+            raise ContractViolation(
                 f"after a step of `fit` weight '{weight.name}' is not finite"
             )
 
 
 @check("advised", after=("runs-with-mask", "functional", "mask-kept"))
-def check_loss_ignores_padding(bench: Bench) -> None:
+def check_loss_ignores_padding(harness: LayerHarness) -> None:
     """Neither targets nor outputs at padding steps enter the loss of the model.
 
     Why: Keras multiplies the loss by the mask of the last output: a mask lost
@@ -73,27 +73,27 @@ def check_loss_ignores_padding(bench: Bench) -> None:
     Right:
         self.supports_masking = True, set after `super().__init__()`
     """
-    bench.needs_any_batch()
-    used = floating(bench)
+    harness.needs_any_batch()
+    used = floating(harness)
     for i in used:
-        y, mask = bench.base.outputs[i], bench.base.masks[i]
+        y, mask = harness.base.outputs[i], harness.base.masks[i]
         if mask is None or mask.shape != y.shape[:2] or y.ndim != 3:
             continue
         if mask.all():
             continue
-        masked = model_of(bench)
+        masked = model_of(harness)
         model = keras.Model(masked.model.inputs, masked.symbolic[i])
         target = np.zeros(y.shape, "float32")
         other = np.where(mask[..., None], 0, 5).astype("float32")
-        inputs = masked._inputs(bench.batch)
+        inputs = masked._inputs(harness.batch)
         losses = _losses(model, inputs, (target, other))
         if not np.isfinite(losses).all():
-            raise Breach(
+            raise ContractViolation(
                 f"the loss is {losses[0]:g}: outputs at padding steps are not "
                 "finite, and 0 * NaN is NaN"
             )
         if abs(losses[0] - losses[1]) > 1e-5 * max(1.0, abs(losses[0])):
-            raise Breach(
+            raise ContractViolation(
                 f"with other targets at padding steps the loss goes from "
                 f"{losses[0]:.6g} to {losses[1]:.6g}"
             )

@@ -13,9 +13,9 @@ from keras_masking.contract.harness.compare import all_real_steps
 from keras_masking.contract.harness.compare import finite
 from keras_masking.contract.harness.compare import is_finite
 from keras_masking.contract.harness.compare import same_runs
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
@@ -23,27 +23,27 @@ FILLS = (0.0, 8.0, -8.0, 1000.0)
 
 
 def _filled_alike(
-    bench: Bench, batch: Batch, fills: tuple[float, ...], **how: Any
+    harness: LayerHarness, batch: Batch, fills: tuple[float, ...], **how: Any
 ) -> None:
-    """Raises a `Breach` unless each filling of the padding gives the same."""
+    """Raises a `ContractViolation` unless each filling of the padding gives the same."""
     first = batches.fill(batch, fills[0])
     compared = 0
     for value in fills[1:]:
         other = batches.fill(batch, value)
         what = f"padding {fills[0]:g} and padding {value:g}"
-        compared += same_runs(bench, first, other, what, **how)
+        compared += same_runs(harness, first, other, what, **how)
     if not compared:
         raise NotApplicable("no output step is real")
 
 
-def _needs_floats(bench: Bench) -> None:
-    pairs = zip(bench.batch.leaves, bench.batch.masks, strict=True)
+def _needs_floats(harness: LayerHarness) -> None:
+    pairs = zip(harness.batch.leaves, harness.batch.masks, strict=True)
     if not any(m is not None and batches.is_float(x) for x, m in pairs):
         raise NotApplicable("the inputs are integers")
 
 
 @check("required")
-def check_pad_value(bench: Bench) -> None:
+def check_pad_value(harness: LayerHarness) -> None:
     """Values at padding steps do not change real outputs.
 
     Why: what stands there depends on who made the batch, and on the layers
@@ -56,11 +56,11 @@ def check_pad_value(bench: Bench) -> None:
         count = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
         return ops.sum(real, axis=1) / ops.maximum(count, 1)
     """
-    _filled_alike(bench, bench.batch, FILLS)
+    _filled_alike(harness, harness.batch, FILLS)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
-def check_nan_padding(bench: Bench) -> None:
+def check_nan_padding(harness: LayerHarness) -> None:
     """NaN and infinities at padding steps do not reach real outputs.
 
     Why: missing values are stored as NaN, and a layer before may divide 0 by
@@ -72,12 +72,12 @@ def check_nan_padding(bench: Bench) -> None:
     Right:
         ops.where(mask[..., None], inputs, 0)
     """
-    _needs_floats(bench)
-    _filled_alike(bench, bench.batch, (0.0, math.nan, math.inf, -math.inf))
+    _needs_floats(harness)
+    _filled_alike(harness, harness.batch, (0.0, math.nan, math.inf, -math.inf))
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
-def check_pad_value_training(bench: Bench) -> None:
+def check_pad_value_training(harness: LayerHarness) -> None:
     """In training, with the same seed, padding does not change real outputs.
 
     Why: statistics of a batch are used in training only; padding in them
@@ -88,11 +88,11 @@ def check_pad_value_training(bench: Bench) -> None:
     Right:
         mean = keras_masking.ops.masked_mean(x, mask, axis=(0, 1))
     """
-    _filled_alike(bench, bench.batch, FILLS, training=True)
+    _filled_alike(harness, harness.batch, FILLS, training=True)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
-def check_mask_position(bench: Bench) -> None:
+def check_mask_position(harness: LayerHarness) -> None:
     """Padding on the left and in holes is skipped as padding on the right is.
 
     Why: `pad_sequences` pads on the left by default, and missing values make
@@ -105,15 +105,17 @@ def check_mask_position(bench: Bench) -> None:
         last = keras_masking.ops.last_step(x, mask)
     """
     for kind in ("left", "holes"):
-        batch = bench.masked(kind)
+        batch = harness.masked(kind)
         try:
-            _filled_alike(bench, batch, FILLS[:3])
-        except Breach as error:
-            raise Breach(f"{kind}: {error.seen}", error.where) from error
+            _filled_alike(harness, batch, FILLS[:3])
+        except ContractViolation as error:
+            raise ContractViolation(
+                f"{kind}: {error.seen}", error.where
+            ) from error
 
 
 @check("required")
-def check_empty_row(bench: Bench) -> None:
+def check_empty_row(harness: LayerHarness) -> None:
     """A row without a real step gives finite values that padding cannot move.
 
     Why: empty rows occur: an empty document, the last batch, a filtered
@@ -125,18 +127,18 @@ def check_empty_row(bench: Bench) -> None:
     Right:
         ops.sum(real, axis=1) / ops.maximum(count, 1)
     """
-    batch = bench.masked("empty")
+    batch = harness.masked("empty")
     first = batches.fill(batch, 0.0)
-    seen = bench.run(first)
+    seen = harness.run(first)
     for i, y in enumerate(seen.outputs):
         if y.dtype.kind == "f" and not np.isfinite(y[-1]).all():
-            raise Breach(
+            raise ContractViolation(
                 f"a row without a real step gives {_a_bad_one(y[-1])}",
                 f"output {i}, row {len(y) - 1} of {len(y)}",
             )
     other = batches.fill(batch, 8.0)
     what = "an empty row, padding 0 and padding 8"
-    same_runs(bench, first, other, what)
+    same_runs(harness, first, other, what)
 
 
 def _a_bad_one(y: np.ndarray) -> str:
@@ -144,7 +146,7 @@ def _a_bad_one(y: np.ndarray) -> str:
 
 
 @check("required")
-def check_large_values(bench: Bench) -> None:
+def check_large_values(harness: LayerHarness) -> None:
     """Inputs of 10,000 in float32 give finite outputs, blind to padding.
 
     Why: an additive mask of -10000, and an exponential without its maximum
@@ -156,28 +158,28 @@ def check_large_values(bench: Bench) -> None:
     Right:
         keras_masking.ops.masked_softmax(scores, mask)
     """
-    _needs_floats(bench)
+    _needs_floats(harness)
     leaves = tuple(
         x * np.array(1e4, x.dtype) if batches.is_float(x) else x
-        for x in bench.batch.leaves
+        for x in harness.batch.leaves
     )
-    batch = replace(bench.batch, leaves=leaves)
-    plain = bench.plain(batch)
+    batch = replace(harness.batch, leaves=leaves)
+    plain = harness.plain(batch)
     try:
-        unmasked = bench.run(plain)
+        unmasked = harness.run(plain)
     except CallFailed:
-        unmasked = bench.run(batches.with_masks(batch, "full"))
+        unmasked = harness.run(batches.with_masks(batch, "full"))
     if not is_finite(unmasked):
         raise NotApplicable("without padding the outputs are not finite either")
     first, other = batches.fill(batch, 0.0), batches.fill(batch, 3e4)
-    seen = bench.run(first)
-    finite(seen, all_real_steps(bench, seen, first), "inputs of 1e4")
+    seen = harness.run(first)
+    finite(seen, all_real_steps(harness, seen, first), "inputs of 1e4")
     what = f"inputs of {magnitude(leaves[0]):.0f}, padding 0 and padding 30000"
-    same_runs(bench, first, other, what)
+    same_runs(harness, first, other, what)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
-def check_different_masks(bench: Bench) -> None:
+def check_different_masks(harness: LayerHarness) -> None:
     """With a mask for each input, the padding of none reaches the output.
 
     Why: two sequences of different lengths are added, concatenated, attended.
@@ -189,13 +191,13 @@ def check_different_masks(bench: Bench) -> None:
     Right:
         mask = ops.logical_and(masks[0], masks[1])
     """
-    _needs_masks(bench)
-    masks = batches.make_masks(bench.batch.leaves, staggered=True)
-    _filled_alike(bench, replace(bench.batch, masks=masks), FILLS)
+    _needs_masks(harness)
+    masks = batches.make_masks(harness.batch.leaves, staggered=True)
+    _filled_alike(harness, replace(harness.batch, masks=masks), FILLS)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
-def check_partial_masks(bench: Bench) -> None:
+def check_partial_masks(harness: LayerHarness) -> None:
     """An input without a mask counts as all real, and loses no other mask.
 
     Why: a positional table or a gate has no mask. Keras' Add drops the mask of
@@ -206,29 +208,29 @@ def check_partial_masks(bench: Bench) -> None:
     Right:
         masks = [m for m in masks if m is not None]
     """
-    _needs_masks(bench)
-    masks = bench.batch.masks
+    _needs_masks(harness)
+    masks = harness.batch.masks
     # Of several arguments, Keras hands on the mask of the first; a layer of a
     # list that declares to pass its mask on, that of a query, does so too.
-    first = isinstance(bench.structure, tuple) or bench.role == "passes"
+    first = isinstance(harness.structure, tuple) or harness.role == "passes"
     for keep in range(len(masks)):
         if masks[keep] is None:
             continue
         some = tuple(m if i == keep else None for i, m in enumerate(masks))
-        batch = replace(bench.batch, masks=some)
-        seen = bench.run(batch)
+        batch = replace(harness.batch, masks=some)
+        seen = harness.run(batch)
         lost = any(
             had is not None and now is None
-            for had, now in zip(bench.base.masks, seen.masks)
+            for had, now in zip(harness.base.masks, seen.masks)
         )
         if lost and not (first and keep):
-            raise Breach(
+            raise ContractViolation(
                 f"with a mask on input {keep} alone, the output has none"
             )
         if not lost:
-            _filled_alike(bench, batch, FILLS[:3])
+            _filled_alike(harness, batch, FILLS[:3])
 
 
-def _needs_masks(bench: Bench) -> None:
-    if sum(mask is not None for mask in bench.batch.masks) < 2:
+def _needs_masks(harness: LayerHarness) -> None:
+    if sum(mask is not None for mask in harness.batch.masks) < 2:
         raise NotApplicable("fewer than two inputs have a mask")

@@ -9,15 +9,15 @@ from keras_masking.array_compare import differences
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.batches import alone
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.layer_calls import Seen
 
 
 def real_steps(
-    bench: Bench, seen: Seen, output: int, batch: Batch
+    harness: LayerHarness, seen: Seen, output: int, batch: Batch
 ) -> np.ndarray | None:
     """Which output steps are real; None for a pooled output.
 
@@ -25,13 +25,13 @@ def real_steps(
     input's mask calls real too. Without one, those of the input if the layer
     keeps its steps. Else the first ones, as many as the row gives alone.
     """
-    if not bench.has_steps[output]:
+    if not harness.has_steps[output]:
         return None
     y, mask = seen.outputs[output], seen.masks[output]
     given = batch.mask
     if mask is not None and mask.shape == y.shape[:2]:
         real = mask.astype(bool)
-        if bench.role == "generates" and given is not None:
+        if harness.role == "generates" and given is not None:
             # Whether it ANDs the two is what `mask-combined` asks.
             real = real & given if given.shape == real.shape else real
         return real
@@ -39,25 +39,25 @@ def real_steps(
         return np.ones(y.shape[:2], bool)
     if given.shape == y.shape[:2]:
         return given
-    return _counted_alone(bench, output, batch, y.shape[1])
+    return _counted_alone(harness, output, batch, y.shape[1])
 
 
 def all_real_steps(
-    bench: Bench, seen: Seen, batch: Batch
+    harness: LayerHarness, seen: Seen, batch: Batch
 ) -> list[np.ndarray | None]:
     """`real_steps` of each output."""
     count = len(seen.outputs)
-    return [real_steps(bench, seen, i, batch) for i in range(count)]
+    return [real_steps(harness, seen, i, batch) for i in range(count)]
 
 
 def _counted_alone(
-    bench: Bench, output: int, batch: Batch, steps: int
+    harness: LayerHarness, output: int, batch: Batch, steps: int
 ) -> np.ndarray:
     # As many output steps as the row alone, unpadded, produces.
     given = batch.given
     lengths = given.sum(axis=1)
     right = all(m[:n].all() for m, n in zip(given, lengths))
-    if not right or bench.longest is None:
+    if not right or harness.longest is None:
         raise NotApplicable(
             "the output has no mask, and which of its steps are real cannot "
             "be told"
@@ -68,7 +68,7 @@ def _counted_alone(
             counts.append(0)  # on JAX no steps can give some
             continue
         try:
-            lone = bench.run(alone(batch, row))
+            lone = harness.run(alone(batch, row))
             counts.append(lone.outputs[output].shape[1])
         except CallFailed:
             counts.append(0)  # too short for one window
@@ -76,29 +76,31 @@ def _counted_alone(
 
 
 def same_real(
-    bench: Bench,
+    harness: LayerHarness,
     first: tuple[Seen, Batch],
     second: tuple[Seen, Batch],
     what: str,
     rows: list[tuple[int, int]] | None = None,
 ) -> int:
-    """Raises a `Breach` unless real outputs are equal, row by row, in order.
+    """Raises a `ContractViolation` unless real outputs are equal, row by row, in order.
 
     `rows` pairs the rows of the two calls; by default they are the same.
     Returns how many numbers were compared.
     """
     (a, batch_a), (b, batch_b) = first, second
     if len(a.outputs) != len(b.outputs):
-        raise Breach(f"{what}: {len(a.outputs)} outputs and {len(b.outputs)}")
+        raise ContractViolation(
+            f"{what}: {len(a.outputs)} outputs and {len(b.outputs)}"
+        )
     compared = 0
     for i in range(len(a.outputs)):
-        real_a = real_steps(bench, a, i, batch_a)
-        real_b = real_steps(bench, b, i, batch_b)
+        real_a = real_steps(harness, a, i, batch_a)
+        real_b = real_steps(harness, b, i, batch_b)
         for row_a, row_b in rows or [(r, r) for r in range(batch_a.rows)]:
             x, y = a.outputs[i][row_a], b.outputs[i][row_b]
             if real_a is not None and real_b is not None:
                 x, y = x[real_a[row_a]], y[real_b[row_b]]
-            where = _where(bench, i, len(a.outputs), row_a, batch_a)
+            where = _where(harness, i, len(a.outputs), row_a, batch_a)
             scale = magnitude(a.outputs[i])
             same(x, y, a.dtypes[i], what, where, scale)
             compared += x.size
@@ -106,7 +108,7 @@ def same_real(
 
 
 def same_runs(
-    bench: Bench,
+    harness: LayerHarness,
     first: Batch,
     second: Batch,
     what: str,
@@ -114,8 +116,8 @@ def same_runs(
     **how: Any,
 ) -> int:
     """`same_real` of what the layer gives for two batches, each run `how`."""
-    one, other = ((bench.run(b, **how), b) for b in (first, second))
-    return same_real(bench, one, other, what, rows)
+    one, other = ((harness.run(b, **how), b) for b in (first, second))
+    return same_real(harness, one, other, what, rows)
 
 
 def same(
@@ -126,9 +128,11 @@ def same(
     where: str,
     scale: float | None = None,
 ) -> None:
-    """Raises a `Breach` unless two arrays are equal within the tolerance."""
+    """Raises a `ContractViolation` unless two arrays are equal within the tolerance."""
     if x.shape != y.shape:
-        raise Breach(f"{what}: {_count(x)} real and {_count(y)} real", where)
+        raise ContractViolation(
+            f"{what}: {_count(x)} real and {_count(y)} real", where
+        )
     size = magnitude(x) if scale is None else scale
     allowed = TOLERANCE.get(dtype, 0.0) * max(size, 1e-3)
     gap = differences(x, y)
@@ -138,7 +142,7 @@ def same(
     worst = np.unravel_index(int(gap.argmax()), gap.shape)
     index = ", ".join(str(int(k)) for k in worst)
     one, other = float(x[worst]), float(y[worst])
-    raise Breach(
+    raise ContractViolation(
         f"{what}: value [{index}] goes from {one:.6g} to {other:.6g}; "
         f"{int(far.sum())} of {far.size} differ (allowed {allowed:.1e})",
         where,
@@ -150,7 +154,7 @@ def _count(x: np.ndarray) -> str:
 
 
 def _where(
-    bench: Bench, output: int, outputs: int, row: int, batch: Batch
+    harness: LayerHarness, output: int, outputs: int, row: int, batch: Batch
 ) -> str:
     name = f"output {output}, " if outputs > 1 else ""
     return f"{name}row {row} of {batch.rows}{show_mask(batch.mask, row)}"
@@ -163,13 +167,15 @@ def show_mask(mask: np.ndarray | None, row: int) -> str:
 
 
 def finite(seen: Seen, real: list[np.ndarray | None], what: str) -> None:
-    """Raises a `Breach` unless all real outputs are finite."""
+    """Raises a `ContractViolation` unless all real outputs are finite."""
     for i, y in enumerate(seen.outputs):
         mask = real[i]
         at = y if mask is None else y[mask]
         if at.dtype.kind == "f" and not np.isfinite(at).all():
             bad = int((~np.isfinite(at)).sum())
-            raise Breach(f"{what}: {bad} of {at.size} values are not finite")
+            raise ContractViolation(
+                f"{what}: {bad} of {at.size} values are not finite"
+            )
 
 
 def is_finite(seen: Seen) -> bool:
@@ -178,9 +184,11 @@ def is_finite(seen: Seen) -> bool:
     return all(np.isfinite(y).all() for y in floats)
 
 
-def floating(bench: Bench) -> list[int]:
+def floating(harness: LayerHarness) -> list[int]:
     """The outputs that have a gradient."""
-    found = [i for i, dtype in enumerate(bench.base.dtypes) if "float" in dtype]
+    found = [
+        i for i, dtype in enumerate(harness.base.dtypes) if "float" in dtype
+    ]
     if not found:
         raise NotApplicable("no output is a float")
     return found

@@ -15,8 +15,8 @@ import numpy as np
 from keras_masking import array_compare
 from keras_masking import layer_calls
 from keras_masking.contract.harness.compare import same
-from keras_masking.contract.harness.layer_harness import Bench
-from keras_masking.contract.harness.layer_harness import Breach
+from keras_masking.contract.harness.layer_harness import ContractViolation
+from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.errors import first_words
 
 # What is tried for a default of that type.
@@ -24,14 +24,14 @@ _FOR_NONE = (2, 0.5, True, "tanh")
 _FOR_WORDS = ("tanh", "linear", "sum", "mean", "max", "same", "valid")
 
 
-def check_arguments(bench: Bench) -> None:
-    """Raises a `Breach` if the config forgets an argument that matters."""
-    kind, config = type(bench.layer), bench.layer.get_config()
+def check_arguments(harness: LayerHarness) -> None:
+    """Raises a `ContractViolation` if the config forgets an argument that matters."""
+    kind, config = type(harness.layer), harness.layer.get_config()
     for name, default in _missing(kind, config):
         for value in _others(default):
-            lost = _lost(bench, kind, {**config, name: value})
+            lost = _lost(harness, kind, {**config, name: value})
             if lost:
-                raise Breach(
+                raise ContractViolation(
                     f"made with `{name}={value!r}` and then anew from its "
                     f"config, {lost}: `get_config` says nothing of `{name}`"
                 )
@@ -75,42 +75,42 @@ def _others(default: Any) -> tuple[Any, ...]:
     return ()
 
 
-def _lost(bench: Bench, kind: Any, config: dict[str, Any]) -> str:
+def _lost(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> str:
     """What a layer of that config loses when it is made anew, or ''."""
     try:
-        layer = _made(bench, kind, config)
-        first, again = _runs(bench, layer), _runs(bench, layer)
+        layer = _made(harness, kind, config)
+        first, again = _runs(harness, layer), _runs(harness, layer)
         written = layer.get_config()
     except Exception:
         return ""  # a value that the layer does not take
     if _difference(first, again):
         return ""  # it draws at random, and from no seed
     try:
-        loaded = _made(bench, kind, written)
+        loaded = _made(harness, kind, written)
         # Seeds are saved with the weights.
         for old, new in zip(layer.variables, loaded.variables, strict=True):
             new.assign(array_compare.as_array(old))
-        return _difference(first, _runs(bench, loaded))
+        return _difference(first, _runs(harness, loaded))
     except Exception as error:
         return f"it fails: {first_words(error)}"
 
 
-def _made(bench: Bench, kind: Any, config: dict[str, Any]) -> Any:
+def _made(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> Any:
     """A layer of that config, built."""
-    keras.utils.set_random_seed(bench.seed)
+    keras.utils.set_random_seed(harness.seed)
     layer = kind.from_config(dict(config))
-    bench.call(layer, bench.batch)
+    harness.call(layer, harness.batch)
     return layer
 
 
-def _runs(bench: Bench, layer: Any) -> list[layer_calls.Seen]:
+def _runs(harness: LayerHarness, layer: Any) -> list[layer_calls.Seen]:
     """What it gives by itself, and in training; its state is put back."""
     # Copied: PyTorch hands out the memory of the variable itself.
     state = [(v, np.array(array_compare.as_array(v))) for v in layer.variables]
     runs = []
     for training in (None, True):
-        keras.utils.set_random_seed(bench.seed)
-        runs.append(bench.call(layer, bench.batch, training=training))
+        keras.utils.set_random_seed(harness.seed)
+        runs.append(harness.call(layer, harness.batch, training=training))
         for variable, value in state:
             variable.assign(value)
     return runs
@@ -125,8 +125,8 @@ def _difference(
                 return f"output {i} has shape {b.shape}, not {a.shape}"
             try:
                 same(a, b, one.dtypes[i], "it gives other values", "")
-            except Breach as breach:
-                return breach.seen
+            except ContractViolation as violation:
+                return violation.seen
             if not _alike(one.masks[i], other.masks[i]):
                 return f"the mask of output {i} is another one"
     return ""

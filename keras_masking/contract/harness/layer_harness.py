@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_masking import layer_calls
+from keras_masking._moved import moved
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.harness import batches
@@ -20,7 +21,7 @@ from keras_masking.errors import first_words
 MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
 
 
-class Breach(Exception):
+class ContractViolation(Exception):
     """The layer breaks a rule. `seen` and `where` go into the report."""
 
     def __init__(self, seen: str, where: str = "") -> None:
@@ -33,7 +34,7 @@ class NotApplicable(Exception):
     """The check has nothing to say of this layer, and why."""
 
 
-class CallFailed(Breach):
+class CallFailed(ContractViolation):
     """The layer raised."""
 
     def __init__(self, error: Exception, doing: str) -> None:
@@ -42,7 +43,7 @@ class CallFailed(Breach):
         self.error = error
 
 
-class Bench:
+class LayerHarness:
     """A layer of a `Case` with example inputs of one shape."""
 
     def __init__(
@@ -75,9 +76,9 @@ class Bench:
             self._made[name] = make()
         return self._made[name]
 
-    def sibling(self, shape: tuple[int, int, int] | None) -> "Bench":
+    def sibling(self, shape: tuple[int, int, int] | None) -> "LayerHarness":
         """The case in another shape; what is known of it is not asked anew."""
-        other = Bench(self.case, shape, self.seed)
+        other = LayerHarness(self.case, shape, self.seed)
         other.role = self.role
         other.__dict__["has_steps"] = self.has_steps
         return other
@@ -322,3 +323,9 @@ def takes_training(layer: Any) -> bool:
 
 def _shapes(batch: Batch) -> str:
     return " and ".join(str(leaf.shape) for leaf in batch.leaves)
+
+
+_MOVED = {"Bench": "LayerHarness", "Breach": "ContractViolation"}
+__getattr__ = moved(
+    __name__, {old: f"{__name__}.{new}" for old, new in _MOVED.items()}
+)

@@ -16,8 +16,8 @@ from keras_masking import array_compare
 from keras_masking import layer_calls
 from keras_masking._keras import set_mask
 from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.layer_harness import Bench
 from keras_masking.contract.harness.layer_harness import CallFailed
+from keras_masking.contract.harness.layer_harness import LayerHarness
 
 NO_MASK = -1
 
@@ -104,10 +104,10 @@ class Inside(keras.layers.Layer):
         return outputs, [self.show(y) for y in outputs]
 
 
-def take_weights(layer: Any, bench: Bench) -> None:
-    """Gives a new layer what the layer of a bench starts with."""
-    bench.restore()
-    layer.set_weights(bench.layer.get_weights())
+def take_weights(layer: Any, harness: LayerHarness) -> None:
+    """Gives a new layer what the layer of a harness starts with."""
+    harness.restore()
+    layer.set_weights(harness.layer.get_weights())
 
 
 def tell(outputs: Any, shown: Any) -> layer_calls.Seen:
@@ -120,21 +120,23 @@ def tell(outputs: Any, shown: Any) -> layer_calls.Seen:
 
 
 class Masked:
-    """A Functional model around the layer of a bench.
+    """A Functional model around the layer of a harness.
 
     Without `steps` the model is of no particular length, and `layer` is new:
     it is built by a symbolic call.
     """
 
     def __init__(
-        self, bench: Bench, layer: Any = None, steps: bool = True
+        self, harness: LayerHarness, layer: Any = None, steps: bool = True
     ) -> None:
-        self.bench = bench
-        layer = bench.layer if layer is None else layer
+        self.harness = harness
+        layer = harness.layer if layer is None else layer
         if not steps:
-            layer = bench.case.make()
+            layer = harness.case.make()
         inputs, carried = [], []
-        for x, mask in zip(bench.batch.leaves, bench.batch.masks, strict=True):
+        for x, mask in zip(
+            harness.batch.leaves, harness.batch.masks, strict=True
+        ):
             shape = x.shape[1:]
             if mask is not None and not steps:
                 shape = (None, *shape[1:])
@@ -145,13 +147,13 @@ class Masked:
                 inputs.append(mask_in)
                 given = Attach()([given, mask_in])
             carried.append(given)
-        kwargs = bench.kwargs(bench.batch)
+        kwargs = harness.kwargs(harness.batch)
         try:
-            outputs = bench.apply(layer, bench.pack(carried), **kwargs)
+            outputs = harness.apply(layer, harness.pack(carried), **kwargs)
             self.symbolic = keras.tree.flatten(outputs)
             shown = [Show()(y) for y in self.symbolic]
             if not steps:
-                take_weights(layer, bench)
+                take_weights(layer, harness)
         except Exception as error:
             raise CallFailed(error, "a symbolic call") from error
         self.model = keras.Model(inputs, [*self.symbolic, *shown])
@@ -170,7 +172,7 @@ class Masked:
         return tell(outputs[:half], outputs[half:])
 
     def call(self, batch: Batch) -> layer_calls.Seen:
-        self.bench.restore()
+        self.harness.restore()
         flat = [layer_calls.fresh(x) for x in self._inputs(batch)]
         try:
             return self._told(self.model(flat))
@@ -178,7 +180,7 @@ class Masked:
             raise CallFailed(error, "a Functional model") from error
 
     def predict(self, batch: Batch, jit_compile: bool) -> layer_calls.Seen:
-        self.bench.restore()
+        self.harness.restore()
         self.model.compile(jit_compile=jit_compile)
         how = "compiled with jit" if jit_compile else "as a graph"
         try:
@@ -187,7 +189,7 @@ class Masked:
             raise CallFailed(error, f"a model run {how}") from error
 
 
-def model_of(bench: Bench) -> Masked:
+def model_of(harness: LayerHarness) -> Masked:
     """The model around the layer under test, made once."""
-    found: Masked = bench.once("model", lambda: Masked(bench))
+    found: Masked = harness.once("model", lambda: Masked(harness))
     return found

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 
 from keras_masking.contract.case import Case
-from keras_masking.contract.harness.layer_harness import Bench
+from keras_masking.contract.harness.layer_harness import LayerHarness
 
 
-def script(case: Case, bench: Bench, check: str) -> str:
+def script(case: Case, harness: LayerHarness, check: str) -> str:
     """Python that runs as printed, if the layer can be imported."""
-    imports, make = _maker(case, bench)
+    imports, make = _maker(case, harness)
     names = "check_layer"
     if case.requires_mask and (not case.script or make.startswith("lambda")):
         make = f"Case({make}, requires_mask=True, reason={case.reason!r})"
@@ -21,14 +21,14 @@ def script(case: Case, bench: Bench, check: str) -> str:
     options = [f'only=["{check}"]']
     if case.role is not None:
         options.append(f'role="{case.role}"')
-    if bench.seed:
-        options.append(f"seed={bench.seed}")
+    if harness.seed:
+        options.append(f"seed={harness.seed}")
     packed = keras.tree.pack_sequence_as(
-        bench.structure, [_literal(x) for x in bench.batch.leaves]
+        harness.structure, [_literal(x) for x in harness.batch.leaves]
     )
     options.append(f"inputs={_join(packed)}")
-    if bench.batch.fixed:
-        rows = iter(bench.batch.fixed)
+    if harness.batch.fixed:
+        rows = iter(harness.batch.fixed)
         kwargs = keras.tree.map_structure(
             lambda v: _literal(next(rows)) if isinstance(v, np.ndarray) else v,
             dict(case.call_kwargs),
@@ -69,7 +69,7 @@ def _join(packed: Any) -> str:
     return str(packed)
 
 
-def _maker(case: Case, bench: Bench) -> tuple[list[str], str]:
+def _maker(case: Case, harness: LayerHarness) -> tuple[list[str], str]:
     """The imports and the expression that make the layer."""
     if case.script:
         *imports, make = case.script.splitlines()
@@ -77,10 +77,10 @@ def _maker(case: Case, bench: Bench) -> tuple[list[str], str]:
     layer = case.layer
     if inspect.isclass(layer) and _importable(layer):
         return [_import(layer)], layer.__name__
-    kind = type(bench.layer)
+    kind = type(harness.layer)
     if _importable(kind):
         try:
-            config = bench.layer.get_config()
+            config = harness.layer.get_config()
             if ast.literal_eval(repr(config)) == config:
                 line = f"lambda: {kind.__name__}.from_config({config!r})"
                 return [_import(kind)], line

@@ -35,7 +35,7 @@ def _badge(reports: summary.Reports) -> tuple[str, str]:
         good = sum(r.status == "pass" for report in those for r in report)
         if bad:
             failed[backend] = f"{bad} of {ran}"
-        # What neither passes nor fails is a known breach, or information.
+        # What neither passes nor fails is a known violation, or information.
         if ran:
             passed[backend] = f"{good} of {ran}" if good < ran else f"{good}"
     if failed:

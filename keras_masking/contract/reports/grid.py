@@ -40,7 +40,7 @@ class Group:
     parts: dict[str, list[Variant]]
 
     @property
-    def breach(self) -> bool:
+    def violation(self) -> bool:
         return self.status in ("fail", "xfail")
 
 

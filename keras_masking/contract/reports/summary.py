@@ -15,7 +15,7 @@ Reports = Mapping[str, list[Report]]
 
 SLOWEST = 5
 SLOW = 1.0  # seconds; of a quicker check nobody needs to know
-OK, BREACH, KIT_ERROR, NOTHING = 0, 1, 3, 5
+OK, VIOLATION, KIT_ERROR, NOTHING = 0, 1, 3, 5
 
 
 def exit_code(reports: Reports) -> int:
@@ -23,7 +23,7 @@ def exit_code(reports: Reports) -> int:
     if any(r.status == "kit-error" for report in every for r in report):
         return KIT_ERROR
     if any(report.failures for report in every):
-        return BREACH
+        return VIOLATION
     if not every or not all(report.ran for report in every):
         return NOTHING
     return OK
@@ -77,7 +77,7 @@ def outcome(report: Report) -> str:
     return ", ".join(told) or "nothing ran"
 
 
-def breaches(reports: Reports) -> list[tuple[list[str], Result]]:
+def violations(reports: Reports) -> list[tuple[list[str], Result]]:
     """Each bad result once, with the backends that have it.
 
     The numbers in the text are the first backend's.
@@ -132,11 +132,14 @@ def verdict(reports: Reports) -> tuple[str, str]:
             return "blocked", "No layer was checked."
         case 0:
             but = f", but known ones in {known}" * bool(known)
-            return "xfail" if known else "pass", f"No breach in {every}{but}."
+            return (
+                "xfail" if known else "pass",
+                f"No violation in {every}{but}.",
+            )
         case 1:
             bad = sum(any(r.failures for r in layer) for layer in layers)
             but = f", known ones in {known}" * bool(known)
-            return "fail", f"Breaches in {bad} of {every}{but}."
+            return "fail", f"Violations in {bad} of {every}{but}."
         case 3:
             failed = count("kit-error")
             return "kit-error", f"The kit failed on {failed} of {every}."

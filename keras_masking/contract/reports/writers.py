@@ -10,13 +10,13 @@ from typing import Any
 from keras_masking import __version__
 from keras_masking.contract.report import Report
 from keras_masking.contract.reports.summary import Reports
-from keras_masking.contract.reports.summary import breaches
 from keras_masking.contract.reports.summary import command
 from keras_masking.contract.reports.summary import every_report
 from keras_masking.contract.reports.summary import exit_code
 from keras_masking.contract.reports.summary import last_line
 from keras_masking.contract.reports.summary import matrix
 from keras_masking.contract.reports.summary import verdict
+from keras_masking.contract.reports.summary import violations
 
 SCHEMA = 1  # of the JSON file
 
@@ -115,7 +115,7 @@ def as_markdown(reports: Reports, targets: list[str], typed: str) -> str:
         *(_row(map(_words, row)) for row in matrix(reports)),
         "",
     ]
-    for backends, result in breaches(reports):
+    for backends, result in violations(reports):
         name = f"{result.layer}: {result.check} ({', '.join(backends)})"
         lines += [
             f"<details><summary>{_words(name)}</summary>",

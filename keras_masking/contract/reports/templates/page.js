@@ -60,7 +60,7 @@
           hits += here.length;
         }
         cell.classList.toggle("miss", !hit);
-        // On a phone what is no breach is told if asked for.
+        // On a phone what is no violation is told if asked for.
         cell.classList.toggle("quiet", !hit || (!wanted.size &&
           here.every((status) => ["pass", "n/a", "blocked"].includes(status))));
         if (marks.length > 1) {

@@ -25,7 +25,7 @@ STATE = [_x(3, 5, seed=2), _x(3, 5, seed=3)]
 
 # A line that makes the layer, the ids that must fail at least, and how the
 # layer is called.
-BREACHES = [
+VIOLATIONS = [
     ("Softmax()", ["runs-with-mask"], {}),
     ("Softmax(axis=1)", ["runs-with-mask"], {}),
     ("GlobalAveragePooling1D()", ["empty-row", "precision"], {}),
@@ -77,9 +77,9 @@ def _case(line: str, how: dict) -> Case:
 
 
 @pytest.mark.parametrize(
-    ("line", "ids", "how"), BREACHES, ids=[line for line, _, _ in BREACHES]
+    ("line", "ids", "how"), VIOLATIONS, ids=[line for line, _, _ in VIOLATIONS]
 )
-def test_breach_is_found(line: str, ids: list[str], how: dict) -> None:
+def test_violation_is_found(line: str, ids: list[str], how: dict) -> None:
     report = check_layer(_case(line, how), only=ids)
     status = {result.check: result.status for result in report}
     assert {name: status[name] for name in ids} == dict.fromkeys(ids, "fail")
@@ -97,7 +97,7 @@ def _has_five_parts(result: Result) -> None:
     compile(result.script, "script", "exec")
 
 
-def test_script_shows_the_breach_again() -> None:
+def test_script_shows_the_violation_again() -> None:
     line = "GroupNormalization(groups=2)"
     report = check_layer(_case(line, {}), only=["pad-value"])
     (failure,) = report.failures
