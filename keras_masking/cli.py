@@ -14,7 +14,7 @@ import click
 from keras_masking import __version__
 from keras_masking.cli_convert import convert
 from keras_masking.cli_inspect import inspect
-from keras_masking.contract.backends import supervisor as workers
+from keras_masking.contract.backends import supervisor
 from keras_masking.contract.backends.options import choose_backends
 from keras_masking.contract.backends.options import read_expected
 from keras_masking.contract.backends.options import report_options
@@ -36,7 +36,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted: the workers are ended.", err=True)
         code = INTERRUPTED
-    except (workers.Refused, writers.NoReport, OSError) as error:
+    except (supervisor.Refused, writers.NoReport, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         code = 2
     except click.ClickException as error:
@@ -159,11 +159,11 @@ def check(
         "options": {"role": role, **options},
     }
     with Progress(backends) as progress:
-        reports = workers.run(
-            job, backends, device=device, timeout=timeout, told=progress
+        reports = supervisor.run(
+            job, backends, device=device, timeout=timeout, on_message=progress
         )
     typed = shlex.join(["keras-masking", *sys.argv[1:]])
-    return _tell(reports, names, typed, paths, badge)
+    return _write_and_show(reports, names, typed, paths, badge)
 
 
 @cli.command()
@@ -192,10 +192,10 @@ def report(
     for path in (*paths, badge):
         if path is not None and path.resolve() in kept:
             raise click.UsageError(f"{path} is read: name another file.")
-    return _tell(*writers.join(sources), paths, badge)
+    return _write_and_show(*writers.join(sources), paths, badge)
 
 
-def _tell(
+def _write_and_show(
     reports: summary.Reports,
     targets: list[str],
     typed: str,
@@ -234,10 +234,10 @@ def checks() -> None:
     from rich.table import Table
 
     table = Table("id", "level", "roles", "statement")
-    for told in _told({"work": "checks"}, "check"):
-        every = len(told["roles"]) == len(ROLES)
-        roles = "all" if every else ", ".join(told["roles"])
-        row = (told["id"], told["level"], roles, told["statement"])
+    for entry in _ask_worker({"work": "checks"}, "check"):
+        every = len(entry["roles"]) == len(ROLES)
+        roles = "all" if every else ", ".join(entry["roles"])
+        row = (entry["id"], entry["level"], roles, entry["statement"])
         table.add_row(*map(_plain, row))
     _print(table)
 
@@ -246,20 +246,22 @@ def checks() -> None:
 @click.argument("id")
 def explain(id: str) -> None:
     """Says what a check demands, why, and what to write."""
-    (told,) = _told({"work": "checks", "check": id}, "check")
-    every = len(told["roles"]) == len(ROLES)
-    who = "any layer" if every else f"a layer that {', '.join(told['roles'])}"
-    click.echo(f"{told['id']} ({told['level']}; {who})")
+    (entry,) = _ask_worker({"work": "checks", "check": id}, "check")
+    every = len(entry["roles"]) == len(ROLES)
+    subject = (
+        "any layer" if every else f"a layer that {', '.join(entry['roles'])}"
+    )
+    click.echo(f"{entry['id']} ({entry['level']}; {subject})")
     for title, key in (
         ("Rule", "statement"),
         ("Why", "why"),
         ("Likely cause", "cause"),
     ):
-        click.echo(click.wrap_text(f"{title}: {told[key]}", width=78))
+        click.echo(click.wrap_text(f"{title}: {entry[key]}", width=78))
         click.echo()
     for title, key in (("Wrong", "wrong"), ("Right", "right")):
         click.echo(f"{title}:")
-        click.echo("\n".join(f"    {s}" for s in told[key].splitlines()))
+        click.echo("\n".join(f"    {s}" for s in entry[key].splitlines()))
         click.echo()
 
 
@@ -281,15 +283,15 @@ def init(target: str, path: Path) -> None:
         raise click.UsageError(f"{path} is there: it is not overwritten.")
     if not path.parent.is_dir():
         raise click.UsageError(f"There is no directory {path.parent}.")
-    found = _told({"work": "find", "targets": [target]}, "found")
+    found = _ask_worker({"work": "find", "targets": [target]}, "found")
     path.write_text(test_file(target, path, found), encoding="utf-8")
     click.echo(f"Wrote {path}. Run it: pytest {path}")
 
 
-def _told(job: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+def _ask_worker(job: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """The answers of a worker that are of one kind."""
     require_a_backend()
-    return [m for m in workers.ask(job) if m["kind"] == kind]
+    return [m for m in supervisor.ask(job) if m["kind"] == kind]
 
 
 def _print(table: Any) -> None:

@@ -23,7 +23,7 @@ from keras_masking.ops.dtypes import dtype_name
 
 
 @dataclass(frozen=True)
-class Seen:
+class CallOutputs:
     """What one call gave: outputs and their masks, flattened, as NumPy."""
 
     outputs: list[np.ndarray]
@@ -31,7 +31,7 @@ class Seen:
     dtypes: list[str]
 
 
-def fresh(x: np.ndarray) -> Tensor:
+def new_tensor(x: np.ndarray) -> Tensor:
     """A tensor of the backend that shares no memory with `x`.
 
     Copied and cast by NumPy: JAX would compile a program for each shape, for
@@ -42,19 +42,19 @@ def fresh(x: np.ndarray) -> Tensor:
     return ops.convert_to_tensor(x, dtype=x.dtype.name if named else None)
 
 
-def attach(x: np.ndarray, mask: np.ndarray | None) -> Tensor:
+def new_masked_tensor(x: np.ndarray, mask: np.ndarray | None) -> Tensor:
     """A fresh tensor of the backend that carries `mask`."""
-    tensor = fresh(x)
+    tensor = new_tensor(x)
     if mask is not None:
-        set_mask(tensor, fresh(mask))
+        set_mask(tensor, new_tensor(mask))
     return tensor
 
 
-def look(outputs: Any) -> Seen:
+def read_outputs(outputs: Any) -> CallOutputs:
     """Reads outputs and the masks that they carry."""
     leaves = [x for x in keras.tree.flatten(outputs) if hasattr(x, "shape")]
     masks = [get_mask(x) for x in leaves]
-    return Seen(
+    return CallOutputs(
         [as_array(x) for x in leaves],
         [None if m is None else as_array(m) for m in masks],
         [dtype_name(x) for x in leaves],
@@ -73,15 +73,15 @@ def names_a_mask(name: str) -> bool:
 
 
 @contextmanager
-def watched(
-    layer: Any, seen: Callable[[dict[str, Any]], None]
+def watch_calls(
+    layer: Any, on_call: Callable[[dict[str, Any]], None]
 ) -> Iterator[None]:
-    """Tells `seen` the arguments of each `call` of `layer`, while it lasts."""
+    """Tells `on_call` the arguments of each `call` of `layer`, while it lasts."""
     call = layer.call
     signature = inspect.signature(call)
 
     def spy(*args: Any, **kwargs: Any) -> Any:
-        seen(dict(signature.bind(*args, **kwargs).arguments))
+        on_call(dict(signature.bind(*args, **kwargs).arguments))
         return call(*args, **kwargs)
 
     object.__setattr__(layer, "call", spy)

@@ -92,7 +92,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
         Path(path).write_text(json.dumps(results, indent=1))
     if results:
         counts = Counter(result["status"] for result in results)
-        told = ", ".join(f"{n} {status}" for status, n in counts.items())
+        text = ", ".join(f"{n} {status}" for status, n in counts.items())
         layers = len({result["layer"] for result in results})
         terminalreporter.section("mask contract")
-        terminalreporter.write_line(f"{layers} layers: {told}")
+        terminalreporter.write_line(f"{layers} layers: {text}")

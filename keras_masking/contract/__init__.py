@@ -1,8 +1,8 @@
 """The conformance kit: does a layer keep the mask contract?
 
 `check_layer(MyLayer)` runs every check on the current backend and returns a
-`Report`. Nothing here imports Keras until it is used, so that a pytest plugin
-and a command line can be started before a backend is chosen.
+`Report`. Keras is imported on first use, so that the pytest plugin and the
+command line can start before a backend is chosen.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What is to be checked: a layer, how it is called, and what is known of it."""
+"""A layer to check, how to call it, and what its author declares about it."""
 
 import inspect
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from keras_masking.names import ROLES
 
 
 class TargetError(ValueError):
-    """What was given cannot be checked, and why."""
+    """The target cannot be checked; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -22,26 +22,26 @@ class Case:
 
     Args:
         layer: A layer class that needs no arguments, a function without
-            arguments that makes a layer, or a layer (it is copied by its
+            arguments that returns a layer, or a layer (it is copied by its
             config; a function is better).
-        name: How the reports name it. Defaults to the class of the layer.
-        role: What it does with a mask: `"generates"`, `"passes"`,
+        name: The name in reports. Defaults to the class name of the layer.
+        role: What the layer does with a mask: `"generates"`, `"passes"`,
             `"transforms"`, `"reduces"`, `"merges"` or `"drops"`. Inferred if
-            not given; `"drops"` never is.
+            not given, but never as `"drops"`.
         inputs: An example input: an array `(batch, steps, ...)`, a list or a
-            dict of them, or a tuple for a layer whose `call` takes several.
-            Everything of rank 2 and more is a sequence and gets a mask.
+            dict of them, or a tuple for a layer whose `call` takes several
+            arguments. Arrays of rank 2 or more are sequences and get a mask.
             Defaults to floats of shape `(3, 6, 4)`.
-        call_kwargs: More arguments of each call. Arrays in it are given as
-            they are, a row for each sequence.
-        columns: Whether the layer speaks of columns of the padded array, as
-            cropping does, so that more padding moves what is real.
-        requires_mask: Whether the layer raises without a mask, as one that
-            asserts that there is one. What calls it without is then n/a.
-        reason: Why `columns` or `requires_mask`.
-        expected_failures: Check ids that may fail, each with its reason.
+        call_kwargs: Further arguments of each call. Arrays in it are passed
+            unchanged and have one row for each sequence.
+        columns: Whether the layer is defined by columns of the padded array, as
+            cropping is, so that more padding changes which steps it uses.
+        requires_mask: Whether the layer raises without a mask. Checks that call
+            it without one are then n/a.
+        reason: Why `columns` or `requires_mask` is set.
+        expected_failures: Check ids that may fail, each with a reason.
         script: A line of Python that makes the layer, for the scripts that
-            reproduce a failure.
+            reproduce failures.
     """
 
     layer: Any
@@ -63,13 +63,13 @@ class Case:
             )
         if self.columns and not self.reason:
             raise TargetError(
-                "`columns=True` needs a `reason`: which columns the layer "
-                "speaks of."
+                "`columns=True` needs a `reason`: which columns define the "
+                "layer."
             )
         if self.requires_mask and not self.reason:
             raise TargetError(
-                "`requires_mask=True` needs a `reason`: why the layer is of "
-                "no use without a mask."
+                "`requires_mask=True` needs a `reason`: why the layer needs a "
+                "mask."
             )
         if not self.name:
             object.__setattr__(self, "name", _name(self.layer))
@@ -78,13 +78,13 @@ class Case:
         return self.name
 
     def make(self) -> Any:
-        """A new layer."""
+        """Returns a new layer."""
         made = self._make()
         if isinstance(made, keras.layers.Layer):
             return made
         raise TargetError(
-            f"{self.name} is no layer: it made {type(made).__name__}. "
-            "Give a layer class, or a function that returns a layer."
+            f"{self.name} is not a layer: it returned {type(made).__name__}. "
+            "Pass a layer class, or a function that returns a layer."
         )
 
     def _make(self) -> Any:
@@ -94,16 +94,16 @@ class Case:
                 return kind.from_config(self.layer.get_config())
             except Exception as error:
                 raise TargetError(
-                    f"{self.name} cannot be made anew from its config "
-                    f"({_first_line(error)}). Give a function that makes it: "
+                    f"{self.name} cannot be copied by its config "
+                    f"({_first_line(error)}). Pass a function that makes it: "
                     f"`check_layer(lambda: {kind.__name__}(...))`."
                 ) from error
         try:
             return self.layer()
         except Exception as error:
             raise TargetError(
-                f"{self.name} cannot be made: {type(error).__name__}: "
-                f"{_first_line(error)}. If it needs arguments, give a "
+                f"{self.name} cannot be created: {type(error).__name__}: "
+                f"{_first_line(error)}. If it needs arguments, pass a "
                 "function: `lambda: TheLayer(units=4)`."
             ) from error
 
@@ -115,14 +115,14 @@ def as_case(target: Any, **options: Any) -> Case:
     is_layer = isinstance(target, keras.layers.Layer)
     if not is_layer and not callable(target):
         raise TargetError(
-            "A target must be a layer class, a function that makes a layer, a "
-            f"layer, or a `Case`. Received: {target!r}."
+            "A target must be a layer class, a function that returns a layer, "
+            "a layer, or a `Case`. Received: {target!r}."
         )
     given = inspect.isclass(target)
     if given and not issubclass(target, keras.layers.Layer):
         raise TargetError(
-            f"A target must make a layer. Received: the class "
-            f"{target.__name__}, which is no `keras.layers.Layer`."
+            "A target must be a layer. Received: the class "
+            f"{target.__name__}, which is not a `keras.layers.Layer`."
         )
     return Case(target, **options)
 

@@ -1,4 +1,4 @@
-"""The pytest face: one test for each case and check."""
+"""One pytest test for each case and check."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,9 +13,9 @@ from keras_masking.contract.runner import iter_checks
 
 
 class BoundCheck:
-    """A check of a case: call it, and it raises if the layer breaks it."""
+    """A check bound to a case; calling it raises if the layer fails it."""
 
-    is_mask_check = True  # the pytest plugin knows it by this
+    is_mask_check = True  # by this the pytest plugin recognizes it
 
     def __init__(self, name: str, level: str, run: Any) -> None:
         self.name = name
@@ -29,7 +29,7 @@ class BoundCheck:
     def __call__(self) -> Result:
         import pytest
 
-        __tracebackhide__ = True  # what the layer did is in the text
+        __tracebackhide__ = True  # the message says what the layer did
         result: Result = self.run()
         self.result = asdict(result)
         if result.counts:
@@ -44,11 +44,11 @@ class BoundCheck:
 def parametrize_with_checks(
     targets: Iterable[Any], *, level: str = "advised", **options: Any
 ) -> Any:
-    """Decorates a test so that it runs once for each layer and check.
+    """Decorates a test to run once for each layer and check.
 
     Args:
-        targets: Layer classes, functions that make layers, layers or `Case`s.
-        level: The least level that runs, see `check_layer`.
+        targets: Layer classes, functions that return layers, layers or `Case`s.
+        level: The lowest level to run, see `check_layer`.
         **options: `seed` and `torch_compile`, see `check_layer`.
 
     Returns:

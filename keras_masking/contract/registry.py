@@ -1,4 +1,4 @@
-"""The list of checks: what each one says, whom it concerns, what it needs."""
+"""The registry of checks: their texts, levels, roles and order."""
 
 import inspect
 import re
@@ -31,7 +31,8 @@ _checks: dict[str, "Check"] = {}
 
 @dataclass(frozen=True)
 class Check:
-    """A rule, and the function that raises `ContractViolation` when it is broken."""
+    """A rule, and a function that raises `ContractViolation` if it is
+    broken."""
 
     id: str
     level: str
@@ -50,10 +51,10 @@ def check(
     roles: Iterable[str] = ROLES,
     after: Iterable[str] = ("runs-with-mask",),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a check of a function, named by it, worded by its docstring.
+    """Registers a function as a check; its docstring has the texts.
 
-    `check_pad_value` is `pad-value`. The docstring's first paragraph is the
-    statement; the sections Why, Cause, Wrong and Right follow.
+    `check_pad_value` becomes `pad-value`. The docstring's first paragraph is
+    the statement; the sections Why, Cause, Wrong and Right follow.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -92,7 +93,7 @@ def _unwrap(text: str, code: bool) -> str:
 
 
 def all_checks() -> dict[str, Check]:
-    """Every check by its id, in the order in which they run."""
+    """All checks by id, in the order in which they run."""
     for module in MODULES:
         import_module(f"keras_masking.contract.checks.{module}")
     return dict(_checks)
@@ -104,11 +105,11 @@ def get_check(name: str) -> Check:
 
 
 def check_ids(names: Iterable[str], where: str = "a check id") -> None:
-    """Refuses ids that are none, with what was probably meant."""
+    """Raises `TargetError` for an unknown id, with a suggestion."""
     known = all_checks()
     for name in names:
         if name not in known:
-            # Ids are short: half of one is near enough.
+            # Ids are short, so a match of half an id is close enough.
             hint = did_you_mean(name, known, likeness=0.5)
             raise TargetError(
                 f"{where} must be one of those that `keras-masking checks` "

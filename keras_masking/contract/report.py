@@ -1,4 +1,4 @@
-"""Results of checks, and how they read."""
+"""Results of checks, as text and as data."""
 
 import json
 import textwrap
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
-# What became of a check. An expected failure that passes is a failure.
+# Outcomes of a check. An expected failure that passes counts as a failure.
 STATUSES = ("pass", "fail", "xfail", "xpass", "n/a", "blocked", "kit-error")
 BAD = ("fail", "xpass", "kit-error")
 RAN = ("pass", "fail", "xfail", "xpass")
@@ -21,7 +21,7 @@ class MaskContractError(AssertionError):
 
 @dataclass
 class Result:
-    """What one check said of one layer."""
+    """The result of one check on one layer."""
 
     layer: str
     check: str
@@ -39,7 +39,7 @@ class Result:
 
     @property
     def counts(self) -> bool:
-        """Whether it makes the report a failure."""
+        """Whether this result makes the report fail."""
         return self.status == "kit-error" or (
             self.status in BAD and self.level != "information"
         )
@@ -49,7 +49,7 @@ class Result:
         if self.status == "xpass":
             return f"{head}\n  expected to fail ({self.reason}), but it passes"
         if self.status == "kit-error":
-            # A worker may end because of the layer: a segfault, a hang.
+            # A layer can crash or hang its worker.
             what = "" if self.check == "worker" else "not the layer, "
             return f"{head}\n  {what}the kit failed: {self.seen}"
         if self.status != "fail":
@@ -98,7 +98,7 @@ class Report:
     def raise_for_failures(self) -> None:
         """Raises one `MaskContractError` that names every violation.
 
-        Checks of the level "information" never raise. A report in which no
+        Failures of the level "information" never raise. A report in which no
         check ran does.
         """
         if not self.ran:
@@ -108,35 +108,38 @@ class Report:
             raise MaskContractError(f"{text}\n\n{self.summary()}")
 
     def summary(self) -> str:
-        """One line: who, and how many checks ran with which end."""
+        """One line: the layer, its role, and the number of checks by
+        outcome."""
         counts = Counter(result.status for result in self.results)
-        told = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
+        ends = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
         kind = "inferred" if self.inferred else "declared"
         return (
             f"{self.layer} [{self.role}, {kind}] on {self.backend}: "
-            f"{told}; {self.ran} of {len(self.results)} checks ran"
+            f"{ends}; {self.ran} of {len(self.results)} checks ran"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain data, as the JSON file has it."""
+        """The report as plain data, as in the JSON file."""
         return {**asdict(self), "ran": self.ran, "ok": self.ok}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Report":
-        """The report that `to_dict` described."""
+        """The report from the data that `to_dict` returned."""
         data = {k: v for k, v in data.items() if k not in ("ran", "ok")}
         results = [Result(**result) for result in data.pop("results")]
         for result in results:
             texts = {k: v for k, v in asdict(result).items() if k != "seconds"}
             if not all(isinstance(text, str) for text in texts.values()):
-                raise TypeError(f"a result holds what is no text: {texts}")
+                raise TypeError(
+                    f"the texts of a result must be strings: {texts}"
+                )
             if result.status not in STATUSES:
-                raise ValueError(f"there is no status {result.status!r}")
+                raise ValueError(f"unknown status {result.status!r}")
         return cls(**data, results=results)
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1)
 
     def __str__(self) -> str:
-        told = [str(r) for r in self.results if r.status in BAD]
-        return "\n\n".join([*told, self.summary()])
+        texts = [str(r) for r in self.results if r.status in BAD]
+        return "\n\n".join([*texts, self.summary()])

@@ -1,4 +1,4 @@
-"""Runs the checks of a case, one after the other, and never stops early."""
+"""Runs all checks of a case in order, whatever their results."""
 
 import time
 import warnings
@@ -28,7 +28,7 @@ from keras_masking.contract.report import Result
 from keras_masking.names import LEVELS
 from keras_masking.versions import versions
 
-# Tried in this order when a check fails: the first that still does is told.
+# Shapes to try when a check fails; the first that still fails is reported.
 SMALLER = ((1, 2, 1), (2, 3, 2))
 
 
@@ -49,25 +49,26 @@ def check_layer(
     """Checks a layer against the mask contract on the current backend.
 
     Args:
-        layer_or_factory: A layer class that needs no arguments, a function
-            that makes a layer, a layer, or a `Case`.
+        layer_or_factory: A layer class that needs no arguments, a function that
+            returns a layer, a layer, or a `Case`.
         role: What the layer does with a mask, see `Case`. Inferred if not
             given.
         inputs: An example input, see `Case`. Defaults to floats `(3, 6, 4)`.
-        call_kwargs: More arguments of each call, see `Case`.
-        only: The ids of the checks to run, with those they depend on.
-            Defaults to all of the level.
-        skip: Ids not to run: they are n/a.
-        expected_failures: Ids that may fail, each with its reason. One that
-            passes is a failure: the reason is gone.
-        level: `"required"`, `"advised"` or `"information"`: the least of which
-            checks run. Defaults to `"advised"`.
+        call_kwargs: Further arguments of each call, see `Case`.
+        only: Ids of the checks to run; the checks that they depend on run as
+            well. Defaults to all checks of the level.
+        skip: Ids of checks not to run; they are reported as n/a.
+        expected_failures: Ids that may fail, each with a reason. One that
+            passes counts as a failure: its reason no longer holds.
+        level: The lowest level to run: `"required"`, `"advised"` or
+            `"information"`. Defaults to `"advised"`.
         seed: Seed of weights and inputs.
-        torch_compile: Whether `jit` runs on PyTorch, which takes seconds.
-        on_result: Is told each result when it is there.
+        torch_compile: Whether to run `jit` on PyTorch, where compiling takes
+            seconds.
+        on_result: Called with each result as soon as it is known.
 
     Returns:
-        A `Report`. It raises nothing of its own: see `raise_for_failures`.
+        A `Report`. To raise if a check failed, call its `raise_for_failures`.
 
     Raises:
         TargetError: If there is no layer to check, an id is unknown, or an
@@ -95,12 +96,12 @@ def check_layer(
         )
     expected = {**case.expected_failures, **(expected_failures or {})}
     run = Run(case, seed=seed, torch_compile=torch_compile)
-    chosen = choose(level, only, skip, expected)
+    chosen = select_checks(level, only, skip, expected)
     for check in all_checks().values():
         if check.id not in chosen:
             continue
         if skip and check.id in skip:
-            result = run.result(check, "n/a", reason="skipped as asked")
+            result = run.result(check, "n/a", reason="skipped on request")
         else:
             result = run(check, expected.get(check.id))
         if on_result is not None:
@@ -109,13 +110,13 @@ def check_layer(
     return run.report
 
 
-def choose(
+def select_checks(
     level: str,
     only: Iterable[str] | None,
     skip: Iterable[str] | None,
     expected: Mapping[str, str],
 ) -> set[str]:
-    """The ids to run, those that they depend on included."""
+    """The ids of the checks to run, including those that they depend on."""
     if level not in LEVELS:
         raise TargetError(
             f"`level` must be one of {', '.join(LEVELS)}. Received: {level!r}."
@@ -127,8 +128,8 @@ def choose(
     for name, reason in expected.items():
         if not str(reason or "").strip():
             raise TargetError(
-                f"The expected failure {name!r} needs a reason: why may it "
-                "fail? Say it, with a link if there is one."
+                f"The expected failure {name!r} needs a reason: say why it "
+                "may fail, with a link if there is one."
             )
     least = LEVELS.index(level)
     chosen = {c.id for c in checks.values() if LEVELS.index(c.level) <= least}
@@ -144,8 +145,8 @@ def choose(
     if unmatched and only is None:
         name = sorted(unmatched)[0]
         raise TargetError(
-            f"The expected failure {name!r} matches no check that runs: it is "
-            f"of a level beyond {level!r}."
+            f"The expected failure {name!r} matches no check that runs: "
+            f"`level={level!r}` leaves it out."
         )
     return chosen
 
@@ -153,12 +154,12 @@ def choose(
 def iter_checks(
     case: Any, level: str = "advised", **options: Any
 ) -> Iterator[tuple[Case, Check, Callable[[], Result]]]:
-    """Each check of a case with a function that runs it.
+    """Yields each check of a case with a function that runs it.
 
     The functions share one layer, so run them in order.
     """
     case = as_case(case)
-    chosen = choose(level, None, None, case.expected_failures)
+    chosen = select_checks(level, None, None, case.expected_failures)
     run: list[Run] = []
 
     def runner(check: Check) -> Callable[[], Result]:
@@ -175,7 +176,7 @@ def iter_checks(
 
 
 class Run:
-    """The checks of one case: what they share, and what is known so far."""
+    """Runs the checks of one case, which share a layer and earlier results."""
 
     def __init__(
         self, case: Case, seed: int = 0, torch_compile: bool = False
@@ -185,7 +186,7 @@ class Run:
         self.torch_compile = torch_compile
         self.status: dict[str, str] = {}
         self._small: dict[tuple[int, int, int], LayerHarness] = {}
-        case.make()  # a target that makes no layer is an error at once
+        case.make()  # raises at once if the target is not a layer
         with warnings.catch_warnings(action="ignore"):
             self.harness = self._new_harness()
         self.report = Report(
@@ -204,7 +205,7 @@ class Run:
         try:
             harness.role = self.case.role or infer_role(harness)
         except CallFailed:
-            # Let `runs-with-mask` say so.
+            # `runs-with-mask` reports it.
             harness.role = self.case.role or "unknown"
         return harness
 
@@ -224,7 +225,9 @@ class Run:
     def _judge(self, check: Check) -> Result:
         role = self.harness.role
         if role != "unknown" and role not in check.roles:
-            return self.result(check, "n/a", reason=f"a layer that {role}")
+            return self.result(
+                check, "n/a", reason=f"not for a layer that {role}"
+            )
         for before in check.after:
             earlier = self.status.get(before)
             if earlier is None:
@@ -242,7 +245,7 @@ class Run:
         if not isinstance(violation, ContractViolation):
             text = f"{type(violation).__name__}: {violation}"
             return self.result(check, "kit-error", seen=text)
-        return self._tell(check, violation)
+        return self._describe_failure(check, violation)
 
     def _run(self, check: Check, harness: LayerHarness) -> Exception | None:
         try:
@@ -251,8 +254,11 @@ class Run:
             return error
         return None
 
-    def _tell(self, check: Check, violation: ContractViolation) -> Result:
-        """A failure with the smallest inputs that still show it."""
+    def _describe_failure(
+        self, check: Check, violation: ContractViolation
+    ) -> Result:
+        """The result of a failure, with the smallest inputs that still show
+        it."""
         harness = self.harness
         for shape in SMALLER:
             if not _fits(harness, shape):
@@ -262,7 +268,7 @@ class Run:
                     self._small[shape] = self._new_harness(shape)
                 small = self._small[shape]
                 if small.role != harness.role:
-                    continue  # too small to see what the layer does
+                    continue  # too small to show what the layer does
                 error = self._run(check, small)
             except Exception:
                 continue
@@ -272,8 +278,8 @@ class Run:
                 harness, violation = small, error
                 break
         got = self.harness.received()
-        told = "not called" if got is None else "yes" if got else "no"
-        where = f"call received the mask: {told}"
+        answer = "not called" if got is None else "yes" if got else "no"
+        where = f"call received the mask: {answer}"
         return self.result(
             check,
             "fail",

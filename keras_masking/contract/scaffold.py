@@ -7,8 +7,8 @@ from typing import Any
 
 HEAD = '''"""{target} keeps the mask contract of Keras layers.
 
-`keras-masking explain ID` says what a check demands. A layer may break one
-for a reason: Case(..., expected_failures={{"pad-value": "the reason"}}).
+`keras-masking explain ID` explains a check. To accept a failure, give a reason:
+Case(..., expected_failures={{"pad-value": "the reason"}}).
 """
 '''
 TEST = """
@@ -23,7 +23,7 @@ PATH = "sys.path.insert(0, "
 
 
 def test_file(target: str, output: Path, found: list[dict[str, Any]]) -> str:
-    """Python with a case for each layer that was found."""
+    """The source of a test file with a case for each layer that was found."""
     lines = {line: None for one in found for line in one["imports"]}
     lines |= {
         "from keras_masking.contract import Case": None,
@@ -53,7 +53,7 @@ def _case(one: dict[str, Any]) -> str:
 
 
 def _imports(lines: list[str], folder: Path) -> list[str]:
-    """The import lines; a folder for them is told from where the file is."""
+    """The import lines; added paths are relative to the test file."""
     roots = [line for line in lines if line.startswith(PATH)]
     rest = [line for line in lines if line.startswith("from ")]
     if not roots:

@@ -1,7 +1,7 @@
 """Hypothesis strategies: masks, batches of ragged rows, the same batch twice.
 
-For property tests of a layer of your own. Everything is NumPy. Needs the
-package `hypothesis`.
+For property tests of your own layers. Everything is NumPy. Requires the package
+`hypothesis`.
 """
 
 from typing import Any
@@ -23,10 +23,10 @@ def masks(
     """Boolean masks `(rows, steps)`, True at real steps.
 
     Args:
-        draw: Is filled by hypothesis.
+        draw: Passed by hypothesis.
         rows: Number of rows.
         steps: Number of steps.
-        kinds: Where padding stands: `"right"`, `"left"`, `"holes"`.
+        kinds: Where the padding is: `"right"`, `"left"`, `"holes"`.
         empty_rows: Whether a row may have no real step.
     """
     kind = draw(st.sampled_from(kinds))
@@ -85,10 +85,10 @@ def padded_pairs(
     """The same sequences padded in two ways: `(x, mask), (x, mask)`.
 
     Side, length and values of the padding differ; a layer that keeps the
-    contract gives the same real outputs for both.
+    contract returns the same real outputs for both.
 
     Args:
-        draw: Is filled by hypothesis.
+        draw: Passed by hypothesis.
         hostile: Whether the second padding may hold NaN and infinities.
         **shape: Arguments of `ragged_batches`.
     """

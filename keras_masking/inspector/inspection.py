@@ -15,23 +15,23 @@ from keras_masking.errors import describe
 from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.changes import Change
 from keras_masking.inspector.measuring.changes import all_real
-from keras_masking.inspector.measuring.changes import learn_padding
-from keras_masking.inspector.measuring.changes import others
-from keras_masking.inspector.measuring.changes import prolonged
+from keras_masking.inspector.measuring.changes import find_padding
+from keras_masking.inspector.measuring.changes import other_changes
+from keras_masking.inspector.measuring.changes import with_more_padding
 from keras_masking.inspector.measuring.drift import Outcome
 from keras_masking.inspector.measuring.drift import moved_by_length
-from keras_masking.inspector.measuring.drift import weigh
+from keras_masking.inspector.measuring.drift import outcomes_of
 from keras_masking.inspector.measuring.regions import find_axes
 from keras_masking.inspector.measuring.regions import masks_of
-from keras_masking.inspector.records import drifts
-from keras_masking.inspector.records import outputs_of
-from keras_masking.inspector.records import write
+from keras_masking.inspector.records import call_records
+from keras_masking.inspector.records import drift_records
+from keras_masking.inspector.records import output_records
 from keras_masking.inspector.report import MaskReport
 from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.inputs import other_steps
 from keras_masking.inspector.watching.inputs import read
-from keras_masking.inspector.watching.mask_flow import Lineage
+from keras_masking.inspector.watching.mask_flow import FlowTracer
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import build
 from keras_masking.inspector.watching.runs import run
@@ -105,8 +105,8 @@ def inspect_masks(
     if inputs is None:
         from keras_masking.inspector.watching.synthetic_inputs import make_up
 
-        inputs, told = make_up(model)
-        notes.append(told)
+        inputs, note = make_up(model)
+        notes.append(note)
     given = read(inputs, model)
     if not all(layer.built for layer in with_sublayers(model)):
         build(model, given)
@@ -138,19 +138,21 @@ def _inspect(
     report: MaskReport,
 ) -> None:
     masks = masks_of(base)
-    given = learn_padding(given, base, masks)
+    given = find_padding(given, base, masks)
     changes: list[Change] = []
     longer = None
     if probe and base.error is None and not training:
-        right = prolonged(model, given, base, "right", training)
+        right = with_more_padding(model, given, base, "right", training)
         changes.append(right)
         longer = right.run
     find_axes(base, longer, masks)
-    hangs = _hangs_on(model, given, base, training) if probe else None
-    flows = Lineage(base.root, hangs).flows
+    depends = (
+        _depends_on_inputs(model, given, base, training) if probe else None
+    )
+    flows = FlowTracer(base.root, depends).flows
     if probe and base.error is None:
-        changes += others(model, given, base, training)
-    outcomes = weigh(model, given, base, masks, changes, training, flows)
+        changes += other_changes(model, given, base, training)
+    outcomes = outcomes_of(model, given, base, masks, changes, training, flows)
     lengths = [o.change for o in outcomes if o.counts and o.change.length]
 
     def lengthens(call: Call) -> str:
@@ -161,15 +163,15 @@ def _inspect(
 
     judge = Judge(flows, masks, probe, lengthens)
     blamed = judge.model(base.root)
-    report.outputs = outputs_of(base.root, flows)
+    report.outputs = output_records(base.root, flows)
     counting = [o for o in outcomes if o.counts]
     if counting and not blamed:
         blamed = [judge.moves(counting[0])]
     elif _harmless(outcomes, report):
         # A mask that is lost where nobody needs it harms nobody.
         blamed = [call for call in blamed if judge.proved(call)]
-    report.calls = write(judge, blamed)
-    report.drift = drifts(flows, outcomes)
+    report.calls = call_records(judge, blamed)
+    report.drift = drift_records(flows, outcomes)
     if base.error is not None:
         report.error = f"{type(base.error).__name__}: {first_words(base.error)}"
     born = any(call.role for call in report.calls)
@@ -184,7 +186,7 @@ def _harmless(outcomes: list[Outcome], report: MaskReport) -> bool:
     return measured and not moving and not lost
 
 
-def _hangs_on(
+def _depends_on_inputs(
     model: Any, given: Inputs, base: Run, training: bool
 ) -> Callable[[Call, int], bool]:
     """Tells whether a tensor moves when real steps of the inputs do."""

@@ -125,8 +125,8 @@ def read_inputs(path: Path, model: Any) -> Any:
         _require_fit(path, name, arrays[name], tensor)
     rows = {name: len(array) for name, array in arrays.items()}
     if len(set(rows.values())) > 1:
-        told = ", ".join(f"{name} {count}" for name, count in rows.items())
-        raise Refused(f"{path}: the inputs differ in their rows: {told}.")
+        counts = ", ".join(f"{name} {count}" for name, count in rows.items())
+        raise Refused(f"{path}: the inputs differ in their rows: {counts}.")
     return _structured(model, [arrays[name] for name in names])
 
 

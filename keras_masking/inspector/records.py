@@ -19,14 +19,14 @@ from keras_masking.inspector.watching.watch import Slot
 from keras_masking.ops.dtypes import dtype_name
 
 
-def places(flows: Flows) -> dict[Call, int]:
+def call_indices(flows: Flows) -> dict[Call, int]:
     """The index of each call, in the order in which they began."""
     return {call: index for index, call in enumerate(flows)}
 
 
-def write(judge: Judge, blamed: list[Call]) -> list[CallRecord]:
+def call_records(judge: Judge, blamed: list[Call]) -> list[CallRecord]:
     """One record for each call."""
-    index = places(judge.flows)
+    index = call_indices(judge.flows)
     records = [_record(call, index, judge, blamed) for call in index]
     first: dict[tuple[int, str], int] = {}
     for call, record in zip(index, records):
@@ -102,9 +102,9 @@ def _tensor(slot: Slot, lost: bool) -> TensorRecord:
     )
 
 
-def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
+def output_records(root: Call, flows: Flows) -> list[OutputRecord]:
     """The model's outputs, and whether a mask reaches them."""
-    index = places(flows)
+    index = call_indices(flows)
     some = any(
         s.mask is not None for c in index for s in (*c.inputs, *c.outputs)
     )
@@ -127,9 +127,9 @@ def outputs_of(root: Call, flows: Flows) -> list[OutputRecord]:
     return found
 
 
-def drifts(flows: Flows, outcomes: list[Outcome]) -> list[Drift]:
+def drift_records(flows: Flows, outcomes: list[Outcome]) -> list[Drift]:
     """What each change of the padding did, written down."""
-    index = places(flows)
+    index = call_indices(flows)
     return [
         Drift(
             outcome.change.what,

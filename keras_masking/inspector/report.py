@@ -39,13 +39,13 @@ class MaskReport(ReportData):
         """
         if self.ok:
             return
-        told = [
+        lines = [
             f"{call.path}: {call.verdict}: {call.reason} {call.advice}".rstrip()
             for call in self.findings
         ]
         if self.error:
-            told.append(f"The model failed: {self.error}")
-        raise MaskFindingsError("\n".join([self.summary(), *told]))
+            lines.append(f"The model failed: {self.error}")
+        raise MaskFindingsError("\n".join([self.summary(), *lines]))
 
     def __str__(self) -> str:
         return text.as_text(self)

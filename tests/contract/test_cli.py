@@ -14,7 +14,7 @@ import pytest
 from keras_masking import __version__
 from keras_masking.contract import registry
 from keras_masking.contract.backends import processes
-from keras_masking.contract.backends import supervisor as workers
+from keras_masking.contract.backends import supervisor
 from keras_masking.contract.report import Report
 from keras_masking.contract.reports import summary
 from keras_masking.contract.reports import writers
@@ -161,7 +161,7 @@ def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         }
 
     monkeypatch.setattr(processes, "find_spec", lambda name: name != "jax")
-    monkeypatch.setattr(workers, "run", run)
+    monkeypatch.setattr(supervisor, "run", run)
     code, out, err = typed("check")
     assert code == 0
     assert asked["targets"] == ["keras_masking.cases"]
@@ -198,7 +198,7 @@ def test_checks(typed: Any) -> None:
 
 
 def test_explain(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "ask", lambda job: answers(**job))
+    monkeypatch.setattr(supervisor, "ask", lambda job: answers(**job))
     code, out, _ = typed("explain", "cross-backend")
     assert code == 0
     for title in ("Rule: ", "Why: ", "Likely cause: ", "Wrong:", "Right:"):
@@ -240,7 +240,7 @@ def test_what_any_layer_owes(
         (["merges"], "a layer that merges"),
     ):
         answer = [{**told, "roles": roles}]
-        monkeypatch.setattr(workers, "ask", lambda job, a=answer: a)
+        monkeypatch.setattr(supervisor, "ask", lambda job, a=answer: a)
         assert typed("explain", "x")[1].startswith(f"x (required; {who})\n")
 
 

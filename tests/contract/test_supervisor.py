@@ -14,7 +14,7 @@ import pytest
 
 from keras_masking.contract import Case
 from keras_masking.contract.backends import processes
-from keras_masking.contract.backends import supervisor as workers
+from keras_masking.contract.backends import supervisor
 from keras_masking.contract.backends import worker
 from keras_masking.contract.backends.agreement import disagreement
 from keras_masking.contract.backends.agreement import judge
@@ -75,7 +75,7 @@ def test_a_layer_that_ends_its_worker_spoils_nothing_else() -> None:
     names = ["Crashes", "Prints", "Hangs"]
     targets = [f"layers.py:{name}" for name in names]
     job = {**JOB, "targets": [*targets, "keras.layers:ReLU"]}
-    reports = workers.run(job, [BACKEND], timeout=4)[BACKEND]
+    reports = supervisor.run(job, [BACKEND], timeout=4)[BACKEND]
     assert [report.layer for report in reports] == [*names, "ReLU"]
     crash, prints, hang, fine = reports
     for report, text in (
@@ -95,7 +95,7 @@ def test_a_layer_that_ends_its_worker_spoils_nothing_else() -> None:
 def test_a_target_that_ends_its_worker_at_import(folder: Path) -> None:
     (folder / "ends.py").write_text("import os; os._exit(7)")
     job = {**JOB, "targets": ["ends:X"]}
-    (report,) = workers.run(job, [BACKEND])[BACKEND]
+    (report,) = supervisor.run(job, [BACKEND])[BACKEND]
     assert report.layer == "ends:X"
     assert report.results[0].seen == "the worker left with exit status 7."
 
@@ -162,7 +162,7 @@ def test_backends_are_compared() -> None:
     targets = ["layers.py:Differs", "keras.layers:LSTM(3)"]
     job = {**JOB, "options": options, "targets": targets}
     job["expected"] = {"LSTM(3)": {"cross-backend": "it was once"}}
-    for reports in workers.run(job, [BACKEND, other]).values():
+    for reports in supervisor.run(job, [BACKEND, other]).values():
         differs, same = (report.results[-1] for report in reports)
         assert differs.status == "fail"
         assert BACKEND in differs.seen

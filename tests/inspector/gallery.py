@@ -18,7 +18,7 @@ from keras import layers as kl
 from keras import ops
 
 from keras_masking import layers
-from keras_masking.layer_calls import attach
+from keras_masking.layer_calls import new_masked_tensor
 
 VERSION = tuple(int(n) for n in keras.version().split(".")[:2])
 IDS = np.array(
@@ -189,7 +189,7 @@ def time_distributed_words() -> Any:
 
 def masked(x: np.ndarray, mask: np.ndarray) -> Any:
     """A tensor that carries a mask."""
-    return attach(x.astype("float32"), mask)
+    return new_masked_tensor(x.astype("float32"), mask)
 
 
 @case(

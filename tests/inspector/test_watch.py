@@ -14,7 +14,7 @@ from keras_masking._keras import get_mask
 from keras_masking.inspector import MaskFindingsError
 from keras_masking.inspector.watching.patching import watching
 from keras_masking.inspector.watching.watch import Watch
-from keras_masking.layer_calls import attach
+from keras_masking.layer_calls import new_masked_tensor
 from tests.inspector import gallery
 
 IDS = gallery.IDS
@@ -71,7 +71,7 @@ def test_in_training_the_state_would_have_moved() -> None:
 
 
 def test_the_masks_of_the_inputs_stay() -> None:
-    x = attach(np.ones((3, 6, 8), "float32"), IDS != 0)
+    x = new_masked_tensor(np.ones((3, 6, 8), "float32"), IDS != 0)
     heard = keras.Input((None, 8))
     attention = kl.MultiHeadAttention(2, 4)
     model = keras.Model(heard, attention(heard, heard))

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from keras_masking.contract.backends import supervisor as workers
+from keras_masking.contract.backends import supervisor
 from keras_masking.contract.report import Result
 from keras_masking.contract.reports.summary import Reports
 from keras_masking.contract.reports.summary import every_report
@@ -57,12 +57,15 @@ def run(target: str) -> Reports:
     targets = [f"{path}:{target.split(':')[1]}"]
     job = {"work": "check", "targets": targets, "ids": None}
 
-    def told(backend: str, message: Any) -> None:
+    def on_message(backend: str, message: Any) -> None:
         print(end=".", flush=True)
 
     try:
-        return workers.run(
-            {**job, "options": options}, BACKENDS, timeout=600.0, told=told
+        return supervisor.run(
+            {**job, "options": options},
+            BACKENDS,
+            timeout=600.0,
+            on_message=on_message,
         )
     finally:
         print()

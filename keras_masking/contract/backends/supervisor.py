@@ -32,14 +32,14 @@ from keras_masking.contract.report import Result
 START = 180.0  # seconds that importing a framework may take on a busy machine
 
 Message = dict[str, Any]
-Told = Callable[[str, Message], None]
+OnMessage = Callable[[str, Message], None]
 
 
 class Refused(Exception):
     """A worker could not use what it was given, and says why."""
 
 
-def ask(job: Message, told: Told | None = None) -> list[Message]:
+def ask(job: Message, on_message: OnMessage | None = None) -> list[Message]:
     """The answers of one worker, on a backend that is installed.
 
     Raises:
@@ -47,13 +47,15 @@ def ask(job: Message, told: Told | None = None) -> list[Message]:
     """
     answers: list[Message] = []
 
-    def hear(backend: str, message: Message) -> None:
+    def collect(backend: str, message: Message) -> None:
         answers.append(message)
 
     backend = os.environ.get("KERAS_BACKEND", "")
     if backend not in installed():
         backend = installed()[0]
-    reports = run({"targets": [], **job}, [backend], told=hear)[backend]
+    reports = run({"targets": [], **job}, [backend], on_message=collect)[
+        backend
+    ]
     for report in reports:
         raise Refused(report.results[0].seen)
     return answers
@@ -65,9 +67,9 @@ def run(
     *,
     device: str = "cpu",
     timeout: float = 300.0,
-    told: Told = lambda backend, message: None,
+    on_message: OnMessage = lambda backend, message: None,
 ) -> dict[str, list[Report]]:
-    """The reports of all workers, by backend; `told` hears each message.
+    """The reports of all workers, by backend; `on_message` hears each message.
 
     Raises:
         Refused: If a worker could not use the job, or on Windows.
@@ -97,7 +99,7 @@ def run(
         try:
             for worker in workers:
                 worker.launch()
-            _listen(workers, events, told)
+            _listen(workers, events, on_message)
         finally:
             stop([w.process for w in workers if w.process and w.busy])
     if len(backends) > 1:
@@ -106,14 +108,14 @@ def run(
 
 
 def _listen(
-    workers: list["Worker"], events: "queue.Queue[Any]", told: Told
+    workers: list["Worker"], events: "queue.Queue[Any]", on_message: OnMessage
 ) -> None:
     while busy := [worker for worker in workers if worker.busy]:
         now = time.monotonic()
         for worker in busy:
             if now > worker.deadline:
                 worker.hung()
-                told(worker.backend, {"kind": "report"})
+                on_message(worker.backend, {"kind": "report"})
         wait = min(worker.deadline for worker in busy) - now
         try:
             worker, process, message = events.get(timeout=max(0.05, wait))
@@ -124,8 +126,8 @@ def _listen(
                 worker.ended()
                 message = {"kind": "report"}
             else:
-                worker.take(message)
-            told(worker.backend, message)
+                worker.receive(message)
+            on_message(worker.backend, message)
 
 
 class Worker:
@@ -178,7 +180,7 @@ class Worker:
             target=_read, args=(self, self.process), daemon=True
         ).start()
 
-    def take(self, message: Message) -> None:
+    def receive(self, message: Message) -> None:
         self.deadline = time.monotonic() + self.timeout
         match message["kind"]:
             case "refused":
@@ -229,14 +231,14 @@ class Worker:
         )
         if not self.names:
             names = ", ".join(self.job["targets"]) or "the kit"
-            self._broke(names, seen, [])
+            self._add_kit_error(names, seen, [])
             self.busy = False
         elif self.at is None:
             for name in self.names[len(self.reports) :]:
-                self._broke(name, seen, [])
+                self._add_kit_error(name, seen, [])
             self.busy = False
         else:
-            self._broke(self.names[self.at], seen, self.results)
+            self._add_kit_error(self.names[self.at], seen, self.results)
             self.results = []
             self.busy = len(self.reports) < len(self.names)
             if self.busy:
@@ -246,7 +248,9 @@ class Worker:
         if self.process is not None:
             stop([self.process])
 
-    def _broke(self, name: str, seen: str, results: list[Result]) -> None:
+    def _add_kit_error(
+        self, name: str, seen: str, results: list[Result]
+    ) -> None:
         error = Result(name, "worker", "required", "kit-error", seen=seen)
         self.reports.append(
             Report(name, "unknown", True, self.backend, {}, [*results, error])

@@ -89,9 +89,9 @@ def make(target: str, case: Case) -> Any:
     except TargetError as error:
         if error.__cause__ is None:
             raise TargetError(f"{target}: {error}") from None
-        told = f"{type(error.__cause__).__name__}: {error.__cause__}"
+        cause = f"{type(error.__cause__).__name__}: {error.__cause__}"
         raise TargetError(
-            f"{target}: making {case.name} raised {told}"
+            f"{target}: making {case.name} raised {cause}"
         ) from error
 
 
@@ -158,12 +158,12 @@ def _import(target: str, name: str) -> ModuleType:
             raise TargetError(
                 f"{target}: there is no module {error.name!r}.{_hint(name)}"
             ) from error
-        told: BaseException = error
+        cause: BaseException = error
     except (Exception, SystemExit) as error:
-        told = error
+        cause = error
     raise TargetError(
-        f"{target}: importing {name} raised {type(told).__name__}: {told}"
-    ) from told
+        f"{target}: importing {name} raised {type(cause).__name__}: {cause}"
+    ) from cause
 
 
 def _hint(name: str) -> str:

@@ -21,15 +21,15 @@ from typing import Any
 from keras_masking.contract.backends.processes import load_torch_first
 
 Job = dict[str, Any]
-Say = Callable[..., None]
+Send = Callable[..., None]
 
 
 def main() -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)
 
-        def say(kind: str, **said: Any) -> None:
-            channel.write(json.dumps({"kind": kind, **said}) + "\n")
+        def send(kind: str, **content: Any) -> None:
+            channel.write(json.dumps({"kind": kind, **content}) + "\n")
             channel.flush()
 
         job = json.loads(_first_line())
@@ -41,7 +41,7 @@ def main() -> None:
         faulthandler.register(signal.SIGUSR1)
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
-        _run(job, say)
+        _run(job, send)
     # At once: frameworks take seconds to leave, and some crash.
     os._exit(0)
 
@@ -65,7 +65,7 @@ def _leave_with_parent(folder: str) -> None:
     os._exit(1)
 
 
-def _run(job: Job, say: Say) -> None:
+def _run(job: Job, send: Send) -> None:
     load_torch_first(os.environ["KERAS_BACKEND"])
     import keras
 
@@ -75,15 +75,15 @@ def _run(job: Job, say: Say) -> None:
     spare_tensorflow()
     # Else the text of a layer's error begins with Keras' own.
     keras.config.disable_traceback_filtering()
-    say("ready")
+    send("ready")
     try:
         if job["device"] == "gpu":
             _require_gpu(keras.backend.backend())
-        WORK[job["work"]](job, say)
+        WORK[job["work"]](job, send)
     except TargetError as error:
-        say("refused", message=str(error))
+        send("refused", message=str(error))
     else:
-        say("done")
+        send("done")
 
 
 def _require_gpu(backend: str) -> None:
@@ -103,7 +103,7 @@ def _require_gpu(backend: str) -> None:
         raise TargetError(f"--device gpu: the backend {backend} finds none.")
 
 
-def _checks(job: Job, say: Say) -> None:
+def _checks(job: Job, send: Send) -> None:
     """Tells every check; of one asked for, only that."""
     from keras_masking.contract.registry import all_checks
     from keras_masking.contract.registry import get_check
@@ -112,10 +112,10 @@ def _checks(job: Job, say: Say) -> None:
     checks = [get_check(wanted)] if wanted else all_checks().values()
     for check in checks:
         texts = {k: v for k, v in vars(check).items() if k != "run"}
-        say("check", **{"id": check.id, **texts})
+        send("check", **{"id": check.id, **texts})
 
 
-def _find(job: Job, say: Say) -> None:
+def _find(job: Job, send: Send) -> None:
     """Tells what a target names, for the test file of `init`."""
     from keras_masking.contract.backends.targets import find
     from keras_masking.contract.backends.targets import make
@@ -128,7 +128,7 @@ def _find(job: Job, say: Say) -> None:
     for one in found:
         if not one.lacks:
             make(target, one.case)
-        say(
+        send(
             "found",
             imports=one.imports,
             expression=one.expression,
@@ -137,29 +137,29 @@ def _find(job: Job, say: Say) -> None:
         )
 
 
-def _check(job: Job, say: Say) -> None:
+def _check(job: Job, send: Send) -> None:
     from keras_masking.contract.backends.targets import resolve_all
     from keras_masking.contract.registry import get_check
     from keras_masking.contract.report import Report
     from keras_masking.contract.report import Result
     from keras_masking.contract.runner import check_layer
-    from keras_masking.contract.runner import choose
+    from keras_masking.contract.runner import select_checks
 
     options = job["options"]
     across = get_check("cross-backend")
     cases = _expecting(job["expected"], resolve_all(job["targets"]))
     least, only, skip = options["level"], options["only"], options["skip"]
     for case in cases:
-        choose(least, only, skip, case.expected_failures)
-    say("cases", names=[case.name for case in cases])
+        select_checks(least, only, skip, case.expected_failures)
+    send("cases", names=[case.name for case in cases])
     inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
     for index, case in enumerate(cases[job["start"] :], job["start"]):
-        say("case", index=index)
+        send("case", index=index)
         try:
             report = check_layer(
                 case,
                 inputs=inputs,
-                on_result=lambda r: say("result", result=asdict(r)),
+                on_result=lambda r: send("result", result=asdict(r)),
                 **options,
             )
         except Exception as error:
@@ -171,7 +171,7 @@ def _check(job: Job, say: Say) -> None:
             report = Report(
                 case.name, role, False, job["backend"], {}, [result]
             )
-        say(
+        send(
             "report",
             report=report.to_dict(),
             digest=_digest(case, inputs, report) if job["compare"] else None,
@@ -248,25 +248,25 @@ def _outputs(case: Any, inputs: Any) -> dict[str, Any]:
             # Others are statistics: a variance is not negative.
             weight.assign(value if weight.trainable else np.abs(value))
     harness.restore()
-    seen = harness.call(harness.layer, harness.batch)
+    result = harness.call(harness.layer, harness.batch)
     harness.restore()
     for state in harness.layer.variables:
         if "int" in str(state.dtype):
             state.assign(state + 1)
     again = harness.call(harness.layer, harness.batch)
     return {
-        "outputs": [y.tolist() for y in seen.outputs],
-        "masks": [None if m is None else m.tolist() for m in seen.masks],
-        "shapes": [list(y.shape) for y in seen.outputs],
-        "dtypes": seen.dtypes,
+        "outputs": [y.tolist() for y in result.outputs],
+        "masks": [None if m is None else m.tolist() for m in result.masks],
+        "shapes": [list(y.shape) for y in result.outputs],
+        "dtypes": result.dtypes,
         "random": not all(
             np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-            for a, b in zip(seen.outputs, again.outputs)
+            for a, b in zip(result.outputs, again.outputs)
         ),
     }
 
 
-WORK: dict[str, Callable[[Job, Say], None]] = {
+WORK: dict[str, Callable[[Job, Send], None]] = {
     "check": _check,
     "checks": _checks,
     "find": _find,

@@ -21,5 +21,5 @@ def check_cross_backend(harness: LayerHarness) -> None:
     Right:
         y = keras.ops.gelu(x, approximate=True)
     """
-    # The command line compares what its workers have seen.
+    # The command line compares what its workers have result.
     raise NotApplicable("needs several backends: run `keras-masking check`")

@@ -9,7 +9,7 @@ import numpy as np
 from keras_masking import layer_calls
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.compare import same
+from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
@@ -123,22 +123,22 @@ def check_mask_arg_reachable(harness: LayerHarness) -> None:
         raise NotApplicable("`call` takes no mask")
     filled = harness.received()
     if not filled:
-        told = " and ".join(f"`{name}`" for name in named)
+        unfilled = " and ".join(f"`{name}`" for name in named)
     elif isinstance(harness.structure, tuple):
         # `key_mask` may be None beside an argument `key` that is None too.
-        told = " and ".join(
+        unfilled = " and ".join(
             f"`{name}`"
             for name in named
             if name not in filled
             and name.removesuffix("_mask") not in parameters
         )
     else:
-        told = ""
-    if told and not filled and _knows_the_mask(harness):
+        unfilled = ""
+    if unfilled and not filled and _knows_the_mask(harness):
         raise NotApplicable("the layer takes its mask off the tensor")
-    if told:
+    if unfilled:
         raise ContractViolation(
-            f"the inputs carry masks, but `call` gets None for {told}"
+            f"the inputs carry masks, but `call` gets None for {unfilled}"
         )
 
 
@@ -185,7 +185,7 @@ def check_compute_mask_signature(harness: LayerHarness) -> None:
 
 
 def _tensor(mask: Any) -> Any:
-    return None if mask is None else layer_calls.fresh(mask)
+    return None if mask is None else layer_calls.new_tensor(mask)
 
 
 @check("required")
@@ -207,10 +207,12 @@ def check_input_not_mutated(harness: LayerHarness) -> None:
     inputs = harness.tensors(batch)
     tensors = keras.tree.flatten(inputs)
     harness.apply(harness.layer, inputs, **harness.kwargs(batch))
-    after = layer_calls.look(tensors)
+    after = layer_calls.read_outputs(tensors)
     for i, (x, mask) in enumerate(zip(batch.leaves, batch.masks, strict=True)):
         where = f"input {i}" if len(batch.leaves) > 1 else "the input"
-        same(x, after.outputs[i], "exact", "a call changed its input", where)
+        require_equal(
+            x, after.outputs[i], "exact", "a call changed its input", where
+        )
         now = after.masks[i]
         if mask is not None and now is None:
             raise ContractViolation(
@@ -249,7 +251,7 @@ def check_repeatable(harness: LayerHarness) -> None:
     after = _called_again(harness, layer, plain)
     for i, (x, y) in enumerate(zip(before.outputs, after.outputs)):
         what = "a call after other calls gives other values"
-        same(x, y, before.dtypes[i], what, f"output {i}")
+        require_equal(x, y, before.dtypes[i], what, f"output {i}")
         was, now = before.masks[i], after.masks[i]
         if was is None or now is None:
             changed = was is not now
@@ -263,7 +265,7 @@ def check_repeatable(harness: LayerHarness) -> None:
 
 def _called_again(
     harness: LayerHarness, layer: Any, batch: Batch
-) -> layer_calls.Seen:
+) -> layer_calls.CallOutputs:
     """A call from the states that the layer under test had at first."""
     harness.restore(layer)
     return harness.call(layer, batch)

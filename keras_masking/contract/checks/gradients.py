@@ -11,9 +11,9 @@ from keras_masking._keras import set_mask
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.compare import floating
+from keras_masking.contract.harness.compare import float_outputs
 from keras_masking.contract.harness.compare import real_steps
-from keras_masking.contract.harness.compare import same
+from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
@@ -56,7 +56,7 @@ class Probe(keras.Model):
         super().__init__()
         self.harness = [harness]  # in a list: Keras would look into an object
         self.layer = harness.new_layer()
-        self.outputs_used = floating(harness)
+        self.outputs_used = float_outputs(harness)
         self.xs = [
             self.add_weight(shape=x.shape, dtype=str(x.dtype), name=f"x{i}")
             if batches.is_float(x)
@@ -117,7 +117,7 @@ class Gradients:
 
     def __call__(self, batch: Batch) -> tuple[list[Any], list[np.ndarray]]:
         """Gradients by x, one for each leaf, and by the weights."""
-        seen = self.harness.run(batch)
+        result = self.harness.run(batch)
         data: dict[str, np.ndarray] = {}
         for i, (x, mask) in enumerate(
             zip(batch.leaves, batch.masks, strict=True)
@@ -131,9 +131,9 @@ class Gradients:
                 data[f"mask{i}"] = mask
         rng = self.harness.new_rng()
         for i in self.model.outputs_used:
-            y = seen.outputs[i]
+            y = result.outputs[i]
             weight = rng.uniform(0.5, 1.5, size=y.shape)
-            real = real_steps(self.harness, seen, i, batch)
+            real = real_steps(self.harness, result, i, batch)
             if real is not None:
                 weight = weight * real.reshape(real.shape + (1,) * (y.ndim - 2))
             data[f"weight{i}"] = weight.astype("float32")
@@ -259,7 +259,9 @@ def check_grad_pad_value(harness: LayerHarness) -> None:
 
 
 def _alike(a: np.ndarray, b: np.ndarray, what: str, where: str) -> None:
-    same(a, b, "float32", what, where, scale=10 * max(magnitude(a), 0.01))
+    require_equal(
+        a, b, "float32", what, where, scale=10 * max(magnitude(a), 0.01)
+    )
 
 
 @check("required", after=("runs-with-mask", "empty-row"))

@@ -6,9 +6,9 @@ import numpy as np
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import all_real_steps
-from keras_masking.contract.harness.compare import same
-from keras_masking.contract.harness.compare import same_real
-from keras_masking.contract.harness.compare import same_runs
+from keras_masking.contract.harness.compare import require_equal
+from keras_masking.contract.harness.compare import require_equal_real
+from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.examples import SHAPE
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import CallFailed
@@ -18,7 +18,7 @@ from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.layer_harness import takes_training
 from keras_masking.contract.harness.layer_harness import untrained
 from keras_masking.contract.registry import check
-from keras_masking.layer_calls import Seen
+from keras_masking.layer_calls import CallOutputs
 
 
 def _any_length(harness: LayerHarness) -> None:
@@ -48,7 +48,7 @@ def check_pad_length(harness: LayerHarness) -> None:
                 continue
             batch = batches.pad(harness.batch, more, side)
             what = f"{more} more padding step{'s' * (more > 1)} on the {side}"
-            same_runs(harness, harness.batch, batch, what)
+            require_equal_runs(harness, harness.batch, batch, what)
 
 
 def _aligned(harness: LayerHarness, more: int) -> bool:
@@ -84,25 +84,27 @@ def check_pad_length_training(harness: LayerHarness) -> None:
     if not takes_training(harness.layer):
         raise NotApplicable("`call` takes no `training`, see `pad-length`")
     more = batches.pad(harness.batch, MORE[-1])
-    seen, kept = _trained(harness, harness.batch)
+    result, kept = _trained(harness, harness.batch)
     try:
         other, _ = _trained(harness, harness.batch, other_noise=True)
-        same_real(harness, (seen, harness.batch), (other, harness.batch), "")
+        require_equal_real(
+            harness, (result, harness.batch), (other, harness.batch), ""
+        )
     except ContractViolation as error:
         raise NotApplicable(
             "in training it draws noise, by the shape of the batch"
         ) from error
     padded, kept_then = _trained(harness, more)
     what = f"{MORE[-1]} more padding steps, in training"
-    same_real(harness, (seen, harness.batch), (padded, more), what)
+    require_equal_real(harness, (result, harness.batch), (padded, more), what)
     for variable, x, y in zip(untrained(harness.layer), kept, kept_then):
         what = f"weight '{variable.name}' after a call with {MORE[-1]} more "
-        same(x, y, str(variable.dtype), what + "padding steps", "")
+        require_equal(x, y, str(variable.dtype), what + "padding steps", "")
 
 
 def _trained(
     harness: LayerHarness, batch: Batch, other_noise: bool = False
-) -> tuple[Seen, list[np.ndarray]]:
+) -> tuple[CallOutputs, list[np.ndarray]]:
     """A call in training, and what it leaves in weights that it keeps."""
     layer = harness.layer
     harness.restore()
@@ -113,10 +115,10 @@ def _trained(
         for variable in variables:
             if "seed_generator" in variable.name:
                 variable.assign(variable + 1)
-    seen = harness.call(layer, batch, training=True)
+    result = harness.call(layer, batch, training=True)
     kept = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
     layer.set_weights(before)
-    return seen, kept
+    return result, kept
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -150,7 +152,7 @@ def check_alone_equals_batched(harness: LayerHarness) -> None:
 def _compare_alone(
     harness: LayerHarness, batch: Batch, rows: list[int] | None = None
 ) -> int:
-    seen = harness.run(batch)
+    result = harness.run(batch)
     compared = 0
     for row in range(batch.rows) if rows is None else rows:
         single = batches.alone(batch, row)
@@ -164,9 +166,9 @@ def _compare_alone(
             raise ContractViolation(
                 f"row {row} alone: {error.seen}", "in the batch it is real"
             ) from error
-        compared += same_real(
+        compared += require_equal_real(
             harness,
-            (seen, batch),
+            (result, batch),
             (lone, single),
             "in a padded batch and alone",
             rows=[(row, 0)],
@@ -186,8 +188,8 @@ def _refuses(harness: LayerHarness, batch: Batch) -> bool:
 
 
 def _gives_nothing(harness: LayerHarness, batch: Batch, row: int) -> bool:
-    seen = harness.run(batch)
-    real = all_real_steps(harness, seen, batch)
+    result = harness.run(batch)
+    real = all_real_steps(harness, result, batch)
     return any(mask is not None and not mask[row].any() for mask in real)
 
 
@@ -215,7 +217,7 @@ def check_equal_sizes(harness: LayerHarness) -> None:
     for value in (8.0, -8.0):
         other = batches.fill(square.batch, value)
         what = f"all sizes {size}, other padding"
-        same_runs(square, square.batch, other, what)
+        require_equal_runs(square, square.batch, other, what)
     for i, mask in enumerate(harness.base.masks):
         now = square.base.masks[i]
         if (mask is None) != (now is None):

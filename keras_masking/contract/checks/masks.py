@@ -59,8 +59,8 @@ def check_no_mask_in_none_out(harness: LayerHarness) -> None:
     """
     if harness.role == "generates":
         raise NotApplicable("the layer makes a mask")
-    seen = harness.run(batches.without_masks(harness.batch))
-    if any(mask is not None for mask in seen.masks):
+    result = harness.run(batches.without_masks(harness.batch))
+    if any(mask is not None for mask in result.masks):
         raise ContractViolation(
             "no input has a mask, yet an output carries one"
         )
@@ -245,8 +245,8 @@ def check_mask_combined(harness: LayerHarness) -> None:
     given = harness.batch.given
     judged = False
     for value in (0.0, 8.0):  # what the layer itself calls padding, or real
-        seen = harness.run(batches.fill(harness.batch, value))
-        for i, mask in enumerate(seen.masks):
+        result = harness.run(batches.fill(harness.batch, value))
+        for i, mask in enumerate(result.masks):
             if mask is None or mask.shape != given.shape:
                 continue
             judged = True

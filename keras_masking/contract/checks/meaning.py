@@ -7,7 +7,7 @@ import numpy as np
 from keras_masking import layer_calls
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.compare import same_real
+from keras_masking.contract.harness.compare import require_equal_real
 from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
@@ -94,9 +94,11 @@ def _where_it_depends(
     rng = harness.new_rng()
     for _ in range(3):
         other = batches.change_real(batch, rng)
-        seen = harness.run(other)
+        result = harness.run(other)
         for i, y in enumerate(base.outputs):
-            differs = ~((seen.outputs[i] == y) | _both_nan(seen.outputs[i], y))
+            differs = ~(
+                (result.outputs[i] == y) | _both_nan(result.outputs[i], y)
+            )
             if y.ndim >= 2:
                 moved[i] |= differs.reshape(*y.shape[:2], -1).any(axis=-1)
     return moved
@@ -126,7 +128,7 @@ def check_explicit_equals_attached(harness: LayerHarness) -> None:
     batch = harness.batch
     explicit = harness.run(batch, explicit=True)
     attached = (harness.base, batch)
-    same_real(
+    require_equal_real(
         harness, attached, (explicit, batch), "attached and explicit mask"
     )
     # Of several masks Keras tells `compute_mask` the one that the first
@@ -145,7 +147,7 @@ def check_explicit_equals_attached(harness: LayerHarness) -> None:
     # An input that is returned as it is keeps the mask that it carried.
     both = replace(both, masks=explicit.masks)
     what = "an explicit mask alone, and one that overrules an attached one"
-    same_real(harness, (explicit, batch), (both, batch), what)
+    require_equal_real(harness, (explicit, batch), (both, batch), what)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
@@ -164,11 +166,11 @@ def check_all_true_is_no_op(harness: LayerHarness) -> None:
     plain = batches.without_masks(full)
     what = "no mask and an all-True mask"
     pair = [(_unmasked(harness.run(b)), plain) for b in (plain, full)]
-    same_real(harness, pair[0], pair[1], what)
+    require_equal_real(harness, pair[0], pair[1], what)
 
 
-def _unmasked(seen: layer_calls.Seen) -> layer_calls.Seen:
-    return replace(seen, masks=[None] * len(seen.outputs))
+def _unmasked(result: layer_calls.CallOutputs) -> layer_calls.CallOutputs:
+    return replace(result, masks=[None] * len(result.outputs))
 
 
 @check("information")
@@ -189,10 +191,10 @@ def check_mask_dtype_tolerant(harness: LayerHarness) -> None:
         )
         batch = replace(harness.batch, masks=masks)
         try:
-            seen = harness.run(batch)
+            result = harness.run(batch)
         except CallFailed as error:
             raise ContractViolation(
                 f"a mask of {dtype}: {error.seen}"
             ) from error
-        pair = (harness.base, harness.batch), (seen, harness.batch)
-        same_real(harness, *pair, f"a boolean mask and one of {dtype}")
+        pair = (harness.base, harness.batch), (result, harness.batch)
+        require_equal_real(harness, *pair, f"a boolean mask and one of {dtype}")

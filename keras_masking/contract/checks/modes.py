@@ -11,7 +11,7 @@ from keras_masking._keras import get_mask
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import real_steps
-from keras_masking.contract.harness.compare import same
+from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.config_arguments import check_arguments
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import CallFailed
@@ -19,20 +19,23 @@ from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.models import Inside
-from keras_masking.contract.harness.models import Masked
+from keras_masking.contract.harness.models import MaskedModel
+from keras_masking.contract.harness.models import as_call_outputs
 from keras_masking.contract.harness.models import model_of
 from keras_masking.contract.harness.models import take_weights
-from keras_masking.contract.harness.models import tell
 from keras_masking.contract.registry import check
 
 
 def _same_as_eager(
-    harness: LayerHarness, seen: layer_calls.Seen, batch: Batch, what: str
+    harness: LayerHarness,
+    result: layer_calls.CallOutputs,
+    batch: Batch,
+    what: str,
 ) -> None:
     eager = harness.run(batch)
     what = f"eager and {what}"
-    for i, (a, b) in enumerate(zip(eager.outputs, seen.outputs, strict=True)):
-        now, was = seen.masks[i], eager.masks[i]
+    for i, (a, b) in enumerate(zip(eager.outputs, result.outputs, strict=True)):
+        now, was = result.masks[i], eager.masks[i]
         if (was is None) != (now is None):
             has = "a mask" if was is not None else "no mask"
             raise ContractViolation(f"{what}: eager gives {has}", f"output {i}")
@@ -48,10 +51,10 @@ def _same_as_eager(
         if a.shape != b.shape:
             raise ContractViolation(f"{what}: shapes {a.shape} and {b.shape}")
         a, b = (a, b) if real is None else (a[real], b[real])
-        same(a, b, eager.dtypes[i], what, f"output {i}")
+        require_equal(a, b, eager.dtypes[i], what, f"output {i}")
 
 
-def _model(harness: LayerHarness) -> Masked:
+def _model(harness: LayerHarness) -> MaskedModel:
     harness.needs_any_batch()
     return model_of(harness)
 
@@ -99,8 +102,8 @@ def check_functional(harness: LayerHarness) -> None:
     Right:
         one formula for all masks.
     """
-    seen = _model(harness).call(harness.batch)
-    _same_as_eager(harness, seen, harness.batch, "a Functional model")
+    result = _model(harness).call(harness.batch)
+    _same_as_eager(harness, result, harness.batch, "a Functional model")
 
 
 @check("required", after=("runs-with-mask", "functional"))
@@ -116,8 +119,8 @@ def check_graph(harness: LayerHarness) -> None:
     Right:
         ops.arange(ops.shape(inputs)[1])
     """
-    seen = _model(harness).predict(harness.batch, jit_compile=False)
-    _same_as_eager(harness, seen, harness.batch, "a graph")
+    result = _model(harness).predict(harness.batch, jit_compile=False)
+    _same_as_eager(harness, result, harness.batch, "a graph")
 
 
 @check("required", after=("runs-with-mask", "graph"))
@@ -133,8 +136,8 @@ def check_jit(harness: LayerHarness) -> None:
     """
     if keras.backend.backend() == "torch" and not harness.torch_compile:
         raise NotApplicable("torch compiles only when asked (--torch-compile)")
-    seen = _model(harness).predict(harness.batch, jit_compile=True)
-    _same_as_eager(harness, seen, harness.batch, "jit")
+    result = _model(harness).predict(harness.batch, jit_compile=True)
+    _same_as_eager(harness, result, harness.batch, "jit")
 
 
 @check("required", after=("runs-with-mask", "functional"))
@@ -151,10 +154,10 @@ def check_dynamic_time(harness: LayerHarness) -> None:
     harness.needs_any_batch()
     if harness.longest is None:
         raise NotApplicable("the layer is built for one number of steps")
-    model = Masked(harness, steps=False)
+    model = MaskedModel(harness, steps=False)
     for batch in (harness.batch, batches.pad(harness.batch, MORE[-1])):
-        seen = model.call(batch)
-        _same_as_eager(harness, seen, batch, "a model of unknown length")
+        result = model.call(batch)
+        _same_as_eager(harness, result, batch, "a model of unknown length")
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
@@ -177,9 +180,9 @@ def check_nested(harness: LayerHarness) -> None:
 
     inner = harness.case.make()
     outer = Inside(inner, apply)
-    values = [layer_calls.fresh(x) for x in harness.batch.leaves]
+    values = [layer_calls.new_tensor(x) for x in harness.batch.leaves]
     masks = {
-        str(place): layer_calls.fresh(mask)
+        str(place): layer_calls.new_tensor(mask)
         for place, mask in enumerate(harness.batch.masks)
         if mask is not None
     }
@@ -190,7 +193,7 @@ def check_nested(harness: LayerHarness) -> None:
     except Exception as error:
         raise CallFailed(error, "a call inside another layer") from error
     _same_as_eager(
-        harness, tell(outputs, shown), harness.batch, "a nested call"
+        harness, as_call_outputs(outputs, shown), harness.batch, "a nested call"
     )
     if harness.structure == 0 and not kwargs and len(harness.base.outputs) == 1:
         _in_sequential(harness)
@@ -205,8 +208,8 @@ def _in_sequential(harness: LayerHarness) -> None:
         outputs = chain(harness.tensors(harness.batch))
     except Exception as error:
         raise CallFailed(error, "a Sequential model") from error
-    seen = layer_calls.look(outputs)
-    _same_as_eager(harness, seen, harness.batch, "a Sequential model")
+    result = layer_calls.read_outputs(outputs)
+    _same_as_eager(harness, result, harness.batch, "a Sequential model")
 
 
 @check("required", after=("runs-with-mask",))
@@ -268,6 +271,6 @@ def check_save_load(harness: LayerHarness) -> None:
             f"`supports_masking` was {layer.supports_masking} and is "
             f"{again.supports_masking}"
         )
-    seen = harness.call(again, harness.batch)
-    _same_as_eager(harness, seen, harness.batch, "loaded")
+    result = harness.call(again, harness.batch)
+    _same_as_eager(harness, result, harness.batch, "loaded")
     check_arguments(harness)

@@ -12,9 +12,9 @@ from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import all_real_steps
-from keras_masking.contract.harness.compare import finite
 from keras_masking.contract.harness.compare import is_finite
-from keras_masking.contract.harness.compare import same_runs
+from keras_masking.contract.harness.compare import require_equal_runs
+from keras_masking.contract.harness.compare import require_finite
 from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
@@ -72,17 +72,17 @@ def check_mixed_precision(harness: LayerHarness) -> None:
         half = _half(harness, policy)
         first = batches.fill(half.batch, 0.0)
         other = batches.fill(half.batch, 8.0)
-        seen = half.run(first)
-        for i, (mask, was) in enumerate(zip(seen.masks, harness.base.masks)):
+        result = half.run(first)
+        for i, (mask, was) in enumerate(zip(result.masks, harness.base.masks)):
             if (mask is None) != (was is None):
                 raise ContractViolation(
                     f"{policy}: the mask comes and goes", f"output {i}"
                 )
             if mask is not None and mask.dtype != bool:
                 raise ContractViolation(f"{policy}: the mask is {mask.dtype}")
-        finite(seen, all_real_steps(half, seen, first), policy)
+        require_finite(result, all_real_steps(half, result, first), policy)
         what = f"{policy}: padding 0 and padding 8"
-        same_runs(half, first, other, what)
+        require_equal_runs(half, first, other, what)
 
 
 @check("required", after=("runs-with-mask", "mixed-precision"))
@@ -116,17 +116,17 @@ def _judge(
     harness: LayerHarness,
     policy: str,
     batch: Batch,
-    wide: layer_calls.Seen,
+    wide: layer_calls.CallOutputs,
     real: list[np.ndarray | None],
 ) -> bool:
     """Whether the layer can be held to it: without a mask it does."""
     half = _half(harness, policy)
     what = f"{policy}, {STEPS} steps of {VALUE:g}"
     allowed = {"mixed_float16": 0.02, "mixed_bfloat16": 0.1}[policy]
-    seen = half.run(batch)
+    result = half.run(batch)
     errors = [
         (i, _error(_at(a, real[i]), _at(b, real[i])))
-        for i, (a, b) in enumerate(zip(wide.outputs, seen.outputs))
+        for i, (a, b) in enumerate(zip(wide.outputs, result.outputs))
         if a.dtype.kind == "f"
     ]
     if all(error <= allowed for _, error in errors):
@@ -136,7 +136,7 @@ def _judge(
     unmasked = half.run(plain)
     if not is_finite(unmasked):
         return False
-    finite(seen, real, what)
+    require_finite(result, real, what)
     for i, error in errors:
         inherent = _error(harness.run(plain).outputs[i], unmasked.outputs[i])
         if error > allowed + 2 * inherent:

@@ -1,7 +1,7 @@
 """Rows of a batch do not see each other."""
 
 from keras_masking.contract.harness import batches
-from keras_masking.contract.harness.compare import same_runs
+from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
@@ -28,4 +28,6 @@ def check_batch_independence(harness: LayerHarness) -> None:
             other = batches.change_real(other, harness.new_rng())
             mixed = batches.only_row(harness.batch, row, other)
             what = f"other masks ({kind}) and values in the other rows"
-            same_runs(harness, harness.batch, mixed, what, rows=[(row, row)])
+            require_equal_runs(
+                harness, harness.batch, mixed, what, rows=[(row, row)]
+            )

@@ -5,12 +5,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking.contract.harness.compare import floating
+from keras_masking.contract.harness.compare import float_outputs
 from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
-from keras_masking.contract.harness.models import Masked
+from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import OneVector
 from keras_masking.contract.harness.models import model_of
 from keras_masking.contract.harness.models import one_program
@@ -30,11 +30,11 @@ def check_trains(harness: LayerHarness) -> None:
         total / ops.maximum(count, 1)
     """
     harness.needs_any_batch()
-    used = floating(harness)
+    used = float_outputs(harness)
     layer = harness.new_layer()
     if not layer.trainable_weights:
         raise NotApplicable("the layer has no weights to train")
-    masked = Masked(harness, layer)
+    masked = MaskedModel(harness, layer)
     # Of more than three axes the loss of a step has more than its mask.
     outputs = [OneVector()(masked.symbolic[i]) for i in used]
     model = keras.Model(masked.model.inputs, outputs)
@@ -74,7 +74,7 @@ def check_loss_ignores_padding(harness: LayerHarness) -> None:
         self.supports_masking = True, set after `super().__init__()`
     """
     harness.needs_any_batch()
-    used = floating(harness)
+    used = float_outputs(harness)
     for i in used:
         y, mask = harness.base.outputs[i], harness.base.masks[i]
         if mask is None or mask.shape != y.shape[:2] or y.ndim != 3:

@@ -10,9 +10,9 @@ from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import all_real_steps
-from keras_masking.contract.harness.compare import finite
 from keras_masking.contract.harness.compare import is_finite
-from keras_masking.contract.harness.compare import same_runs
+from keras_masking.contract.harness.compare import require_equal_runs
+from keras_masking.contract.harness.compare import require_finite
 from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
@@ -22,7 +22,7 @@ from keras_masking.contract.registry import check
 FILLS = (0.0, 8.0, -8.0, 1000.0)
 
 
-def _filled_alike(
+def _require_equal_fills(
     harness: LayerHarness, batch: Batch, fills: tuple[float, ...], **how: Any
 ) -> None:
     """Raises a `ContractViolation` unless each filling of the padding gives the same."""
@@ -31,7 +31,7 @@ def _filled_alike(
     for value in fills[1:]:
         other = batches.fill(batch, value)
         what = f"padding {fills[0]:g} and padding {value:g}"
-        compared += same_runs(harness, first, other, what, **how)
+        compared += require_equal_runs(harness, first, other, what, **how)
     if not compared:
         raise NotApplicable("no output step is real")
 
@@ -56,7 +56,7 @@ def check_pad_value(harness: LayerHarness) -> None:
         count = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
         return ops.sum(real, axis=1) / ops.maximum(count, 1)
     """
-    _filled_alike(harness, harness.batch, FILLS)
+    _require_equal_fills(harness, harness.batch, FILLS)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -73,7 +73,9 @@ def check_nan_padding(harness: LayerHarness) -> None:
         ops.where(mask[..., None], inputs, 0)
     """
     _needs_floats(harness)
-    _filled_alike(harness, harness.batch, (0.0, math.nan, math.inf, -math.inf))
+    _require_equal_fills(
+        harness, harness.batch, (0.0, math.nan, math.inf, -math.inf)
+    )
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -88,7 +90,7 @@ def check_pad_value_training(harness: LayerHarness) -> None:
     Right:
         mean = keras_masking.ops.masked_mean(x, mask, axis=(0, 1))
     """
-    _filled_alike(harness, harness.batch, FILLS, training=True)
+    _require_equal_fills(harness, harness.batch, FILLS, training=True)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -107,7 +109,7 @@ def check_mask_position(harness: LayerHarness) -> None:
     for kind in ("left", "holes"):
         batch = harness.masked(kind)
         try:
-            _filled_alike(harness, batch, FILLS[:3])
+            _require_equal_fills(harness, batch, FILLS[:3])
         except ContractViolation as error:
             raise ContractViolation(
                 f"{kind}: {error.seen}", error.where
@@ -129,8 +131,8 @@ def check_empty_row(harness: LayerHarness) -> None:
     """
     batch = harness.masked("empty")
     first = batches.fill(batch, 0.0)
-    seen = harness.run(first)
-    for i, y in enumerate(seen.outputs):
+    result = harness.run(first)
+    for i, y in enumerate(result.outputs):
         if y.dtype.kind == "f" and not np.isfinite(y[-1]).all():
             raise ContractViolation(
                 f"a row without a real step gives {_a_bad_one(y[-1])}",
@@ -138,7 +140,7 @@ def check_empty_row(harness: LayerHarness) -> None:
             )
     other = batches.fill(batch, 8.0)
     what = "an empty row, padding 0 and padding 8"
-    same_runs(harness, first, other, what)
+    require_equal_runs(harness, first, other, what)
 
 
 def _a_bad_one(y: np.ndarray) -> str:
@@ -172,10 +174,12 @@ def check_large_values(harness: LayerHarness) -> None:
     if not is_finite(unmasked):
         raise NotApplicable("without padding the outputs are not finite either")
     first, other = batches.fill(batch, 0.0), batches.fill(batch, 3e4)
-    seen = harness.run(first)
-    finite(seen, all_real_steps(harness, seen, first), "inputs of 1e4")
+    result = harness.run(first)
+    require_finite(
+        result, all_real_steps(harness, result, first), "inputs of 1e4"
+    )
     what = f"inputs of {magnitude(leaves[0]):.0f}, padding 0 and padding 30000"
-    same_runs(harness, first, other, what)
+    require_equal_runs(harness, first, other, what)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -193,7 +197,7 @@ def check_different_masks(harness: LayerHarness) -> None:
     """
     _needs_masks(harness)
     masks = batches.make_masks(harness.batch.leaves, staggered=True)
-    _filled_alike(harness, replace(harness.batch, masks=masks), FILLS)
+    _require_equal_fills(harness, replace(harness.batch, masks=masks), FILLS)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -218,17 +222,17 @@ def check_partial_masks(harness: LayerHarness) -> None:
             continue
         some = tuple(m if i == keep else None for i, m in enumerate(masks))
         batch = replace(harness.batch, masks=some)
-        seen = harness.run(batch)
+        result = harness.run(batch)
         lost = any(
             had is not None and now is None
-            for had, now in zip(harness.base.masks, seen.masks)
+            for had, now in zip(harness.base.masks, result.masks)
         )
         if lost and not (first and keep):
             raise ContractViolation(
                 f"with a mask on input {keep} alone, the output has none"
             )
         if not lost:
-            _filled_alike(harness, batch, FILLS[:3])
+            _require_equal_fills(harness, batch, FILLS[:3])
 
 
 def _needs_masks(harness: LayerHarness) -> None:

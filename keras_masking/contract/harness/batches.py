@@ -1,7 +1,7 @@
-"""Example inputs with padding: NumPy only, nothing of Keras.
+"""Example inputs with padding, without Keras.
 
-A `Batch` is the flattened inputs of a layer, each with a mask or without one.
-Everything here returns a new batch.
+A `Batch` holds the flattened inputs of a layer, each with or without a mask.
+All functions return a new batch.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Masks = tuple[np.ndarray | None, ...]
 
 @dataclass(frozen=True)
 class Batch:
-    """Leaves of the inputs; `fixed` ones have rows but no steps."""
+    """The leaves of the inputs; those in `fixed` have rows but no steps."""
 
     leaves: Arrays
     masks: Masks
@@ -28,7 +28,7 @@ class Batch:
 
     @property
     def steps(self) -> int:
-        """The steps of the first leaf that has some."""
+        """The number of steps of the first sequence."""
         return next(int(x.shape[1]) for x in self.leaves if is_sequence(x))
 
     @property
@@ -38,7 +38,7 @@ class Batch:
 
     @property
     def given(self) -> np.ndarray:
-        """The same of a batch that surely has one."""
+        """`mask`, for a batch that is known to have one."""
         return next(m for m in self.masks if m is not None)
 
     def key(self) -> tuple[Any, ...]:
@@ -54,7 +54,7 @@ def is_sequence(leaf: np.ndarray) -> bool:
 
 
 def lengths(rows: int, steps: int) -> np.ndarray:
-    """Row lengths from all steps down to one; some padding always."""
+    """Row lengths from `steps` down to one; there is always some padding."""
     if rows == 1:
         return np.array([max(1, steps - 1)])
     return np.round(np.linspace(steps, 1, rows)).astype(int)
@@ -66,8 +66,8 @@ def make_masks(
     """A mask for each leaf that has steps.
 
     The kinds are right, left, holes, full, nothing, and empty, which is right
-    with an empty last row. Staggered, each leaf has one real step less than
-    the leaf before it.
+    with an empty last row. If `staggered`, each leaf has one real step less
+    than the one before.
     """
     return tuple(
         make_mask(leaf.shape[0], leaf.shape[1], kind, i * staggered)
@@ -115,7 +115,8 @@ def is_float(leaf: np.ndarray) -> bool:
 
 
 def fill(batch: Batch, value: float) -> Batch:
-    """`value` at padding steps; of integers, ids that the example has."""
+    """`value` at padding steps; for integers, an id that occurs in the
+    example."""
     leaves = []
     for leaf, mask in zip(batch.leaves, batch.masks, strict=True):
         if mask is None:

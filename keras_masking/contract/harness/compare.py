@@ -1,4 +1,4 @@
-"""Are two calls of a layer equal where it counts?"""
+"""Compares the real outputs of two calls of a layer."""
 
 from typing import Any
 
@@ -13,26 +13,27 @@ from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.layer_harness import NotApplicable
-from keras_masking.layer_calls import Seen
+from keras_masking.layer_calls import CallOutputs
 
 
 def real_steps(
-    harness: LayerHarness, seen: Seen, output: int, batch: Batch
+    harness: LayerHarness, result: CallOutputs, output: int, batch: Batch
 ) -> np.ndarray | None:
     """Which output steps are real; None for a pooled output.
 
-    Those of the output's mask; of a layer that makes one, those that the
-    input's mask calls real too. Without one, those of the input if the layer
-    keeps its steps. Else the first ones, as many as the row gives alone.
+    The steps that the output's mask marks as real; for a layer that makes a
+    mask, only if the input's mask does too. Without an output mask, those of
+    the input if the layer keeps its steps, else the first ones, as many as the
+    row alone gives.
     """
     if not harness.has_steps[output]:
         return None
-    y, mask = seen.outputs[output], seen.masks[output]
+    y, mask = result.outputs[output], result.masks[output]
     given = batch.mask
     if mask is not None and mask.shape == y.shape[:2]:
         real = mask.astype(bool)
         if harness.role == "generates" and given is not None:
-            # Whether it ANDs the two is what `mask-combined` asks.
+            # `mask-combined` checks whether the layer ANDs the two.
             real = real & given if given.shape == real.shape else real
         return real
     if given is None:
@@ -43,11 +44,11 @@ def real_steps(
 
 
 def all_real_steps(
-    harness: LayerHarness, seen: Seen, batch: Batch
+    harness: LayerHarness, result: CallOutputs, batch: Batch
 ) -> list[np.ndarray | None]:
     """`real_steps` of each output."""
-    count = len(seen.outputs)
-    return [real_steps(harness, seen, i, batch) for i in range(count)]
+    count = len(result.outputs)
+    return [real_steps(harness, result, i, batch) for i in range(count)]
 
 
 def _counted_alone(
@@ -59,13 +60,13 @@ def _counted_alone(
     right = all(m[:n].all() for m, n in zip(given, lengths))
     if not right or harness.longest is None:
         raise NotApplicable(
-            "the output has no mask, and which of its steps are real cannot "
-            "be told"
+            "the output has no mask, and it is unknown which of its steps are "
+            "real"
         )
     counts = []
     for row in range(batch.rows):
         if not lengths[row]:
-            counts.append(0)  # on JAX no steps can give some
+            counts.append(0)  # on JAX, zero steps can give some
             continue
         try:
             lone = harness.run(alone(batch, row))
@@ -75,17 +76,17 @@ def _counted_alone(
     return np.array([np.arange(steps) < count for count in counts])
 
 
-def same_real(
+def require_equal_real(
     harness: LayerHarness,
-    first: tuple[Seen, Batch],
-    second: tuple[Seen, Batch],
+    first: tuple[CallOutputs, Batch],
+    second: tuple[CallOutputs, Batch],
     what: str,
     rows: list[tuple[int, int]] | None = None,
 ) -> int:
-    """Raises a `ContractViolation` unless real outputs are equal, row by row, in order.
+    """Raises `ContractViolation` unless real outputs are equal, row by row.
 
-    `rows` pairs the rows of the two calls; by default they are the same.
-    Returns how many numbers were compared.
+    `rows` pairs the rows of the two calls; by default, equal rows. Returns how
+    many values were compared.
     """
     (a, batch_a), (b, batch_b) = first, second
     if len(a.outputs) != len(b.outputs):
@@ -102,12 +103,12 @@ def same_real(
                 x, y = x[real_a[row_a]], y[real_b[row_b]]
             where = _where(harness, i, len(a.outputs), row_a, batch_a)
             scale = magnitude(a.outputs[i])
-            same(x, y, a.dtypes[i], what, where, scale)
+            require_equal(x, y, a.dtypes[i], what, where, scale)
             compared += x.size
     return compared
 
 
-def same_runs(
+def require_equal_runs(
     harness: LayerHarness,
     first: Batch,
     second: Batch,
@@ -115,12 +116,12 @@ def same_runs(
     rows: list[tuple[int, int]] | None = None,
     **how: Any,
 ) -> int:
-    """`same_real` of what the layer gives for two batches, each run `how`."""
+    """`require_equal_real` of what the layer gives for two batches, each run `how`."""
     one, other = ((harness.run(b, **how), b) for b in (first, second))
-    return same_real(harness, one, other, what, rows)
+    return require_equal_real(harness, one, other, what, rows)
 
 
-def same(
+def require_equal(
     x: np.ndarray,
     y: np.ndarray,
     dtype: str,
@@ -128,7 +129,8 @@ def same(
     where: str,
     scale: float | None = None,
 ) -> None:
-    """Raises a `ContractViolation` unless two arrays are equal within the tolerance."""
+    """Raises `ContractViolation` unless two arrays are equal within
+    tolerance."""
     if x.shape != y.shape:
         raise ContractViolation(
             f"{what}: {_count(x)} real and {_count(y)} real", where
@@ -166,9 +168,11 @@ def show_mask(mask: np.ndarray | None, row: int) -> str:
     return ", mask " + "".join("T" if m else "F" for m in mask[row])
 
 
-def finite(seen: Seen, real: list[np.ndarray | None], what: str) -> None:
-    """Raises a `ContractViolation` unless all real outputs are finite."""
-    for i, y in enumerate(seen.outputs):
+def require_finite(
+    result: CallOutputs, real: list[np.ndarray | None], what: str
+) -> None:
+    """Raises `ContractViolation` unless all real outputs are finite."""
+    for i, y in enumerate(result.outputs):
         mask = real[i]
         at = y if mask is None else y[mask]
         if at.dtype.kind == "f" and not np.isfinite(at).all():
@@ -178,14 +182,14 @@ def finite(seen: Seen, real: list[np.ndarray | None], what: str) -> None:
             )
 
 
-def is_finite(seen: Seen) -> bool:
-    """Whether everything is finite, padding included."""
-    floats = (y for y in seen.outputs if y.dtype.kind == "f")
+def is_finite(result: CallOutputs) -> bool:
+    """Whether all outputs are finite, including padding."""
+    floats = (y for y in result.outputs if y.dtype.kind == "f")
     return all(np.isfinite(y).all() for y in floats)
 
 
-def floating(harness: LayerHarness) -> list[int]:
-    """The outputs that have a gradient."""
+def float_outputs(harness: LayerHarness) -> list[int]:
+    """The indices of the outputs that have a gradient."""
     found = [
         i for i, dtype in enumerate(harness.base.dtypes) if "float" in dtype
     ]

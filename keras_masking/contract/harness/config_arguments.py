@@ -1,8 +1,8 @@
-"""Arguments that a layer's config forgets, found by what the layer gives.
+"""Finds arguments that `get_config` omits, by comparing outputs.
 
-A name that is missing in the config proves nothing: it may be spelled in
-another way, or be meant for making the layer only. So the layer is made with
-another value, and made anew from its config: does it then give something else?
+A name that is missing in the config proves nothing: it may be stored under
+another name, or be needed only in `__init__`. So the layer is made with another
+value, then again from its config, and the outputs of both are compared.
 """
 
 import inspect
@@ -14,35 +14,36 @@ import numpy as np
 
 from keras_masking import array_compare
 from keras_masking import layer_calls
-from keras_masking.contract.harness.compare import same
+from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.errors import first_words
 
-# What is tried for a default of that type.
+# Values to try for a default of that type.
 _FOR_NONE = (2, 0.5, True, "tanh")
-_FOR_WORDS = ("tanh", "linear", "sum", "mean", "max", "same", "valid")
+_FOR_STRINGS = ("tanh", "linear", "sum", "mean", "max", "same", "valid")
 
 
 def check_arguments(harness: LayerHarness) -> None:
-    """Raises a `ContractViolation` if the config forgets an argument that matters."""
+    """Raises `ContractViolation` if the config omits an argument that
+    matters."""
     kind, config = type(harness.layer), harness.layer.get_config()
     for name, default in _missing(kind, config):
         for value in _others(default):
             lost = _lost(harness, kind, {**config, name: value})
             if lost:
                 raise ContractViolation(
-                    f"made with `{name}={value!r}` and then anew from its "
-                    f"config, {lost}: `get_config` says nothing of `{name}`"
+                    f"made with `{name}={value!r}` and then again from its "
+                    f"config, {lost}: `get_config` omits `{name}`"
                 )
 
 
 def _missing(kind: Any, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Arguments with a default that are not in the config, and the default.
 
-    Those of the class and, where it takes any, of the classes above it. Not
-    seeds: their state is saved with the weights, and PyTorch draws in another
-    way where one was given.
+    Those of the class and, if it takes `**kwargs`, of its base classes. Seeds
+    are left out: their state is saved with the weights, and PyTorch draws
+    differently with a seed.
     """
     known = set(config) | set(_parameters(keras.layers.Layer))
     for one in kind.__mro__[: kind.__mro__.index(keras.layers.Layer)]:
@@ -63,7 +64,7 @@ def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
 
 
 def _others(default: Any) -> tuple[Any, ...]:
-    """Values that the argument may take as well, as far as one can guess."""
+    """Other values that the argument may accept, guessed from its default."""
     if default is None:
         return _FOR_NONE
     if isinstance(default, bool):
@@ -71,20 +72,20 @@ def _others(default: Any) -> tuple[Any, ...]:
     if isinstance(default, int | float):
         return (default + 1, default + 0.25)
     if isinstance(default, str):
-        return tuple(word for word in _FOR_WORDS if word != default)
+        return tuple(value for value in _FOR_STRINGS if value != default)
     return ()
 
 
 def _lost(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> str:
-    """What a layer of that config loses when it is made anew, or ''."""
+    """What a layer with that config loses when it is made again, or ''."""
     try:
         layer = _made(harness, kind, config)
         first, again = _runs(harness, layer), _runs(harness, layer)
         written = layer.get_config()
     except Exception:
-        return ""  # a value that the layer does not take
+        return ""  # a value that the layer does not accept
     if _difference(first, again):
-        return ""  # it draws at random, and from no seed
+        return ""  # random, and not from a seed
     try:
         loaded = _made(harness, kind, written)
         # Seeds are saved with the weights.
@@ -96,16 +97,16 @@ def _lost(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> str:
 
 
 def _made(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> Any:
-    """A layer of that config, built."""
+    """A built layer with that config."""
     keras.utils.set_random_seed(harness.seed)
     layer = kind.from_config(dict(config))
     harness.call(layer, harness.batch)
     return layer
 
 
-def _runs(harness: LayerHarness, layer: Any) -> list[layer_calls.Seen]:
-    """What it gives by itself, and in training; its state is put back."""
-    # Copied: PyTorch hands out the memory of the variable itself.
+def _runs(harness: LayerHarness, layer: Any) -> list[layer_calls.CallOutputs]:
+    """Its outputs by default and in training; its state is restored."""
+    # Copied, because on PyTorch the array shares memory with the variable.
     state = [(v, np.array(array_compare.as_array(v))) for v in layer.variables]
     runs = []
     for training in (None, True):
@@ -117,18 +118,18 @@ def _runs(harness: LayerHarness, layer: Any) -> list[layer_calls.Seen]:
 
 
 def _difference(
-    first: list[layer_calls.Seen], second: list[layer_calls.Seen]
+    first: list[layer_calls.CallOutputs], second: list[layer_calls.CallOutputs]
 ) -> str:
     for one, other in zip(first, second, strict=True):
         for i, (a, b) in enumerate(zip(one.outputs, other.outputs)):
             if a.shape != b.shape:
                 return f"output {i} has shape {b.shape}, not {a.shape}"
             try:
-                same(a, b, one.dtypes[i], "it gives other values", "")
+                require_equal(a, b, one.dtypes[i], "its outputs change", "")
             except ContractViolation as violation:
                 return violation.seen
             if not _alike(one.masks[i], other.masks[i]):
-                return f"the mask of output {i} is another one"
+                return f"the mask of output {i} changes"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The inputs that a layer is tried on: made up, or the author's own."""
+"""The example inputs of a layer: generated, or those of its author."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ SHAPE = (3, 6, 4)
 def example(
     case: Case, shape: tuple[int, int, int] | None, seed: int
 ) -> tuple[Any, tuple[np.ndarray, ...]]:
-    """The structure of the inputs, and its leaves in the shape asked for."""
+    """The structure of the inputs, and its leaves in the requested shape."""
     rng = np.random.default_rng(seed)
     if case.inputs is None:
         shape = shape or SHAPE
         x = rng.normal(size=shape)
-        # A step of zeros and a row of negative values: a layer that takes
-        # zero for padding, or a maximum over padding, shows here.
+        # A step of zeros and a row of negative values reveal a layer that takes
+        # zeros for padding, or a maximum over padding.
         if shape[1] > 2:
             x[0, 1] = 0.0
         x[-1] = -np.abs(x[-1]) - 0.1
@@ -37,7 +37,7 @@ def example(
 
 
 def resize(x: np.ndarray, rows: int, steps: int) -> np.ndarray:
-    """`x` repeated or cut to so many rows and steps."""
+    """`x` repeated or cut to that many rows and steps."""
     x = np.resize(x, (rows, *x.shape[1:])) if rows > len(x) else x[:rows]
     if not batches.is_sequence(x):
         return x

@@ -1,4 +1,4 @@
-"""One layer under test: built once, run often, its calls remembered."""
+"""One layer under test: built once, run often, with cached results."""
 
 import inspect
 from collections.abc import Callable
@@ -22,7 +22,7 @@ MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
 
 
 class ContractViolation(Exception):
-    """The layer breaks a rule. `seen` and `where` go into the report."""
+    """The layer breaks a rule; `seen` and `where` go into the report."""
 
     def __init__(self, seen: str, where: str = "") -> None:
         super().__init__(seen)
@@ -31,7 +31,7 @@ class ContractViolation(Exception):
 
 
 class NotApplicable(Exception):
-    """The check has nothing to say of this layer, and why."""
+    """The check does not apply to this layer; the message says why."""
 
 
 class CallFailed(ContractViolation):
@@ -44,7 +44,7 @@ class CallFailed(ContractViolation):
 
 
 class LayerHarness:
-    """A layer of a `Case` with example inputs of one shape."""
+    """The layer of a `Case`, with example inputs of one shape."""
 
     def __init__(
         self,
@@ -65,25 +65,26 @@ class LayerHarness:
                 f"Received: {[leaf.shape for leaf in leaves]}."
             )
         self.batch = Batch(leaves, masks, fixed)
-        self._memory: dict[Any, layer_calls.Seen] = {}
+        self._memory: dict[Any, layer_calls.CallOutputs] = {}
         self._made: dict[str, Any] = {}
         self.role = case.role or ""  # inferred by the runner if not declared
         self.torch_compile = False
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` gives at the first time, kept under `name`."""
+        """The result of `make()`, computed once and stored under `name`."""
         if name not in self._made:
             self._made[name] = make()
         return self._made[name]
 
     def sibling(self, shape: tuple[int, int, int] | None) -> "LayerHarness":
-        """The case in another shape; what is known of it is not asked anew."""
+        """A harness with inputs of another shape; it reuses role and step
+        axes."""
         other = LayerHarness(self.case, shape, self.seed)
         other.role = self.role
         other.__dict__["has_steps"] = self.has_steps
         return other
 
-    # The layer, and what its signature says.
+    # The layer and its signature.
 
     @cached_property
     def layer(self) -> Any:
@@ -110,7 +111,8 @@ class LayerHarness:
 
     @cached_property
     def mask_arguments(self) -> list[str]:
-        """The parameters that an explicit mask goes to, in the leaves' order.
+        """The parameters that take an explicit mask, in the order of the
+        leaves.
 
         `mask` if the layer takes one argument, else `<argument>_mask`.
         """
@@ -121,7 +123,7 @@ class LayerHarness:
         return [f"{a}_mask" for a in arguments if f"{a}_mask" in names]
 
     def _arguments(self) -> list[str]:
-        """The parameters of `call` that the inputs go to."""
+        """The parameters of `call` that take the inputs."""
         parameters = list(inspect.signature(self.layer.call).parameters)
         count = len(self.structure) if isinstance(self.structure, tuple) else 1
         return parameters[:count]
@@ -129,11 +131,13 @@ class LayerHarness:
     # Calls.
 
     def tensors(self, batch: Batch, attached: bool = True) -> Any:
-        """The inputs as tensors, packed as the layer takes them."""
+        """The inputs as tensors, in the structure that the layer takes."""
         if not attached:
             batch = batches.without_masks(batch)
         pairs = zip(batch.leaves, batch.masks, strict=True)
-        return self.pack([layer_calls.attach(x, m) for x, m in pairs])
+        return self.pack(
+            [layer_calls.new_masked_tensor(x, m) for x, m in pairs]
+        )
 
     def pack(self, leaves: list[Any]) -> Any:
         return keras.tree.pack_sequence_as(self.structure, list(leaves))
@@ -148,7 +152,7 @@ class LayerHarness:
         return dict(packed)
 
     def apply(self, layer: Any, inputs: Any, **kwargs: Any) -> Any:
-        """`layer` on packed inputs; a tuple is several arguments."""
+        """Calls `layer` on packed inputs; a tuple is several arguments."""
         if isinstance(self.structure, tuple):
             return layer(*inputs, **kwargs)
         return layer(inputs, **kwargs)
@@ -160,10 +164,11 @@ class LayerHarness:
         explicit: bool = False,
         carried: str | None = None,
         training: bool | None = None,
-    ) -> layer_calls.Seen:
-        """One call. Explicit masks go by keyword, others on the tensors.
+    ) -> layer_calls.CallOutputs:
+        """Calls a layer, with masks by keyword if `explicit`, else on the
+        tensors.
 
-        Beside explicit ones the tensors carry masks of the kind `carried`.
+        With `carried`, the tensors carry masks of that kind in any case.
         """
         if carried is None:
             inputs = self.tensors(batch, attached=not explicit)
@@ -183,11 +188,12 @@ class LayerHarness:
             raise CallFailed(
                 error, f"{how}, inputs {_shapes(batch)},"
             ) from error
-        return layer_calls.look(outputs)
+        return layer_calls.read_outputs(outputs)
 
     def explicit_masks(self, batch: Batch) -> dict[str, Any]:
         masks = [
-            None if m is None else layer_calls.fresh(m) for m in batch.masks
+            None if m is None else layer_calls.new_tensor(m)
+            for m in batch.masks
         ]
         packed = self.pack(masks)
         if self.mask_arguments == ["mask"]:
@@ -200,8 +206,8 @@ class LayerHarness:
             if f"{a}_mask" in self.mask_arguments
         }
 
-    def run(self, batch: Batch, **how: Any) -> layer_calls.Seen:
-        """As `call` on the layer under test, its state put back first."""
+    def run(self, batch: Batch, **how: Any) -> layer_calls.CallOutputs:
+        """Calls the layer under test in its first state; results are cached."""
         if self.case.requires_mask and batch.mask is None:
             raise NotApplicable("requires a mask: " + self.case.reason)
         key = (batch.key(), tuple(sorted(how.items())))
@@ -210,11 +216,11 @@ class LayerHarness:
             training = how.get("training")
             before = self.layer.get_weights() if training else None
             if training:
-                # What has no seed of its own draws from the global ones.
+                # A layer without its own seed uses the global ones.
                 keras.utils.set_random_seed(self.seed)
             self._memory[key] = self.call(self.layer, batch, **how)
             if before is not None:
-                # In training a layer may write its weights, as
+                # A layer may change its weights in training, as
                 # SpectralNormalization does.
                 self.layer.set_weights(before)
         return self._memory[key]
@@ -227,9 +233,9 @@ class LayerHarness:
         ]
 
     def restore(self, layer: Any = None) -> None:
-        """Puts back seeds, statistics and states as they were at first.
+        """Restores the first values of seeds, statistics and states.
 
-        Of the layer under test, or of another one of this case.
+        Of the layer under test, or of another layer of this case.
         """
         layer = self.layer if layer is None else layer
         for variable, (_, value) in zip(untrained(layer), self._state):
@@ -238,9 +244,9 @@ class LayerHarness:
             layer.reset_state()  # not among the variables of an RNN
 
     def needs_any_batch(self) -> None:
-        """Raises `NotApplicable` if the layer is bound to these very rows."""
+        """Raises `NotApplicable` if the layer cannot take other rows."""
         if self.batch.fixed:
-            raise NotApplicable("`call_kwargs` holds values of each row")
+            raise NotApplicable("`call_kwargs` holds a value for each row")
         if getattr(self.layer, "stateful", False):
             raise NotApplicable("the layer keeps states of one batch size")
 
@@ -250,21 +256,22 @@ class LayerHarness:
         see: Callable[[dict[str, Any]], None]
         see = lambda a: got.append(layer_calls.masks_received(a))  # noqa: E731
         try:
-            with layer_calls.watched(self.layer, see):
+            with layer_calls.watch_calls(self.layer, see):
                 self.call(self.layer, self.batch)
         except Exception:
             pass
         return set().union(*got) if got else None
 
-    # What the layer does, seen once.
+    # What the layer does, measured once.
 
     @cached_property
-    def base(self) -> layer_calls.Seen:
+    def base(self) -> layer_calls.CallOutputs:
         return self.run(self.batch)
 
     @cached_property
-    def longest(self) -> layer_calls.Seen | None:
-        """A run with many more steps, or None if the layer cannot."""
+    def longest(self) -> layer_calls.CallOutputs | None:
+        """The outputs for many more steps; None if the layer cannot take
+        them."""
         try:
             return self.run(batches.pad(self.batch, MORE[-1]))
         except CallFailed:
@@ -272,7 +279,7 @@ class LayerHarness:
 
     @cached_property
     def has_steps(self) -> list[bool]:
-        """Which outputs have a step axis: it grows, or it is masked."""
+        """Which outputs have a step axis: one that grows, or is masked."""
         steps = self.batch.steps
         result = []
         for i, (y, mask) in enumerate(zip(self.base.outputs, self.base.masks)):
@@ -294,7 +301,8 @@ class LayerHarness:
         )
 
     def shift(self, output: int, more: int) -> int | None:
-        """Output steps that `more` input steps are, if that is whole."""
+        """The output steps for `more` input steps; None if not a whole
+        number."""
         if self.longest is None:
             return None
         wide = self.longest.outputs[output].shape[1]
@@ -303,7 +311,8 @@ class LayerHarness:
         return None if rest else whole
 
     def plain(self, batch: Batch) -> Batch:
-        """The batch without padding: no mask, or all True if there must be."""
+        """The batch without a mask; with an all-True one if the layer needs
+        one."""
         if self.case.requires_mask:
             return batches.with_masks(batch, "full")
         return batches.without_masks(batch)

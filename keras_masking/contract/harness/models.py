@@ -1,7 +1,6 @@
-"""The layer under test inside models: masks go in as inputs and come out too.
+"""The layer under test in models that take and return masks.
 
-Written with what Keras makes public: two small layers, one that attaches a
-mask and one that shows it.
+Two small layers do this: one attaches a mask, the other returns it.
 """
 
 import math
@@ -23,9 +22,9 @@ NO_MASK = -1
 
 
 def one_program() -> bool:
-    """Whether a step of training is compiled as a whole: it is on JAX.
+    """Whether to compile a training step as a whole, which is so on JAX.
 
-    Without it JAX compiles each operation by itself, which takes longer.
+    Otherwise JAX compiles each operation separately, which takes longer.
     """
     return bool(keras.backend.backend() == "jax")
 
@@ -66,7 +65,7 @@ class Show(keras.layers.Layer):
 
 
 class OneVector(keras.layers.Layer):
-    """Makes one vector of all that a step holds, and hands the mask on."""
+    """Flattens each step to one vector, and passes the mask on."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -85,7 +84,7 @@ class OneVector(keras.layers.Layer):
 
 
 class Inside(keras.layers.Layer):
-    """A layer inside another one's `call`, as authors compose them."""
+    """Calls a layer in its own `call`, as composed layers do."""
 
     def __init__(self, inner: Any, apply: Any, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -94,8 +93,8 @@ class Inside(keras.layers.Layer):
         self.show = Show()
 
     def call(self, inputs: Any) -> Any:
-        # Masks as inputs, by the place of their tensor: what a caller attached
-        # reaches a nested call.
+        # Masks are inputs, by the position of their tensor, and are attached
+        # here, just before the nested call.
         values, masks = inputs
         carried = [ops.copy(x) for x in values]
         for place, mask in masks.items():
@@ -105,25 +104,25 @@ class Inside(keras.layers.Layer):
 
 
 def take_weights(layer: Any, harness: LayerHarness) -> None:
-    """Gives a new layer what the layer of a harness starts with."""
+    """Gives a new layer the first weights of the layer under test."""
     harness.restore()
     layer.set_weights(harness.layer.get_weights())
 
 
-def tell(outputs: Any, shown: Any) -> layer_calls.Seen:
-    """What a model gave that shows its masks."""
+def as_call_outputs(outputs: Any, shown: Any) -> layer_calls.CallOutputs:
+    """The outputs of a model, with the masks that it returns."""
     masks: list[np.ndarray | None] = []
     for mask in keras.tree.flatten(shown):
         mask = array_compare.as_array(mask)
         masks.append(None if (mask == NO_MASK).any() else mask.astype(bool))
-    return replace(layer_calls.look(outputs), masks=masks)
+    return replace(layer_calls.read_outputs(outputs), masks=masks)
 
 
-class Masked:
-    """A Functional model around the layer of a harness.
+class MaskedModel:
+    """A Functional model around the layer under test.
 
-    Without `steps` the model is of no particular length, and `layer` is new:
-    it is built by a symbolic call.
+    Without `steps`, the model takes any number of steps, and `layer` is new: a
+    symbolic call builds it.
     """
 
     def __init__(
@@ -166,30 +165,34 @@ class Masked:
                 flat.append(mask)
         return flat
 
-    def _told(self, outputs: Any) -> layer_calls.Seen:
+    def _call_outputs(self, outputs: Any) -> layer_calls.CallOutputs:
         outputs = keras.tree.flatten(outputs)
         half = len(outputs) // 2
-        return tell(outputs[:half], outputs[half:])
+        return as_call_outputs(outputs[:half], outputs[half:])
 
-    def call(self, batch: Batch) -> layer_calls.Seen:
+    def call(self, batch: Batch) -> layer_calls.CallOutputs:
         self.harness.restore()
-        flat = [layer_calls.fresh(x) for x in self._inputs(batch)]
+        flat = [layer_calls.new_tensor(x) for x in self._inputs(batch)]
         try:
-            return self._told(self.model(flat))
+            return self._call_outputs(self.model(flat))
         except Exception as error:
             raise CallFailed(error, "a Functional model") from error
 
-    def predict(self, batch: Batch, jit_compile: bool) -> layer_calls.Seen:
+    def predict(
+        self, batch: Batch, jit_compile: bool
+    ) -> layer_calls.CallOutputs:
         self.harness.restore()
         self.model.compile(jit_compile=jit_compile)
         how = "compiled with jit" if jit_compile else "as a graph"
         try:
-            return self._told(self.model.predict_on_batch(self._inputs(batch)))
+            return self._call_outputs(
+                self.model.predict_on_batch(self._inputs(batch))
+            )
         except Exception as error:
             raise CallFailed(error, f"a model run {how}") from error
 
 
-def model_of(harness: LayerHarness) -> Masked:
+def model_of(harness: LayerHarness) -> MaskedModel:
     """The model around the layer under test, made once."""
-    found: Masked = harness.once("model", lambda: Masked(harness))
+    found: MaskedModel = harness.once("model", lambda: MaskedModel(harness))
     return found

@@ -1,4 +1,4 @@
-"""A script that shows a failure again: literal arrays, few lines."""
+"""A short script that reproduces a failure, with literal arrays."""
 
 import ast
 import inspect
@@ -12,7 +12,7 @@ from keras_masking.contract.harness.layer_harness import LayerHarness
 
 
 def script(case: Case, harness: LayerHarness, check: str) -> str:
-    """Python that runs as printed, if the layer can be imported."""
+    """A script that runs as printed if the layer can be imported."""
     imports, make = _maker(case, harness)
     names = "check_layer"
     if case.requires_mask and (not case.script or make.startswith("lambda")):
@@ -52,13 +52,13 @@ def script(case: Case, harness: LayerHarness, check: str) -> str:
 
 
 def _literal(x: np.ndarray) -> str:
-    # Through text, so that a float32 is as short as it can be.
+    # Converted to text first, so that a float32 prints with few digits.
     short = x.astype("U").astype("float64") if x.dtype.kind == "f" else x
     return f'np.array({short.tolist()}, "{x.dtype}")'
 
 
 def _join(packed: Any) -> str:
-    """Code of a structure of code."""
+    """The source of a structure of sources."""
     if isinstance(packed, dict):
         items = ", ".join(f"{k!r}: {_join(v)}" for k, v in packed.items())
         return f"{{{items}}}"
@@ -86,7 +86,9 @@ def _maker(case: Case, harness: LayerHarness) -> tuple[list[str], str]:
                 return [_import(kind)], line
         except Exception:
             pass
-    return [f"# {case.name}: put the function that makes it here"], "make_layer"
+    return [
+        f"# {case.name}: define `make_layer` here, which returns the layer"
+    ], "make_layer"
 
 
 def _import(kind: type) -> str:

@@ -1,4 +1,4 @@
-"""What a layer does with a mask, seen from outside."""
+"""Infers the role of a layer from its outputs."""
 
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.layer_harness import CallFailed
@@ -8,8 +8,8 @@ from keras_masking.contract.harness.layer_harness import LayerHarness
 def infer_role(harness: LayerHarness) -> str:
     """The role of a layer whose author did not declare one.
 
-    Never `"drops"`: a layer that keeps its steps and returns no mask has lost
-    it, until its author says that this is meant.
+    Never `"drops"`: a layer that keeps its steps but returns no mask has lost
+    it, unless its author declares that this is intended.
     """
     if _makes_a_mask(harness):
         return "generates"
@@ -21,7 +21,7 @@ def infer_role(harness: LayerHarness) -> str:
 
 
 def _makes_a_mask(harness: LayerHarness) -> bool:
-    """Whether a mask comes out where none goes in, and says something."""
+    """Whether an output has a mask with padding, though no input has a mask."""
     if harness.case.requires_mask:
         return False
     for batch in (
@@ -29,9 +29,9 @@ def _makes_a_mask(harness: LayerHarness) -> bool:
         *(batches.fill(harness.batch, v) for v in (0, 1)),
     ):
         try:
-            seen = harness.run(batches.without_masks(batch))
+            result = harness.run(batches.without_masks(batch))
         except CallFailed:
             return False
-        if any(mask is not None and not mask.all() for mask in seen.masks):
+        if any(mask is not None and not mask.all() for mask in result.masks):
             return True
     return False

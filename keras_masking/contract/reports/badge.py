@@ -44,7 +44,7 @@ def _badge(reports: summary.Reports) -> tuple[str, str]:
         return "nothing ran", "lightgrey"
     if idle:
         return f"nothing ran on {idle} of {len(layers)} layers", "lightgrey"
-    known = any("of" in told for told in passed.values())
+    known = any("of" in count for count in passed.values())
     return _on(passed, "pass"), "yellow" if known else "brightgreen"
 
 
@@ -54,5 +54,5 @@ def _on(counts: Mapping[str, str], do: str) -> str:
     for backend, count in counts.items():
         texts.setdefault(count, []).append(backend)
     first, *rest = [(text, ", ".join(on)) for text, on in texts.items()]
-    told = [f"{first[0]} checks {do} on {first[1]}"]
-    return "; ".join(told + [f"{count} on {on}" for count, on in rest])
+    parts = [f"{first[0]} checks {do} on {first[1]}"]
+    return "; ".join(parts + [f"{count} on {on}" for count, on in rest])

@@ -61,16 +61,16 @@ class Row:
     name: str
     roles: list[str]
     role: str
-    told: str
+    counts: str
     cells: list[Cell | None]
 
     @property
     def entries(self) -> list[Cell]:
         """The cells that say more than that they pass, the bad ones first."""
-        told = [cell for cell in self.cells if cell and cell.groups]
+        cells = [cell for cell in self.cells if cell and cell.groups]
         quiet = {"n/a", "blocked"}
         return sorted(
-            told, key=lambda cell: {g.status for g in cell.groups} <= quiet
+            cells, key=lambda cell: {g.status for g in cell.groups} <= quiet
         )
 
 
@@ -116,12 +116,12 @@ def row_of(
         name,
         list(dict.fromkeys(report.role for report in by.values())),
         summary.role(by.values()),
-        _told(by),
+        _count_statuses(by),
         cells,
     )
 
 
-def _told(by: Mapping[str, Report]) -> str:
+def _count_statuses(by: Mapping[str, Report]) -> str:
     """How many checks of a layer fail, where, and of how many."""
     ran = sorted({report.ran for report in by.values()})
     many = str(ran[0]) if len(ran) == 1 else f"{ran[0]} to {ran[-1]}"
@@ -134,13 +134,13 @@ def _told(by: Mapping[str, Report]) -> str:
             for r in report
             if r.status not in ("pass", "n/a", "blocked")
         )
-        told = ", ".join(f"{counts[s]} {s}" for s in ordered(counts, WORST))
-        ends.append((backend, told or "none fail"))
+        text = ", ".join(f"{counts[s]} {s}" for s in ordered(counts, WORST))
+        ends.append((backend, text or "none fail"))
     texts = _merged(ends)
     if texts == [("", "none fail")]:
         return f"{many} pass" if any(ran) else "nothing ran"
-    told = "; ".join(f"{t} on {on}" if on else t for on, t in texts)
-    return f"{told}, of {many} that ran"
+    text = "; ".join(f"{t} on {on}" if on else t for on, t in texts)
+    return f"{text}, of {many} that ran"
 
 
 def _cell(
@@ -155,8 +155,8 @@ def _cell(
     if len(set(marks)) == 1:
         marks, text = marks[:1], marks[0]
     else:
-        told = [f"{s} on {', '.join(on)}" for s, on in by_status.items()]
-        text = "; ".join(told)
+        parts = [f"{s} on {', '.join(on)}" for s, on in by_status.items()]
+        text = "; ".join(parts)
     if rule.level == "information" and "fail" in by_status:
         text += " (for information)"
     groups = [
@@ -168,7 +168,7 @@ def _cell(
 
 
 def _group(status: str, rule: Rule, on: Mapping[str, Result]) -> Group:
-    said: dict[str, list[Variant]] = {part: [] for part in PARTS}
+    variants: dict[str, list[Variant]] = {part: [] for part in PARTS}
     for backend, r in on.items():
         where = "; ".join(p for p in (r.where, r.smallest) if p)
         likely = f"{r.cause}\n{r.right}".strip()
@@ -176,19 +176,19 @@ def _group(status: str, rule: Rule, on: Mapping[str, Result]) -> Group:
             likely = ""  # the rule says it
         texts = (r.seen, where, likely, r.script)
         for part, text in zip(PARTS, texts, strict=True):
-            said[part].append((backend, text))
+            variants[part].append((backend, text))
     return Group(
         status,
         ", ".join(on),
         _merged([(backend, r.reason) for backend, r in on.items()]),
-        {part: _merged(variants) for part, variants in said.items()},
+        {part: _merged(those) for part, those in variants.items()},
     )
 
 
-def _merged(said: Iterable[tuple[str, str]]) -> list[Variant]:
+def _merged(variants: Iterable[tuple[str, str]]) -> list[Variant]:
     """Each text once, with its backends if there are several texts."""
     texts: dict[str, list[str]] = {}
-    for backend, text in said:
+    for backend, text in variants:
         texts.setdefault(text, []).append(backend)
     if len(texts) == 1:
         return [("", text) for text in texts if text]

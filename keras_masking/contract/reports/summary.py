@@ -70,11 +70,11 @@ def outcome(report: Report) -> str:
     if report.failures:
         known = f", xfail {ends['xfail']}" if ends["xfail"] else ""
         return f"FAIL {len(report.failures)} of {report.ran}{known}"
-    told = [
+    parts = [
         f"{'information' if status in BAD else status} {number}"
         for status, number in ends.items()
     ]
-    return ", ".join(told) or "nothing ran"
+    return ", ".join(parts) or "nothing ran"
 
 
 def violations(reports: Reports) -> list[tuple[list[str], Result]]:
@@ -82,7 +82,7 @@ def violations(reports: Reports) -> list[tuple[list[str], Result]]:
 
     The numbers in the text are the first backend's.
     """
-    told: list[tuple[list[str], Result]] = []
+    violating: list[tuple[list[str], Result]] = []
     for _, by in rows(reports):
         found: dict[tuple[str, str], tuple[list[str], Result]] = {}
         for backend, report in by.items():
@@ -90,8 +90,8 @@ def violations(reports: Reports) -> list[tuple[list[str], Result]]:
                 if result.status in BAD:
                     key = (result.check, result.status)
                     found.setdefault(key, ([], result))[0].append(backend)
-        told += found.values()
-    return told
+        violating += found.values()
+    return violating
 
 
 def slowest(reports: Reports) -> list[tuple[float, str]]:
@@ -107,12 +107,12 @@ def slowest(reports: Reports) -> list[tuple[float, str]]:
 
 def last_line(reports: Reports) -> str:
     """How many checks ran on each backend."""
-    told = []
+    parts = []
     for backend, those in reports.items():
         ran = sum(report.ran for report in those)
         bad = sum(len(report.failures) for report in those)
-        told.append(f"{backend} {ran} ({bad} failed)")
-    return "checks that ran: " + ", ".join(told)
+        parts.append(f"{backend} {ran} ({bad} failed)")
+    return "checks that ran: " + ", ".join(parts)
 
 
 def verdict(reports: Reports) -> tuple[str, str]:

@@ -69,8 +69,8 @@ def _load(path: Path) -> tuple[dict[str, list[Report]], list[str], str]:
         if data["schema"] != SCHEMA:
             raise ValueError(f"its schema is {data['schema']}, not {SCHEMA}")
         reports: dict[str, list[Report]] = {b: [] for b in data["backends"]}
-        for told in data["reports"]:
-            reports[told["backend"]].append(Report.from_dict(told))
+        for entry in data["reports"]:
+            reports[entry["backend"]].append(Report.from_dict(entry))
         return reports, list(data["targets"]), str(data["command"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NoReport(

@@ -41,7 +41,7 @@ class Change:
         return self.what != VALUES
 
 
-def learn_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
+def find_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
     """The inputs, with what a mask says of each.
 
     A mask belongs to an input if it is carried, or if a layer that makes masks
@@ -86,7 +86,7 @@ def sides(inputs: Inputs) -> tuple[bool, bool]:
     return left, right
 
 
-def prolonged(
+def with_more_padding(
     model: Any, inputs: Inputs, base: Run, side: str, training: bool
 ) -> Change:
     """More padding on one side; checked that it is padding to the model."""
@@ -205,12 +205,12 @@ def _values_make_masks(inputs: Inputs, base: Run) -> bool:
     )
 
 
-def others(
+def other_changes(
     model: Any, inputs: Inputs, base: Run, training: bool
 ) -> Iterator[Change]:
     """The changes beside more padding on the right."""
     if not training:
-        yield prolonged(model, inputs, base, "left", training)
+        yield with_more_padding(model, inputs, base, "left", training)
         less = padding.trimmed(inputs)
         if less is not None:
             change = Change(TRIMMED, True)

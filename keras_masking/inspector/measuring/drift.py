@@ -42,7 +42,7 @@ class Outcome:
         return self.starts is not None and self.change.counts
 
 
-def weigh(
+def outcomes_of(
     model: Any,
     inputs: Inputs,
     base: Run,

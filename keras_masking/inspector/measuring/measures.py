@@ -20,8 +20,8 @@ from keras_masking.inspector.measuring.regions import moved
 from keras_masking.inspector.measuring.regions import real
 from keras_masking.inspector.watching.inputs import other_padding
 from keras_masking.inspector.watching.mask_flow import Flows
-from keras_masking.inspector.watching.mask_flow import due
-from keras_masking.inspector.watching.runs import again
+from keras_masking.inspector.watching.mask_flow import expected_mask
+from keras_masking.inspector.watching.runs import call_again
 from keras_masking.inspector.watching.runs import copy
 from keras_masking.inspector.watching.watch import Call
 from keras_masking.inspector.watching.watch import Slot
@@ -55,7 +55,7 @@ def measure(call: Call, masks: Masks) -> Measured:
     if not changed:
         return _made_up(call)
     try:
-        other = again(call, dict(changed)).outputs
+        other = call_again(call, dict(changed)).outputs
     except Exception as error:
         return Measured(why_not=f"again, it raised {_short(error)}")
     found = _compare(call, call.outputs, masks, other)
@@ -64,15 +64,15 @@ def measure(call: Call, masks: Masks) -> Measured:
             why_not="which of its outputs are real is unknown"
         )
     # The same again: whatever moves then is not the padding's doing.
-    same = again(call, {}).outputs
-    noise = _compare(call, same, masks, again(call, {}).outputs)
+    same = call_again(call, {}).outputs
+    noise = _compare(call, same, masks, call_again(call, {}).outputs)
     if noise is None or noise.leaks:
         return Measured(why_not="it gives other numbers each time")
     return _compare(call, same, masks, other) or found
 
 
 def _refilled(call: Call) -> dict[int, Any]:
-    fresh: dict[int, Any] = {}
+    replacements: dict[int, Any] = {}
     for slot in call.inputs:
         mask = as_mask(slot)
         if mask is None or mask.shape != slot.shape[: mask.ndim]:
@@ -80,8 +80,8 @@ def _refilled(call: Call) -> dict[int, Any]:
         x = array_compare.as_array(slot.tensor)
         other = other_padding(x, mask)
         if other is not x:
-            fresh[id(slot.tensor)] = copy(slot, other)
-    return fresh
+            replacements[id(slot.tensor)] = copy(slot, other)
+    return replacements
 
 
 def _compare(
@@ -92,7 +92,7 @@ def _compare(
     made_up: bool = False,
 ) -> Measured | None:
     """What moved between two calls; None if it can't be told of any output."""
-    wanted = due(call)
+    wanted = expected_mask(call)
     worst, leaks, meaning, known = 0.0, False, False, False
     for base, a, b in zip(call.outputs, one, other):
         a.axes = b.axes = base.axes
@@ -131,18 +131,18 @@ def _made_up(call: Call) -> Measured:
     runs = []
     try:
         for change in (False, True):
-            fresh: dict[int, Any] = {}
+            replacements: dict[int, Any] = {}
             for slot in call.inputs:
                 x = array_compare.as_array(slot.tensor)
                 if slot.mask is not None and change:
                     x = other_padding(x, mask)
-                tensor = fresh[id(slot.tensor)] = copy(slot, x)
+                tensor = replacements[id(slot.tensor)] = copy(slot, x)
                 if slot.carried is not None:
                     set_mask(tensor, ops.convert_to_tensor(mask))
             for given in call.explicit:
                 if tuple(given.shape) == shape:
-                    fresh[id(given)] = ops.convert_to_tensor(mask)
-            runs.append(again(call, fresh).outputs)
+                    replacements[id(given)] = ops.convert_to_tensor(mask)
+            runs.append(call_again(call, replacements).outputs)
     except Exception as error:
         return Measured(why_not=f"with padding, it raised {_short(error)}")
     found = _compare(call, runs[0], {shape[1]: mask}, runs[1], made_up=True)
@@ -158,11 +158,11 @@ def _is_mask_like(slot: Slot, shapes: set[tuple[int, ...]]) -> bool:
 
 def runs_without_mask(call: Call) -> bool:
     """Whether a call that raised does not without the masks of its inputs."""
-    fresh: dict[int, Any] = {id(mask): None for mask in call.explicit}
+    replacements: dict[int, Any] = {id(mask): None for mask in call.explicit}
     for slot in call.inputs:
-        fresh[id(slot.tensor)] = ops.copy(slot.tensor)
+        replacements[id(slot.tensor)] = ops.copy(slot.tensor)
     try:
-        again(call, fresh)
+        call_again(call, replacements)
     except Exception:
         return False
     return True
@@ -193,13 +193,13 @@ def explained(
             return
         for slot in now.deleted:
             set_mask(slot.tensor, slot.carried)
-        mask = due(fault)
+        mask = expected_mask(fault)
         for i in flows[fault].drops if mask is not None else ():
             set_mask(now.outputs[i].tensor, ops.convert_to_tensor(mask))
 
     try:
-        same = again(call, {}, enters, leaves).outputs
-        other = again(call, _refilled(call), enters, leaves).outputs
+        same = call_again(call, {}, enters, leaves).outputs
+        other = call_again(call, _refilled(call), enters, leaves).outputs
     except Exception:
         return False
     carried = all(same[i].mask is not None for i in flows[call].gone)

@@ -72,7 +72,7 @@ def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
                     _remember(call, slot, wide, masks)
 
 
-def every(masks: Iterable[np.ndarray | None]) -> np.ndarray | None:
+def and_masks(masks: Iterable[np.ndarray | None]) -> np.ndarray | None:
     """What all masks call real; None if there is none, or they don't fit."""
     found = [mask for mask in masks if mask is not None]
     fit = len({mask.shape for mask in found}) == 1
@@ -92,7 +92,7 @@ def find_own(call: Call, found: dict[int, np.ndarray] | None = None) -> None:
     masks = [
         slot.own if slot.mask is None else as_mask(slot) for slot in call.inputs
     ]
-    mask = every(masks)
+    mask = and_masks(masks)
     for slot in call.outputs:
         if mask is not None and mask.shape == slot.shape[: mask.ndim]:
             slot.own = mask

@@ -33,13 +33,13 @@ class Grid:
     def left_out(self) -> str:
         """What is not drawn, in words."""
         rows, steps = self.mask.shape
-        told = []
+        parts = []
         if rows < self.rows:
-            told.append(f"first {rows} of {self.rows} rows")
+            parts.append(f"first {rows} of {self.rows} rows")
         if steps < self.steps:
             half = steps // 2
-            told.append(f"first and last {half} of {self.steps} steps")
-        return ", ".join(told)
+            parts.append(f"first and last {half} of {self.steps} steps")
+        return ", ".join(parts)
 
     def runs(self, real: bool) -> Iterator[tuple[int, int, int]]:
         """Neighbours that are alike: the corner of the first, how many."""

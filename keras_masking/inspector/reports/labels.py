@@ -12,7 +12,7 @@ from keras_masking.inspector.data import TensorRecord
 
 
 @dataclass
-class Seen:
+class TensorState:
     """A tensor beside a call: what became of its mask, and of how many.
 
     `state` is "mask", "lost", "gone" (the step axis is, and the mask with it)
@@ -37,7 +37,7 @@ class Seen:
         return f"{_shape(shape)}, its mask {_shape(mask.shape)}"
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """Counts and shape, and how many tensors are like this."""
         times = f" x {self.times}" if self.times > 1 else ""
         return f"{self.counts or '-'} {self.shape}{times}"
@@ -47,13 +47,13 @@ def _shape(shape: tuple[int, ...]) -> str:
     return f"({','.join(map(str, shape))})"
 
 
-def inputs(call: CallRecord) -> list[Seen]:
-    return _alike([Seen(x, _state(x)) for x in call.inputs])
+def inputs(call: CallRecord) -> list[TensorState]:
+    return _merge_equal([TensorState(x, _state(x)) for x in call.inputs])
 
 
-def outputs(call: CallRecord) -> list[Seen]:
+def outputs(call: CallRecord) -> list[TensorState]:
     had = [len(x.shape) for x in call.inputs if _state(x) != "none"]
-    told = []
+    states = []
     for x in call.outputs:
         state = _state(x)
         if state == "none" and had:
@@ -61,8 +61,8 @@ def outputs(call: CallRecord) -> list[Seen]:
                 state = "gone"
             elif call.verdict == "drops":
                 state = "lost"
-        told.append(Seen(x, state))
-    return _alike(told)
+        states.append(TensorState(x, state))
+    return _merge_equal(states)
 
 
 def _state(tensor: TensorRecord) -> str:
@@ -71,10 +71,10 @@ def _state(tensor: TensorRecord) -> str:
     return "lost" if tensor.lost else "none"
 
 
-def _alike(seen: list[Seen]) -> list[Seen]:
+def _merge_equal(states: list[TensorState]) -> list[TensorState]:
     """Tensors of one shape and mask once: query, key and value often are."""
-    found: dict[object, Seen] = {}
-    for one in seen:
+    found: dict[object, TensorState] = {}
+    for one in states:
         mask = one.tensor.mask
         bits = None if mask is None else (mask.shape, mask.tobytes())
         key = (one.state, one.tensor.shape, bits)
@@ -141,17 +141,17 @@ def drift(report: ReportData, one: Drift) -> tuple[str, str]:
     """The kind of a change of padding, and what it did."""
     if one.moved is None:
         return "quiet", f"not measured: {one.why_not}"
-    told = f"outputs move by {number(one.moved)}"
+    text = f"outputs move by {number(one.moved)}"
     if one.relative is not None:
-        told += f" (relative {number(one.relative)})"
+        text += f" (relative {number(one.relative)})"
     if one.starts is None:
-        return "sound", told
-    told += f", from {at(report, one.starts)} on"
+        return "sound", text
+    text += f", from {at(report, one.starts)} on"
     if one.counts:
-        return "finding", told
+        return "finding", text
     return (
         "harmless",
-        f"{told}; a note, not a finding: no such padding was given",
+        f"{text}; a note, not a finding: no such padding was given",
     )
 
 
@@ -160,7 +160,7 @@ def reach(report: ReportData, output: OutputRecord) -> tuple[str, str]:
     if output.reached is None:
         return "quiet", "nothing to reach it: no steps, or never a mask"
     if output.reached:
-        return "sound", f"yes, {Seen(output.tensor, 'mask').counts}"
+        return "sound", f"yes, {TensorState(output.tensor, 'mask').counts}"
     if output.lost_by is None:
         return "finding", "no"
     return "finding", f"no, lost by {at(report, output.lost_by)}"
@@ -170,11 +170,11 @@ def headline(report: ReportData) -> tuple[str, str]:
     """A kind and a sentence: what to know first."""
     count = len(report.findings)
     calls = f"{len(report.calls)} call{'s' * (len(report.calls) != 1)}"
-    told = f"{count} finding{'s' * (count != 1)} in {calls}"
+    text = f"{count} finding{'s' * (count != 1)} in {calls}"
     if report.error:
-        return "finding", f"The model failed; {told} up to there."
+        return "finding", f"The model failed; {text} up to there."
     if count:
-        return "finding", f"{told}."
+        return "finding", f"{text}."
     if any(drift(report, one)[0] == "finding" for one in report.drift):
         return "harmless", f"No finding in {calls}, but padding moves outputs."
     masks = [t.mask for c in report.calls for t in (*c.inputs, *c.outputs)]

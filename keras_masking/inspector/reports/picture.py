@@ -40,14 +40,14 @@ def draw(report: ReportData, path: str | Path) -> None:
     pen.text(0, labels.headline(report)[1], size=10, color=SOFT)
     pen.down(2.6)
     shown = calls[:SHOWN]
-    wide = [_width(seen) for call in shown for seen in labels.inputs(call)]
+    wide = [_width(item) for call in shown for item in labels.inputs(call)]
     for call in shown:
         _call(pen, call, NAMES + max(wide, default=0))
     left = len(report.calls) - min(len(calls), SHOWN)
-    told = f"{left} of {len(report.calls)} calls left out: "
-    told += "they pass the mask on, or have none"
-    told += f", or come after the first {SHOWN}" * (more > 0)
-    pen.text(0, told if left else "", size=8, color=SOFT)
+    text = f"{left} of {len(report.calls)} calls left out: "
+    text += "they pass the mask on, or have none"
+    text += f", or come after the first {SHOWN}" * (more > 0)
+    pen.text(0, text if left else "", size=8, color=SOFT)
     pen.down(1.5)
     inch = 0.11  # of a step
     figure = Figure(figsize=(pen.right * inch, (pen.y + 4) * inch))
@@ -71,12 +71,12 @@ def _of_interest(call: CallRecord) -> bool:
     return call.finding or changes or loses or call.role == "merges"
 
 
-def _width(seen: labels.Seen) -> float:
+def _width(item: labels.TensorState) -> float:
     cells = 0
-    if seen.tensor.mask is not None:
-        drawn = grid(seen.tensor.mask)
+    if item.tensor.mask is not None:
+        drawn = grid(item.tensor.mask)
         cells = drawn.mask.shape[1] + (drawn.cut is not None)
-    return max(cells, len(seen.told) * 0.7)
+    return max(cells, len(item.text) * 0.7)
 
 
 def _call(pen: "_Pen", call: CallRecord, arrow: float) -> None:
@@ -96,8 +96,8 @@ def _call(pen: "_Pen", call: CallRecord, arrow: float) -> None:
         pen.text(x, "raised", size=8, color=BAD)
         x += 6
     sign = "✕ " if call.finding else ""
-    told = _one_line(f"{sign}{labels.verdict(call)}", 60)
-    pen.verdicts.append((top, told, color, weight))
+    text = _one_line(f"{sign}{labels.verdict(call)}", 60)
+    pen.verdicts.append((top, text, color, weight))
     pen.widest = max(pen.widest, x)
     pen.y = top + max(before, after, 3.2) + 1.4
 
@@ -114,7 +114,7 @@ class _Pen:
 
     @property
     def right(self) -> float:
-        longest = max((len(told) for _, told, _, _ in self.verdicts), default=0)
+        longest = max((len(text) for _, text, _, _ in self.verdicts), default=0)
         return max(self.widest + 2 + longest * LINE, 70.0)
 
     def down(self, by: float) -> None:
@@ -123,52 +123,52 @@ class _Pen:
     def text(
         self,
         x: float,
-        told: str,
+        text: str,
         *,
         size: float = 9,
         color: str = INK,
         weight: str = "normal",
         below: float = 0,
     ) -> None:
-        look = {"size": size, "color": color, "weight": weight}
-        self.texts.append((x, self.y + below, _one_line(told, 90), look))
+        style = {"size": size, "color": color, "weight": weight}
+        self.texts.append((x, self.y + below, _one_line(text, 90), style))
 
     def tensors(
-        self, x: float, those: list[labels.Seen], missed: bool
+        self, x: float, those: list[labels.TensorState], missed: bool
     ) -> tuple[float, float]:
         """Draws them below each other; how far that went, right and down."""
         right, below = x, 0.0
-        for seen in those[:3]:
-            width, height = self._tensor(x, below, seen, missed)
+        for item in those[:3]:
+            width, height = self._tensor(x, below, item, missed)
             right, below = max(right, x + width), below + height + 0.6
         if len(those) > 3:
-            told = f"and {len(those) - 3} more"
-            self.text(x, told, size=7, color=SOFT, below=below + 0.3)
+            text = f"and {len(those) - 3} more"
+            self.text(x, text, size=7, color=SOFT, below=below + 0.3)
             below += 1.6
         return right, max(below - 0.6, 0)
 
     def _tensor(
-        self, x: float, below: float, seen: labels.Seen, missed: bool
+        self, x: float, below: float, item: labels.TensorState, missed: bool
     ) -> tuple[float, float]:
         y, width, height = self.y + below - 0.5, 0.0, 0.0
-        if seen.state == "mask" and seen.tensor.mask is not None:
-            drawn = grid(seen.tensor.mask)
+        if item.state == "mask" and item.tensor.mask is not None:
+            drawn = grid(item.tensor.mask)
             height, width = (max(n, 1) for n in drawn.mask.shape)
             for row, steps in enumerate(drawn.mask):
                 for step, real in enumerate(steps):
                     gap = drawn.cut is not None and step >= drawn.cut
                     cell = (x + step + gap, y + row)
                     self._cell(*cell, bool(real))
-        elif seen.state == "lost":
+        elif item.state == "lost":
             color = BAD if missed else SOFT
             width, height = 8, 2
             self.boxes.append((x, y, width, height, color))
             self.text(
                 x + 1.2, "no mask", size=7, color=color, below=below + 0.5
             )
-        told = seen.told.replace("no mask ", "")
-        self.text(x, told, size=7, color=SOFT, below=below + height + 0.3)
-        return max(width, _width(seen)), height + 1.4
+        text = item.text.replace("no mask ", "")
+        self.text(x, text, size=7, color=SOFT, below=below + height + 0.3)
+        return max(width, _width(item)), height + 1.4
 
     def _cell(self, x: float, y: float, real: bool) -> None:
         if real:
@@ -192,11 +192,11 @@ class _Pen:
                 box = Rectangle((x, y), width, height, fill=False)
                 box.set(edgecolor=color, linestyle="--")
                 axes.add_patch(box)
-        for top, told, color, weight in self.verdicts:
-            look = {"size": 9, "color": color, "weight": weight}
-            self.texts.append((self.widest + 2, top, told, look))
-        for x, y, told, look in self.texts:
-            axes.text(x, y, told, va="center", parse_math=False, **look)
+        for top, text, color, weight in self.verdicts:
+            style = {"size": 9, "color": color, "weight": weight}
+            self.texts.append((self.widest + 2, top, text, style))
+        for x, y, text, style in self.texts:
+            axes.text(x, y, text, va="center", parse_math=False, **style)
 
 
 def _one_line(text: str, longest: int) -> str:

@@ -75,13 +75,13 @@ def _parts(report: ReportData, width: int) -> Iterator[RenderableType]:
     if report.drift:
         yield _head("More padding, other values in it")
         for one in report.drift:
-            kind, told = labels.drift(report, one)
-            yield _item(kind, f"{one.change}: {told}")
+            kind, text = labels.drift(report, one)
+            yield _item(kind, f"{one.change}: {text}")
     if report.outputs:
         yield _head("Does the mask reach the loss?")
         for output in report.outputs:
-            kind, told = labels.reach(report, output)
-            yield _item(kind, f"output {output.name}: {told}")
+            kind, text = labels.reach(report, output)
+            yield _item(kind, f"output {output.name}: {text}")
     if report.false_warnings:
         yield _head("Keras warned that these destroy the mask; they do no harm")
         for call in report.false_warnings:
@@ -127,16 +127,16 @@ def _calls(report: ReportData, width: int) -> Table:
 
 def _name(call: CallRecord, width: int, style: str) -> Padding:
     """Indented by depth, but never out of the column."""
-    told = _text(call.name, style)
-    told.append(f"  {_plain(call.type)}", "dim")
+    name = _text(call.name, style)
+    name.append(f"  {_plain(call.type)}", "dim")
     if call.times > 1:
-        told.append(f"  x {call.times}")
-    return Padding(told, (0, 0, 0, min(2 * call.depth, width // 10)))
+        name.append(f"  x {call.times}")
+    return Padding(name, (0, 0, 0, min(2 * call.depth, width // 10)))
 
 
 def _masks(call: CallRecord, wide: bool, room: int) -> Text:
-    before = [one.told for one in labels.inputs(call)] or ["-"]
-    after = [one.told for one in labels.outputs(call)] or ["raised"]
+    before = [one.text for one in labels.inputs(call)] or ["-"]
+    after = [one.text for one in labels.outputs(call)] or ["raised"]
     longest = max(map(len, before)) + max(map(len, after))
     if longest < room and len(before) == len(after):
         lines = [f"{a} -> {b}" for a, b in zip(before, after)]
@@ -150,13 +150,13 @@ def _masks(call: CallRecord, wide: bool, room: int) -> Text:
 def _finding(report: ReportData, call: CallRecord) -> Iterator[RenderableType]:
     head = f"#{call.index} {call.path} ({call.type}): {call.verdict}"
     yield _item("finding", head)
-    for told in (
+    for text in (
         call.reason,
         labels.moved(call),
         labels.victims(report, call),
     ):
-        if told:
-            yield Padding(_text(told), (0, 0, 0, 4))
+        if text:
+            yield Padding(_text(text), (0, 0, 0, 4))
     if call.advice:
         yield _hanging("=>", call.advice, "bold", indent=4)
 

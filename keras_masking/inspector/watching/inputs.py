@@ -36,7 +36,7 @@ class Inputs:
     def tensors(self) -> list[Tensor]:
         """Fresh tensors, each with its mask."""
         pairs = zip(self.leaves, self.masks)
-        return [layer_calls.attach(x, mask) for x, mask in pairs]
+        return [layer_calls.new_masked_tensor(x, mask) for x, mask in pairs]
 
     def pack(self, tensors: list[Tensor]) -> Any:
         """The tensors as the model takes them, each `None` in its place."""

@@ -10,8 +10,8 @@ from dataclasses import field
 
 import numpy as np
 
+from keras_masking.inspector.measuring.regions import and_masks
 from keras_masking.inspector.measuring.regions import as_mask
-from keras_masking.inspector.measuring.regions import every
 from keras_masking.inspector.watching.watch import Call
 from keras_masking.inspector.watching.watch import Slot
 from keras_masking.inspector.watching.watch import in_graph
@@ -46,7 +46,7 @@ class Flow:
 Flows = dict[Call, Flow]
 
 
-class Lineage:
+class FlowTracer:
     """Walks through the calls of a run in the order in which they ran."""
 
     def __init__(
@@ -174,6 +174,6 @@ def mask_makers(root: Call) -> set[Call]:
     return found
 
 
-def due(call: Call) -> np.ndarray | None:
+def expected_mask(call: Call) -> np.ndarray | None:
     """The mask that a layer that keeps steps ought to give: all inputs' AND."""
-    return every(map(as_mask, call.inputs))
+    return and_masks(map(as_mask, call.inputs))

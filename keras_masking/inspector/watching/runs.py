@@ -90,15 +90,15 @@ def _no_trace(states: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
         yield
 
 
-def again(
+def call_again(
     call: Call,
-    fresh: dict[int, Any],
+    replacements: dict[int, Any],
     before: Callable[[Call], None] | None = None,
     after: Callable[[Call], None] | None = None,
 ) -> Call:
     """Makes a call once more, on its own, with other tensors for some.
 
-    `fresh` has them by the id of the tensor in whose place they stand. All
+    `replacements` has them by the id of the tensor in whose place they stand. All
     others are copied, since a layer may write on what it gets.
 
     Raises:
@@ -107,12 +107,12 @@ def again(
     slots = {id(s.tensor): s for s in call.inputs}
 
     def stand_in(x: Any) -> Any:
-        if id(x) in fresh:
-            return fresh[id(x)]
+        if id(x) in replacements:
+            return replacements[id(x)]
         slot = slots.get(id(x))
         if slot is not None:
-            fresh[id(x)] = copy(slot)
-            return fresh[id(x)]
+            replacements[id(x)] = copy(slot)
+            return replacements[id(x)]
         return x
 
     args = keras.tree.map_structure(stand_in, call.args)

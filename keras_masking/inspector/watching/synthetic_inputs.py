@@ -53,14 +53,14 @@ def make_up(
         for place, shape in enumerate(shapes)
         if _is_sequence(model, place, shape)
     ]
-    arrays, told = [], []
+    arrays, parts = [], []
     for place, (tensor, shape) in enumerate(zip(tensors, shapes)):
         array, how = _make(model, place, shape, sequences, rng)
         # NumPy has no bfloat16; the model casts what it is given.
         dtype = "float32" if tensor.dtype == "bfloat16" else tensor.dtype
         arrays.append(array.astype(dtype))
-        told.append(f"{tensor.name} {shape}: {how}")
-    sentence = f"The inputs were made up: {'; '.join(told)}."
+        parts.append(f"{tensor.name} {shape}: {how}")
+    sentence = f"The inputs were made up: {'; '.join(parts)}."
     if isinstance(model, keras.Sequential):
         return arrays[0], sentence
     return keras.tree.pack_sequence_as(model.input, arrays), sentence
@@ -118,8 +118,8 @@ def _make(
     lengths = _lengths(shape[0], shape[1])
     real = np.arange(shape[1]) < lengths[:, None]
     real = real.reshape(real.shape + (1,) * (len(shape) - 2))
-    told = f"{what} in the first {_row(lengths)} steps, then {pad:g}"
-    return np.where(real, values, pad), told
+    how = f"{what} in the first {_row(lengths)} steps, then {pad:g}"
+    return np.where(real, values, pad), how
 
 
 def _row(lengths: np.ndarray) -> str:

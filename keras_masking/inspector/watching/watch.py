@@ -110,7 +110,7 @@ class Watch:
         if not known or not ours:
             return original(layer, *args, **kwargs)
         call = self._enter(here, layer, args, kwargs)
-        told = len(self.warnings)
+        known_warnings = len(self.warnings)
         try:
             returned = original(layer, *args, **kwargs)
         except Exception as error:
@@ -119,7 +119,7 @@ class Watch:
         finally:
             self._stack.pop()
         call.warned = any(
-            _destroys(w, layer.name) for w in self.warnings[told:]
+            _destroys(w, layer.name) for w in self.warnings[known_warnings:]
         )
         self._leave(call, returned)
         return returned
