@@ -1,8 +1,8 @@
 """The inspector: where does the mask of a model go?
 
 `inspect_masks(model, inputs)` runs a model once with every layer call watched,
-measures which layers let padding in, and returns a `MaskReport`. Nothing here
-imports Keras until it is used.
+measures which layers let padding in, and returns a `MaskReport`. Keras is
+imported on first use.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What mends a finding: a layer of ours, `convert`, or a line of code."""
+"""Advice for findings: one of our layers, `convert`, or a line of code."""
 
 from typing import Any
 
@@ -7,16 +7,17 @@ from keras_masking.counterparts import WRAPPED
 from keras_masking.counterparts import name_in_keras
 from keras_masking.inspector.watching.watch import Call
 
-CONVERT = "`keras_masking.convert(model)` does it for a whole model."
-# For layers of which we know nothing but what they did.
+CONVERT = "`keras_masking.convert(model)` converts a whole model."
+# For custom layers, by what they did.
 GENERAL = {
     "fails": (
-        "Put `keras_masking.layers.DropMask()` before it if it must not see "
-        "the mask, or give it a mask that fits what it takes."
+        "Put `keras_masking.layers.DropMask()` before it if it should not get "
+        "the mask, or pass it a mask that fits its input."
     ),
     "wrong shape": (
-        "Override `compute_mask(self, inputs, mask=None)`: return a mask of "
-        "the output's first two axes, or None if the steps are gone."
+        "Override `compute_mask(self, inputs, mask=None)`: return a mask with "
+        "the shape of the output's first two axes, or None if the output has "
+        "no steps."
     ),
     "leaks": (
         "In `call(self, inputs, mask=None)` write "
@@ -28,21 +29,21 @@ GENERAL = {
         "`MaskedMultiply`, `MaskedConcatenate`, or your own `compute_mask`."
     ),
     "not finite": (
-        "Divide by `ops.maximum(count, 1)`, and replace what comes of a row "
+        "Divide by `ops.maximum(count, 1)`, and replace the outputs of rows "
         "without a real step."
     ),
     "deletes": (
-        "Call it on a copy that carries the mask, or use a layer that leaves "
-        "its caller's tensors alone: `keras_masking.layers.KeepMask(layer)`."
+        "Call it on a copy that carries the mask, or wrap it: "
+        "`keras_masking.layers.KeepMask(layer)`."
     ),
     "drops": (
-        "Put `keras_masking.layers.KeepMask(layer)` around it if it keeps the "
-        "steps; in a class of your own set `self.supports_masking = True`."
+        "Wrap it in `keras_masking.layers.KeepMask(layer)` if it keeps the "
+        "steps; in your own class, set `self.supports_masking = True`."
     ),
     "made by code": (
-        "Use a layer in place of the code: `keras_masking.layers.MaskedAdd`, "
+        "Use a layer instead of the code: `keras_masking.layers.MaskedAdd`, "
         "`MaskedMultiply`, `KeepMask(keras.layers.Lambda(...))`; or pass "
-        "`mask=` by hand."
+        "`mask=` explicitly."
     ),
     "ignores": (
         "Give `call` a parameter `mask=None`, and select with "
@@ -51,16 +52,16 @@ GENERAL = {
 }
 MERGED = (
     "`keras_masking.layers.MaskedAdd`, `MaskedMultiply` and "
-    "`MaskedConcatenate` count an input without a mask as all real."
+    "`MaskedConcatenate` treat an input without a mask as all real."
 )
 OPERATION = (
-    "Use a layer in place of the operation: `keras_masking.layers.MaskedAdd`, "
+    "Use a layer instead of the operation: `keras_masking.layers.MaskedAdd`, "
     "`MaskedMultiply`, or `KeepMask(keras.layers.Lambda(...))`."
 )
 
 
 def advise(call: Call, verdict: str) -> str:
-    """What to write, for a call to blame."""
+    """The advice for a call that is to blame."""
     layer = call.layer
     if call.operation:
         return OPERATION
@@ -73,16 +74,14 @@ def advise(call: Call, verdict: str) -> str:
 
 def _of_keras(name: str, layer: Any) -> str:
     if name in DROP_INS:
-        return (
-            f"Use `keras_masking.layers.Masked{name}` in its place. {CONVERT}"
-        )
+        return f"Use `keras_masking.layers.Masked{name}` instead. {CONVERT}"
     if name in WRAPPED:
-        return f"Put `keras_masking.layers.KeepMask` around it. {CONVERT}"
+        return f"Wrap it in `keras_masking.layers.KeepMask`. {CONVERT}"
     if name == "Softmax":
         return (
             "Use `keras_masking.layers.TemporalSoftmax` for a softmax over "
             "steps, `MyActivation('softmax')` for one over features."
         )
     if name == "TimeDistributed":
-        return "Use `keras_masking.layers.MaskedTimeDistributed` in its place."
+        return "Use `keras_masking.layers.MaskedTimeDistributed` instead."
     return ""

@@ -1,4 +1,4 @@
-"""What an inspection saw, as plain data."""
+"""The results of an inspection, as plain data."""
 
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 
-# What is wrong with a call. Each says who is to blame, not who suffers.
+# Faults of a call: of the one that causes them, not of those it affects.
 FAULTS = (
     "fails",  # the call raises, and without a mask it does not
-    "wrong shape",  # its output's mask does not fit the output
-    "leaks",  # padding moves its real outputs: measured
-    "changed meaning",  # its mask calls steps real that its inputs don't
-    "not finite",  # real outputs are not, though real inputs are
-    "deletes",  # takes the mask off its caller's tensor
-    "drops",  # its output has the steps, and no mask
-    "made by code",  # its input was made between layers, and has no mask
-    "ignores",  # mixes steps and pays no heed to a mask: measured
+    "wrong shape",  # the output's mask does not fit the output
+    "leaks",  # padding moves its real outputs (measured)
+    "changed meaning",  # its mask marks padding of an input as real
+    "not finite",  # real outputs are not finite, though real inputs are
+    "deletes",  # deletes the mask of its caller's tensor
+    "drops",  # the output has the steps, but no mask
+    "made by code",  # the input was made between layers, without a mask
+    "ignores",  # mixes steps and ignores a mask (measured)
 )
 
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """A tensor that went into a call or came out.
+    """An input or output of a call.
 
     Attributes:
         shape: Its shape.
         dtype: Its dtype.
         mask: The mask it carried, or that was passed for it, as NumPy; None
             without one.
-        lost: Whether it should have one, but a call before lost it.
+        lost: Whether it should have a mask, but an earlier call lost it.
     """
 
     shape: tuple[int, ...]
@@ -60,30 +60,30 @@ class CallRecord:
     """One call of a layer, or of an operation in a Functional model.
 
     Attributes:
-        index: Its place in the order of execution, from 0: the model itself.
-        depth: How many calls it stands in.
+        index: Its position in the order of execution; 0 is the model itself.
+        depth: How many calls enclose it.
         name: The layer's name.
         type: The layer's class, or the operation's, by name.
-        path: The names of the calls that it stands in, and its own, joined
-            by `/`.
+        path: The names of the enclosing calls and its own, joined by `/`.
         operation: Whether it is an operation, such as `x * 2`, that Keras
             recorded in a Functional model's graph.
-        times: How many calls the record stands for; the cell of a recurrent
-            layer is called at each step.
-        inputs: What went in.
-        outputs: What came out; empty if the call raised.
-        received: The arguments of `call` that held a mask, by name.
-        role: One of the six roles, or "" where no mask came in or out.
-        verdict: The role, or one of the faults; "" where no mask came in.
-        reason: Why, in a sentence.
-        finding: Whether it is to blame. A fault that harms nobody is none: an
-            inner layer of an attention that handles the mask by itself, say.
-        advice: What mends it; "" if it is no finding.
+        times: How many calls the record covers; the cell of a recurrent layer
+            is called at each step.
+        inputs: The inputs.
+        outputs: The outputs; empty if the call raised.
+        received: The names of the arguments of `call` that held a mask.
+        role: One of the six roles, or "" if no mask came in or out.
+        verdict: The role, or one of the faults; "" if no mask came in.
+        reason: The reason for the verdict, in a sentence.
+        finding: Whether it is to blame. A harmless fault is not a finding, for
+            example in an inner layer of an attention that handles the mask by
+            itself.
+        advice: How to fix it; "" if it is not a finding.
         victim_of: The index of the call that lost this one's mask, or None.
         same_as: The index of a call of the same layer with the same fault,
             which is the finding; None if there is none.
-        moved: By how much its real outputs moved when padding did, relative
-            to the largest of them; None if that was not measured.
+        moved: By how much its real outputs moved with the padding, relative to
+            the largest of them; None if not measured.
         warned: Whether Keras warned that this layer destroys the mask.
     """
 
@@ -109,7 +109,7 @@ class CallRecord:
 
     @property
     def falsely_warned(self) -> bool:
-        """Whether Keras warned of this call, and nothing is wrong with it."""
+        """Whether Keras warned about this call although nothing is wrong."""
         return self.warned and not self.finding and self.same_as is None
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,11 +127,11 @@ class OutputRecord:
     """An output of the model.
 
     Attributes:
-        name: Its name in a dict of outputs, else its place.
-        tensor: What came out.
-        reached: Whether the mask reaches it, hence the loss: True, False, or
-            None where there is nothing to reach: it has no steps, or no mask
-            was ever there.
+        name: Its key in a dict of outputs, else its position.
+        tensor: The output.
+        reached: Whether the mask reaches it, and so the loss: True, False, or
+            None if there is none to reach it, because it has no steps or the
+            model made no mask.
         lost_by: The index of the call that lost its mask, or None.
     """
 
@@ -147,16 +147,16 @@ class OutputRecord:
 
 @dataclass(frozen=True)
 class Drift:
-    """How far the model's real outputs move under a change of the padding.
+    """How far the model's real outputs move if the padding changes.
 
     Attributes:
-        change: What was done, such as "12 more padding steps on the right".
+        change: The change, such as "12 more padding steps on the right".
         moved: The largest difference of a real output; None if not measured.
         relative: The same, relative to the largest real output.
-        counts: Whether it makes a finding: padding of the kind that the
-            inputs have. Padding on the other side is told, not blamed.
-        starts: The index of the first call whose real outputs move though
-            its real inputs don't, or of the first behind the code that does
+        counts: Whether it can make a finding: only for the kind of padding that
+            the inputs have. Padding on the other side is only reported.
+        starts: The index of the first call whose real outputs move although its
+            real inputs do not, or of the first call after the code that causes
             it; None if nothing moves.
         why_not: Why it was not measured; "" if it was.
     """
@@ -189,7 +189,7 @@ class ReportData:
 
     @property
     def false_warnings(self) -> list[CallRecord]:
-        """The calls of which Keras warned although nothing is wrong."""
+        """The calls that Keras warned about although nothing is wrong."""
         return [call for call in self.calls if call.falsely_warned]
 
     @property
@@ -198,14 +198,14 @@ class ReportData:
         return not self.findings and not self.error
 
     def summary(self) -> str:
-        """One line: how many calls, findings, and what the model's drift is."""
+        """One line: the number of findings and calls, and the drift."""
         count = len(self.findings)
         found = f"{count} finding{'' if count == 1 else 's'}"
         parts = [f"{self.model}: {found} in {len(self.calls)} calls"]
         if self.error:
             parts.append("the model failed")
         if not any(call.role for call in self.calls):
-            parts.append("no mask was born")
+            parts.append("no mask was made")
         measured = [d for d in self.drift if d.moved is not None and d.counts]
         if measured:
             worst = max(d.moved for d in measured if d.moved is not None)

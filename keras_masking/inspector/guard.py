@@ -15,16 +15,16 @@ from keras_masking.inspector.report import MaskFindingsError
 class MaskGuard(keras.callbacks.Callback):
     """Inspects a model on the first batch that `fit` trains it on.
 
-    Once in each `fit`, after that batch: before the second one, or at the end
-    of the epoch if there is none. The rest of `fit` runs as without the guard.
-    Losses and weights are those of a `fit` without it.
+    It inspects once in each `fit`, after that batch: before the second one, or
+    at the end of the epoch if there is none. The guard does not change the
+    losses and weights of `fit`.
 
     Args:
-        on_finding: `"warn"` warns with a `MaskWarning`, and trains on whatever
-            happens; `"raise"` raises a `MaskFindingsError`, which ends `fit`.
-        probe: Whether to measure which layers let padding in, which runs each
+        on_finding: `"warn"` warns with a `MaskWarning`, and training goes on in
+            any case; `"raise"` raises a `MaskFindingsError`, which ends `fit`.
+        probe: Whether to measure which layers let padding in, by running each
             layer again.
-        training: Whether to inspect as in training, with dropout say.
+        training: Whether to inspect in training mode, for example with dropout.
 
     Attributes:
         report: The `MaskReport` of the last `fit`; None before.
@@ -80,9 +80,9 @@ class MaskGuard(keras.callbacks.Callback):
         self._inspect()
 
     def _watch(self, model: Any) -> None:
-        """Has the next call of the train function keep its batch.
+        """Makes the next call of the train function keep its batch.
 
-        Keras shows callbacks no data.
+        Keras does not pass data to callbacks.
         """
         train = model.train_function
 
@@ -90,7 +90,7 @@ class MaskGuard(keras.callbacks.Callback):
             model.train_function = train
             found = first_batch(args[-1], model.steps_per_execution)
             if found is None:
-                _warn("MaskGuard does not see the batches of a tf.distribute.")
+                _warn("MaskGuard cannot read the batches of tf.distribute.")
             else:
                 batch, feed = found
                 x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)

@@ -1,4 +1,4 @@
-"""`inspect_masks`: one model, watched, measured, and told of."""
+"""`inspect_masks`: watches one model, measures leaks, and reports."""
 
 import warnings
 from collections.abc import Callable
@@ -47,24 +47,24 @@ def inspect_masks(
     probe: bool = True,
     training: bool = False,
 ) -> MaskReport:
-    """Shows where the mask of a model is born, used, lost or ignored.
+    """Shows where the mask of a model is created, used, lost or ignored.
 
-    The model runs eagerly on `inputs`, and every call of a layer is watched.
-    Then layers that took a mask are called again with other values at padding
-    steps, and the model with more padding: what moves leaks. Weights, states,
-    seeds and the inputs' masks stay as they are, and nothing is left behind.
+    The model runs eagerly on `inputs`, and every layer call is watched. Then
+    layers that got a mask are called again with other values at padding steps,
+    and the model with more padding: a layer leaks if its real outputs move.
+    Weights, states, seeds and the masks of the inputs do not change.
 
     Args:
         model: Any Keras model or layer: Functional, Sequential or subclassed,
-            with models in it, several inputs and outputs. One that is not
-            built is built by a first call.
+            with nested models, several inputs and outputs. A first call builds
+            a model that is not built.
         inputs: What `model` takes, as for `predict`: arrays or tensors, in a
             list or a dict if it takes several. Tensors may carry masks. A few
             rows with padding in them are enough. By default they are made up
             from the model's signature, and a note says so.
-        strict: Raise if there is a finding.
-        probe: Measure. Without, the model runs once, and the report tells
-            only where masks went.
+        strict: Whether to raise if there is a finding.
+        probe: Whether to measure leaks. Otherwise the model runs once, and the
+            report only shows where masks went.
         training: The `training` argument of the call. In training mode the
             model is not run with more padding, since dropout would differ.
 
@@ -75,10 +75,10 @@ def inspect_masks(
         MaskFindingsError: If `strict`, and there is a finding or the model
             failed.
         ValueError: If there are no `inputs` and none can be made up, or
-            `inputs` are no numbers.
+            `inputs` are not numbers.
 
-    A model that fails gives a report too: of the calls up to there, with the
-    error. Threads do not disturb each other.
+    A model that fails also gives a report, of the calls up to the error.
+    Several threads may inspect at the same time.
 
     Example:
 
@@ -168,18 +168,18 @@ def _inspect(
     if counting and not blamed:
         blamed = [judge.moves(counting[0])]
     elif _harmless(outcomes, report):
-        # A mask that is lost where nobody needs it harms nobody.
+        # A mask that is lost where it is not needed does no harm.
         blamed = [call for call in blamed if judge.proved(call)]
     report.calls = call_records(judge, blamed)
     report.drift = drift_records(flows, outcomes)
     if base.error is not None:
         report.error = f"{type(base.error).__name__}: {first_words(base.error)}"
-    born = any(call.role for call in report.calls)
-    report.notes += _notes(given, born, training)
+    has_masks = any(call.role for call in report.calls)
+    report.notes += _notes(given, has_masks, training)
 
 
 def _harmless(outcomes: list[Outcome], report: MaskReport) -> bool:
-    """Whether it was measured that the model's outputs and loss are right."""
+    """Whether measurements show that the model's outputs and loss are right."""
     measured = any(o.change.counts and o.moved is not None for o in outcomes)
     moving = any(o.counts for o in outcomes)
     lost = any(out.lost_by is not None for out in report.outputs)
@@ -189,9 +189,10 @@ def _harmless(outcomes: list[Outcome], report: MaskReport) -> bool:
 def _depends_on_inputs(
     model: Any, given: Inputs, base: Run, training: bool
 ) -> Callable[[Call, int], bool]:
-    """Tells whether a tensor moves when real steps of the inputs do."""
+    """A function: whether an input of a call moves with real steps of the
+    inputs."""
 
-    @cache  # most models have no tensor of which to ask
+    @cache  # not needed for most models
     def tried() -> dict[Any, Call]:
         return run(model, other_steps(given), training).by_key
 
@@ -207,11 +208,11 @@ def _depends_on_inputs(
     return derived
 
 
-def _notes(given: Inputs, born: bool, training: bool) -> list[str]:
+def _notes(given: Inputs, has_masks: bool, training: bool) -> list[str]:
     found = []
-    if not born:
+    if not has_masks:
         found.append(
-            "No mask was born: no layer makes one of these inputs, and they "
+            "No mask was made: no layer makes one from these inputs, and they "
             "carry none."
         )
     elif any(m is not None for m in given.padding) and all_real(given):
@@ -219,8 +220,8 @@ def _notes(given: Inputs, born: bool, training: bool) -> list[str]:
         rank = next(x.ndim for x, mask in pairs if mask is not None)
         width = ", ".join(["(0, 0)", "(0, 3)", *["(0, 0)"] * (rank - 2)])
         found.append(
-            "The batch has no padding, so what leaks was not measured on it. "
-            f"Add some: `np.pad(x, [{width}])`, or rows of other lengths."
+            "The batch has no padding, so leaks were not measured on it. Add "
+            f"some: `np.pad(x, [{width}])`, or rows of other lengths."
         )
     if training:
         found.append(

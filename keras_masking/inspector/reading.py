@@ -1,6 +1,6 @@
-"""Models and inputs from files, for the command line; what is wrong with them.
+"""Reads models and inputs from files for the command line.
 
-Keras and NumPy are imported when something is read.
+Keras and NumPy are imported on first use.
 """
 
 import re
@@ -20,13 +20,13 @@ UNKNOWN = re.compile(
 
 
 class Refused(click.ClickException):
-    """Wrong use, or a file that cannot be read: one line."""
+    """Wrong use, or a file that cannot be read; the message is one line."""
 
     exit_code = 2
 
 
 def require_archive(path: Path) -> None:
-    """Refuses, before Keras is imported, what is no file of a model."""
+    """Raises, before Keras is imported, if a file holds no model."""
     if not path.exists():
         raise Refused(f"there is no file {path}.")
     if path.is_dir():
@@ -38,7 +38,7 @@ def require_archive(path: Path) -> None:
         )
     if not zipfile.is_zipfile(path):
         what = "damaged" if path.suffix == ".keras" else "not a .keras file"
-        raise Refused(f"{path} is {what}: it is no complete zip archive.")
+        raise Refused(f"{path} is {what}: it is not a complete zip archive.")
     with zipfile.ZipFile(path) as archive:
         if "config.json" not in archive.namelist():
             raise Refused(f"{path} is not a .keras file: it holds no model.")
@@ -50,12 +50,12 @@ def read_model(
     compile: bool = False,
     call: str = "keras_masking.inspect_masks(model)",
 ) -> Any:
-    """The model in a .keras file; code in it is not run.
+    """Loads the model in a .keras file, without running code in it.
 
     Args:
         path: The file.
-        compile: Whether the model is compiled as it was.
-        call: What does the same in Python, for the text of an error.
+        compile: Whether to compile the model as it was.
+        call: The equivalent call in Python, for error messages.
     """
     import keras
 
@@ -83,8 +83,8 @@ def _cannot_load(path: Path, error: Exception, call: str) -> str:
         )
     if "safe_mode" in text:
         return (
-            f"{path} holds a Python lambda, in a `Lambda` layer say: code of "
-            "the file, which is not run. If you trust it, load it in Python "
+            f"{path} holds a Python lambda, for example in a `Lambda` layer. "
+            "Code in a file is not run. If you trust it, load it in Python "
             "with `keras.saving.load_model(path, safe_mode=False)`, and call "
             f"`{call}`."
         )
@@ -92,14 +92,15 @@ def _cannot_load(path: Path, error: Exception, call: str) -> str:
 
 
 def words(error: Exception) -> str:
-    """What an error says in one line."""
+    """The message of an error in one line."""
     from keras_masking.errors import first_words
 
     return first_words(error)[:300]
 
 
 def read_inputs(path: Path, model: Any) -> Any:
-    """The inputs in a .npy or .npz file, in the structure that `model` has."""
+    """The inputs in a .npy or .npz file, in the structure that `model`
+    takes."""
     arrays = _arrays(path)
     tensors = getattr(model, "inputs", None)
     if not tensors:
@@ -109,8 +110,8 @@ def read_inputs(path: Path, model: Any) -> Any:
         arrays = {names[0]: next(iter(arrays.values()))}
     elif "" in arrays:
         raise Refused(
-            f"{path} holds one array, and the model takes {', '.join(names)}: "
-            "save a .npz of arrays with these names."
+            f"{path} holds one array, but the model takes {', '.join(names)}: "
+            "save a .npz file of arrays with these names."
         )
     for name in arrays:
         if name not in names:
@@ -126,7 +127,9 @@ def read_inputs(path: Path, model: Any) -> Any:
     rows = {name: len(array) for name, array in arrays.items()}
     if len(set(rows.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in rows.items())
-        raise Refused(f"{path}: the inputs differ in their rows: {counts}.")
+        raise Refused(
+            f"{path}: the inputs differ in their number of rows: {counts}."
+        )
     return _structured(model, [arrays[name] for name in names])
 
 
@@ -158,7 +161,7 @@ def _arrays(path: Path) -> dict[str, Any]:
 
 
 def _names(model: Any) -> list[str]:
-    """What the inputs are called: the keys of a dict of them, else theirs."""
+    """The names of the inputs: the keys of a dict, else their own names."""
     import keras
 
     inputs = getattr(model, "input", None)

@@ -1,4 +1,4 @@
-"""The calls of a run, written down as plain data."""
+"""The calls of a run as plain data."""
 
 import keras
 
@@ -80,10 +80,10 @@ def _record(
     elif record.role == "drops":
         record.reason = _why_harmless(call, judge)
     elif call.error is not None:
-        said = first_words(call.error)
-        record.reason = f"Raised {type(call.error).__name__}: {said}"
+        words = first_words(call.error)
+        record.reason = f"Raised {type(call.error).__name__}: {words}"
     elif result and result.why_not and record.role not in ("", "generates"):
-        record.reason = f"Leaks: not measured, {result.why_not}."
+        record.reason = f"Leaks were not measured: {result.why_not}."
     return record
 
 
@@ -128,7 +128,7 @@ def output_records(root: Call, flows: Flows) -> list[OutputRecord]:
 
 
 def drift_records(flows: Flows, outcomes: list[Outcome]) -> list[Drift]:
-    """What each change of the padding did, written down."""
+    """The effect of each change of the padding."""
     index = call_indices(flows)
     return [
         Drift(

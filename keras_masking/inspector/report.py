@@ -11,12 +11,13 @@ from keras_masking.inspector.reports import text
 
 
 class MaskFindingsError(AssertionError):
-    """A model loses its mask, or lets padding in. Names every finding."""
+    """A model loses its mask, or lets padding in. The message names each
+    finding."""
 
 
 @dataclass
 class MaskReport(ReportData):
-    """Where the mask of a model is born, used, lost or ignored.
+    """Where the mask of a model is created, used, lost or ignored.
 
     `str(report)` is for a terminal; a notebook shows it as a table.
 
@@ -27,8 +28,8 @@ class MaskReport(ReportData):
         calls: One `CallRecord` for each call, in order of execution.
         outputs: One `OutputRecord` for each output of the model.
         drift: One `Drift` for each change of the padding that was tried.
-        notes: What else there is to say, such as that the inputs were made up.
-        error: What the model raised, if it failed; the calls go up to there.
+        notes: Other remarks, such as that the inputs were made up.
+        error: The error that the model raised, or ""; the calls end there.
     """
 
     def raise_for_findings(self) -> None:
@@ -51,7 +52,7 @@ class MaskReport(ReportData):
         return text.as_text(self)
 
     def to_html(self, path: str | Path) -> None:
-        """Writes one HTML page that needs nothing else.
+        """Writes one self-contained HTML page.
 
         Args:
             path: The file to write.
@@ -62,11 +63,11 @@ class MaskReport(ReportData):
         return html.as_fragment(self)
 
     def plot(self, path: str | Path) -> None:
-        """Draws the mask beside each layer, into a picture.
+        """Draws the masks beside the layers, as a picture.
 
         Args:
-            path: The file to write; its ending, such as `.png` or `.svg`,
-                says the format.
+            path: The file to write; its suffix, such as `.png` or `.svg`, sets
+                the format.
 
         Raises:
             ImportError: If matplotlib is missing.

@@ -1,6 +1,6 @@
-"""From what was seen and measured to what is wrong, and whose fault it is.
+"""Decides what is wrong, and which call is to blame.
 
-No class name is looked at: a layer is what it does.
+It does not use class names, only what was recorded and measured.
 """
 
 import math
@@ -20,21 +20,21 @@ from keras_masking.inspector.watching.mask_flow import Flows
 from keras_masking.inspector.watching.watch import Call
 
 MEASURED = {"fails", "leaks", "changed meaning", "not finite", "ignores"}
-Fault = tuple[str, str]  # its name in `report.FAULTS`, and why
+Fault = tuple[str, str]  # its name in `data.FAULTS`, and the reason
 
 
 @dataclass(eq=False)
 class Judge:
     """Judges each call, from the outside in.
 
-    A layer that is right as a whole handles the mask by itself, whatever the
-    layers in it do; so they are looked at only where it is not.
+    A layer that is right as a whole handles the mask by itself, so its inner
+    layers are judged only if it is wrong.
     """
 
     flows: Flows
     masks: Masks
     probe: bool
-    longer: Callable[[Call], str]  # which change of length moved it, or ""
+    longer: Callable[[Call], str]  # the change of length that moved it, or ""
     measured: dict[Call, Measured] = field(default_factory=dict)
     faults: dict[Call, list[Fault]] = field(default_factory=dict)
 
@@ -49,7 +49,8 @@ class Judge:
         return [root]
 
     def judge(self, call: Call) -> list[Call]:
-        """The calls to blame for what is wrong in `call`, itself among them."""
+        """The calls to blame for what is wrong in `call`, which may be one of
+        them."""
         flow = self.flows[call]
         own = self.faults[call] = self._faults(call)
         lost_inside = any(
@@ -58,32 +59,35 @@ class Judge:
         known = self._measure(call).moved is not None
         keeps = all(slot.mask is not None for slot in call.outputs)
         wrong = own or lost_inside or flow.victim_of is not None
-        # What makes a mask in it, of words in a sentence say, has its own.
-        born = any(makes(child) for child in call.walk() if child is not call)
-        if not wrong and not born and (known or keeps):
+        # A call in it that makes a mask, for example of words, is judged
+        # itself.
+        makes_inside = any(
+            makes(child) for child in call.walk() if child is not call
+        )
+        if not wrong and not makes_inside and (known or keeps):
             return []
         inner = self._inside(call)
         if self._explains(call, own, inner):
             return inner
         if not own and not lost_inside:
             return inner
-        kept = [c for c in inner if born and self.proved(c)]
-        for child in call.children:  # what else they do is its own business
+        kept = [c for c in inner if makes_inside and self.proved(c)]
+        for child in call.children:  # their other faults are internal
             for each in child.walk():
                 if each not in kept:
                     self.faults.pop(each, None)
         if not own:
-            why = "Its output has the steps, and carries no mask."
+            why = "Its output has the steps, but no mask."
             self.faults[call] = [("drops", why)]
         return [call, *kept]
 
     def moves(self, outcome: Outcome) -> Call:
-        """Blames the call where the model starts to move, if no other is."""
+        """Blames the call where the outputs start to move."""
         call = outcome.starts
         assert call is not None  # noqa: S101  it moves
         what = outcome.change.what
         if outcome.by_code:
-            why = f"What code before it makes, its input, moves with {what}."
+            why = f"Its input, which code before it makes, moves with {what}."
             self.faults[call] = [("made by code", why)]
         else:
             why = f"Its real outputs move with {what}."
@@ -149,8 +153,8 @@ class Judge:
             found.append(
                 (
                     "deletes",
-                    "It takes the mask off its caller's tensor, which is used "
-                    "again after it.",
+                    "It deletes the mask of its caller's tensor, which is "
+                    "used again later.",
                 )
             )
         if flow.drops:
@@ -161,7 +165,7 @@ class Judge:
                     "made by code",
                     f"Its input {_list(flow.by_code)} was made by code before "
                     "it, such as `x * 2` or a slice, and carries no mask, "
-                    "though tensors of its rows and steps do.",
+                    "although tensors with its rows and steps do.",
                 )
             )
         return found
@@ -171,11 +175,14 @@ class Judge:
         if self.flows[call].lost:
             return []
         assert error is not None  # noqa: S101
-        said = f"{type(error).__name__}: {first_words(error)}"
+        what = f"{type(error).__name__}: {first_words(error)}"
         masked = any(s.mask is not None for s in call.inputs) or call.explicit
         if masked and self.probe and measures.runs_without_mask(call):
             return [
-                ("fails", f"With the mask it raises {said}; without it runs.")
+                (
+                    "fails",
+                    f"With the mask it raises {what}; without a mask it runs.",
+                )
             ]
         return []
 
@@ -185,17 +192,17 @@ class Judge:
             return [
                 (
                     "ignores",
-                    "It mixes steps and pays no heed to a mask: real outputs "
-                    f"move by {percent(result.moved)} when a last step that a "
-                    "made-up mask calls padding does.",
+                    "It mixes steps and ignores a mask: real outputs move by "
+                    f"{percent(result.moved)} when the last step, which a "
+                    "made-up mask marks as padding, does.",
                 )
             ]
         if result.meaning:
             return [
                 (
                     "changed meaning",
-                    "Its output's mask calls steps real that are padding in an "
-                    "input, and they hold what stood there.",
+                    "Its output's mask marks steps as real that are padding "
+                    "in an input, and they depend on that padding.",
                 )
             ]
         if result.leaks:
@@ -226,31 +233,28 @@ class Judge:
         ]
         if slot.axes and 1 not in slot.axes:
             return (
-                f"Its output has the steps on axis {slot.axes[0]}, and carries "
-                "no mask."
+                f"Its output has the steps on axis {slot.axes[0]}, but no mask."
             )
         if not any(s.mask is not None for s in call.inputs):
-            return (
-                "Its output was made by code after the layers in it, and "
-                "carries no mask."
-            )
+            return "Its output was made by code after its inner layers, and has no mask."
         if bare and len(call.inputs) > 1:
             return (
-                f"Its input {_list(bare)} carries no mask, and so its output "
-                "carries none."
+                f"Its input {_list(bare)} has no mask, so its output has none."
             )
-        return "Its output has the steps, and carries no mask."
+        return "Its output has the steps, but no mask."
 
 
 def makes(call: Call) -> bool:
-    """Whether a mask comes out of a call, and none goes in."""
+    """Whether a call returns a mask but gets none."""
     return role(call) == "generates"
 
 
 def role(call: Call) -> str:
     """What a call does with the mask; "" if there is none."""
     came = [m for m in map(as_mask, call.inputs) if m is not None]
-    came = [m for m in came if m.ndim > 1]  # in a TimeDistributed one of rows
+    came = [
+        m for m in came if m.ndim > 1
+    ]  # in a TimeDistributed, a mask of rows
     went = [m for m in map(as_mask, call.outputs) if m is not None]
     if not came:
         return "generates" if went else ""
@@ -266,7 +270,7 @@ def role(call: Call) -> str:
 def percent(moved: float | None) -> str:
     """A relative difference in words."""
     if moved is None or math.isinf(moved):
-        return "more than a number can say"
+        return "an infinite amount"
     rounded = float(f"{moved:.2g}")
     if rounded >= 10:
         return f"{rounded:.0f} times their size"

@@ -1,4 +1,4 @@
-"""Compares what the backends gave for one case. NumPy only: no Keras."""
+"""Compares the outputs of the backends for one case. NumPy only, no Keras."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,13 +11,14 @@ from keras_masking.contract.report import Result
 
 RELATIVE = 1e-4
 HALF = 2e-2  # float16 and bfloat16 have 3 digits
-LEAST = 1e-6  # what float32 leaves of numbers that cancel
+LEAST = 1e-6  # rounding errors of float32 in numbers that cancel
 
 Digest = Mapping[str, Any]
 
 
 def judge(result: Result, digests: dict[str, Any]) -> Result:
-    """`result`, whose reason is that of an expected failure, decided."""
+    """The `result` with its outcome; its reason is that of an expected
+    failure."""
     broken = [f"{b}: {d['error']}" for b, d in digests.items() if "error" in d]
     if broken:
         return replace(result, status="kit-error", seen="; ".join(broken))
@@ -29,7 +30,7 @@ def judge(result: Result, digests: dict[str, Any]) -> Result:
 
 
 def disagreement(digests: Mapping[str, Digest]) -> str:
-    """Where two backends differ most, in words; nothing if they agree."""
+    """Where two backends differ most, in words; '' if they agree."""
     found = [
         _pair((a, digests[a]), (b, digests[b]))
         for a, b in combinations(digests, 2)

@@ -1,4 +1,4 @@
-"""Options of the command line, read and refused before anything runs."""
+"""Options of the command line, parsed and checked before anything runs."""
 
 import tomllib
 from pathlib import Path
@@ -31,7 +31,7 @@ def choose_backends(
             known = name in BACKENDS
             state = "is not installed" if known else "is unknown"
             if name in PREDICT_ONLY:
-                state = "has no gradients, which the checks take"
+                state = "has no gradients, which the checks need"
             raise click.BadParameter(
                 f"the backend {name!r} {state}. "
                 f"Installed: {', '.join(there) or 'none'}."
@@ -53,7 +53,7 @@ def choose_backends(
 def read_expected(
     context: Any, parameter: Any, value: Path | None
 ) -> dict[str, dict[str, str]]:
-    """Tables of check ids with reasons, by the names of the layers."""
+    """Tables of check ids with reasons, by layer name."""
     if value is None:
         return {}
     try:
@@ -63,20 +63,20 @@ def read_expected(
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise click.BadParameter(
-                f"{value}: {name!r} must be a table named as a layer, with "
+                f"{value}: {name!r} must be a table named after a layer, with "
                 f'lines such as `pad-value = "the reason"`.'
             )
         for check, reason in table.items():
             if not isinstance(reason, str) or not reason.strip():
                 raise click.BadParameter(
-                    f"{value}: {check!r} of {name!r} needs a reason: why may "
-                    "it fail?"
+                    f"{value}: {check!r} of {name!r} needs a reason: say why "
+                    "it may fail."
                 )
     return tables
 
 
 def report_options(command: Any) -> Any:
-    """The files that a command writes of its reports."""
+    """Options for the report files that a command writes."""
     report = click.option(
         "--report",
         "paths",
@@ -84,14 +84,14 @@ def report_options(command: Any) -> Any:
         callback=_writable_reports,
         multiple=True,
         metavar="PATH",
-        help="Write a .html, .json or .md file. May be given again.",
+        help="Write a .html, .json or .md file. May be repeated.",
     )
     badge = click.option(
         "--badge",
         type=click.Path(path_type=Path),
         callback=_writable_badge,
         metavar="PATH",
-        help="Write what the endpoint badge of shields.io reads.",
+        help="Write a JSON file for an endpoint badge of shields.io.",
     )
     return report(badge(command))
 
@@ -118,7 +118,7 @@ def _writable_badge(
 
 
 def _require_writable(path: Path) -> None:
-    """Refuses before the run what could not be written after it."""
+    """Raises before the run if the file cannot be written after it."""
     try:
         there = path.exists()
         path.open("a").close()
@@ -133,4 +133,6 @@ def _require_writable(path: Path) -> None:
 def require_a_backend() -> None:
     if not installed():
         names = ", ".join(BACKENDS)
-        raise click.UsageError(f"There is no backend. Install one of {names}.")
+        raise click.UsageError(
+            f"No backend is installed. Install one of {names}."
+        )

@@ -1,4 +1,4 @@
-"""What a worker's process starts from, how it is ended, its last words."""
+"""The processes of workers: their environment, end and last output."""
 
 import os
 import re
@@ -13,8 +13,8 @@ from pathlib import Path
 
 BACKENDS = ("jax", "torch", "tensorflow")
 POSIX = os.name == "posix"  # process groups, and signals to them
-WORDS = 8  # lines of what a worker said before it ended
-# In its log: frames of the kit, and what frameworks say of themselves.
+QUOTED = 8  # lines to quote from the log of a worker that ended
+# Lines of the log to skip: frames of the kit, and messages of frameworks.
 NOISE = re.compile(
     rf'File "({re.escape(str(Path(__file__).parent))}|<frozen)'
     r"|^Extension modules|^WARNING: All log messages|^[IWE]\d{4} "
@@ -26,13 +26,13 @@ def installed() -> list[str]:
 
 
 def load_torch_first(backend: str) -> None:
-    """Before TensorFlow: the other way round the process may crash."""
+    """Imports torch before TensorFlow: otherwise the process may crash."""
     if backend == "tensorflow" and find_spec("torch"):
         import_module("torch")
 
 
 def environment(backend: str, device: str, home: Path) -> dict[str, str]:
-    """What a worker starts from: nothing of the user's Keras."""
+    """The environment of a worker, without the user's Keras settings."""
     mine = {
         "KERAS_BACKEND": backend,
         "KERAS_HOME": str(home),
@@ -50,7 +50,7 @@ def environment(backend: str, device: str, home: Path) -> dict[str, str]:
             "JAX_DEFAULT_MATMUL_PRECISION": "highest",
         }
     if backend == "jax":
-        # Most of JAX's time is compilation, of the same shapes each time.
+        # JAX spends most time compiling, for the same shapes in each run.
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         kept = {
             "JAX_COMPILATION_CACHE_DIR": f"{cache}/keras-masking/jax",
@@ -62,7 +62,7 @@ def environment(backend: str, device: str, home: Path) -> dict[str, str]:
 
 
 def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
-    """Ends the processes, and what they started: each has its own group."""
+    """Ends the processes and their children; each has its own process group."""
     processes = list(processes)
     for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
         for process in processes:
@@ -79,7 +79,7 @@ def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
 
 
 def last_words(log: str) -> str:
-    """The last words of a worker, or where its layer was when it ended."""
+    """The end of a worker's log, or where its layer was at its end."""
     lines = [
         line[:100]
         for line in log.splitlines()
@@ -87,5 +87,5 @@ def last_words(log: str) -> str:
     ]
     for at, line in enumerate(lines):
         if line.startswith(("Fatal Python error", "Current thread")):
-            return "\n".join(lines[at:][:WORDS])
-    return "\n".join(lines[-WORDS:])
+            return "\n".join(lines[at:][:QUOTED])
+    return "\n".join(lines[-QUOTED:])

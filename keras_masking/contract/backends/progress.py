@@ -1,4 +1,4 @@
-"""What the workers are at, on stderr, while they are."""
+"""Shows the progress of the workers on stderr."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 class Progress:
-    """A line for each backend; nothing where there is no terminal."""
+    """One line per backend; nothing without a terminal."""
 
     def __init__(self, backends: Iterable[str]) -> None:
         console = Console(stderr=True)

@@ -1,7 +1,6 @@
-"""One process per backend, fed with a job, watched, and cleared away.
+"""Runs a job in one process per backend, and cleans up afterwards.
 
-Nothing here imports Keras: its backend is fixed when it is imported, so the
-parent has none.
+Keras is not imported here: importing it would fix the backend of the parent.
 """
 
 import json
@@ -36,14 +35,14 @@ OnMessage = Callable[[str, Message], None]
 
 
 class Refused(Exception):
-    """A worker could not use what it was given, and says why."""
+    """A worker rejected its job; the message says why."""
 
 
 def ask(job: Message, on_message: OnMessage | None = None) -> list[Message]:
-    """The answers of one worker, on a backend that is installed.
+    """The answers of one worker, on an installed backend.
 
     Raises:
-        Refused: If it could not use the job.
+        Refused: If the worker rejects the job.
     """
     answers: list[Message] = []
 
@@ -69,10 +68,10 @@ def run(
     timeout: float = 300.0,
     on_message: OnMessage = lambda backend, message: None,
 ) -> dict[str, list[Report]]:
-    """The reports of all workers, by backend; `on_message` hears each message.
+    """The reports of all workers by backend; `on_message` gets each message.
 
     Raises:
-        Refused: If a worker could not use the job, or on Windows.
+        Refused: If a worker rejects the job, or on Windows.
     """
     if not processes.POSIX:
         raise Refused(
@@ -131,10 +130,10 @@ def _listen(
 
 
 class Worker:
-    """A backend's process, and what is known of its work.
+    """The process of a backend, and the state of its job.
 
-    When it ends too early, the case that it was at gets a `kit-error`, and
-    another process goes on with the next case.
+    If it ends too early, the current case gets a `kit-error`, and another
+    process continues with the next case.
     """
 
     def __init__(
@@ -207,7 +206,7 @@ class Worker:
     def hung(self) -> None:
         assert self.process is not None  # noqa: S101  it was launched
         if self.process.poll() is None:
-            # The worker writes into its log where it is.
+            # The worker writes to its log where it is.
             os.kill(self.process.pid, signal.SIGUSR1)
             time.sleep(0.3)
         self.fail(f"gave no result for {self.timeout:g} seconds")
@@ -215,19 +214,19 @@ class Worker:
     def ended(self) -> None:
         assert self.process is not None  # noqa: S101  it was launched
         code = self.process.wait(timeout=10)
-        how = f"left with exit status {code}"
+        how = f"exited with status {code}"
         if code < 0:
-            how = f"was ended by {signal.Signals(-code).name}"
+            how = f"was killed by {signal.Signals(-code).name}"
         self.fail(how)
 
     def fail(self, how: str) -> None:
-        """Notes a `kit-error`, and goes on after the case that did it."""
+        """Records a `kit-error`, and continues with the next case."""
         self.stop()
         last = self.results[-1].check if self.results else ""
         at = f" after the check {last}" if last else ""
         words = last_words((self.home / "log").read_text("utf-8", "replace"))
         seen = f"the worker {how}{at}." + (
-            f" It said:\n{words}" if words else ""
+            f" Its log ends with:\n{words}" if words else ""
         )
         if not self.names:
             names = ", ".join(self.job["targets"]) or "the kit"
@@ -258,7 +257,7 @@ class Worker:
 
 
 def _read(worker: Worker, process: "subprocess.Popen[bytes]") -> None:
-    """A thread: the worker's lines, then None. What is not ours is left."""
+    """A thread: queues the worker's messages, then None; skips other lines."""
     assert process.stdout is not None  # noqa: S101  it is a pipe
     with process.stdout:
         for line in process.stdout:
@@ -271,7 +270,7 @@ def _read(worker: Worker, process: "subprocess.Popen[bytes]") -> None:
 
 def _compare(workers: list[Worker], job: Message) -> None:
     """Judges `cross-backend` where more than one backend has a digest."""
-    # NumPy comes with it, which `--help` need not wait for.
+    # Imported late: it needs NumPy, which `--help` should not wait for.
     from keras_masking.contract.backends.agreement import judge
 
     backends = ",".join(worker.backend for worker in workers)

@@ -1,4 +1,4 @@
-"""What is to be checked, as a string: `pkg.mod:Class(2)` and the like."""
+"""Targets: strings that name layers, such as `pkg.mod:Class(2)`."""
 
 import ast
 import inspect
@@ -21,10 +21,10 @@ from keras_masking.names import did_you_mean
 
 FORMS = (
     "A target is `pkg.mod:Class`, `pkg.mod:Class(units=4)`, `pkg.mod:name` of "
-    "a `Case`, a list of them or a function that makes a layer, "
+    "a `Case`, a list of them or a function that returns a layer, "
     "`path/to/file.py:Class`, or a module `pkg.mod`."
 )
-# Lazy, so that the first colon that a name follows parts the two.
+# Lazy, to split at the first colon that a name follows.
 PARTS = re.compile(
     r"(?P<place>.+?):(?P<what>[^\W\d]\w*[\w.]*\s*(\(.*\))?)", re.S
 )
@@ -34,7 +34,7 @@ PARTS = re.compile(
 class Found:
     """A case, and the Python that makes it: imports and an expression.
 
-    `lacks` says what a layer class of a module needs to be called with.
+    `lacks` is a message about required arguments, or an empty string.
     """
 
     case: Case
@@ -45,7 +45,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Place:
-    """A module, and how a script imports names of it."""
+    """A module, and how a script imports names from it."""
 
     target: str
     module: ModuleType
@@ -68,10 +68,10 @@ class Place:
 
 
 def resolve(target: str) -> list[Case]:
-    """The cases of a target, each of which makes a layer.
+    """The cases of a target, after making the layer of each once.
 
     Raises:
-        TargetError: If there is nothing to check, and why.
+        TargetError: If there is nothing to check.
     """
     found = find(target)
     lacking = [f.lacks for f in found if f.lacks]
@@ -83,7 +83,7 @@ def resolve(target: str) -> list[Case]:
 
 
 def make(target: str, case: Case) -> Any:
-    """A layer of the case, or what is wrong with the target."""
+    """The layer of a case; an error names the target."""
     try:
         return case.make()
     except TargetError as error:
@@ -96,7 +96,7 @@ def make(target: str, case: Case) -> Any:
 
 
 def resolve_all(targets: list[str]) -> list[Case]:
-    """The cases of all targets; of equal names, the later get a number."""
+    """The cases of all targets; numbers make equal names distinct."""
     cases: list[Case] = []
     names: set[str] = set()
     for target in targets:
@@ -110,7 +110,7 @@ def resolve_all(targets: list[str]) -> list[Case]:
 
 
 def find(target: str) -> list[Found]:
-    """What a target names. Nothing is made yet."""
+    """The cases that a target names. No layer is made yet."""
     parts = PARTS.fullmatch(target.strip())
     if parts is None:
         place = _open(target, target.strip())
@@ -126,12 +126,12 @@ def _open(target: str, place: str) -> Place:
     if place.endswith(".py"):
         return _open_file(target, Path(place))
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", place):
-        raise TargetError(f"{target!r} is no target. {FORMS}")
+        raise TargetError(f"{target!r} is not a target. {FORMS}")
     return Place(target, _import(target, place))
 
 
 def _open_file(target: str, path: Path) -> Place:
-    """A file as the module it is: in a package, by its full name."""
+    """Imports a file by its full module name, including its packages."""
     if not path.is_file():
         raise TargetError(f"{target}: there is no file {str(path)!r}.")
     path = path.resolve()
@@ -167,7 +167,7 @@ def _import(target: str, name: str) -> ModuleType:
 
 
 def _hint(name: str) -> str:
-    """Whether a colon is missing: `keras.layers.ReLU`."""
+    """A suggestion if a colon is missing, as in `keras.layers.ReLU`."""
     module, _, last = name.rpartition(".")
     if module and hasattr(sys.modules.get(module), last):
         return f" Did you mean '{module}:{last}'?"
@@ -195,12 +195,12 @@ def _of_module(place: Place) -> list[Found]:
 
 
 def _of_name(place: Place, name: str, found: Any) -> list[Found]:
-    """The cases that stand under a name."""
+    """The cases that a name refers to."""
     imports = place.imports(name)
     if not isinstance(found, list | tuple):
         return [_of_object(place, name, found, imports)]
     if not found:
-        raise TargetError(f"{place.target}: the list {name} has no case.")
+        raise TargetError(f"{place.target}: the list {name} is empty.")
     return [
         _of_object(place, f"{name}[{i}]", one, imports)
         for i, one in enumerate(found)
@@ -221,7 +221,7 @@ def _of_object(
     ):
         what = "another class" if is_kind else f"a {type(found).__name__}"
         raise TargetError(
-            f"{place.target}: {expression} is no layer, but {what}. {FORMS}"
+            f"{place.target}: {expression} is not a layer, but {what}. {FORMS}"
         )
     case = as_case(found, script=script)
     if not is_kind and not is_layer:
@@ -245,11 +245,11 @@ def _of_call(place: Place, what: str) -> Found:
         call = ast.parse(what, mode="eval").body
     except SyntaxError as error:
         raise TargetError(
-            f"{place.target}: {what!r} is no Python: {error.msg}."
+            f"{place.target}: {what!r} is not valid Python: {error.msg}."
         ) from error
     name = what.partition("(")[0].strip()
     if not isinstance(call, ast.Call) or ast.unparse(call.func) != name:
-        raise TargetError(f"{place.target}: {what!r} is no call. {FORMS}")
+        raise TargetError(f"{place.target}: {what!r} is not a call. {FORMS}")
     try:
         args = [ast.literal_eval(a) for a in call.args]
         named = {
@@ -281,7 +281,7 @@ def _of_call(place: Place, what: str) -> Found:
 
 
 def _lacks(place: Place, name: str, function: Any) -> str:
-    """What a layer class or a factory must be called with."""
+    """A message about arguments that a class or factory requires, or ''."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -298,7 +298,7 @@ def _lacks(place: Place, name: str, function: Any) -> str:
     call = ", ".join(f"{n}=..." for n in needed)
     return (
         f"{where}:{name} needs arguments: {', '.join(needed)}. "
-        f"Give them: '{where}:{name}({call})'."
+        f"Pass them: '{where}:{name}({call})'."
     )
 
 

@@ -1,8 +1,8 @@
-"""The child of `keras-masking check`: one backend, results as JSON lines.
+"""The worker of `keras-masking check`: one backend, results as JSON lines.
 
-The job is one JSON line on stdin; that stdin ends means that the parent is
-gone. Answers go to what was stdout at the start; then stdout becomes stderr,
-which the parent keeps, since layers print.
+The job is one JSON line on stdin; the end of stdin means that the parent has
+exited. Answers go to the original stdout. What layers print goes to stderr,
+which the parent logs.
 """
 
 import faulthandler
@@ -37,17 +37,17 @@ def main() -> None:
             target=_leave_with_parent, args=(job["folder"],), daemon=True
         ).start()
         faulthandler.enable()
-        # The parent asks with this signal where a layer hangs.
+        # With this signal, the parent asks where a layer hangs.
         faulthandler.register(signal.SIGUSR1)
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
         _run(job, send)
-    # At once: frameworks take seconds to leave, and some crash.
+    # At once, since frameworks take seconds to exit, and some crash.
     os._exit(0)
 
 
 def _first_line() -> bytes:
-    """Unbuffered, so that the thread finds the rest."""
+    """Reads one line unbuffered, so that the thread gets the rest."""
     line = b""
     while not line.endswith(b"\n"):
         read = os.read(0, 1 << 16)
@@ -58,7 +58,7 @@ def _first_line() -> bytes:
 
 
 def _leave_with_parent(folder: str) -> None:
-    """Waits for the end of stdin; what the parent left is cleared away."""
+    """Waits for the end of stdin, deletes the parent's folder, and exits."""
     while os.read(0, 1):
         pass
     shutil.rmtree(folder, ignore_errors=True)
@@ -73,7 +73,7 @@ def _run(job: Job, send: Send) -> None:
     from keras_masking.contract.case import TargetError
 
     spare_tensorflow()
-    # Else the text of a layer's error begins with Keras' own.
+    # Otherwise the text of a layer's error begins with one of Keras.
     keras.config.disable_traceback_filtering()
     send("ready")
     try:
@@ -100,11 +100,11 @@ def _require_gpu(backend: str) -> None:
         except RuntimeError:
             there = False
     if not there:
-        raise TargetError(f"--device gpu: the backend {backend} finds none.")
+        raise TargetError(f"--device gpu: the backend {backend} finds no GPU.")
 
 
 def _checks(job: Job, send: Send) -> None:
-    """Tells every check; of one asked for, only that."""
+    """Sends all checks, or the one that the job names."""
     from keras_masking.contract.registry import all_checks
     from keras_masking.contract.registry import get_check
 
@@ -116,7 +116,7 @@ def _checks(job: Job, send: Send) -> None:
 
 
 def _find(job: Job, send: Send) -> None:
-    """Tells what a target names, for the test file of `init`."""
+    """Sends what a target names, for the test file of `init`."""
     from keras_masking.contract.backends.targets import find
     from keras_masking.contract.backends.targets import make
     from keras_masking.contract.case import TargetError
@@ -184,7 +184,7 @@ def _check(job: Job, send: Send) -> None:
 
 
 def _expecting(expected: dict[str, Any], cases: list[Any]) -> list[Any]:
-    """The cases with their tables of expected failures beside their own."""
+    """The cases, with the expected failures of the file added to their own."""
     from keras_masking.contract.case import TargetError
     from keras_masking.names import did_you_mean
 
@@ -193,7 +193,8 @@ def _expecting(expected: dict[str, Any], cases: list[Any]) -> list[Any]:
         if name not in names:
             raise TargetError(
                 f"--expected-failures: the table {name!r} matches no target. "
-                f"Checked are: {', '.join(names)}.{did_you_mean(name, names)}"
+                "The targets are: "
+                f"{', '.join(names)}.{did_you_mean(name, names)}"
             )
     return [
         replace(
@@ -218,7 +219,7 @@ def _ids(below: int, seed: int) -> Any:
 
 
 def _digest(case: Any, inputs: Any, report: Any) -> Any:
-    """What the parent compares, if `cross-backend` is to be judged."""
+    """The outputs that the parent compares, if `cross-backend` runs."""
     for result in report.results:
         if result.check == "cross-backend" and "several" in result.reason:
             try:
@@ -229,10 +230,10 @@ def _digest(case: Any, inputs: Any, report: Any) -> Any:
 
 
 def _outputs(case: Any, inputs: Any) -> dict[str, Any]:
-    """Outputs with weights that every backend can have.
+    """Outputs for weights that are equal on every backend.
 
-    Random are those that follow from a seed, which each backend draws from in
-    its own way.
+    They are random if they depend on a seed, because each backend draws its own
+    numbers.
     """
     import numpy as np
 

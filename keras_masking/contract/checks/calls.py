@@ -1,4 +1,4 @@
-"""Can the layer be called, with a mask and without, and does one reach it?"""
+"""Calls with and without a mask, and whether the mask reaches the layer."""
 
 import inspect
 from typing import Any
@@ -21,8 +21,8 @@ from keras_masking.contract.registry import check
 def check_runs_with_mask(harness: LayerHarness) -> None:
     """A call on inputs that carry a mask does not raise.
 
-    Why: a mask made far upstream travels with the tensor. It reaches every
-        layer of the model, whether its author thought of masks or not.
+    Why: a mask travels with its tensor to every layer of the model, whether or
+        not the author of a layer thought of masks.
     Cause: `call` uses the mask as if it had the shape of the inputs; it is
         `(batch, steps)`, without a feature axis.
     Wrong:
@@ -37,11 +37,11 @@ def check_runs_with_mask(harness: LayerHarness) -> None:
 def check_runs_without_mask(harness: LayerHarness) -> None:
     """A call on inputs without a mask does not raise.
 
-    Why: a mask is optional in Keras: `mask=None` means that all steps are
-        real. A layer that insists cannot be put into half of all models.
-    Cause: `call` or `compute_mask` uses `mask` without asking for `None`, or
+    Why: a mask is optional in Keras: `mask=None` means that all steps are real.
+        A layer that insists on a mask does not work in models without one.
+    Cause: `call` or `compute_mask` uses `mask` without checking for `None`, or
         the parameter has no default. Or the layer is declared
-        `requires_mask=True` and needs none.
+        `requires_mask=True` but works without a mask.
     Wrong:
         def call(self, inputs, mask): return ops.where(mask[..., None], ...)
     Right:
@@ -66,10 +66,10 @@ def check_runs_without_mask(harness: LayerHarness) -> None:
 def check_declares_support(harness: LayerHarness) -> None:
     """A layer that takes a mask or overrides `compute_mask` supports masking.
 
-    Why: without `supports_masking` Keras drops the mask after the layer and
-        warns, whatever the layer did with it.
-    Cause: `self.supports_masking = True` is missing, or stands before
-        `super().__init__()`, which sets it back.
+    Why: without `supports_masking`, Keras drops the mask after the layer and
+        warns, whatever the layer does with it.
+    Cause: `self.supports_masking = True` is missing, or comes before
+        `super().__init__()`, which resets it.
     Wrong:
         def __init__(self):
             self.supports_masking = True
@@ -97,21 +97,21 @@ def overrides_compute_mask(layer: Any) -> bool:
 
 @check("required")
 def check_mask_arg_reachable(harness: LayerHarness) -> None:
-    """The mask parameter of `call` has the name that Keras fills.
+    """The mask parameter of `call` has a name to which Keras passes masks.
 
-    Why: Keras fills `mask` if one argument is a tensor, and
-        `<argument>_mask` if several are. Under any other name `call` gets
+    Why: Keras passes a mask as `mask` if one argument is a tensor, and as
+        `<argument>_mask` if several are. A parameter with any other name gets
         nothing, without a warning.
-    Cause: the parameter is called `mask` though `call` takes two tensors, or
-        has a name of its own.
+    Cause: the parameter is named `mask` although `call` takes two tensors, or
+        has another name.
     Wrong:
         def call(self, query, value, mask=None): ...
     Right:
         def call(self, query, value, query_mask=None, value_mask=None): ...
     """
     parameters = inspect.signature(harness.layer.call).parameters
-    # A flag such as `use_mask=True` is no mask, an attention mask none of
-    # steps: its caller makes it.
+    # Not flags such as `use_mask=True`, and not attention masks, which callers
+    # pass.
     named = [
         name
         for name, parameter in parameters.items()
@@ -125,7 +125,7 @@ def check_mask_arg_reachable(harness: LayerHarness) -> None:
     if not filled:
         unfilled = " and ".join(f"`{name}`" for name in named)
     elif isinstance(harness.structure, tuple):
-        # `key_mask` may be None beside an argument `key` that is None too.
+        # `key_mask` may be None if the argument `key` is None too.
         unfilled = " and ".join(
             f"`{name}`"
             for name in named
@@ -135,7 +135,7 @@ def check_mask_arg_reachable(harness: LayerHarness) -> None:
     else:
         unfilled = ""
     if unfilled and not filled and _knows_the_mask(harness):
-        raise NotApplicable("the layer takes its mask off the tensor")
+        raise NotApplicable("the layer reads its mask from the tensor")
     if unfilled:
         raise ContractViolation(
             f"the inputs carry masks, but `call` gets None for {unfilled}"
@@ -143,7 +143,7 @@ def check_mask_arg_reachable(harness: LayerHarness) -> None:
 
 
 def _knows_the_mask(harness: LayerHarness) -> bool:
-    """Whether values change with a mask that no argument has brought."""
+    """Whether a mask changes the outputs, though no argument received it."""
     try:
         plain = harness.run(batches.without_masks(harness.batch))
     except CallFailed:
@@ -156,10 +156,10 @@ def _knows_the_mask(harness: LayerHarness) -> bool:
 def check_compute_mask_signature(harness: LayerHarness) -> None:
     """`compute_mask` takes inputs and a mask by position; the mask may be None.
 
-    Why: Keras calls `compute_mask(inputs, previous_mask)` by position, in
-        eager and in symbolic calls, also when there is no mask.
-    Cause: the second parameter is missing or keyword-only, or the body uses
-        the mask without asking for `None`.
+    Why: Keras calls `compute_mask(inputs, previous_mask)` by position, in eager
+        and in symbolic calls, even without a mask.
+    Cause: the second parameter is missing or keyword-only, or the body uses the
+        mask without checking for `None`.
     Wrong:
         def compute_mask(self, inputs, *, mask): return mask[:, ::2]
     Right:
@@ -167,7 +167,7 @@ def check_compute_mask_signature(harness: LayerHarness) -> None:
             return None if mask is None else mask[:, ::2]
     """
     if not overrides_compute_mask(harness.layer):
-        raise NotApplicable("`compute_mask` is the one of Keras")
+        raise NotApplicable("`compute_mask` is not overridden")
     inputs = harness.tensors(harness.batch, attached=False)
     first = inputs[0] if isinstance(harness.structure, tuple) else inputs
     masks = harness.pack(list(harness.batch.masks))
@@ -192,11 +192,11 @@ def _tensor(mask: Any) -> Any:
 def check_input_not_mutated(harness: LayerHarness) -> None:
     """A call changes neither the values of its inputs nor their masks.
 
-    Why: the caller goes on using its tensor, for a residual connection say.
-        Keras' own MultiHeadAttention deletes the mask of its caller's tensor,
-        and the block after it attends to padding.
-    Cause: an in-place operation, a mask written onto an argument, or an
-        argument returned as the output, on which Keras then writes a mask.
+    Why: the caller uses its tensor again, for example in a residual connection.
+        Keras' MultiHeadAttention deletes the mask of its caller's tensor, so
+        that the next block attends to padding.
+    Cause: an in-place operation, a mask set on an argument, or an argument
+        returned as the output, on which Keras then sets a mask.
     Wrong:
         inputs._keras_mask = None
     Right:
@@ -226,26 +226,27 @@ def check_input_not_mutated(harness: LayerHarness) -> None:
 
 @check("required")
 def check_repeatable(harness: LayerHarness) -> None:
-    """A second call with the same inputs gives the same.
+    """A second call with the same inputs gives the same outputs.
 
-    Why: what a call leaves behind, a mask kept on `self` say, changes the
-        answer to the next batch.
+    Why: what a call leaves behind, for example a mask on `self`, changes the
+        outputs for the next batch.
     Cause: `call` stores its mask or inputs on `self` and uses them later. (A
-        layer with `stateful=True` keeps states by design: they are put back.)
+        layer with `stateful=True` keeps states by design; the check resets
+        them.)
     Wrong:
         self.mask = mask if mask is not None else self.mask
     Right:
-        mask is a local variable, and None when there is none.
+        # use the local `mask`, which is None without a mask
     """
     plain = batches.without_masks(harness.batch)
-    layer = harness.case.make()  # one that has never seen a mask
+    layer = harness.case.make()  # one that never got a mask
     try:
         harness.call(layer, plain)
     except CallFailed:
         plain = harness.batch
         harness.call(layer, plain)
     before = _called_again(harness, layer, plain)
-    # Calls with other masks in between must leave no trace.
+    # Calls with other masks in between must have no effect.
     for kind in ("right", "left"):
         harness.call(layer, harness.masked(kind))
     after = _called_again(harness, layer, plain)
@@ -266,6 +267,6 @@ def check_repeatable(harness: LayerHarness) -> None:
 def _called_again(
     harness: LayerHarness, layer: Any, batch: Batch
 ) -> layer_calls.CallOutputs:
-    """A call from the states that the layer under test had at first."""
+    """A call from the first states of the layer under test."""
     harness.restore(layer)
     return harness.call(layer, batch)

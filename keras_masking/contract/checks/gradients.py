@@ -1,4 +1,4 @@
-"""Gradients: finite, 0 at padding, and blind to it."""
+"""Gradients: finite, 0 at padding, and independent of it."""
 
 from typing import Any
 
@@ -36,8 +36,8 @@ class Recorder(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Any, variable: Any, rate: Any) -> None:
         place = self.gradients[self._get_variable_index(variable)]
-        # TensorFlow's gradient of an Embedding is a list of slices, the same
-        # row more than once. A sum makes it dense; to assign would overwrite.
+        # TensorFlow's gradient of an Embedding is a list of slices that may
+        # repeat a row. A sum makes it dense; an assignment would overwrite.
         dense = ops.add(ops.zeros(place.shape, place.dtype), gradient)
         self.assign(place, ops.cast(dense, place.dtype))
 
@@ -48,13 +48,15 @@ class Recorder(keras.optimizers.Optimizer):
 class Probe(keras.Model):
     """Holds x as a weight; its loss is a weighted sum of real outputs.
 
-    What the layer adds to the loss itself, by `add_loss` or an activity
-    regularizer, is part of it: a training follows that gradient too.
+    Losses that the layer adds itself, by `add_loss` or an activity regularizer,
+    are included, because training follows their gradients too.
     """
 
     def __init__(self, harness: LayerHarness) -> None:
         super().__init__()
-        self.harness = [harness]  # in a list: Keras would look into an object
+        self.harness = [
+            harness
+        ]  # in a list, so that Keras does not track the object
         self.layer = harness.new_layer()
         self.outputs_used = float_outputs(harness)
         self.xs = [
@@ -75,7 +77,7 @@ class Probe(keras.Model):
             carried.append(x)
         kwargs = harness.kwargs(harness.batch)
         outputs = harness.apply(self.layer, harness.pack(carried), **kwargs)
-        # A layer without a gradient, a count say, has one of 0.
+        # A layer without a gradient, for example a count, gets one of 0.
         total = sum(
             0.0 * ops.sum(ops.cast(x.value, "float32"))
             for x in self.xs
@@ -116,7 +118,7 @@ class Gradients:
         )
 
     def __call__(self, batch: Batch) -> tuple[list[Any], list[np.ndarray]]:
-        """Gradients by x, one for each leaf, and by the weights."""
+        """The gradients of the leaves, and of the weights."""
         result = self.harness.run(batch)
         data: dict[str, np.ndarray] = {}
         for i, (x, mask) in enumerate(
@@ -138,7 +140,7 @@ class Gradients:
                 weight = weight * real.reshape(real.shape + (1,) * (y.ndim - 2))
             data[f"weight{i}"] = weight.astype("float32")
         if self.failed is not None:
-            raise self.failed  # what it left behind is of no use
+            raise self.failed  # its state is of no use
         try:
             self.model.train_on_batch(data)
         except Exception as error:
@@ -174,10 +176,11 @@ AFTER = ("runs-with-mask", "pad-value")
 def check_grad_finite(harness: LayerHarness) -> None:
     """Gradients of real outputs are finite.
 
-    Why: one NaN in a gradient ends a training. A `where` around a formula that
-        fails at padding hides it forward, not backward.
-    Cause: the unsafe formula runs at padding steps and its result is thrown
-        away: its derivative is not.
+    Why: a single NaN in a gradient ruins a training run. A `where` around a
+        formula that fails at padding hides it in the forward pass, but not in
+        the backward pass.
+    Cause: the unsafe formula runs at padding steps. Its result is discarded,
+        but its derivative is not.
     Wrong:
         ops.where(mask, ops.sqrt(x), 0)
     Right:
@@ -195,7 +198,7 @@ def _all_finite(found: list[np.ndarray], of: str, value: float) -> None:
         if bad.any():
             raise ContractViolation(
                 f"padding {value:g}: {int(bad.sum())} of {bad.size} gradients "
-                f"by {of} are not finite"
+                f"of {of} are not finite"
             )
 
 
@@ -203,10 +206,10 @@ def _all_finite(found: list[np.ndarray], of: str, value: float) -> None:
 def check_grad_zero_at_padding(harness: LayerHarness) -> None:
     """The gradient of real outputs at padding steps is exactly 0.
 
-    Why: what is below learns from padding otherwise: the vector of the padding
-        id moves, and with it what other models read there.
-    Cause: padding enters with a small weight in place of none, or real
-        outputs look at padding through a neighbour.
+    Why: otherwise earlier layers learn from padding: for example, the vector of
+        the padding id changes, and with it what other models read there.
+    Cause: padding has a small weight instead of none, or real outputs depend on
+        padding through a neighbouring step.
     Wrong:
         ops.softmax(scores + (1 - mask) * -10.0)
     Right:
@@ -233,12 +236,12 @@ def check_grad_zero_at_padding(harness: LayerHarness) -> None:
 
 @check("required", after=AFTER)
 def check_grad_pad_value(harness: LayerHarness) -> None:
-    """Values at padding steps change no gradient at real steps or of weights.
+    """Values at padding steps change no gradient of real steps or weights.
 
     Why: training follows gradients: a weight that learns from padding learns
-        from how batches were made.
-    Cause: a `where` after the weights were applied, with another path around
-        it; or a stale intermediate.
+        how batches were made.
+    Cause: padding is replaced only after the weights, or on one of several
+        paths; or an intermediate value is stale.
     Wrong:
         y = x @ w; loss uses y at padding
     Right:
@@ -266,10 +269,10 @@ def _alike(a: np.ndarray, b: np.ndarray, what: str, where: str) -> None:
 
 @check("required", after=("runs-with-mask", "empty-row"))
 def check_grad_empty_row(harness: LayerHarness) -> None:
-    """A row without a real step has finite gradients, and 0 by its inputs.
+    """A row without a real step has finite gradients, and 0 for its inputs.
 
-    Why: an empty row must not end a training.
-    Cause: 0 / 0 or the logarithm of 0 behind a `where`.
+    Why: an empty row must not ruin a training run.
+    Cause: 0 / 0 or the logarithm of 0, hidden by a `where`.
     Wrong:
         ops.where(count > 0, total / count, 0)
     Right:
@@ -288,11 +291,12 @@ def check_grad_empty_row(harness: LayerHarness) -> None:
 
 @check("information", after=AFTER)
 def check_grad_nan_padding(harness: LayerHarness) -> None:
-    """NaN at padding steps reaches no gradient at real steps or of weights.
+    """NaN at padding steps reaches no gradient of real steps or weights.
 
-    Why: a missing value stored as NaN ends a training otherwise. Keras' Dense
-        and RNNs fail here by nature: 0 * NaN in the gradient of a product.
-    Cause: padding is selected away after the weights, not before.
+    Why: otherwise a missing value stored as NaN ruins a training run. Keras'
+        Dense and RNNs fail here inevitably: 0 * NaN in the gradient of a
+        product.
+    Cause: padding is replaced after the weights, not before.
     Wrong:
         ops.where(mask[..., None], self.dense(inputs), 0)
     Right:

@@ -23,7 +23,7 @@ from keras_masking.layer_calls import CallOutputs
 
 def _any_length(harness: LayerHarness) -> None:
     if harness.case.columns:
-        raise NotApplicable("speaks of columns: " + harness.case.reason)
+        raise NotApplicable("is defined by columns:  " + harness.case.reason)
     if harness.longest is None:
         raise NotApplicable("the layer is built for one number of steps")
 
@@ -32,10 +32,10 @@ def _any_length(harness: LayerHarness) -> None:
 def check_pad_length(harness: LayerHarness) -> None:
     """More padding, on the right or on the left, changes no real output.
 
-    Why: this is the promise. A row gets as much padding as the longest of its
-        batch needs.
-    Cause: a mean over all steps, a window that is placed by the padded length
-        (a strided `same` convolution), or a position counted from the left.
+    Why: this is the main promise. The padding of a row depends on the longest
+        row of its batch.
+    Cause: a mean over all steps, windows placed by the padded length (a strided
+        `same` convolution), or positions counted from the left.
     Wrong:
         positions = ops.arange(ops.shape(x)[1])
     Right:
@@ -52,10 +52,10 @@ def check_pad_length(harness: LayerHarness) -> None:
 
 
 def _aligned(harness: LayerHarness, more: int) -> bool:
-    """Whether so much padding on the left is whole output steps.
+    """Whether that much left padding is a whole number of output steps.
 
-    A strided layer starts at the first column; its left padding counts in
-    multiples of its strides.
+    A strided layer starts at the first column, so left padding must be a
+    multiple of its strides.
     """
     return all(
         harness.shift(i, more) is not None
@@ -68,10 +68,10 @@ def _aligned(harness: LayerHarness, more: int) -> bool:
 def check_pad_length_training(harness: LayerHarness) -> None:
     """In training, more padding changes no real output and no statistics.
 
-    Why: a layer that writes zeros at padding steps does not see what stood
-        there, and may count the zeros all the same. The statistics that it
-        keeps are what it uses for good after training.
-    Cause: mean and variance are taken over all steps, or by a layer inside
+    Why: a layer that writes zeros at padding steps does not see the values
+        there, but may still count the zeros. After training, it uses the
+        statistics that it collected.
+    Cause: mean and variance are computed over all steps, or by an inner layer
         that gets no mask.
     Wrong:
         x = ops.where(mask[..., None], x, 0)
@@ -92,7 +92,7 @@ def check_pad_length_training(harness: LayerHarness) -> None:
         )
     except ContractViolation as error:
         raise NotApplicable(
-            "in training it draws noise, by the shape of the batch"
+            "in training it draws noise by the shape of the batch"
         ) from error
     padded, kept_then = _trained(harness, more)
     what = f"{MORE[-1]} more padding steps, in training"
@@ -105,7 +105,7 @@ def check_pad_length_training(harness: LayerHarness) -> None:
 def _trained(
     harness: LayerHarness, batch: Batch, other_noise: bool = False
 ) -> tuple[CallOutputs, list[np.ndarray]]:
-    """A call in training, and what it leaves in weights that it keeps."""
+    """The outputs of a call in training, and the untrained weights after it."""
     layer = harness.layer
     harness.restore()
     before = layer.get_weights()
@@ -123,13 +123,12 @@ def _trained(
 
 @check("required", after=("runs-with-mask", "pad-value"))
 def check_alone_equals_batched(harness: LayerHarness) -> None:
-    """A row alone, without padding, gives what it gives in a padded batch.
+    """A row alone, without padding, gives the same as in a padded batch.
 
-    Why: training sees padded batches, serving sees one sequence. They must be
-        the same function.
-    Cause: the number of steps, in place of the number of real steps, is in
-        the formula; or windows that mix real steps and padding are called
-        real.
+    Why: training uses padded batches, serving often single sequences. Both must
+        compute the same function.
+    Cause: the formula uses the number of steps instead of the number of real
+        steps; or windows that mix real steps and padding are marked as real.
     Wrong:
         x = ops.sum(real, axis=1) / ops.shape(x)[1]
     Right:
@@ -177,7 +176,7 @@ def _compare_alone(
 
 
 def _refuses(harness: LayerHarness, batch: Batch) -> bool:
-    """Whether a layer without windows refuses the shape, mask or no mask."""
+    """Whether a layer without windows rejects the shape, mask or no mask."""
     if any(harness.has_steps) and not harness.keeps_steps:
         return False
     try:
@@ -195,19 +194,19 @@ def _gives_nothing(harness: LayerHarness, batch: Batch, row: int) -> bool:
 
 @check("required", after=("runs-with-mask", "pad-value"))
 def check_equal_sizes(harness: LayerHarness) -> None:
-    """Batch, steps and features of one size give no other answer.
+    """Equal sizes of batch, steps and features do not change the outputs.
 
     Why: a mask `(batch, steps)` broadcasts against `(steps, features)` without
-        an error when the sizes agree, and masks the wrong thing.
-    Cause: the mask is used without a feature axis: `mask`, where it should be
-        `mask[..., None]`.
+        an error if the sizes agree, and masks the wrong values.
+    Cause: the mask is used without a feature axis: `mask` instead of `mask[...,
+        None]`.
     Wrong:
         ops.where(mask, inputs, 0)
     Right:
         ops.where(mask[..., None], inputs, 0)
     """
     if harness.shape is not None:
-        raise NotApplicable("the inputs have a shape of their own")
+        raise NotApplicable("the inputs have a given shape")
     size = SHAPE[2] if harness.case.inputs is None else harness.batch.rows
     square = harness.sibling((size, size, size))
     try:
@@ -222,8 +221,8 @@ def check_equal_sizes(harness: LayerHarness) -> None:
         now = square.base.masks[i]
         if (mask is None) != (now is None):
             raise ContractViolation(
-                f"all sizes {size}: the output mask comes and goes"
+                f"all sizes {size}: the output mask appears or vanishes"
             )
     if not harness.case.columns and harness.longest is not None:
-        # Of no new shape: `alone-equals-batched` has run rows of these lengths.
+        # No new shapes: `alone-equals-batched` has run rows of these lengths.
         _compare_alone(square, square.batch, [0, size - 1])

@@ -1,4 +1,4 @@
-"""The masks that come out: there or not, their shape and dtype."""
+"""Output masks: their presence, shape and dtype."""
 
 import warnings
 
@@ -13,9 +13,10 @@ from keras_masking.contract.registry import check
 
 @check("required")
 def check_role_consistent(harness: LayerHarness) -> None:
-    """The declared role is what the layer does.
+    """The declared role matches what the layer does.
 
-    Why: a role decides which checks apply; a wrong one would hide a violation.
+    Why: the role decides which checks apply; a wrong one would hide a
+        violation.
     Cause: the role was declared for another layer, or the layer lost its mask.
     Wrong:
         Case(GlobalAveragePooling1D, role="passes")
@@ -47,11 +48,11 @@ def check_role_consistent(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-without-mask",))
 def check_no_mask_in_none_out(harness: LayerHarness) -> None:
-    """Without a mask in, no mask comes out (unless the layer makes one).
+    """Without an input mask, the output has none, unless the layer makes one.
 
-    Why: a mask out of nothing turns the unmasked model into a masked one,
-        with what that costs and changes downstream.
-    Cause: `compute_mask` makes an all-True mask in place of returning None.
+    Why: a mask made from nothing turns an unmasked model into a masked one,
+        with all costs and changes downstream.
+    Cause: `compute_mask` makes an all-True mask instead of returning None.
     Wrong:
         mask = ops.ones(ops.shape(inputs)[:2]) if mask is None else mask
     Right:
@@ -62,17 +63,17 @@ def check_no_mask_in_none_out(harness: LayerHarness) -> None:
     result = harness.run(batches.without_masks(harness.batch))
     if any(mask is not None for mask in result.masks):
         raise ContractViolation(
-            "no input has a mask, yet an output carries one"
+            "no input has a mask, but an output carries one"
         )
 
 
 @check("required", roles=("passes", "merges", "transforms", "generates"))
 def check_mask_kept(harness: LayerHarness) -> None:
-    """A layer that keeps the steps hands their mask on.
+    """A layer that keeps the steps passes their mask on.
 
-    Why: every layer after it takes padding for data, the loss included. Keras
-        warns at best.
-    Cause: `supports_masking` is not set; or `call` lost the mask and
+    Why: otherwise every later layer, and the loss, takes padding for data.
+        Keras warns at best.
+    Cause: `supports_masking` is not set; or `call` loses the mask and
         `compute_mask` returns None.
     Wrong:
         class Scale(keras.layers.Layer):
@@ -89,7 +90,7 @@ def check_mask_kept(harness: LayerHarness) -> None:
         mask = harness.base.masks[i]
         if mask is None:
             raise ContractViolation(
-                "the output keeps its steps and carries no mask",
+                "the output keeps its steps but carries no mask",
                 f"output {i}, `supports_masking` is "
                 f"{harness.layer.supports_masking}",
             )
@@ -97,7 +98,7 @@ def check_mask_kept(harness: LayerHarness) -> None:
         judged = not overrides_compute_mask(harness.layer)
         if judged and mask.shape == given.shape and (mask != given).any():
             raise ContractViolation(
-                "the mask that comes out is not the one that went in",
+                "the output mask differs from the input mask",
                 f"output {i}",
             )
 
@@ -107,9 +108,9 @@ def check_mask_dropped(harness: LayerHarness) -> None:
     """An output without a step axis carries no mask of steps.
 
     Why: a stale mask `(batch, steps)` on `(batch, features)` makes the next
-        layer fail, or mask features where the sizes happen to agree.
-    Cause: `supports_masking` is set on a pooling layer whose `compute_mask`
-        is the default one, which hands the mask on.
+        layer fail, or mask features if the sizes happen to agree.
+    Cause: `supports_masking` is set on a pooling layer with the default
+        `compute_mask`, which passes the mask on.
     Wrong:
         self.supports_masking = True  # and nothing else
     Right:
@@ -132,10 +133,11 @@ def check_mask_dropped(harness: LayerHarness) -> None:
 def check_mask_shape(harness: LayerHarness) -> None:
     """The mask of an output has the shape of its first two axes.
 
-    Why: the next layer pairs mask and steps by their place.
-    Cause: the layer changes the number of steps, and `compute_mask` hands on
-        the mask of the input. Give it the steps that the outputs come from; for
-        windows of steps `keras_masking.ops.window_mask(mask, 2, strides=2)`.
+    Why: the next layer pairs mask and steps by position.
+    Cause: the layer changes the number of steps, but `compute_mask` passes on
+        the mask of the input. Select the steps from which the outputs come; for
+        windows of steps, use `keras_masking.ops.window_mask(mask, 2,
+        strides=2)`.
     Wrong:
         def call(self, x): return x[:, ::2]
     Right:
@@ -163,8 +165,8 @@ def check_mask_dtype(harness: LayerHarness) -> None:
     """The mask of an output is boolean.
 
     Why: layers combine masks with `ops.logical_and` and select with
-        `ops.where`; a float mask is multiplied somewhere, and 0 * NaN is NaN.
-    Cause: the mask was cast for arithmetic and that is what is returned.
+        `ops.where`; a float mask gets multiplied somewhere, and 0 * NaN is NaN.
+    Cause: the mask was cast for arithmetic, and the cast mask is returned.
     Wrong:
         def compute_mask(self, x, mask=None): return ops.cast(mask, "float32")
     Right:
@@ -184,9 +186,9 @@ def check_mask_dtype(harness: LayerHarness) -> None:
 def check_mask_structure(harness: LayerHarness) -> None:
     """`compute_mask` returns one mask for each output.
 
-    Why: Keras pairs masks and outputs and stops at the shorter list, so
-        outputs are left without a mask in silence.
-    Cause: the layer has several outputs and returns the mask of one.
+    Why: Keras pairs masks and outputs and stops at the shorter list, so that
+        some outputs get no mask, without a warning.
+    Cause: the layer has several outputs but returns the mask of one.
     Wrong:
         def compute_mask(self, x, mask=None): return mask
     Right:
@@ -210,9 +212,9 @@ def check_mask_structure(harness: LayerHarness) -> None:
 def check_no_destroy_warning(harness: LayerHarness) -> None:
     """Keras does not warn that a layer which handles masks destroys them.
 
-    Why: a false warning teaches people to overlook the true ones.
+    Why: false warnings teach people to ignore true ones.
     Cause: `supports_masking` is False. A layer that drops the mask on purpose
-        returns None from a `compute_mask` of its own.
+        overrides `compute_mask` to return None.
     Wrong:
         def call(self, x, mask=None): return masked_mean(x, mask)
     Right:
@@ -230,12 +232,12 @@ def check_no_destroy_warning(harness: LayerHarness) -> None:
 
 @check("advised", roles=("generates",))
 def check_mask_combined(harness: LayerHarness) -> None:
-    """A layer that makes a mask ANDs it with the one that its input carries.
+    """A layer that makes a mask ANDs it with the mask that its input carries.
 
-    Why: an input that is known to be padding must not come back as real.
-        `keras.layers.Embedding` and `Masking` forget the mask of their input,
+    Why: steps that are known to be padding must not become real again.
+        `keras.layers.Embedding` and `Masking` ignore the mask of their input,
         by design.
-    Cause: `compute_mask` does not look at its `mask` argument.
+    Cause: `compute_mask` ignores its `mask` argument.
     Wrong:
         def compute_mask(self, ids, mask=None): return ops.not_equal(ids, 0)
     Right:
@@ -244,7 +246,7 @@ def check_mask_combined(harness: LayerHarness) -> None:
     """
     given = harness.batch.given
     judged = False
-    for value in (0.0, 8.0):  # what the layer itself calls padding, or real
+    for value in (0.0, 8.0):  # one of these may be padding to the layer
         result = harness.run(batches.fill(harness.batch, value))
         for i, mask in enumerate(result.masks):
             if mask is None or mask.shape != given.shape:
@@ -252,8 +254,8 @@ def check_mask_combined(harness: LayerHarness) -> None:
             judged = True
             if (mask.astype(bool) & ~given).any():
                 raise ContractViolation(
-                    "steps that the input's mask calls padding come out as "
-                    "real",
+                    "steps that are padding in the input's mask are real in "
+                    "the output's",
                     f"output {i}",
                 )
     if not judged:

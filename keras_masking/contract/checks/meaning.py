@@ -1,4 +1,4 @@
-"""What a mask says: the truth, however it came in."""
+"""Whether masks mark the right steps, explicit or attached."""
 
 from dataclasses import replace
 
@@ -17,12 +17,12 @@ from keras_masking.contract.registry import check
 
 @check("required")
 def check_mask_truth(harness: LayerHarness) -> None:
-    """An output step is called real where it depends on real steps.
+    """An output step is marked as real only if it depends on real steps.
 
-    Why: an inverted mask, or one that was not moved with the steps, has the
-        right shape and dtype and hides the data in place of the padding.
-    Cause: a mask of padding (True where it is padding), or `compute_mask`
-        forgets what `call` does to the order of the steps.
+    Why: an inverted mask, or one that does not follow the order of the steps,
+        has the right shape and dtype but hides data instead of padding.
+    Cause: the mask is True at padding, or `compute_mask` does not reorder the
+        mask as `call` reorders the steps.
     Wrong:
         def compute_mask(self, ids, mask=None): return ops.equal(ids, 0)
     Right:
@@ -38,31 +38,31 @@ def check_mask_truth(harness: LayerHarness) -> None:
         if mask is None or not harness.has_steps[i]:
             continue
         if mask.shape != moved[i].shape or not moved[i].any():
-            continue  # nothing to judge by in an output that never changes
+            continue  # an output that never changes proves nothing
         given = harness.batch.given
         if harness.role == "generates" and mask.shape == given.shape:
-            mask = mask & given  # that it does not is for `mask-combined`
+            mask = mask & given  # `mask-combined` checks this
         for row in range(len(mask)):
             whole = given[row].all() and not harness.case.columns
             if whole and not mask[row].any():
                 raise ContractViolation(
-                    "a row without padding comes out as all padding",
+                    "a row without padding is all padding in the output",
                     f"output {i}, row {row}",
                 )
             if given[row].sum() < 2:
-                continue  # a softmax over one step is 1, whatever it holds
+                continue  # a softmax over one step is always 1
             judged |= bool(mask[row].any())
             wrong = mask[row].astype(bool) & ~moved[i][row]
             if wrong.any() and not _constant_alone(
                 harness, i, row, mask, wrong
             ):
                 raise ContractViolation(
-                    f"output step {int(wrong.argmax())} is called real, but "
-                    "does not change when all real steps of its row do",
+                    f"output step {int(wrong.argmax())} is marked as real, "
+                    "but does not change when all real steps of its row do",
                     f"output {i}, row {row}",
                 )
     if not judged:
-        raise NotApplicable("no output step is called real")
+        raise NotApplicable("no output step is marked as real")
 
 
 def _constant_alone(
@@ -72,16 +72,16 @@ def _constant_alone(
     mask: np.ndarray,
     wrong: np.ndarray,
 ) -> bool:
-    """Whether the steps in doubt are constant in the row alone as well.
+    """Whether the steps in question are constant in the row alone as well.
 
-    A layer that shifts its steps starts with a zero that is real.
+    For example, a layer that shifts its steps starts with a real zero.
     """
     alone = batches.alone(harness.batch, row)
     try:
         moved = _where_it_depends(harness, alone)[output][0]
     except CallFailed:
         return False
-    doubtful = wrong[mask[row].astype(bool)]  # by their place among real ones
+    doubtful = wrong[mask[row].astype(bool)]  # by position among real steps
     return len(moved) == len(doubtful) and not moved[doubtful].any()
 
 
@@ -112,16 +112,16 @@ def _both_nan(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @check("required", after=("runs-with-mask", "mask-arg-reachable"))
 def check_explicit_equals_attached(harness: LayerHarness) -> None:
-    """`layer(x, mask=mask)` is `layer(x)` where x carries the mask.
+    """`layer(x, mask=mask)` equals `layer(x)` where `x` carries the mask.
 
-    Why: both are ways to say the same. Where both are there, the explicit one
-        wins, so that a caller can overrule.
-    Cause: `call` reads the mask off the tensor, or `compute_mask` does, and
-        the argument is not looked at.
+    Why: both mean the same. If both are given, the explicit mask wins, so that
+        a caller can override the attached one.
+    Cause: `call` or `compute_mask` reads the mask from the tensor and ignores
+        the argument.
     Wrong:
         mask = inputs._keras_mask
     Right:
-        def call(self, inputs, mask=None): ...  # Keras fills it
+        def call(self, inputs, mask=None): ...  # Keras passes the mask
     """
     if not harness.mask_arguments:
         raise NotApplicable("`call` takes no mask")
@@ -131,36 +131,36 @@ def check_explicit_equals_attached(harness: LayerHarness) -> None:
     require_equal_real(
         harness, attached, (explicit, batch), "attached and explicit mask"
     )
-    # Of several masks Keras tells `compute_mask` the one that the first
-    # argument carries, so an explicit one has no say in what comes out.
+    # Of several masks, Keras passes `compute_mask` the one that the first
+    # argument carries, so an explicit one does not affect the output mask.
     one = harness.mask_arguments == ["mask"]
     for i, (a, b) in enumerate(zip(harness.base.masks, explicit.masks)):
         if not one:
             break
         if (a is None) != (b is None) or (a is not None and (a != b).any()):
             raise ContractViolation(
-                "an explicit mask gives another output mask than an attached "
-                "one",
+                "an explicit mask and an attached one give different output "
+                "masks",
                 f"output {i}",
             )
     both = harness.run(batch, explicit=True, carried="left")
-    # An input that is returned as it is keeps the mask that it carried.
+    # An input that is returned unchanged keeps the mask that it carried.
     both = replace(both, masks=explicit.masks)
-    what = "an explicit mask alone, and one that overrules an attached one"
+    what = "an explicit mask alone, and one that overrides an attached one"
     require_equal_real(harness, (explicit, batch), (both, batch), what)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
 def check_all_true_is_no_op(harness: LayerHarness) -> None:
-    """A mask that is all True gives the values of no mask.
+    """An all-True mask gives the same values as no mask.
 
     Why: a batch without padding must not depend on whether a mask was made.
-    Cause: the masked path of `call` has another formula, another constant or
-        another dtype than the unmasked one.
+    Cause: the masked path of `call` has another formula, constant or dtype than
+        the unmasked one.
     Wrong:
         if mask is not None: x = x * 0.5
     Right:
-        the same formula, with `mask=None` read as all True.
+        # one formula, with `mask=None` read as all True
     """
     full = harness.masked("full")
     plain = batches.without_masks(full)
@@ -175,11 +175,11 @@ def _unmasked(result: layer_calls.CallOutputs) -> layer_calls.CallOutputs:
 
 @check("information")
 def check_mask_dtype_tolerant(harness: LayerHarness) -> None:
-    """Masks of 0 and 1, as integers or floats, count as boolean.
+    """Masks of 0 and 1, as integers or floats, work like boolean masks.
 
     Why: masks are often made by arithmetic or read from a file. Keras' own
         layers do not promise this.
-    Cause: the mask goes into `ops.logical_not` or `ops.where` uncast.
+    Cause: the mask goes into `ops.logical_not` or `ops.where` without a cast.
     Wrong:
         ops.where(mask[..., None], x, 0)
     Right:

@@ -1,4 +1,4 @@
-"""Eager, symbolic, compiled, nested, saved: the same everywhere."""
+"""Eager, symbolic, compiled, nested and saved layers give equal outputs."""
 
 import tempfile
 from pathlib import Path
@@ -45,7 +45,7 @@ def _same_as_eager(
             and (was.shape != now.shape or (was != now).any())
         ):
             raise ContractViolation(
-                f"{what}: another output mask", f"output {i}"
+                f"{what}: the output masks differ", f"output {i}"
             )
         real = real_steps(harness, eager, i, batch)
         if a.shape != b.shape:
@@ -61,11 +61,12 @@ def _model(harness: LayerHarness) -> MaskedModel:
 
 @check("required")
 def check_symbolic_mask(harness: LayerHarness) -> None:
-    """A symbolic call gives masks where an eager one does, of the same shape.
+    """A symbolic call gives the output masks of an eager call, of equal rank.
 
-    Why: a Functional model decides when it is built which layers get a mask.
-    Cause: `compute_mask` asks for values, or the mask is set in `call` only,
-        which a symbolic call may not reach.
+    Why: which layers of a Functional model get a mask is decided when the model
+        is built.
+    Cause: `compute_mask` needs values, or only `call` sets the mask, which a
+        symbolic call may not run.
     Wrong:
         def call(self, x, mask=None):
             y = f(x); y._keras_mask = mask; return y
@@ -78,7 +79,7 @@ def check_symbolic_mask(harness: LayerHarness) -> None:
         if (there is None) != (mask is None):
             has = "a mask" if mask is not None else "no mask"
             raise ContractViolation(
-                f"an eager call gives {has}, a symbolic one does not agree",
+                f"an eager call gives {has}, unlike a symbolic one",
                 f"output {i}",
             )
         if there is None or mask is None:
@@ -93,14 +94,14 @@ def check_symbolic_mask(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask",))
 def check_functional(harness: LayerHarness) -> None:
-    """In a Functional model the layer gives what it gives eagerly.
+    """In a Functional model, outputs equal those of an eager call.
 
-    Why: it is how most models are built.
+    Why: most models are built in this way.
     Cause: `call` branches on the value or the type of the mask.
     Wrong:
         if bool(ops.all(mask)): return fast(inputs)
     Right:
-        one formula for all masks.
+        # one formula for all masks
     """
     result = _model(harness).call(harness.batch)
     _same_as_eager(harness, result, harness.batch, "a Functional model")
@@ -108,11 +109,12 @@ def check_functional(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "functional"))
 def check_graph(harness: LayerHarness) -> None:
-    """In `predict`, without just-in-time compiling, it gives the same.
+    """In `predict` without JIT compilation, outputs equal those of an eager
+    call.
 
-    Why: `predict` runs a traced graph on TensorFlow, and everywhere with
-        `training=False`, which a plain call does not say.
-    Cause: NumPy, `if`, `bool` or `int` on a tensor: that needs a value, which a
+    Why: `predict` runs a traced graph on TensorFlow, and on all backends it
+        passes `training=False`, unlike a plain call.
+    Cause: NumPy, `if`, `bool` or `int` on a tensor: these need a value, which a
         graph does not have.
     Wrong:
         longest = int(ops.max(lengths))
@@ -125,7 +127,7 @@ def check_graph(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "graph"))
 def check_jit(harness: LayerHarness) -> None:
-    """Compiled just in time, it gives the same.
+    """With JIT compilation, outputs equal those of an eager call.
 
     Why: `jit_compile="auto"` is the default of Keras on JAX and TensorFlow.
     Cause: shapes that depend on values, such as boolean indexing.
@@ -135,17 +137,17 @@ def check_jit(harness: LayerHarness) -> None:
         ops.where(mask[..., None], inputs, 0)
     """
     if keras.backend.backend() == "torch" and not harness.torch_compile:
-        raise NotApplicable("torch compiles only when asked (--torch-compile)")
+        raise NotApplicable("PyTorch compiles only with --torch-compile")
     result = _model(harness).predict(harness.batch, jit_compile=True)
     _same_as_eager(harness, result, harness.batch, "jit")
 
 
 @check("required", after=("runs-with-mask", "functional"))
 def check_dynamic_time(harness: LayerHarness) -> None:
-    """A model with `Input((None, ...))` runs at two lengths as eagerly.
+    """In a model with `Input((None, ...))`, outputs are right at two lengths.
 
     Why: the number of steps of a batch is not known when a model is built.
-    Cause: `inputs.shape[1]` is None there and goes into arithmetic.
+    Cause: `inputs.shape[1]`, which is None there, is used in arithmetic.
     Wrong:
         ops.arange(inputs.shape[1])
     Right:
@@ -162,11 +164,11 @@ def check_dynamic_time(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
 def check_nested(harness: LayerHarness) -> None:
-    """Inside another layer's `call`, or a Sequential model, it gives the same.
+    """Inside another layer or a Sequential model, outputs equal eager ones.
 
     Why: blocks are layers made of layers, and build them in a symbolic call.
-    Cause: the layer keeps a tensor of its first call, which was symbolic, or
-        relies on being the outermost one.
+    Cause: the layer stores a tensor from its first call, which was symbolic, or
+        relies on being the outermost layer.
     Wrong:
         if self.table is None: self.table = ops.arange(n)  # in `call`
     Right:
@@ -216,10 +218,11 @@ def _in_sequential(harness: LayerHarness) -> None:
 def check_save_load(harness: LayerHarness) -> None:
     """Saved and loaded, the layer gives the same values and masks.
 
-    Why: a model is trained once and loaded a thousand times. A flag that is
-        lost on the way turns the mask off in production.
-    Cause: `get_config` forgets an argument (one with a default is tried with
-        other values), or `supports_masking` is set from outside.
+    Why: a model is trained once and loaded many times. A flag that is lost on
+        the way turns masking off in production.
+    Cause: `get_config` omits an argument (for those with a default, the check
+        tries other values), or `supports_masking` is set from outside the
+        class.
     Wrong:
         layer = Scale(); layer.supports_masking = True
     Right:
@@ -262,8 +265,8 @@ def check_save_load(harness: LayerHarness) -> None:
     if layer.name not in names:
         raise ContractViolation(
             f"the loaded model has no layer {layer.name!r}, only "
-            f"{', '.join(names)}: the name is lost. Let `get_config` begin "
-            "with `super().get_config()`"
+            f"{', '.join(names)}: the name is lost. Start `get_config` with "
+            "`super().get_config()`"
         )
     again = loaded.get_layer(layer.name)
     if again.supports_masking != layer.supports_masking:

@@ -1,4 +1,4 @@
-"""Half precision: finite, blind to padding, and right over many steps."""
+"""Half precision: finite, independent of padding, right over many steps."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.registry import check
 
 POLICIES = ("mixed_float16", "mixed_bfloat16")
-STEPS, VALUE = 320, 400.0  # their product is more than float16 can hold
+STEPS, VALUE = 320, 400.0  # their product overflows in float16
 
 
 @contextmanager
@@ -56,11 +56,11 @@ def _needs_floats(harness: LayerHarness) -> None:
 
 @check("advised", after=("runs-with-mask", "pad-value"))
 def check_mixed_precision(harness: LayerHarness) -> None:
-    """Under a policy of half precision masks stay boolean, and values blind.
+    """In half precision, masks stay boolean and values independent of padding.
 
-    Why: half precision is how large models are trained. A mask that is cast
-        with the inputs, or a constant such as -1e9 that float16 cannot hold,
-        shows only there.
+    Why: large models are trained in half precision. A mask that is cast with
+        the inputs, or a constant such as -1e9 that float16 cannot hold, shows
+        only there.
     Cause: `mask` is cast to the compute dtype, or a constant overflows.
     Wrong:
         scores - 1e9 * (1 - ops.cast(mask, scores.dtype))
@@ -76,7 +76,8 @@ def check_mixed_precision(harness: LayerHarness) -> None:
         for i, (mask, was) in enumerate(zip(result.masks, harness.base.masks)):
             if (mask is None) != (was is None):
                 raise ContractViolation(
-                    f"{policy}: the mask comes and goes", f"output {i}"
+                    f"{policy}: the output mask appears or vanishes",
+                    f"output {i}",
                 )
             if mask is not None and mask.dtype != bool:
                 raise ContractViolation(f"{policy}: the mask is {mask.dtype}")
@@ -87,15 +88,15 @@ def check_mixed_precision(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "mixed-precision"))
 def check_precision(harness: LayerHarness) -> None:
-    """In half precision hundreds of large values stay finite and right.
+    """In half precision, hundreds of large values stay finite and accurate.
 
     Why: a sum of many steps in float16 overflows or stops growing.
-        `GlobalAveragePooling1D` does so once it has a mask.
+        `GlobalAveragePooling1D` does so if it gets a mask.
     Cause: the masked path sums in the compute dtype.
     Wrong:
         ops.sum(inputs * ops.cast(mask, inputs.dtype)[..., None], axis=1)
     Right:
-        ops.sum(ops.cast(real, "float32"), axis=1), cast once at the end
+        ops.sum(ops.cast(real, "float32"), axis=1)  # cast back once, at the end
     """
     _needs_floats(harness)
     if harness.longest is None:
@@ -119,7 +120,7 @@ def _judge(
     wide: layer_calls.CallOutputs,
     real: list[np.ndarray | None],
 ) -> bool:
-    """Whether the layer can be held to it: without a mask it does."""
+    """Whether the check applies: without a mask, the outputs are finite."""
     half = _half(harness, policy)
     what = f"{policy}, {STEPS} steps of {VALUE:g}"
     allowed = {"mixed_float16": 0.02, "mixed_bfloat16": 0.1}[policy]
@@ -131,7 +132,7 @@ def _judge(
     ]
     if all(error <= allowed for _, error in errors):
         return True
-    # What rounding the inputs does without a mask is not its fault.
+    # The rounding error that occurs without a mask as well is no failure.
     plain = harness.plain(batch)
     unmasked = half.run(plain)
     if not is_finite(unmasked):
@@ -141,8 +142,8 @@ def _judge(
         inherent = _error(harness.run(plain).outputs[i], unmasked.outputs[i])
         if error > allowed + 2 * inherent:
             raise ContractViolation(
-                f"{what}: an error of {error:.2g} of the values (allowed "
-                f"{allowed} and twice the {inherent:.2g} without a mask)",
+                f"{what}: a relative error of {error:.2g} (allowed: {allowed} "
+                f"plus twice the {inherent:.2g} without a mask)",
                 f"output {i}",
             )
     return True

@@ -1,4 +1,4 @@
-"""Rows of a batch do not see each other."""
+"""The rows of a batch are independent."""
 
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.compare import require_equal_runs
@@ -11,10 +11,10 @@ from keras_masking.contract.registry import check
 def check_batch_independence(harness: LayerHarness) -> None:
     """A row's output does not depend on the other rows' values or masks.
 
-    Why: who else is in the batch is chance. (Inference only: batch statistics
-        in training are meant.)
+    Why: which rows share a batch is chance. (For inference only: batch
+        statistics in training are intended.)
     Cause: a reduction over the batch axis, such as the longest length of the
-        batch or `ops.any(mask)`, decides what a row gives.
+        batch or `ops.any(mask)`, affects each row.
     Wrong:
         count = ops.max(ops.sum(mask, axis=1))
     Right:

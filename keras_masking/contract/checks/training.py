@@ -21,7 +21,7 @@ from keras_masking.contract.registry import check
 def check_trains(harness: LayerHarness) -> None:
     """A step of `fit` on a padded batch leaves finite weights.
 
-    Why: it is what the layer is for.
+    Why: this is what the layer is for.
     Cause: NaN in the gradient of a padded or empty row, or an operation that
         has no gradient.
     Wrong:
@@ -35,7 +35,7 @@ def check_trains(harness: LayerHarness) -> None:
     if not layer.trainable_weights:
         raise NotApplicable("the layer has no weights to train")
     masked = MaskedModel(harness, layer)
-    # Of more than three axes the loss of a step has more than its mask.
+    # With more than three axes, the loss per step has more axes than its mask.
     outputs = [OneVector()(masked.symbolic[i]) for i in used]
     model = keras.Model(masked.model.inputs, outputs)
     model.compile(
@@ -61,15 +61,15 @@ def check_trains(harness: LayerHarness) -> None:
 
 @check("advised", after=("runs-with-mask", "functional", "mask-kept"))
 def check_loss_ignores_padding(harness: LayerHarness) -> None:
-    """Neither targets nor outputs at padding steps enter the loss of the model.
+    """Targets and outputs at padding steps do not enter the loss of the model.
 
-    Why: Keras multiplies the loss by the mask of the last output: a mask lost
-        on the way makes the model learn its padding, and a NaN at a padding
-        step makes the loss NaN.
-    Cause: the output carries no mask, or not a boolean one, or is not finite
-        at padding steps.
+    Why: Keras multiplies the loss by the mask of the last output: if the mask
+        is lost, the model learns from padding, and a NaN at a padding step
+        makes the loss NaN.
+    Cause: the output carries no mask or one that is not boolean, or is not
+        finite at padding steps.
     Wrong:
-        self.supports_masking is False
+        self.supports_masking = False
     Right:
         self.supports_masking = True, set after `super().__init__()`
     """
@@ -102,7 +102,7 @@ def check_loss_ignores_padding(harness: LayerHarness) -> None:
 
 
 def _losses(model: Any, inputs: Any, targets: Any) -> list[float]:
-    """The loss for each; whether the model can be compiled is for `jit`."""
+    """The loss for each target; whether the model compiles is for `jit`."""
     for jit_compile in dict.fromkeys((one_program(), False)):
         model.compile(loss="mse", jit_compile=jit_compile)
         try:

@@ -1,4 +1,4 @@
-"""What stands at padding steps does not reach real outputs."""
+"""Values at padding steps do not reach real outputs."""
 
 import math
 from dataclasses import replace
@@ -25,7 +25,8 @@ FILLS = (0.0, 8.0, -8.0, 1000.0)
 def _require_equal_fills(
     harness: LayerHarness, batch: Batch, fills: tuple[float, ...], **how: Any
 ) -> None:
-    """Raises a `ContractViolation` unless each filling of the padding gives the same."""
+    """Raises `ContractViolation` unless all padding values give equal
+    outputs."""
     first = batches.fill(batch, fills[0])
     compared = 0
     for value in fills[1:]:
@@ -46,9 +47,9 @@ def _needs_floats(harness: LayerHarness) -> None:
 def check_pad_value(harness: LayerHarness) -> None:
     """Values at padding steps do not change real outputs.
 
-    Why: what stands there depends on who made the batch, and on the layers
-        before. A model that looks at it answers by chance.
-    Cause: `call` gets the mask and does not use it, or does not get it.
+    Why: these values depend on who made the batch, and on earlier layers. A
+        model that uses them gives arbitrary outputs.
+    Cause: `call` gets the mask but does not use it, or does not get it.
     Wrong:
         return ops.mean(inputs, axis=1)
     Right:
@@ -63,10 +64,10 @@ def check_pad_value(harness: LayerHarness) -> None:
 def check_nan_padding(harness: LayerHarness) -> None:
     """NaN and infinities at padding steps do not reach real outputs.
 
-    Why: missing values are stored as NaN, and a layer before may divide 0 by
-        0 in a row of padding. Keras' attention layers fail here: their weight
-        is 0, and 0 * NaN is NaN.
-    Cause: padding is multiplied by 0 in place of being selected away.
+    Why: missing values are stored as NaN, and an earlier layer may divide 0 by
+        0 in a row of padding. Keras' attention layers fail here: the weight of
+        padding is 0, and 0 * NaN is NaN.
+    Cause: padding is multiplied by 0 instead of being replaced with `where`.
     Wrong:
         inputs * ops.cast(mask, inputs.dtype)[..., None]
     Right:
@@ -82,9 +83,9 @@ def check_nan_padding(harness: LayerHarness) -> None:
 def check_pad_value_training(harness: LayerHarness) -> None:
     """In training, with the same seed, padding does not change real outputs.
 
-    Why: statistics of a batch are used in training only; padding in them
-        moves every real output.
-    Cause: a normalization takes mean and variance over all steps.
+    Why: batch statistics are used in training only; padding in them changes
+        every real output.
+    Cause: a normalization computes mean and variance over all steps.
     Wrong:
         mean = ops.mean(x, axis=(0, 1))
     Right:
@@ -95,10 +96,10 @@ def check_pad_value_training(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "pad-value"))
 def check_mask_position(harness: LayerHarness) -> None:
-    """Padding on the left and in holes is skipped as padding on the right is.
+    """Padding on the left and in holes is ignored like padding on the right.
 
     Why: `pad_sequences` pads on the left by default, and missing values make
-        holes. All of them are legal masks.
+        holes. Both are valid masks.
     Cause: `call` counts the real steps and takes the first ones.
     Wrong:
         lengths = ops.sum(ops.cast(mask, "int32"), axis=1)
@@ -118,12 +119,13 @@ def check_mask_position(harness: LayerHarness) -> None:
 
 @check("required")
 def check_empty_row(harness: LayerHarness) -> None:
-    """A row without a real step gives finite values that padding cannot move.
+    """A row without a real step gives finite values, independent of padding.
 
     Why: empty rows occur: an empty document, the last batch, a filtered
-        segment. One NaN ends a training. `GlobalAveragePooling1D` gives NaN.
-    Cause: division by the number of real steps, which is 0; or a softmax over
-        nothing but -inf.
+        segment. A single NaN ruins a training run. `GlobalAveragePooling1D`
+        gives NaN.
+    Cause: division by the number of real steps, which is 0; or a softmax of
+        -inf only.
     Wrong:
         ops.sum(real, axis=1) / count
     Right:
@@ -149,11 +151,11 @@ def _a_bad_one(y: np.ndarray) -> str:
 
 @check("required")
 def check_large_values(harness: LayerHarness) -> None:
-    """Inputs of 10,000 in float32 give finite outputs, blind to padding.
+    """Inputs of 10,000 in float32 give finite outputs, independent of padding.
 
-    Why: an additive mask of -10000, and an exponential without its maximum
-        taken out, work for small numbers only.
-    Cause: a finite constant stands for minus infinity, or `exp` is taken of
+    Why: an additive mask of -10000, or an exponential without subtracting the
+        maximum, works for small numbers only.
+    Cause: a finite constant is used for minus infinity, or `exp` is applied to
         the raw values.
     Wrong:
         scores = scores - 1e4 * (1 - ops.cast(mask, scores.dtype))
@@ -184,11 +186,11 @@ def check_large_values(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "pad-value"))
 def check_different_masks(harness: LayerHarness) -> None:
-    """With a mask for each input, the padding of none reaches the output.
+    """If each input has a mask, no padding of any input reaches the output.
 
-    Why: two sequences of different lengths are added, concatenated, attended.
-        Keras' Add calls a step real when one input is, and adds the padding of
-        the other.
+    Why: sequences of different lengths are added, concatenated, or attended to.
+        Keras' Add marks a step as real if it is real in any input, and adds the
+        padding of the others.
     Cause: masks are combined with `or`.
     Wrong:
         mask = ops.logical_or(masks[0], masks[1])
@@ -202,10 +204,10 @@ def check_different_masks(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "pad-value"))
 def check_partial_masks(harness: LayerHarness) -> None:
-    """An input without a mask counts as all real, and loses no other mask.
+    """An input without a mask counts as all real; other masks are not lost.
 
-    Why: a positional table or a gate has no mask. Keras' Add drops the mask of
-        the sequence when it is added to one, without a warning.
+    Why: a position table or a gate has no mask. If one is added to a sequence,
+        Keras' Add drops the mask of the sequence, without a warning.
     Cause: `compute_mask` returns None when one of the masks is None.
     Wrong:
         if any(m is None for m in masks): return None
@@ -214,8 +216,8 @@ def check_partial_masks(harness: LayerHarness) -> None:
     """
     _needs_masks(harness)
     masks = harness.batch.masks
-    # Of several arguments, Keras hands on the mask of the first; a layer of a
-    # list that declares to pass its mask on, that of a query, does so too.
+    # Of several arguments, Keras passes on the mask of the first. A layer of a
+    # list does so too if its role is `passes`, for example for a query.
     first = isinstance(harness.structure, tuple) or harness.role == "passes"
     for keep in range(len(masks)):
         if masks[keep] is None:

@@ -116,7 +116,7 @@ def require_equal_runs(
     rows: list[tuple[int, int]] | None = None,
     **how: Any,
 ) -> int:
-    """`require_equal_real` of what the layer gives for two batches, each run `how`."""
+    """`require_equal_real` for two batches, each run with the options `how`."""
     one, other = ((harness.run(b, **how), b) for b in (first, second))
     return require_equal_real(harness, one, other, what, rows)
 

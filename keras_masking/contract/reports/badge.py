@@ -1,4 +1,4 @@
-"""A badge that counts: never a bare percentage."""
+"""A badge with counts rather than a percentage."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from keras_masking.contract.reports import summary
 
 
 def as_badge(reports: summary.Reports) -> str:
-    """What shields.io draws a badge of: its `endpoint` schema."""
+    """The badge as JSON in the `endpoint` schema of shields.io."""
     message, color = _badge(reports)
     data = {
         "schemaVersion": 1,
@@ -35,7 +35,7 @@ def _badge(reports: summary.Reports) -> tuple[str, str]:
         good = sum(r.status == "pass" for report in those for r in report)
         if bad:
             failed[backend] = f"{bad} of {ran}"
-        # What neither passes nor fails is a known violation, or information.
+        # Other checks that ran are known violations, or for information.
         if ran:
             passed[backend] = f"{good} of {ran}" if good < ran else f"{good}"
     if failed:

@@ -1,4 +1,4 @@
-"""What a page shows, cell by cell: a layer, a check, what its backends say."""
+"""The cells of the page: a layer, a check, and its results by backend."""
 
 import re
 from collections import Counter
@@ -14,13 +14,13 @@ from keras_masking.contract.reports import summary
 WORST = ("kit-error", "fail", "xpass", "xfail")
 PARTS = ("seen", "where", "likely", "repro")
 
-# A text, and the backends it is of; no backends where it is that of all.
+# The backends that share a text, empty if all do, and the text.
 Variant = tuple[str, str]
 
 
 @dataclass
 class Rule:
-    """A check, whose texts stand once on the page."""
+    """A check, whose texts appear once on the page."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class Rule:
 
 @dataclass
 class Group:
-    """The backends on which a cell has one status, and what they say."""
+    """The backends on which a cell has one status, and their texts."""
 
     status: str
     backends: str
@@ -66,7 +66,7 @@ class Row:
 
     @property
     def entries(self) -> list[Cell]:
-        """The cells that say more than that they pass, the bad ones first."""
+        """The cells in which something did not pass, failures first."""
         cells = [cell for cell in self.cells if cell and cell.groups]
         quiet = {"n/a", "blocked"}
         return sorted(
@@ -75,12 +75,12 @@ class Row:
 
 
 def slug(text: str) -> str:
-    """A word for an id, a link or a class."""
+    """The text as an id, a link or a class."""
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "-"
 
 
 def rules_of(reports: summary.Reports) -> dict[str, Rule]:
-    """Every check that a report has, by its name."""
+    """All checks in the reports, by name."""
     rules: dict[str, Rule] = {}
     taken: set[str] = set()
     for those in reports.values():
@@ -122,7 +122,7 @@ def row_of(
 
 
 def _count_statuses(by: Mapping[str, Report]) -> str:
-    """How many checks of a layer fail, where, and of how many."""
+    """How many checks of a layer ran, and how many fail on which backends."""
     ran = sorted({report.ran for report in by.values()})
     many = str(ran[0]) if len(ran) == 1 else f"{ran[0]} to {ran[-1]}"
     ends = []
@@ -173,7 +173,7 @@ def _group(status: str, rule: Rule, on: Mapping[str, Result]) -> Group:
         where = "; ".join(p for p in (r.where, r.smallest) if p)
         likely = f"{r.cause}\n{r.right}".strip()
         if (r.cause, r.right) == (rule.cause, rule.right):
-            likely = ""  # the rule says it
+            likely = ""  # the same as in the rule
         texts = (r.seen, where, likely, r.script)
         for part, text in zip(PARTS, texts, strict=True):
             variants[part].append((backend, text))
@@ -196,7 +196,7 @@ def _merged(variants: Iterable[tuple[str, str]]) -> list[Variant]:
 
 
 def ordered(found: Iterable[str], order: Iterable[str]) -> list[str]:
-    """What was found, in the order that is known, the unknown behind."""
+    """The names that were found, in the given order; unknown ones last."""
     there = set(found)
     known = [name for name in order if name in there]
     return [*known, *sorted(there - set(known))]

@@ -1,8 +1,8 @@
-"""The reports of all backends as one HTML page that needs nothing else.
+"""The reports of all backends as one self-contained HTML page.
 
 The template writes everything as plain HTML, readable without JavaScript; the
-script filters what is there and opens it. Texts that many cells share stand
-once: of a check its cause and its code, of a cell what its backends agree on.
+script adds filters and a view of details. Texts that many cells share appear
+once: the cause and code of a check, and what the backends of a cell agree on.
 """
 
 import base64
@@ -19,14 +19,14 @@ from keras_masking.contract.reports.grid import slug
 from keras_masking.names import LEVELS
 from keras_masking.pages import templates
 
-# What a status says, beside its sign and its name.
+# The meaning of each status.
 MEANINGS = {
     "pass": "the layer keeps the rule",
     "fail": "the layer breaks the rule",
-    "xfail": "the layer breaks the rule, as is known",
+    "xfail": "the layer breaks the rule, which is known",
     "xpass": "expected to fail, but it passes",
-    "n/a": "the rule says nothing of this layer",
-    "blocked": "a check that it builds on did not pass",
+    "n/a": "the rule does not apply to this layer",
+    "blocked": "a check that it depends on did not pass",
     "kit-error": "the kit, or its worker, failed",
 }
 
@@ -42,14 +42,13 @@ def as_html(
 
     Args:
         reports: The reports of each backend.
-        targets: What was checked, for the command.
+        targets: The targets, for the command.
         title: The page's heading.
-        command: What made the page. Defaults to `keras-masking check` with
-            the targets.
+        command: The command that made the page. Defaults to `keras-masking
+            check` with the targets.
 
     Returns:
-        The HTML. It loads nothing, and nothing that comes from a layer gets
-        into it but as text.
+        The HTML. It loads nothing, and all texts of layers are escaped.
     """
     rules = rules_of(reports)
     taken: set[str] = set()

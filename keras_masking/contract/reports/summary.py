@@ -1,4 +1,4 @@
-"""Reports of all backends, counted and put into words."""
+"""Reports of all backends, counted and summarized."""
 
 import shlex
 from collections import Counter
@@ -14,7 +14,7 @@ from keras_masking.contract.report import Result
 Reports = Mapping[str, list[Report]]
 
 SLOWEST = 5
-SLOW = 1.0  # seconds; of a quicker check nobody needs to know
+SLOW = 1.0  # seconds; quicker checks are not listed
 OK, VIOLATION, KIT_ERROR, NOTHING = 0, 1, 3, 5
 
 
@@ -30,7 +30,7 @@ def exit_code(reports: Reports) -> int:
 
 
 def rows(reports: Reports) -> Iterator[tuple[str, dict[str, Report]]]:
-    """Each layer with its report on each backend, two of one name apart."""
+    """Each layer with its report on each backend; equal names stay separate."""
     layers: dict[tuple[str, int], dict[str, Report]] = {}
     for backend, those in reports.items():
         seen: Counter[str] = Counter()
@@ -43,7 +43,7 @@ def rows(reports: Reports) -> Iterator[tuple[str, dict[str, Report]]]:
 
 
 def matrix(reports: Reports) -> list[list[str]]:
-    """Rows of a layer, its role, and a word for each backend."""
+    """A row per layer: its name, its role, and the outcome on each backend."""
     return [
         [
             layer,
@@ -55,7 +55,7 @@ def matrix(reports: Reports) -> list[list[str]]:
 
 
 def role(those: Iterable[Report]) -> str:
-    """The role of one layer, in a word, as its backends found it."""
+    """The role of one layer, as its backends report it."""
     roles = {r.role: r.inferred for r in those if r.role != "unknown"}
     return ", ".join(
         f"{name} (inferred)" if inferred else name
@@ -80,7 +80,7 @@ def outcome(report: Report) -> str:
 def violations(reports: Reports) -> list[tuple[list[str], Result]]:
     """Each bad result once, with the backends that have it.
 
-    The numbers in the text are the first backend's.
+    The numbers in the text are those of the first backend.
     """
     violating: list[tuple[list[str], Result]] = []
     for _, by in rows(reports):
@@ -95,7 +95,7 @@ def violations(reports: Reports) -> list[tuple[list[str], Result]]:
 
 
 def slowest(reports: Reports) -> list[tuple[float, str]]:
-    """The checks that took long, the longest first."""
+    """The slow checks, slowest first."""
     timed = [
         (result.seconds, f"{result.check}  {result.layer}  on {report.backend}")
         for report in every_report(reports)
@@ -116,7 +116,7 @@ def last_line(reports: Reports) -> str:
 
 
 def verdict(reports: Reports) -> tuple[str, str]:
-    """A status and a sentence: what to know first."""
+    """A status and a one-sentence summary."""
     layers = [list(by.values()) for _, by in rows(reports)]
     every = f"{len(layers)} layer{'s' * (len(layers) != 1)}"
 
@@ -149,7 +149,7 @@ def verdict(reports: Reports) -> tuple[str, str]:
 
 
 def command(targets: Iterable[str]) -> str:
-    """The command that checks the targets, without another option."""
+    """The command that checks the targets, without options."""
     return f"keras-masking check {shlex.join(targets)}"
 
 

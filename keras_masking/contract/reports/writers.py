@@ -31,10 +31,11 @@ def write(
     targets: Iterable[str],
     typed: str | None = None,
 ) -> None:
-    """The file that the suffix asks for; `typed` is what made the reports."""
+    """Writes the file type of the suffix; `typed` is the command that was
+    run."""
     targets = list(targets)
     text = WRITERS[path.suffix](reports, targets, typed or command(targets))
-    # A layer's text may hold what is no character.
+    # A layer's text may contain code points that are not characters.
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
@@ -42,7 +43,7 @@ def read(path: Path) -> dict[str, list[Report]]:
     """The reports that a JSON file holds, by backend.
 
     Raises:
-        NoReport: If the file is none that `as_json` wrote.
+        NoReport: If `as_json` did not write the file.
     """
     return _load(path)[0]
 
@@ -50,7 +51,8 @@ def read(path: Path) -> dict[str, list[Report]]:
 def join(
     paths: Iterable[Path],
 ) -> tuple[dict[str, list[Report]], list[str], str]:
-    """The reports of several JSON files as one, what was checked, and how."""
+    """The reports of several JSON files combined, their targets and
+    commands."""
     reports: dict[str, list[Report]] = {}
     targets: list[str] = []
     commands: list[str] = []
@@ -74,7 +76,7 @@ def _load(path: Path) -> tuple[dict[str, list[Report]], list[str], str]:
         return reports, list(data["targets"]), str(data["command"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NoReport(
-            f"{path} is no JSON report of keras-masking "
+            f"{path} is not a JSON report of keras-masking "
             f"({type(error).__name__}: {error}). Make one with `keras-masking "
             "check --report r.json`."
         ) from error
@@ -94,31 +96,31 @@ def as_json(reports: Reports, targets: list[str], typed: str) -> str:
 
 
 def as_html(reports: Reports, targets: list[str], typed: str) -> str:
-    # Its templates come with a library that `--help` need not wait for.
+    # Imported late: it needs a library that `--help` should not wait for.
     from keras_masking.contract.reports import html
 
     return html.as_html(reports, targets, command=typed)
 
 
 def as_markdown(reports: Reports, targets: list[str], typed: str) -> str:
-    """For a summary of CI: counts, a table, and each failure folded."""
+    """A summary for CI: counts, a table, and each failure folded."""
     head = ["layer", "role", *reports]
     lines = [
         "# Mask contract",
         "",
         verdict(reports)[1],
         "",
-        _words(last_line(reports)),
+        _escaped(last_line(reports)),
         "",
-        _row(map(_words, head)),
+        _row(map(_escaped, head)),
         _row(["---"] * len(head)),
-        *(_row(map(_words, row)) for row in matrix(reports)),
+        *(_row(map(_escaped, row)) for row in matrix(reports)),
         "",
     ]
     for backends, result in violations(reports):
         name = f"{result.layer}: {result.check} ({', '.join(backends)})"
         lines += [
-            f"<details><summary>{_words(name)}</summary>",
+            f"<details><summary>{_escaped(name)}</summary>",
             "",
             *_fenced(str(result), "text"),
             "",
@@ -132,8 +134,8 @@ def as_markdown(reports: Reports, targets: list[str], typed: str) -> str:
 WRITERS = {".json": as_json, ".md": as_markdown, ".html": as_html}
 
 
-def _words(text: str) -> str:
-    """Text that Markdown and HTML take as no more than that."""
+def _escaped(text: str) -> str:
+    """Escapes text for Markdown and HTML."""
     plain = escape(" ".join(text.split()), quote=False)
     return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", plain)
 
@@ -143,7 +145,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _fenced(text: str, language: str) -> list[str]:
-    """A block of code that no backticks in it can end."""
+    """A code block that backticks in the text cannot end."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}{language}", text, fence]

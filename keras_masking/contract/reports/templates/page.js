@@ -7,7 +7,7 @@
   const heads = all("#matrix thead th").slice(1);
   const names = heads.map((head) => head.textContent.toLowerCase());
   const backends = all("[name=backend] option").slice(1).map((o) => o.value);
-  // A mark is named by the value of its outcome's box, and found by its class.
+  // Marks are matched to the checkboxes of outcomes by their class.
   const boxes = all("[name=status]");
   const kinds = new Map(boxes.map((box) =>
     [find("b", box.parentNode).className, box.value]));
@@ -36,7 +36,7 @@
   document.documentElement.classList.add("js");
   form.hidden = false;
 
-  // Filters, kept in the address.
+  // Filters, stored in the URL.
 
   function filter() {
     const asked = new FormData(form);
@@ -60,7 +60,7 @@
           hits += here.length;
         }
         cell.classList.toggle("miss", !hit);
-        // On a phone what is no violation is told if asked for.
+        // Phones show passes only on request.
         cell.classList.toggle("quiet", !hit || (!wanted.size &&
           here.every((status) => ["pass", "n/a", "blocked"].includes(status))));
         if (marks.length > 1) {
@@ -105,7 +105,7 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(filter));
 
-  // The matrix is one stop for Tab; arrows go from cell to cell.
+  // The matrix is one tab stop; arrow keys move between cells.
 
   let current;
 
@@ -139,15 +139,15 @@
     if (link) link.title = find("span", link).textContent;
   });
 
-  // What the address names is open: a cell, or a check.
+  // Opens the cell or check that the URL names.
 
-  let opener; // what has the focus again afterwards
+  let opener; // gets the focus back afterwards
 
   function open() {
     const id = decodeURIComponent(location.hash.slice(1));
     const cell = links.get(location.hash.slice(1));
-    const told = document.getElementById(id);
-    const rule = cell ? document.getElementById(find("a", heads[cell.column]).hash.slice(1)) : told;
+    const entry = document.getElementById(id);
+    const rule = cell ? document.getElementById(find("a", heads[cell.column]).hash.slice(1)) : entry;
     if (!rule?.closest("#rules")) {
       if (dialog.open) dialog.close();
       return;
@@ -161,13 +161,13 @@
     if (cell) {
       small.textContent += ` · ${find(".name", cell.row).textContent}`;
       const lead = [];
-      if (!told || !find("dl", told)) lead.push(...copies(rule).slice(0, 1));
-      if (!told || cell.marks.length > 1) {
-        const said = document.createElement("p");
-        said.textContent = find("span", cell.link).textContent;
-        lead.push(said);
+      if (!entry || !find("dl", entry)) lead.push(...copies(rule).slice(0, 1));
+      if (!entry || cell.marks.length > 1) {
+        const line = document.createElement("p");
+        line.textContent = find("span", cell.link).textContent;
+        lead.push(line);
       }
-      body.replaceChildren(...lead, ...(told ? copies(told) : []));
+      body.replaceChildren(...lead, ...(entry ? copies(entry) : []));
       for (const link of all("a.likely", body)) {
         link.replaceWith(...copies(find(".likely", rule) ?? rule, 0));
       }
