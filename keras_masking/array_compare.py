@@ -1,11 +1,11 @@
-"""Tensors as arrays, and how far two arrays are apart."""
+"""Tensors as NumPy arrays, and differences of arrays."""
 
 import numpy as np
 from keras import ops
 
 from keras_masking._types import Tensor
 
-# Allowed error, relative to the largest value: some 100 roundings.
+# Allowed error, relative to the largest value: about 100 roundings.
 TOLERANCE = {
     "float64": 1e-12,
     "float32": 2e-5,
@@ -15,27 +15,27 @@ TOLERANCE = {
 
 
 def as_array(x: Tensor) -> np.ndarray:
-    """A tensor as NumPy; half precision as float32, which NumPy can count."""
+    """A tensor as NumPy array; half precision becomes float32."""
     x = np.asarray(ops.convert_to_numpy(x))
     return x.astype("float32") if x.dtype.name.endswith("float16") else x
 
 
 def spread(mask: np.ndarray, ndim: int) -> np.ndarray:
-    """A mask with axes of one behind its own, so that it goes with `ndim`."""
+    """A mask with axes of size 1 after its own, up to `ndim` axes."""
     return mask.reshape(mask.shape + (1,) * (ndim - mask.ndim))
 
 
 def magnitude(x: np.ndarray) -> float:
-    """The largest finite value, without its sign."""
+    """The largest absolute value that is finite."""
     finite = np.abs(x[np.isfinite(x)]) if x.dtype.kind == "f" else np.abs(x)
     return float(finite.max()) if finite.size else 0.0
 
 
 def differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """How far two arrays are apart, place by place.
+    """The absolute differences of two arrays.
 
-    NaN beside NaN is equal, and so is an infinity beside itself; NaN beside
-    anything else is infinitely far.
+    NaN equals NaN, and an infinity equals itself; the difference of NaN and
+    anything else is infinite.
     """
     x, y = x.astype("float64"), y.astype("float64")
     with np.errstate(invalid="ignore"):

@@ -1,7 +1,7 @@
 """The command line, `keras-masking`.
 
-Keras is never imported here: its backend is fixed at import, so what needs it
-runs in workers, or imports it late, and `--help` is there at once.
+Keras is never imported here, since importing it fixes its backend: code that
+needs it runs in workers, or imports it late. So `--help` is fast.
 """
 
 import shlex
@@ -26,7 +26,7 @@ from keras_masking.contract.reports.badge import as_badge
 from keras_masking.names import LEVELS
 from keras_masking.names import ROLES
 
-OUR_PACK = "keras_masking.cases"
+OUR_LAYERS = "keras_masking.cases"
 INTERRUPTED = 130
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     try:
         code = cli.main(prog_name="keras-masking", standalone_mode=False) or 0
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted: the workers are ended.", err=True)
+        click.echo("Interrupted. The workers have been stopped.", err=True)
         code = INTERRUPTED
     except (supervisor.Refused, writers.NoReport, OSError) as error:
         click.echo(f"Error: {error}", err=True)
@@ -48,7 +48,7 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="keras-masking")
 def cli() -> None:
-    """Does a Keras layer keep the mask contract? Where does a model lose it?"""
+    """Checks masks: do layers keep them, and where do models lose them?"""
 
 
 cli.add_command(convert)
@@ -61,38 +61,40 @@ cli.add_command(inspect)
     "--backends",
     callback=choose_backends,
     metavar="NAMES",
-    help="Such as jax,torch. Defaults to the installed ones.",
+    help="For example jax,torch. Defaults to all installed ones.",
 )
 @click.option(
     "--device",
     type=click.Choice(["cpu", "gpu"]),
     default="cpu",
-    help="Where it runs; gpu fails if there is none.",
+    help="Where to run; gpu fails if there is none.",
 )
 @click.option(
     "--only",
     callback=split,
     metavar="IDS",
-    help="Run these, such as pad-value.",
+    help="Run only these checks, such as pad-value.",
 )
-@click.option("--skip", callback=split, metavar="IDS", help="Do not run these.")
+@click.option(
+    "--skip", callback=split, metavar="IDS", help="Do not run these checks."
+)
 @click.option(
     "--level",
     type=click.Choice(LEVELS),
     default="advised",
     show_default=True,
-    help="The least that is run.",
+    help="The lowest level to run.",
 )
 @click.option(
     "--role",
     type=click.Choice(ROLES),
-    help="What the layers do with a mask, in place of what is inferred.",
+    help="What the layers do with a mask. Inferred by default.",
 )
 @click.option(
     "--ids",
     type=click.IntRange(min=2),
     metavar="N",
-    help="Feed integers from 1 to N - 1, zeros at padding.",
+    help="Use integer inputs from 1 to N - 1, and zeros at padding.",
 )
 @click.option(
     "--expected-failures",
@@ -109,7 +111,7 @@ cli.add_command(inspect)
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    help="End a worker that gives no result for so long.",
+    help="Stop a worker that gives no result for this long.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N")
 @click.option(
@@ -127,17 +129,17 @@ def check(
     ids: int | None,
     **options: Any,
 ) -> int:
-    """Checks layers on every backend, each in a process of its own.
+    """Checks layers on every backend, each in its own process.
 
     \b
     A TARGET is one of
       pkg.mod:Class                a layer class
       "pkg.mod:Class(units=4)"     a call with literal arguments
       pkg.mod:name                 a Case, a list of them, or a function
-                                   that makes a layer
-      path/to/file.py:Class        the same, of a file
+                                   that returns a layer
+      path/to/file.py:Class        the same, from a file
       pkg.mod                      its MASK_CASES, else its layer classes
-    Without one, the layers of keras-masking are checked.
+    Without a TARGET, the layers of keras-masking are checked.
 
     \b
     Exit codes:
@@ -145,12 +147,12 @@ def check(
       1  a layer breaks the contract
       2  wrong use: a target, an id or a file
       3  a worker crashed or hung, or a check itself failed
-      5  no check ran on some layer
+      5  no check ran on a layer
       130  interrupted
     """
     from keras_masking.contract.backends.progress import Progress
 
-    names = list(targets or [OUR_PACK])
+    names = list(targets or [OUR_LAYERS])
     job = {
         "work": "check",
         "targets": names,
@@ -178,20 +180,20 @@ def check(
 def report(
     sources: tuple[Path, ...], paths: tuple[Path, ...], badge: Path | None
 ) -> int:
-    """Tells again what JSON reports hold, joined into one.
+    """Combines JSON reports into one.
 
     \b
-    Such as the reports of jobs that ran one backend each:
+    For example, the reports of jobs that ran one backend each:
       keras-masking report jax.json torch.json --report all.html
 
     The exit codes are those of `check`.
     """
     kept = [path.resolve() for path in sources]
     if len(set(kept)) < len(kept):
-        raise click.UsageError("a report is given twice: it counts once.")
+        raise click.UsageError("a report is given twice: give it once.")
     for path in (*paths, badge):
         if path is not None and path.resolve() in kept:
-            raise click.UsageError(f"{path} is read: name another file.")
+            raise click.UsageError(f"{path} is a SOURCE: name another file.")
     return _write_and_show(*writers.join(sources), paths, badge)
 
 
@@ -202,7 +204,7 @@ def _write_and_show(
     paths: tuple[Path, ...],
     badge: Path | None,
 ) -> int:
-    """Writes the files, shows the table, and gives the exit code."""
+    """Writes the files, shows the table, and returns the exit code."""
     for path in paths:
         writers.write(path, reports, targets, typed)
     if badge is not None:
@@ -245,7 +247,7 @@ def checks() -> None:
 @cli.command()
 @click.argument("id")
 def explain(id: str) -> None:
-    """Says what a check demands, why, and what to write."""
+    """Explains a check: its rule, the reason, and right and wrong code."""
     (entry,) = _ask_worker({"work": "checks", "check": id}, "check")
     every = len(entry["roles"]) == len(ROLES)
     subject = (
@@ -273,14 +275,14 @@ def explain(id: str) -> None:
     type=click.Path(path_type=Path),
     default=Path("test_masks.py"),
     show_default=True,
-    help="The file to write; never an existing one.",
+    help="The file to write; it must not exist.",
 )
 def init(target: str, path: Path) -> None:
     """Writes a pytest file that checks the layers of TARGET."""
     from keras_masking.contract.scaffold import test_file
 
     if path.exists():
-        raise click.UsageError(f"{path} is there: it is not overwritten.")
+        raise click.UsageError(f"{path} exists and is not overwritten.")
     if not path.parent.is_dir():
         raise click.UsageError(f"There is no directory {path.parent}.")
     found = _ask_worker({"work": "find", "targets": [target]}, "found")
@@ -289,13 +291,13 @@ def init(target: str, path: Path) -> None:
 
 
 def _ask_worker(job: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The answers of a worker that are of one kind."""
+    """The answers of a worker that have one kind."""
     require_a_backend()
     return [m for m in supervisor.ask(job) if m["kind"] == kind]
 
 
 def _print(table: Any) -> None:
-    """A table; in a pipe as wide as its words ask for."""
+    """Prints a table; in a pipe, it is 160 characters wide."""
     from rich.console import Console
 
     console = Console()
@@ -305,7 +307,7 @@ def _print(table: Any) -> None:
 
 
 def _plain(text: str) -> Any:
-    """Not markup: a layer's name may have brackets."""
+    """Text without markup: a layer's name may contain brackets."""
     from rich.text import Text
 
     return Text(text)

@@ -1,6 +1,6 @@
 """`keras-masking convert`: a saved model with mask-aware layers.
 
-Keras is imported once its backend is chosen, so not here.
+Keras is imported later, once its backend is chosen.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """`keras-masking inspect`: a saved model's masks, from the command line.
 
-Keras is imported once its backend is chosen, so not here.
+Keras is imported later, once its backend is chosen.
 """
 
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def _writable(option: str, how: str, path: Path) -> tuple[str, Path]:
 
 
 def _file(name: str) -> Callable[[Any], Any]:
-    """An option that `--report` stands for, for those who have typed it."""
+    """A hidden option from before `--report`, which still works."""
     return click.option(
         f"--{name}",
         type=click.Path(path_type=Path),
@@ -71,8 +71,8 @@ def _file(name: str) -> Callable[[Any], Any]:
     "--inputs",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A .npy file, or a .npz of arrays named as the inputs; made up if "
-    "left out.",
+    help="A .npy file, or a .npz file of arrays named like the inputs. By "
+    "default, inputs are made up.",
 )
 @click.option(
     "--report",
@@ -80,18 +80,22 @@ def _file(name: str) -> Callable[[Any], Any]:
     callback=_writable_reports,
     multiple=True,
     metavar="PATH",
-    help="Write a .html, .json, .png or .svg file. May be given again.",
+    help="Write a .html, .json, .png or .svg file. May be repeated.",
 )
 @_file("html")
 @_file("json")
 @_file("plot")
-@click.option("--strict", is_flag=True, help="Findings make the exit code 1.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 if there are findings."
+)
 @click.option(
     "--no-probe",
     is_flag=True,
     help="Do not run layers again to measure what padding changes.",
 )
-@click.option("--training", is_flag=True, help="Run the model as in training.")
+@click.option(
+    "--training", is_flag=True, help="Run the model in training mode."
+)
 def inspect(
     model: Path,
     inputs: Path | None,
@@ -105,14 +109,14 @@ def inspect(
     no_probe: bool,
     training: bool,
 ) -> int:
-    """Shows where the mask of a saved MODEL is born, used, lost or ignored.
+    """Shows where the mask of a saved MODEL is created, used, lost or ignored.
 
     \b
     Exit codes:
       0  no findings, or findings without --strict
       1  findings, with --strict
       2  wrong use, or a file that cannot be read
-      3  the model failed; the report goes up to there
+      3  the model failed; the report ends there
     """
     loaded = open_model(model, backend, modules)
     given = None if inputs is None else read_inputs(inputs, loaded)

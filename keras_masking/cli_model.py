@@ -1,6 +1,6 @@
-"""What the commands share that take a saved model: backend, modules, model.
+"""What the commands on saved models share: backend, modules, model.
 
-Keras is imported once its backend is chosen, so not here.
+Keras is imported later, once its backend is chosen.
 """
 
 import os
@@ -21,7 +21,9 @@ from keras_masking.inspector.reading import require_archive
 from keras_masking.inspector.reading import words
 from keras_masking.names import did_you_mean
 
-OURS = ("keras_masking.layers",)  # by name: a saved model may hold them
+OURS = (
+    "keras_masking.layers",
+)  # imported, so that saved models can contain them
 
 
 class ModelFailed(click.ClickException):
@@ -29,15 +31,14 @@ class ModelFailed(click.ClickException):
 
 
 def model_options(command: Any) -> Any:
-    """What says which model is read, and on what."""
+    """The options that set the model, its modules and its backend."""
     model = click.argument("model", type=click.Path(path_type=Path))
     modules = click.option(
         "--import",
         "modules",
         multiple=True,
         metavar="MODULE",
-        help="Import this first: it registers custom layers. May be given "
-        "again.",
+        help="Import this first, to register custom layers. May be repeated.",
     )
     backend = click.option(
         "--backend",
@@ -51,7 +52,9 @@ def model_options(command: Any) -> Any:
 def _choose_backend(context: Any, parameter: Any, value: str | None) -> str:
     there = installed()
     if not there:
-        raise Refused("there is no backend: install jax, torch or tensorflow.")
+        raise Refused(
+            "no backend is installed: install jax, torch or tensorflow."
+        )
     if value is not None and value not in there:
         hint = "" if value in BACKENDS else did_you_mean(value, BACKENDS)
         raise Refused(
@@ -63,7 +66,7 @@ def _choose_backend(context: Any, parameter: Any, value: str | None) -> str:
 
 
 def require_place(name: str, path: Path) -> None:
-    """Refuses before the run what could not be written after it."""
+    """Raises before the run if the file cannot be written after it."""
     if not path.parent.is_dir():
         raise Refused(f"{name}: there is no folder {path.parent}.")
     if path.is_dir():
@@ -73,7 +76,7 @@ def require_place(name: str, path: Path) -> None:
 def open_model(
     path: Path, backend: str, modules: tuple[str, ...], **how: Any
 ) -> Any:
-    """The saved model, on the backend, once the modules are imported."""
+    """Loads the saved model on the backend, after importing the modules."""
     require_archive(path)
     _start_keras(backend)
     for name in (*OURS, *modules):
@@ -104,7 +107,7 @@ def _import(name: str) -> None:
 
 
 def run(what: str, function: Callable[..., Any], *args: Any, **how: Any) -> Any:
-    """What the function returns; an error in a line, the user's or not."""
+    """The result of the function; errors become one-line messages."""
     try:
         return function(*args, **how)
     except ValueError as error:

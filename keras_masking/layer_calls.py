@@ -1,7 +1,7 @@
-"""Calls a layer with masked tensors, and reads what comes out.
+"""Makes masked tensors, watches calls of a layer, and reads its outputs.
 
-Shared by the contract and the inspector. It reads and writes masks as Keras
-does, on the tensor objects, and turns everything into NumPy.
+Shared by the contract and the inspector. Masks are read and written as in
+Keras, on the tensor objects; outputs become NumPy arrays.
 """
 
 import inspect
@@ -24,7 +24,7 @@ from keras_masking.ops.dtypes import dtype_name
 
 @dataclass(frozen=True)
 class CallOutputs:
-    """What one call gave: outputs and their masks, flattened, as NumPy."""
+    """The outputs of a call and their masks, flattened, as NumPy arrays."""
 
     outputs: list[np.ndarray]
     masks: list[np.ndarray | None]
@@ -34,8 +34,8 @@ class CallOutputs:
 def new_tensor(x: np.ndarray) -> Tensor:
     """A tensor of the backend that shares no memory with `x`.
 
-    Copied and cast by NumPy: JAX would compile a program for each shape, for
-    a conversion that names no dtype as well. It has no 64 bits to name.
+    NumPy copies and casts, because JAX would compile a program for each shape,
+    also for a conversion without a dtype. JAX has no 64-bit dtypes to name.
     """
     x = np.array(x)
     named = x.dtype.kind in "biuf" and x.dtype.itemsize < 8
@@ -43,7 +43,7 @@ def new_tensor(x: np.ndarray) -> Tensor:
 
 
 def new_masked_tensor(x: np.ndarray, mask: np.ndarray | None) -> Tensor:
-    """A fresh tensor of the backend that carries `mask`."""
+    """A new tensor of the backend that carries `mask`."""
     tensor = new_tensor(x)
     if mask is not None:
         set_mask(tensor, new_tensor(mask))
@@ -76,7 +76,7 @@ def names_a_mask(name: str) -> bool:
 def watch_calls(
     layer: Any, on_call: Callable[[dict[str, Any]], None]
 ) -> Iterator[None]:
-    """Tells `on_call` the arguments of each `call` of `layer`, while it lasts."""
+    """Calls `on_call` with the arguments of each `call` of `layer`."""
     call = layer.call
     signature = inspect.signature(call)
 
@@ -92,7 +92,7 @@ def watch_calls(
 
 
 def masks_received(arguments: dict[str, Any]) -> set[str]:
-    """The arguments of a `call` that are named like masks and were filled."""
+    """The arguments of a `call` that are named like masks and hold a tensor."""
     return {
         name
         for name, value in arguments.items()

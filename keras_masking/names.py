@@ -1,6 +1,6 @@
-"""Names that users type: roles, levels, and what was probably meant.
+"""Names that users type: roles and levels, and suggestions for typos.
 
-Nothing here imports Keras: the command line and the pytest plugin start before
+Keras is not imported here: the command line and the pytest plugin start before
 a backend is chosen.
 """
 

@@ -1,4 +1,4 @@
-"""How the HTML pages are made: what a layer or a model says is never markup."""
+"""Templates of HTML pages, which escape all texts of layers and models."""
 
 from jinja2 import Environment
 from jinja2 import PackageLoader

@@ -1,7 +1,6 @@
-"""What the kit adds to pytest: two options, a marker, a line at the end.
+"""The pytest plugin of the kit: two options, a marker, a summary line.
 
-It never imports Keras: a `conftest.py` must be able to choose the backend
-first.
+It never imports Keras, so that a `conftest.py` can choose the backend first.
 """
 
 import json
@@ -37,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("--mask-report")
     if path and not Path(path).absolute().parent.is_dir():
         raise pytest.UsageError(
-            f"--mask-report: there is no folder for {path}. Make it first."
+            f"--mask-report: there is no folder for {path}. Create it first."
         )
 
 
@@ -74,7 +73,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     report = yield
     check = _check(item)
     if report.when == "call" and getattr(check, "result", None) is not None:
-        # Travels to the main process when the tests run in several.
+        # Reaches the main process if the tests run in several.
         report.user_properties.append((KEY, check.result))
     return report
 

@@ -1,4 +1,4 @@
-"""The versions that a report names."""
+"""The versions that a report lists."""
 
 from importlib.metadata import version
 

@@ -31,8 +31,7 @@ _checks: dict[str, "Check"] = {}
 
 @dataclass(frozen=True)
 class Check:
-    """A rule, and a function that raises `ContractViolation` if it is
-    broken."""
+    """A rule, and a function that raises `ContractViolation` if it breaks."""
 
     id: str
     level: str

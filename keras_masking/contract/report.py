@@ -108,8 +108,7 @@ class Report:
             raise MaskContractError(f"{text}\n\n{self.summary()}")
 
     def summary(self) -> str:
-        """One line: the layer, its role, and the number of checks by
-        outcome."""
+        """One line: the layer, its role, and how its checks ended."""
         counts = Counter(result.status for result in self.results)
         ends = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
         kind = "inferred" if self.inferred else "declared"

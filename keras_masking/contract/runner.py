@@ -257,8 +257,7 @@ class Run:
     def _describe_failure(
         self, check: Check, violation: ContractViolation
     ) -> Result:
-        """The result of a failure, with the smallest inputs that still show
-        it."""
+        """The result of a failure, with the smallest inputs that show it."""
         harness = self.harness
         for shape in SMALLER:
             if not _fits(harness, shape):

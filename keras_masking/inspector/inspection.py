@@ -189,8 +189,7 @@ def _harmless(outcomes: list[Outcome], report: MaskReport) -> bool:
 def _depends_on_inputs(
     model: Any, given: Inputs, base: Run, training: bool
 ) -> Callable[[Call, int], bool]:
-    """A function: whether an input of a call moves with real steps of the
-    inputs."""
+    """Returns a test: does an input of a call depend on real steps?"""
 
     @cache  # not needed for most models
     def tried() -> dict[Any, Call]:

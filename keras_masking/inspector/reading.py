@@ -99,8 +99,7 @@ def words(error: Exception) -> str:
 
 
 def read_inputs(path: Path, model: Any) -> Any:
-    """The inputs in a .npy or .npz file, in the structure that `model`
-    takes."""
+    """The inputs in a .npy or .npz file, structured as `model` takes them."""
     arrays = _arrays(path)
     tensors = getattr(model, "inputs", None)
     if not tensors:

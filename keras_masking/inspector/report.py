@@ -11,8 +11,7 @@ from keras_masking.inspector.reports import text
 
 
 class MaskFindingsError(AssertionError):
-    """A model loses its mask, or lets padding in. The message names each
-    finding."""
+    """A model loses its mask, or lets padding in; lists every finding."""
 
 
 @dataclass

@@ -49,8 +49,7 @@ class Judge:
         return [root]
 
     def judge(self, call: Call) -> list[Call]:
-        """The calls to blame for what is wrong in `call`, which may be one of
-        them."""
+        """The calls to blame for what is wrong in `call`, perhaps itself."""
         flow = self.flows[call]
         own = self.faults[call] = self._faults(call)
         lost_inside = any(
@@ -236,7 +235,10 @@ class Judge:
                 f"Its output has the steps on axis {slot.axes[0]}, but no mask."
             )
         if not any(s.mask is not None for s in call.inputs):
-            return "Its output was made by code after its inner layers, and has no mask."
+            return (
+                "Its output was made by code after its inner layers, and has "
+                "no mask."
+            )
         if bare and len(call.inputs) > 1:
             return (
                 f"Its input {_list(bare)} has no mask, so its output has none."

@@ -17,8 +17,7 @@ Digest = Mapping[str, Any]
 
 
 def judge(result: Result, digests: dict[str, Any]) -> Result:
-    """The `result` with its outcome; its reason is that of an expected
-    failure."""
+    """The `result`, decided; its reason is that of an expected failure."""
     broken = [f"{b}: {d['error']}" for b, d in digests.items() if "error" in d]
     if broken:
         return replace(result, status="kit-error", seen="; ".join(broken))

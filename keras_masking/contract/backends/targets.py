@@ -262,8 +262,8 @@ def _of_call(place: Place, what: str) -> Found:
     except ValueError as error:
         raise TargetError(
             f"{place.target}: the arguments must be literals, such as 2, "
-            f'"same" or [1, 2]. Received: {what!r}. For others write a '
-            "function that makes the layer, and name that."
+            f'"same" or [1, 2]. Received: {what!r}. For others, '
+            "write a function that returns the layer, and name it."
         ) from error
     function = place.get(name)
     if not callable(function):

@@ -94,7 +94,7 @@ def check_symbolic_mask(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask",))
 def check_functional(harness: LayerHarness) -> None:
-    """In a Functional model, outputs equal those of an eager call.
+    """In a Functional model, outputs equal eager ones.
 
     Why: most models are built in this way.
     Cause: `call` branches on the value or the type of the mask.
@@ -109,8 +109,7 @@ def check_functional(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "functional"))
 def check_graph(harness: LayerHarness) -> None:
-    """In `predict` without JIT compilation, outputs equal those of an eager
-    call.
+    """In `predict` without JIT compilation, outputs equal eager ones.
 
     Why: `predict` runs a traced graph on TensorFlow, and on all backends it
         passes `training=False`, unlike a plain call.
@@ -127,7 +126,7 @@ def check_graph(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "graph"))
 def check_jit(harness: LayerHarness) -> None:
-    """With JIT compilation, outputs equal those of an eager call.
+    """With JIT compilation, outputs equal eager ones.
 
     Why: `jit_compile="auto"` is the default of Keras on JAX and TensorFlow.
     Cause: shapes that depend on values, such as boolean indexing.
@@ -144,7 +143,7 @@ def check_jit(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "functional"))
 def check_dynamic_time(harness: LayerHarness) -> None:
-    """In a model with `Input((None, ...))`, outputs are right at two lengths.
+    """In a model with `Input((None, ...))`, outputs equal eager ones.
 
     Why: the number of steps of a batch is not known when a model is built.
     Cause: `inputs.shape[1]`, which is None there, is used in arithmetic.

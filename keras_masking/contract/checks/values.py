@@ -25,8 +25,7 @@ FILLS = (0.0, 8.0, -8.0, 1000.0)
 def _require_equal_fills(
     harness: LayerHarness, batch: Batch, fills: tuple[float, ...], **how: Any
 ) -> None:
-    """Raises `ContractViolation` unless all padding values give equal
-    outputs."""
+    """Raises `ContractViolation` unless all `fills` give equal outputs."""
     first = batches.fill(batch, fills[0])
     compared = 0
     for value in fills[1:]:

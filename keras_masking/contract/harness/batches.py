@@ -115,8 +115,7 @@ def is_float(leaf: np.ndarray) -> bool:
 
 
 def fill(batch: Batch, value: float) -> Batch:
-    """`value` at padding steps; for integers, an id that occurs in the
-    example."""
+    """`value` at padding steps; for integers, an id from the example."""
     leaves = []
     for leaf, mask in zip(batch.leaves, batch.masks, strict=True):
         if mask is None:

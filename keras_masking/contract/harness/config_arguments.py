@@ -25,8 +25,7 @@ _FOR_STRINGS = ("tanh", "linear", "sum", "mean", "max", "same", "valid")
 
 
 def check_arguments(harness: LayerHarness) -> None:
-    """Raises `ContractViolation` if the config omits an argument that
-    matters."""
+    """Raises `ContractViolation` if the config omits a needed argument."""
     kind, config = type(harness.layer), harness.layer.get_config()
     for name, default in _missing(kind, config):
         for value in _others(default):

@@ -77,8 +77,7 @@ class LayerHarness:
         return self._made[name]
 
     def sibling(self, shape: tuple[int, int, int] | None) -> "LayerHarness":
-        """A harness with inputs of another shape; it reuses role and step
-        axes."""
+        """A harness for another shape, with the known role and step axes."""
         other = LayerHarness(self.case, shape, self.seed)
         other.role = self.role
         other.__dict__["has_steps"] = self.has_steps
@@ -111,8 +110,7 @@ class LayerHarness:
 
     @cached_property
     def mask_arguments(self) -> list[str]:
-        """The parameters that take an explicit mask, in the order of the
-        leaves.
+        """The parameters that take an explicit mask, in the leaves' order.
 
         `mask` if the layer takes one argument, else `<argument>_mask`.
         """
@@ -165,8 +163,7 @@ class LayerHarness:
         carried: str | None = None,
         training: bool | None = None,
     ) -> layer_calls.CallOutputs:
-        """Calls a layer, with masks by keyword if `explicit`, else on the
-        tensors.
+        """Calls a layer, with masks by keyword or on the tensors.
 
         With `carried`, the tensors carry masks of that kind in any case.
         """
@@ -270,8 +267,7 @@ class LayerHarness:
 
     @cached_property
     def longest(self) -> layer_calls.CallOutputs | None:
-        """The outputs for many more steps; None if the layer cannot take
-        them."""
+        """The outputs for many more steps; None if the layer raises."""
         try:
             return self.run(batches.pad(self.batch, MORE[-1]))
         except CallFailed:
@@ -301,8 +297,7 @@ class LayerHarness:
         )
 
     def shift(self, output: int, more: int) -> int | None:
-        """The output steps for `more` input steps; None if not a whole
-        number."""
+        """The output steps for `more` input steps, if a whole number."""
         if self.longest is None:
             return None
         wide = self.longest.outputs[output].shape[1]
@@ -311,8 +306,7 @@ class LayerHarness:
         return None if rest else whole
 
     def plain(self, batch: Batch) -> Batch:
-        """The batch without a mask; with an all-True one if the layer needs
-        one."""
+        """The batch without a mask, or with an all-True one if required."""
         if self.case.requires_mask:
             return batches.with_masks(batch, "full")
         return batches.without_masks(batch)

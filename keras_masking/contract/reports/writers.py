@@ -31,8 +31,7 @@ def write(
     targets: Iterable[str],
     typed: str | None = None,
 ) -> None:
-    """Writes the file type of the suffix; `typed` is the command that was
-    run."""
+    """Writes the file type of the suffix; `typed` is the command."""
     targets = list(targets)
     text = WRITERS[path.suffix](reports, targets, typed or command(targets))
     # A layer's text may contain code points that are not characters.
@@ -51,8 +50,7 @@ def read(path: Path) -> dict[str, list[Report]]:
 def join(
     paths: Iterable[Path],
 ) -> tuple[dict[str, list[Report]], list[str], str]:
-    """The reports of several JSON files combined, their targets and
-    commands."""
+    """The combined reports, targets and commands of several JSON files."""
     reports: dict[str, list[Report]] = {}
     targets: list[str] = []
     commands: list[str] = []

@@ -1,4 +1,4 @@
-"""The model's inputs with other padding, and what it does with them."""
+"""Changes of the padding, and runs of the model that try them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ RIGHT = f"{padding.MORE} more padding steps on the right"
 LEFT = f"{padding.MORE} more padding steps on the left"
 TRIMMED = "without the padding that all rows share"
 VALUES = "other values at padding steps"
-MADE_OF_VALUES = "the values are what the mask is made of"
+MADE_OF_VALUES = "the mask is made from these values"
 
 
 @dataclass(eq=False)
@@ -37,15 +37,15 @@ class Change:
 
     @property
     def length(self) -> bool:
-        """Whether the number of steps is another."""
+        """Whether it changes the number of steps."""
         return self.what != VALUES
 
 
 def find_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
-    """The inputs, with what a mask says of each.
+    """The inputs, with the mask that applies to each.
 
-    A mask belongs to an input if it is carried, or if a layer that makes masks
-    took it; else if it is the only one of as many steps.
+    A mask applies to an input that carries it, or from which a layer makes it;
+    otherwise if it is the only mask with as many steps.
     """
     found: list[np.ndarray | None] = [m for m in inputs.masks]
     for call in base.root.walk():
@@ -89,7 +89,7 @@ def sides(inputs: Inputs) -> tuple[bool, bool]:
 def with_more_padding(
     model: Any, inputs: Inputs, base: Run, side: str, training: bool
 ) -> Change:
-    """More padding on one side; checked that it is padding to the model."""
+    """More padding on one side, if the model treats it as padding."""
     left, right = sides(inputs)
     counts = left if side == "left" else right or not left
     change = Change(LEFT if side == "left" else RIGHT, counts)
@@ -111,12 +111,12 @@ def with_more_padding(
         floats = (x.dtype.kind == "f" for x in inputs.leaves)
         if not all_real(inputs) or not any(floats):
             break
-    change.why_not = change.why_not or "what was added is not padding to it"
+    change.why_not = change.why_not or "the model does not mask the added steps"
     return change
 
 
 def _fixed(model: Any, inputs: Inputs) -> bool:
-    """Whether the signature of a model says how many steps there must be."""
+    """Whether the signature of a model fixes the number of steps."""
     shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or []]
     return any(len(shape) > 1 and shape[1] in inputs.steps for shape in shapes)
 
@@ -131,7 +131,7 @@ def all_real(inputs: Inputs) -> bool:
 
 
 def _is_padding(base: Run, tried: Run, side: str) -> bool:
-    """Whether the masks that were made call what was added padding."""
+    """Whether the new masks mark the added steps as padding."""
     seen = False
     for call, twin in pairs(base, tried):
         for a, b in _new_masks(call, twin):
@@ -147,7 +147,7 @@ def _is_padding(base: Run, tried: Run, side: str) -> bool:
 
 
 def _new_masks(call: Call, twin: Call) -> list[tuple[Slot, Slot]]:
-    """Where masks come in: carried by inputs, passed by hand, or made."""
+    """Where masks come in: carried by inputs, passed explicitly, or made."""
     given = list(zip(call.inputs, twin.inputs))
     if call.parent is None:
         return given
@@ -185,7 +185,7 @@ def same_masks(base: Run, tried: Run) -> bool:
 
 
 def _values_make_masks(inputs: Inputs, base: Run) -> bool:
-    """Whether each input with padding goes alone into what makes its mask."""
+    """Whether each padded input is the only input of the call that masks it."""
     makers = [
         (call.inputs[0].tensor, as_mask(call.outputs[0]))
         for call in base.root.walk()
@@ -208,7 +208,7 @@ def _values_make_masks(inputs: Inputs, base: Run) -> bool:
 def other_changes(
     model: Any, inputs: Inputs, base: Run, training: bool
 ) -> Iterator[Change]:
-    """The changes beside more padding on the right."""
+    """The changes other than more padding on the right."""
     if not training:
         yield with_more_padding(model, inputs, base, "left", training)
         less = padding.trimmed(inputs)

@@ -1,4 +1,4 @@
-"""The whole model under other padding: does its answer stay?"""
+"""Measures how far the outputs of a model move with the padding."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +27,8 @@ class Outcome:
     Attributes:
         change: The change.
         moved: How far they moved; None if not measured.
-        starts: The call where that starts; None if it is but rounding.
-        by_code: Whether its inputs move already: code before it does it.
+        starts: The call where that starts; None if it is only rounding.
+        by_code: Whether its inputs move already, because of code before it.
     """
 
     change: Change
@@ -38,7 +38,7 @@ class Outcome:
 
     @property
     def counts(self) -> bool:
-        """Whether the model is wrong for padding such as its inputs have."""
+        """Whether the model is wrong for padding like that of its inputs."""
         return self.starts is not None and self.change.counts
 
 
@@ -51,11 +51,11 @@ def outcomes_of(
     training: bool,
     flows: Flows,
 ) -> list[Outcome]:
-    """What each change did."""
+    """The outcome of each change."""
     found = [Outcome(c, compare(base, masks, c)) for c in changes]
     moving = [o for o in found if o.moved and significant(base, o.moved[1])]
     if moving and not _repeats(model, inputs, base, masks, training, True):
-        # With the seeds of before, other values meet the same numbers.
+        # With the same seeds, the random numbers are the same.
         same = _repeats(model, inputs, base, masks, training, False)
         for outcome in moving:
             if outcome.change.length or not same:
@@ -71,7 +71,7 @@ def outcomes_of(
 def compare(
     base: Run, masks: Masks, change: Change
 ) -> tuple[float, float] | None:
-    """How far the model's real outputs moved; None if it can't be told."""
+    """How far the model's real outputs moved; None if unknown."""
     if change.why_not or change.run is None:
         return None
     tried = change.run
@@ -83,13 +83,13 @@ def compare(
     ]
     known = [gap for gap in gaps if gap is not None]
     if not known:
-        change.why_not = "which of its outputs are real is unknown"
+        change.why_not = "it is unknown which of its outputs are real"
         return None
     return max(g[0] for g in known), max(g[1] for g in known)
 
 
 def axes_of(base: Run, change: Change) -> None:
-    """Which axes are steps in a changed run: the same as in the base."""
+    """Sets which axes are steps in a changed run, as in the base run."""
     tried = change.run
     assert tried is not None  # noqa: S101
     find_own(tried.root)
@@ -122,10 +122,10 @@ def significant(base: Run, relative: float) -> bool:
 def _start(
     base: Run, masks: Masks, change: Change, known: set[Call]
 ) -> tuple[Call, bool]:
-    """The first call whose real outputs moved though its real inputs didn't.
+    """The first call whose real outputs moved although its inputs did not.
 
-    The innermost such, and False. Where none is, the first call whose inputs
-    moved, and True: code before it did that.
+    The innermost such call, and False. If there is none, the first call whose
+    inputs moved, and True: code before it caused that.
     """
     assert change.run is not None and change.masks is not None  # noqa: S101
     found, here = change.run.by_key, base.root

@@ -1,7 +1,7 @@
-"""What a layer does, measured: the layer itself, with what it got, again.
+"""Measures leaks by calling a layer again with other values at padding steps.
 
-Its weights are its own, and so are its inputs but for what stands at padding
-steps. That is the contract's `pad-value`, on the layer in its place.
+Its weights and its other inputs are the same. This is the check `pad-value` of
+the contract, for a layer in its place.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Measured:
         leaks: Whether that is more than rounding.
         meaning: Whether they moved only at steps that are padding in an input
             and real in the output.
-        made_up: Whether the padding was: the batch has none here.
+        made_up: Whether the padding was made up, since the batch has none here.
         why_not: Why it was not measured.
     """
 
@@ -48,7 +48,7 @@ class Measured:
 
 
 def measure(call: Call, masks: Masks) -> Measured:
-    """Makes the call again with other values at padding steps."""
+    """Repeats the call with other values at padding steps."""
     if call.error is not None:
         return Measured(why_not="it failed")
     changed = _refilled(call)
@@ -57,17 +57,17 @@ def measure(call: Call, masks: Masks) -> Measured:
     try:
         other = call_again(call, dict(changed)).outputs
     except Exception as error:
-        return Measured(why_not=f"again, it raised {_short(error)}")
+        return Measured(why_not=f"called again, it raised {_short(error)}")
     found = _compare(call, call.outputs, masks, other)
     if found is None or not found.leaks:
         return found or Measured(
-            why_not="which of its outputs are real is unknown"
+            why_not="it is unknown which of its outputs are real"
         )
-    # The same again: whatever moves then is not the padding's doing.
+    # Repeated unchanged: what moves then does not move with the padding.
     same = call_again(call, {}).outputs
     noise = _compare(call, same, masks, call_again(call, {}).outputs)
     if noise is None or noise.leaks:
-        return Measured(why_not="it gives other numbers each time")
+        return Measured(why_not="its outputs are random")
     return _compare(call, same, masks, other) or found
 
 
@@ -91,7 +91,7 @@ def _compare(
     other: list[Slot],
     made_up: bool = False,
 ) -> Measured | None:
-    """What moved between two calls; None if it can't be told of any output."""
+    """What moved between two calls; None if unknown for all outputs."""
     wanted = expected_mask(call)
     worst, leaks, meaning, known = 0.0, False, False, False
     for base, a, b in zip(call.outputs, one, other):
@@ -117,7 +117,7 @@ def _compare(
 
 
 def _made_up(call: Call) -> Measured:
-    """The same with a mask that calls the last step padding, in most rows."""
+    """As `measure`, with the last step of most rows made padding."""
     none = Measured(why_not="the batch has no padding here")
     shapes = {tuple(s.mask.shape) for s in call.inputs if s.mask is not None}
     others = [s for s in call.inputs if s.mask is None and len(s.shape) > 1]
@@ -157,7 +157,7 @@ def _is_mask_like(slot: Slot, shapes: set[tuple[int, ...]]) -> bool:
 
 
 def runs_without_mask(call: Call) -> bool:
-    """Whether a call that raised does not without the masks of its inputs."""
+    """Whether a call that raised works without the masks of its inputs."""
     replacements: dict[int, Any] = {id(mask): None for mask in call.explicit}
     for slot in call.inputs:
         replacements[id(slot.tensor)] = ops.copy(slot.tensor)
@@ -171,9 +171,9 @@ def runs_without_mask(call: Call) -> bool:
 def explained(
     call: Call, faults: list[Call], flows: Flows, masks: Masks
 ) -> bool:
-    """Whether `call` is right once masks are put back where `faults` lost them.
+    """Whether `call` is right if masks are restored where `faults` lost them.
 
-    That is tried: its inner calls run again, and get the masks.
+    To find out, it runs again, and its inner calls get the masks.
     """
     places = {fault.key[len(call.key) :]: fault for fault in faults}
 
@@ -208,9 +208,9 @@ def explained(
 
 
 def not_finite(call: Call, masks: Masks) -> int | None:
-    """The first row with real outputs that aren't finite; None if all are.
+    """The first row with real outputs that are not finite; None if all are.
 
-    Of a call whose real inputs are.
+    Also None if the real inputs are not finite.
     """
     for slot in call.inputs:
         if _bad_row(slot, masks) is not None:

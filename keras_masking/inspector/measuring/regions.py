@@ -1,4 +1,4 @@
-"""Which numbers of a tensor are real, and how far two tensors differ there."""
+"""Which values of a tensor are real, and how far two tensors differ there."""
 
 import math
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ from keras_masking.inspector.watching.watch import Call
 from keras_masking.inspector.watching.watch import Slot
 from keras_masking.ops.dtypes import dtype_name
 
-# The mask of sequences with so many steps; None if there are several.
+# The mask for each number of steps; None if there are several.
 Masks = dict[int, np.ndarray | None]
 Moved = tuple[float, float]  # the largest difference, and relative to all
 LOOSER = 5  # rounding adds up through a model
 
 
 def masks_of(run: Run) -> Masks:
-    """The masks of a run, by the number of steps: those newly made first."""
+    """The masks of a run by number of steps; newly made masks come first."""
     found: Masks = {}
     later: list[np.ndarray] = []
     for call in run.root.walk():
@@ -51,10 +51,10 @@ def _same(a: np.ndarray | None, b: np.ndarray) -> bool:
 
 
 def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
-    """Writes into each slot which of its axes are steps.
+    """Sets in each slot which of its axes are steps.
 
-    Those that grow in a run with more padding. Without such a run, the second
-    one, if a mask says so, or if it is as long as a sequence.
+    These are the axes that grow in a run with more padding. Without such a run,
+    it is axis 1, if there is a mask, or if it is as long as a sequence.
     """
     find_own(run.root)
     found = {} if other is None else other.by_key
@@ -73,16 +73,17 @@ def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
 
 
 def and_masks(masks: Iterable[np.ndarray | None]) -> np.ndarray | None:
-    """What all masks call real; None if there is none, or they don't fit."""
+    """The AND of all masks; None if there is none, or shapes differ."""
     found = [mask for mask in masks if mask is not None]
     fit = len({mask.shape for mask in found}) == 1
     return np.logical_and.reduce(found) if fit else None
 
 
 def find_own(call: Call, found: dict[int, np.ndarray] | None = None) -> None:
-    """Writes into each slot without a mask the one that it ought to have.
+    """Sets in each slot without a mask the one that it should have.
 
-    That of all inputs of the call that made it, if the steps are theirs.
+    This is the AND of the masks of all inputs of the call that made it, if it
+    has their steps.
     """
     found = {} if found is None else found
     for slot in call.inputs:
@@ -100,10 +101,10 @@ def find_own(call: Call, found: dict[int, np.ndarray] | None = None) -> None:
 
 
 def _remember(call: Call, slot: Slot, wide: Slot, masks: Masks) -> None:
-    """The mask of an output of other steps than its input, which has none.
+    """Finds the mask of an unmasked output with a new number of steps.
 
-    Of rows padded on the right: as many steps as the row would give alone, by
-    how the output grows with the input.
+    For rows padded on the right: as many steps as the row alone would give,
+    from how the output grows with the input.
     """
     given = next((m for m in map(as_mask, call.inputs) if m is not None), None)
     steps = slot.shape[1]
@@ -141,7 +142,7 @@ def _axes(
 
 
 def real(slot: Slot, masks: Masks) -> np.ndarray | None:
-    """True where the tensor is real; None if that cannot be told."""
+    """True where the tensor is real; None if unknown."""
     shape = slot.shape
     if slot.axes is None or 0 in slot.axes:
         return None
@@ -205,7 +206,7 @@ def calls_moved(
     second: list[Slot],
     others: Masks,
 ) -> bool:
-    """Whether any of some tensors moved; those that can't be told did not."""
+    """Whether any tensor moved; one of which this is unknown did not."""
     for one, other in zip(first, second):
         gap = None if one.idle else moved(one, masks, other, others)
         if gap is not None and gap[1] > LOOSER * allowed(one):

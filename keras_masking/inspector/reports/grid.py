@@ -1,4 +1,4 @@
-"""A mask as a drawing: which rows and steps are shown, and as SVG paths."""
+"""The drawing of a mask: which rows and steps are shown, and SVG paths."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 ROWS = 8
-STEPS = 24  # of more, the first and the last half of that
+STEPS = 24  # if there are more, half from the start, half from the end
 PITCH = 8
-CELL, DOT = 7, 3  # what is drawn of a real and of a padding step
-GAP = 12  # where steps are left out
+CELL, DOT = 7, 3  # the sizes of real and padding steps
+GAP = 12  # width of the gap where steps are left out
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Grid:
         mask: The drawn rows by the drawn steps.
         rows: How many rows there are.
         steps: How many steps there are.
-        cut: The place of the first step behind the gap; None without one.
+        cut: The position of the first step after the gap; None without a gap.
     """
 
     mask: np.ndarray
@@ -31,7 +31,7 @@ class Grid:
 
     @property
     def left_out(self) -> str:
-        """What is not drawn, in words."""
+        """Which rows and steps are drawn, if not all."""
         rows, steps = self.mask.shape
         parts = []
         if rows < self.rows:
@@ -42,7 +42,7 @@ class Grid:
         return ", ".join(parts)
 
     def runs(self, real: bool) -> Iterator[tuple[int, int, int]]:
-        """Neighbours that are alike: the corner of the first, how many."""
+        """Runs of equal steps: the corner of the first, and how many."""
         ends = {0, self.cut or 0, self.mask.shape[1]}
         for row, steps in enumerate(self.mask == real):
             padded = np.concatenate([[False], steps, [False]]).astype(np.int8)
@@ -85,7 +85,7 @@ class Grid:
 
 
 def grid(mask: np.ndarray) -> Grid:
-    """A mask as rows by steps, whatever its rank: it may be a wrong one."""
+    """The drawing of a mask of any rank: it may be a faulty one."""
     rows = mask.shape[0] if mask.ndim else 1
     flat = mask.reshape(rows, mask.size // rows if rows else 0)
     steps = flat.shape[1]

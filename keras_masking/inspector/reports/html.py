@@ -1,7 +1,7 @@
-"""An inspection's report as one HTML page, and as a part of a notebook.
+"""The report of an inspection as an HTML page, and for a notebook.
 
-Both are the same template; the page adds what a page needs. No script: links
-from a finding to its row are all that moves.
+Both use the same template. There is no script, only links from a finding to its
+row.
 """
 
 from typing import Any
@@ -13,10 +13,10 @@ from keras_masking.inspector.reports.grid import grid
 from keras_masking.pages import templates
 
 DRAWN = 4  # masks beside one call
-# The sign of each kind, beside its colour, and what a reader hears.
+# The sign of each kind, and its name for screen readers.
 SIGNS = {
     "finding": ("✕", "finding"),
-    "victim": ("↳", "loses by another"),
+    "victim": ("↳", "affected by another call"),
     "harmless": ("~", "harmless"),
     "sound": ("✓", "sound"),
     "quiet": ("·", "no mask here"),
@@ -27,20 +27,19 @@ def as_html(report: ReportData) -> str:
     """One page: findings first, then each call with its mask drawn.
 
     Args:
-        report: What an inspection saw.
+        report: The data of the report.
 
     Returns:
-        The HTML. It loads nothing, and nothing that comes from the model gets
-        into it but as text.
+        The HTML. It loads nothing, and all texts of the model are escaped.
     """
     return _render("page.html", report)
 
 
 def as_fragment(report: ReportData) -> str:
-    """The same for a notebook's cell: no ids, no styles but its own.
+    """The same for a notebook's cell, without ids, and with styles of its own.
 
     Args:
-        report: What an inspection saw.
+        report: The data of the report.
 
     Returns:
         The HTML of one `div`.
@@ -62,7 +61,7 @@ def _render(name: str, report: ReportData) -> str:
         headline=labels.headline(report),
         rows=[_row(call) for call in report.calls],
     )
-    # A model's text may hold what is no character.
+    # A model's text may contain code points that are not characters.
     return html.encode("utf-8", "backslashreplace").decode()
 
 
@@ -77,7 +76,7 @@ def _row(call: CallRecord) -> dict[str, Any]:
 
 
 def _pieces(text: str) -> list[tuple[str, bool]]:
-    """The text cut at backticks: what stands between two is code."""
+    """The text split at backticks; what is between two is code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return [(text, False)]

@@ -1,4 +1,4 @@
-"""What a report says: the words that text, page and picture share."""
+"""The texts that the text, HTML and picture of a report share."""
 
 import math
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from keras_masking.inspector.data import TensorRecord
 
 @dataclass
 class TensorState:
-    """A tensor beside a call: what became of its mask, and of how many.
+    """An input or output of a call, with the state of its mask.
 
-    `state` is "mask", "lost", "gone" (the step axis is, and the mask with it)
-    or "none" (there was never one).
+    `state` is "mask", "lost", "gone" (with the step axis) or "none" (there was
+    never one).
     """
 
     tensor: TensorRecord
@@ -72,7 +72,7 @@ def _state(tensor: TensorRecord) -> str:
 
 
 def _merge_equal(states: list[TensorState]) -> list[TensorState]:
-    """Tensors of one shape and mask once: query, key and value often are."""
+    """Merges equal tensors: query, key and value often have one mask."""
     found: dict[object, TensorState] = {}
     for one in states:
         mask = one.tensor.mask
@@ -86,7 +86,7 @@ def _merge_equal(states: list[TensorState]) -> list[TensorState]:
 
 
 def kind(call: CallRecord) -> str:
-    """What a reader should make of a call: it picks sign and colour."""
+    """The kind of a call, which sets its sign and colour."""
     if call.finding:
         return "finding"
     if call.victim_of is not None or any(x.lost for x in call.outputs):
@@ -103,7 +103,7 @@ def verdict(call: CallRecord) -> str:
 
 
 def received(call: CallRecord) -> str:
-    """What `call` got, where there was a mask to get."""
+    """The masks that `call` got, if there were any to get."""
     if call.received:
         return ", ".join(call.received)
     had = any(x.mask is not None for x in call.inputs)
@@ -112,7 +112,7 @@ def received(call: CallRecord) -> str:
 
 def moved(call: CallRecord) -> str:
     if call.moved is None or call.verdict in ("leaks", "changed meaning"):
-        return ""  # the reason has it
+        return ""  # the reason says so
     if call.moved == 0:
         return "padding does not move its real outputs"
     return f"padding moves its real outputs by {number(call.moved)} (relative)"
@@ -123,22 +123,22 @@ def number(value: float) -> str:
 
 
 def victims(report: ReportData, call: CallRecord) -> str:
-    """Who has no mask because of this call."""
+    """The calls that have no mask because of this one."""
     those = [f"#{c.index}" for c in report.calls if c.victim_of == call.index]
     if not those:
         return ""
     more = f" and {len(those) - 8} more" if len(those) > 8 else ""
-    return f"without a mask since: {', '.join(those[:8])}{more}"
+    return f"calls without a mask because of it:  {', '.join(those[:8])}{more}"
 
 
 def at(report: ReportData, index: int) -> str:
-    """`#3 conv`."""
+    """A call as `#3 conv`."""
     names = {call.index: call.name for call in report.calls}
     return f"#{index} {names.get(index, '')}".rstrip()
 
 
 def drift(report: ReportData, one: Drift) -> tuple[str, str]:
-    """The kind of a change of padding, and what it did."""
+    """The kind of a change of padding, and its effect."""
     if one.moved is None:
         return "quiet", f"not measured: {one.why_not}"
     text = f"outputs move by {number(one.moved)}"
@@ -151,14 +151,14 @@ def drift(report: ReportData, one: Drift) -> tuple[str, str]:
         return "finding", text
     return (
         "harmless",
-        f"{text}; a note, not a finding: no such padding was given",
+        f"{text}; a note, not a finding: the inputs have no such padding",
     )
 
 
 def reach(report: ReportData, output: OutputRecord) -> tuple[str, str]:
     """The kind of an output, and whether the mask reaches the loss by it."""
     if output.reached is None:
-        return "quiet", "nothing to reach it: no steps, or never a mask"
+        return "quiet", "not applicable: no steps, or no mask in the model"
     if output.reached:
         return "sound", f"yes, {TensorState(output.tensor, 'mask').counts}"
     if output.lost_by is None:
@@ -167,7 +167,7 @@ def reach(report: ReportData, output: OutputRecord) -> tuple[str, str]:
 
 
 def headline(report: ReportData) -> tuple[str, str]:
-    """A kind and a sentence: what to know first."""
+    """A kind and a one-sentence summary."""
     count = len(report.findings)
     calls = f"{len(report.calls)} call{'s' * (len(report.calls) != 1)}"
     text = f"{count} finding{'s' * (count != 1)} in {calls}"
@@ -179,5 +179,5 @@ def headline(report: ReportData) -> tuple[str, str]:
         return "harmless", f"No finding in {calls}, but padding moves outputs."
     masks = [t.mask for c in report.calls for t in (*c.inputs, *c.outputs)]
     if all(mask is None for mask in masks):
-        return "quiet", f"No mask in {calls}: there was nothing to lose."
+        return "quiet", f"No mask in {calls}, so none was lost."
     return "sound", f"No finding in {calls}."

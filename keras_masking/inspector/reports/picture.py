@@ -1,4 +1,4 @@
-"""An inspection's report as a picture: masks beside the calls of interest."""
+"""The report of an inspection as a picture of the most important calls."""
 
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ def draw(report: ReportData, path: str | Path) -> None:
     """Draws the calls that make, change, lose or ignore the mask.
 
     Args:
-        report: What an inspection saw.
-        path: The file to write; its ending, such as `.png` or `.svg`, says
-            the format.
+        report: The data of the report.
+        path: The file to write; its suffix, such as `.png` or `.svg`, sets the
+            format.
 
     Raises:
         ImportError: If matplotlib is missing.
@@ -30,7 +30,7 @@ def draw(report: ReportData, path: str | Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
-            "ReportData.plot draws with matplotlib, which is not installed. "
+            "`MaskReport.plot` needs matplotlib, which is not installed. "
             'Install it: pip install "keras-masking[plot]". '
             "`to_html` makes a page without it."
         ) from error
@@ -103,7 +103,7 @@ def _call(pen: "_Pen", call: CallRecord, arrow: float) -> None:
 
 
 class _Pen:
-    """Collects what is drawn, so that the figure can be made to fit."""
+    """Collects shapes and texts, so that the figure can be made to fit."""
 
     def __init__(self) -> None:
         self.y = 0.0
@@ -136,7 +136,7 @@ class _Pen:
     def tensors(
         self, x: float, those: list[labels.TensorState], missed: bool
     ) -> tuple[float, float]:
-        """Draws them below each other; how far that went, right and down."""
+        """Draws tensors below each other; returns their right and lower end."""
         right, below = x, 0.0
         for item in those[:3]:
             width, height = self._tensor(x, below, item, missed)
@@ -200,6 +200,6 @@ class _Pen:
 
 
 def _one_line(text: str, longest: int) -> str:
-    """What a picture has room for, of text that may hold anything."""
+    """Text of any kind, made printable and cut to a length."""
     plain = "".join(c if c.isprintable() else " " for c in text)
     return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."

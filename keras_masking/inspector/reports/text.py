@@ -1,4 +1,4 @@
-"""An inspection's report for a terminal: a table of calls, then what to do."""
+"""The report of an inspection for a terminal: a table, then findings."""
 
 import io
 import sys
@@ -17,7 +17,7 @@ from keras_masking.inspector.reports import labels
 
 IN_A_PIPE = 100
 WIDEST = 160  # beyond, columns would drift apart
-WIDE = 90  # below, what `call` got and the masks share a column
+WIDE = 90  # below, masks and arguments of `call` share a column
 STYLES = {
     "finding": "bold red",
     "victim": "yellow",
@@ -31,7 +31,7 @@ def as_text(report: ReportData, width: int | None = None) -> str:
     """The report as plain text.
 
     Args:
-        report: What an inspection saw.
+        report: The data of the report.
         width: The longest line. Defaults to the terminal's width, and to 100
             where there is no terminal.
 
@@ -58,7 +58,7 @@ def show(report: ReportData, console: Console) -> None:
     """Prints the report, in colours where the console has them.
 
     Args:
-        report: What an inspection saw.
+        report: The data of the report.
         console: Where to print it.
     """
     for part in _parts(report, console.width):
@@ -73,7 +73,7 @@ def _parts(report: ReportData, width: int) -> Iterator[RenderableType]:
         for call in report.findings:
             yield from _finding(report, call)
     if report.drift:
-        yield _head("More padding, other values in it")
+        yield _head("Changes of the padding")
         for one in report.drift:
             kind, text = labels.drift(report, one)
             yield _item(kind, f"{one.change}: {text}")
@@ -83,7 +83,9 @@ def _parts(report: ReportData, width: int) -> Iterator[RenderableType]:
             kind, text = labels.reach(report, output)
             yield _item(kind, f"output {output.name}: {text}")
     if report.false_warnings:
-        yield _head("Keras warned that these destroy the mask; they do no harm")
+        yield _head(
+            "Keras warned that these destroy the mask, but they are harmless"
+        )
         for call in report.false_warnings:
             yield _item("quiet", f"#{call.index} {call.path}")
     if report.notes:
@@ -126,7 +128,7 @@ def _calls(report: ReportData, width: int) -> Table:
 
 
 def _name(call: CallRecord, width: int, style: str) -> Padding:
-    """Indented by depth, but never out of the column."""
+    """The name, indented by depth, but never out of the column."""
     name = _text(call.name, style)
     name.append(f"  {_plain(call.type)}", "dim")
     if call.times > 1:
@@ -179,7 +181,7 @@ def _hanging(sign: str, text: str, style: str, indent: int = 2) -> Padding:
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Words as they are: neither markup nor what a terminal obeys."""
+    """Text without markup or control characters."""
     return Text(_plain(text), style, overflow="fold")
 
 

@@ -1,4 +1,4 @@
-"""The inputs of a model as NumPy, and the same with other padding."""
+"""The inputs of a model as NumPy arrays, and changes of their padding."""
 
 from dataclasses import dataclass
 from dataclasses import replace
@@ -24,8 +24,8 @@ MORE = 12  # padding steps: a multiple of the usual strides
 class Inputs:
     """The leaves of a model's inputs.
 
-    `masks` are carried by the tensors; `padding` is what a mask says of a
-    leaf, whoever made it, once that is known.
+    `masks` are those that the tensors carry; `padding` has the mask that
+    applies to each leaf, wherever it is made, once that is known.
     """
 
     structure: Any
@@ -34,12 +34,12 @@ class Inputs:
     padding: tuple[Mask, ...] = ()
 
     def tensors(self) -> list[Tensor]:
-        """Fresh tensors, each with its mask."""
+        """New tensors, each with its mask."""
         pairs = zip(self.leaves, self.masks)
         return [layer_calls.new_masked_tensor(x, mask) for x, mask in pairs]
 
     def pack(self, tensors: list[Tensor]) -> Any:
-        """The tensors as the model takes them, each `None` in its place."""
+        """The tensors, and each `None`, in the structure of the inputs."""
         left = iter(tensors)
         there = keras.tree.flatten(self.structure)
         flat = [next(left) if one else None for one in there]
@@ -47,12 +47,12 @@ class Inputs:
 
     @property
     def steps(self) -> set[int]:
-        """How many steps the leaves have of which a mask speaks."""
+        """The numbers of steps of the leaves that have a mask."""
         return {m.shape[1] for m in self.padding if m is not None}
 
 
 def read(inputs: Any, model: Any) -> Inputs:
-    """Reads what a user passes, in the dtypes that the model asks for."""
+    """Reads what a user passes, in the dtypes that the model expects."""
     leaves, masks = [], []
     for x in keras.tree.flatten(inputs):
         if x is None:
@@ -67,9 +67,9 @@ def read(inputs: Any, model: Any) -> Inputs:
         )
     if not leaves or any(x.ndim == 0 or not len(x) for x in leaves):
         _refuse("a batch has at least one row.", [x.shape for x in leaves])
-    asked = _asked(inputs, model)
-    if len(asked) == len(leaves):
-        leaves = [x.astype(dtype) for x, dtype in zip(leaves, asked)]
+    dtypes = _expected_dtypes(inputs, model)
+    if len(dtypes) == len(leaves):
+        leaves = [x.astype(dtype) for x, dtype in zip(leaves, dtypes)]
     shape = keras.tree.map_structure(lambda x: x is not None, inputs)
     return Inputs(shape, tuple(leaves), tuple(masks))
 
@@ -93,14 +93,14 @@ def _refuse(rule: str, received: Any) -> NoReturn:
         describe(
             "`inspect_masks`",
             rule,
-            "Pass one batch of arrays, as to `predict_on_batch`; of text what "
-            "its `TextVectorization` or tokenizer gives.",
+            "Pass one batch of arrays, as to `predict_on_batch`; for text, "
+            "the output of its `TextVectorization` or tokenizer.",
             inputs=received,
         )
     )
 
 
-def _asked(inputs: Any, model: Any) -> list[str]:
+def _expected_dtypes(inputs: Any, model: Any) -> list[str]:
     """The dtypes that a model's signature has for its inputs, if it has one."""
     if isinstance(inputs, dict):
         signature = getattr(model, "input", None) if model.built else None
@@ -116,10 +116,10 @@ def _asked(inputs: Any, model: Any) -> list[str]:
 
 
 def longer(inputs: Inputs, side: str, fill: float = 0.0) -> Inputs:
-    """The same with `MORE` padding steps, which look as padding there does.
+    """The same with `MORE` more padding steps that look like the others.
 
-    A leaf without padding gets `fill`; one of which no mask speaks, but which
-    has as many steps, the value at its end.
+    In a leaf without padding, they hold `fill`; in a leaf without a mask but
+    with as many steps, the value at its end.
     """
     width = (0, MORE) if side == "right" else (MORE, 0)
     leaves = []
@@ -146,7 +146,7 @@ def _wider(mask: Mask, width: tuple[int, int]) -> Mask:
 
 
 def flat(mask: np.ndarray) -> np.ndarray:
-    """A mask of steps, of one that has more axes: words in sentences, say."""
+    """The mask of steps from one with more axes, such as words in sentences."""
     steps: np.ndarray = mask.reshape(*mask.shape[:2], -1).max(axis=2)
     return steps
 
@@ -213,8 +213,8 @@ def _is_mask(x: np.ndarray, mask: np.ndarray) -> bool:
 def other_padding(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """`x` with other values where `mask` is False; `x` itself if none is.
 
-    Floats become large and of both signs, so that a maximum and a mean move;
-    integers ids that real steps have.
+    Floats become large, with both signs, so that a maximum and a mean move;
+    integers become ids of real steps.
     """
     if mask.all() or x.dtype.kind == "b":
         return x

@@ -1,7 +1,7 @@
-"""Whose mask went where: who made it, who lost it, who suffers.
+"""Follows masks from call to call: which makes, loses or lacks one.
 
-A tensor is known by its identity. What was made between layers, by an
-operator say, is nobody's output; no more is claimed of it than that.
+Tensors are identified as objects. A tensor that was made between layers, for
+example by an operator, is the output of no call.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from keras_masking.ops.dtypes import dtype_name
 
 @dataclass(eq=False)
 class Flow:
-    """What became of the mask in one call.
+    """What happened to the mask in one call.
 
     Attributes:
         lost: For each input that lost its mask, the call that lost it.
@@ -28,7 +28,7 @@ class Flow:
         drops: The outputs that have steps and no mask, because of this call.
         gone: For each output that has steps and no mask, the call to blame.
         misfits: The outputs whose mask does not fit them.
-        deletes: Whether it took the mask off an input that is used again.
+        deletes: Whether it deleted the mask of an input that is used again.
     """
 
     lost: dict[int, Call] = field(default_factory=dict)
@@ -47,12 +47,12 @@ Flows = dict[Call, Flow]
 
 
 class FlowTracer:
-    """Walks through the calls of a run in the order in which they ran."""
+    """Goes through the calls of a run in the order in which they ran."""
 
     def __init__(
         self, root: Call, derived: Callable[[Call, int], bool] | None = None
     ) -> None:
-        """`derived` tells whether a tensor made by code hangs on the inputs."""
+        """`derived` returns whether a tensor depends on the inputs."""
         self.flows: Flows = {}  # in the order in which the calls began
         self._derived = derived
         self._origin: set[int] = set()
@@ -98,10 +98,10 @@ class FlowTracer:
             flow.by_code.append(i)
 
     def _lost_before(self, call: Call) -> Call | None:
-        """Who lost the mask that a tensor made by code just before had.
+        """The call that lost the mask before code made a tensor.
 
-        What stands around the call came in without one, or the call before
-        gave out none: then code had none to lose.
+        If the enclosing call got no mask, or the call before returned none,
+        code had no mask to lose.
         """
         parent = call.parent
         if parent is None:
@@ -150,15 +150,15 @@ class FlowTracer:
         self._misfit[id(slot.tensor)] = culprit or call
 
     def _inside(self, slot: Slot) -> bool:
-        """Whether a mask of a tensor's rows and steps is around."""
+        """Whether a mask with a tensor's rows and steps exists."""
         return slot.axes == (1,) and slot.shape[:2] in self._alive
 
 
 def mask_makers(root: Call) -> set[Call]:
-    """The operations that Keras 3.15 writes into a graph to make masks.
+    """The operations that Keras 3.15 adds to a graph to make masks.
 
-    Nothing takes what they give but as a mask. Notes on the way which outputs
-    of calls in a graph nothing takes.
+    Their outputs are used only as masks. Also marks the outputs of calls in a
+    graph that nothing uses.
     """
     needed = {id(slot.tensor) for slot in root.outputs}
     found = set()
@@ -175,5 +175,5 @@ def mask_makers(root: Call) -> set[Call]:
 
 
 def expected_mask(call: Call) -> np.ndarray | None:
-    """The mask that a layer that keeps steps ought to give: all inputs' AND."""
+    """The mask that a layer that keeps steps should return: the inputs' AND."""
     return and_masks(map(as_mask, call.inputs))

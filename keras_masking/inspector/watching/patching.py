@@ -1,7 +1,7 @@
-"""Keras' classes while somebody watches, and as they were before.
+"""Patches Keras' classes while a run is watched, and restores them.
 
-`__call__` of `Layer` and of `Operation` are ours then; calls of threads in
-which nobody watches go straight through.
+`__call__` of `Layer` and of `Operation` is replaced; calls in threads that are
+not watched go straight through.
 """
 
 import threading
@@ -23,7 +23,7 @@ _undo: list[Callable[[], Any]] = []
 
 @contextmanager
 def watching(watch: Watch) -> Iterator[None]:
-    """Tells `watch` the calls and warnings of this thread, while it lasts."""
+    """Passes the calls and warnings of this thread to `watch`."""
     me = threading.get_ident()
     with _lock:
         if not _watching:
@@ -48,7 +48,7 @@ def _patch() -> None:
         original = owner.__call__
         _undo.append(partial(setattr, owner, "__call__", original))
         owner.__call__ = _watched(original)
-    # Python has one list of filters, and one place where warnings go.
+    # Warning filters and `showwarning` are global in Python.
     filters = warnings.catch_warnings()
     filters.__enter__()
     _undo.append(lambda: filters.__exit__(None, None, None))

@@ -1,4 +1,4 @@
-"""Runs of a model that leave nothing behind, each watched."""
+"""Watched runs of a model, without side effects."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from keras_masking.ops.dtypes import dtype_name
 
 @dataclass(eq=False, repr=False)
 class Run:
-    """What one run of the model gave: its calls, or an error after some."""
+    """The calls of one run of the model, and its error if it failed."""
 
     root: Call
     error: Exception | None
@@ -41,26 +41,26 @@ class Run:
 def run(
     model: Any, inputs: Inputs, training: bool, other_seeds: bool = False
 ) -> Run:
-    """Calls the model once. What it raises is kept, not raised."""
+    """Calls the model once. An error is stored, not raised."""
     watch = Watch()
     error = None
     with watching(watch), _no_trace(_moved_seeds(model) if other_seeds else ()):
-        if other_seeds:  # torch draws from a state of its own
+        if other_seeds:  # torch has its own random state
             keras.random.dropout(ops.ones((8,)), 0.5)
         try:
             model(inputs.pack(inputs.tensors()), training=training)
         except Exception as raised:
             error = raised
     if watch.root is None:
-        # It was refused before any layer saw it.
+        # It failed before any layer was called.
         raise error or ValueError("the model called no layer")
     return Run(watch.root, error, watch.warnings)
 
 
 def build(model: Any, inputs: Inputs) -> None:
-    """Has a model that is not built make its weights, by a call.
+    """Builds a model by a call.
 
-    What the call raises, the run that follows tells.
+    Errors are ignored: the run that follows reports them.
     """
     with watching(Watch()), losses_kept(model), suppress(Exception):
         with _no_trace():
@@ -70,7 +70,7 @@ def build(model: Any, inputs: Inputs) -> None:
 
 
 def _moved_seeds(model: Any) -> list[tuple[Any, Any]]:
-    """The integers among a model's states, each one more: seeds."""
+    """The seeds of a model, which are its integer states, each plus one."""
     states = [
         v for x in with_sublayers(model) for v in x.non_trainable_variables
     ]
@@ -80,10 +80,10 @@ def _moved_seeds(model: Any) -> list[tuple[Any, Any]]:
 
 @contextmanager
 def _no_trace(states: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
-    """What is written and drawn inside is as if it had not been.
+    """Undoes all state changes and random draws.
 
-    A `StatelessScope` takes what a model would write: statistics, seeds, states
-    of recurrent layers, losses. `states` are there in place of its own.
+    A `StatelessScope` collects what a model would write: statistics, seeds,
+    states of recurrent layers, losses. `states` replace its own.
     """
     scope = keras.StatelessScope(list(states), collect_losses=True)
     with scope, random_state_kept():
@@ -96,17 +96,17 @@ def call_again(
     before: Callable[[Call], None] | None = None,
     after: Callable[[Call], None] | None = None,
 ) -> Call:
-    """Makes a call once more, on its own, with other tensors for some.
+    """Repeats a call on its own, with some tensors replaced.
 
-    `replacements` has them by the id of the tensor in whose place they stand. All
-    others are copied, since a layer may write on what it gets.
+    `replacements` maps the id of a tensor to the one that replaces it. All
+    others are copied, since a layer may modify its inputs.
 
     Raises:
         Exception: Whatever the layer raises.
     """
     slots = {id(s.tensor): s for s in call.inputs}
 
-    def stand_in(x: Any) -> Any:
+    def replaced(x: Any) -> Any:
         if id(x) in replacements:
             return replacements[id(x)]
         slot = slots.get(id(x))
@@ -115,19 +115,19 @@ def call_again(
             return replacements[id(x)]
         return x
 
-    args = keras.tree.map_structure(stand_in, call.args)
-    kwargs = keras.tree.map_structure(stand_in, call.kwargs)
+    args = keras.tree.map_structure(replaced, call.args)
+    kwargs = keras.tree.map_structure(replaced, call.kwargs)
     if call.bound.get("training") is not None:
         kwargs["training"] = call.bound["training"]
     watch = Watch(before, after)
     with watching(watch), _no_trace():
         call.layer(*args, **kwargs)
-    assert watch.root is not None  # noqa: S101  its inputs have numbers
+    assert watch.root is not None  # noqa: S101  its inputs have values
     return watch.root
 
 
 def copy(slot: Slot, array: np.ndarray | None = None) -> Any:
-    """The slot's tensor as it went in, with its mask; or `array` in place."""
+    """A copy of the slot's tensor, or of `array`, with the slot's mask."""
     x = slot.tensor if array is None else array
     tensor = ops.copy(ops.cast(x, dtype_name(slot.tensor)))
     if slot.carried is not None:

@@ -1,4 +1,4 @@
-"""Inputs with padding for a model, made of its signature alone."""
+"""Inputs with padding for a model, made from its signature."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,9 +25,9 @@ def make_up(
 
     Args:
         model: A built model that knows its inputs.
-        rows: The batch, where the model leaves it open.
+        rows: The size of the batch, if the model leaves it open.
         steps: The size of every other axis that the model leaves open.
-        seed: What random numbers start from.
+        seed: The seed of random numbers.
 
     Returns:
         The inputs, in the structure of `model.input`, and a sentence that
@@ -41,7 +41,7 @@ def make_up(
         raise ValueError(
             describe(
                 "`inspect_masks`",
-                "inputs are made up for a model that knows its inputs.",
+                "inputs are made up only for a model that knows its inputs.",
                 "Pass inputs, as you would to `predict`.",
                 model=f"{type(model).__name__} without `inputs`",
             )
@@ -56,7 +56,7 @@ def make_up(
     arrays, parts = [], []
     for place, (tensor, shape) in enumerate(zip(tensors, shapes)):
         array, how = _make(model, place, shape, sequences, rng)
-        # NumPy has no bfloat16; the model casts what it is given.
+        # NumPy has no bfloat16; the model casts its inputs.
         dtype = "float32" if tensor.dtype == "bfloat16" else tensor.dtype
         arrays.append(array.astype(dtype))
         parts.append(f"{tensor.name} {shape}: {how}")
@@ -72,7 +72,7 @@ def _shape(shape: tuple[int | None, ...], rows: int, steps: int) -> Shape:
 
 
 def _is_sequence(model: Any, place: int, shape: Shape) -> bool:
-    """Whether axis 1 is steps: of two axes of floats it may be features."""
+    """Whether axis 1 is steps; in floats of rank 2, it may be features."""
     tensor = model.inputs[place]
     if len(shape) < 2 or shape[1] < 2:
         return False
@@ -94,7 +94,7 @@ def _make(
         raise ValueError(
             describe(
                 "`inspect_masks`",
-                "text is not made up.",
+                "text inputs cannot be made up.",
                 "Pass inputs, as you would to `predict`.",
                 input=f"{tensor.name} of dtype string",
             )
@@ -133,12 +133,12 @@ def _lengths(rows: int, steps: int) -> np.ndarray:
 
 
 def _padding(model: Any, place: int) -> float:
-    """What a layer that takes the input holds for padding."""
+    """The value that a layer that takes the input treats as padding."""
     return next(iter(_known(model, place, "mask_value")), 0)
 
 
 def _known(model: Any, place: int, attribute: str) -> list[float]:
-    """The numbers that layers which take an input have as an attribute."""
+    """The numeric values of an attribute of the layers that take an input."""
     return [
         number
         for taker in _takers(model, place)

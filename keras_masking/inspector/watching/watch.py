@@ -1,4 +1,4 @@
-"""The calls of layers in one run, and what went in and came out."""
+"""The layer calls of one run, with their inputs and outputs."""
 
 import inspect
 import warnings
@@ -20,17 +20,17 @@ from keras_masking.layer_calls import names_a_mask
 
 @dataclass(eq=False, repr=False)
 class Slot:
-    """A tensor that went into a call or came out, and the mask it had then.
+    """An input or output of a call, and its mask at that time.
 
-    `mask` of an input is the one that `call` got for it, if it got one.
+    `mask` of an input is the one that `call` got for it, if any.
     """
 
     tensor: Tensor
     carried: Tensor | None
     mask: Tensor | None = None
-    axes: tuple[int, ...] | None = None  # those of steps, once they are known
-    idle: bool = False  # an output of a call in a graph that nothing takes
-    own: np.ndarray | None = None  # the mask it ought to have
+    axes: tuple[int, ...] | None = None  # the step axes, once they are known
+    idle: bool = False  # an unused output of a call in a graph
+    own: np.ndarray | None = None  # the mask it should have
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,7 +47,7 @@ class Call:
     args: Any
     kwargs: dict[str, Any]
     inputs: list[Slot]  # without masks that were passed as arguments
-    explicit: list[Tensor]  # those
+    explicit: list[Tensor]  # masks passed as arguments
     bound: dict[str, Any] = field(default_factory=dict)  # what `call` got
     outputs: list[Slot] = field(default_factory=list)
     returned: Any = None
@@ -63,23 +63,23 @@ class Call:
 
     @property
     def path(self) -> list[str]:
-        """The names of the calls that it stands in, and its own."""
+        """The names of the enclosing calls, and its own."""
         outer = self.parent.path if self.parent else []
         return [*outer, self.layer.name]
 
     def within(self, other: "Call") -> bool:
-        """Whether this call is `other`, or is made by it."""
+        """Whether this call is `other`, or inside it."""
         return self.key[: len(other.key)] == other.key
 
     def walk(self) -> Iterator["Call"]:
-        """This call and those it makes, in the order in which they begin."""
+        """This call and those inside it, in the order in which they begin."""
         yield self
         for child in self.children:
             yield from child.walk()
 
 
 class Watch:
-    """The calls of one run. `before` and `after` are told of each."""
+    """The calls of one run. `before` and `after` are called with each."""
 
     def __init__(
         self,
@@ -91,23 +91,23 @@ class Watch:
         self._before = before
         self._after = after
         self._stack: list[Call] = []
-        self._made_by: dict[int, Any] = {}  # ids of tensors: the layer
+        self._made_by: dict[int, Any] = {}  # the layer by the id of its output
         self._counts: Counter[tuple[Any, ...]] = Counter()
 
     def called(
         self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any
     ) -> Any:
-        """Runs `layer`, and writes down what went in and came out."""
+        """Calls `layer`, and records its inputs and outputs."""
         here = self._stack[-1] if self._stack else None
         if here and here.layer is layer and not here.bound and not here.outputs:
-            # Keras' own way from `Layer.__call__` to `call`.
+            # How Keras gets from `Layer.__call__` to `call`.
             self._receives(here, args, kwargs)
             return original(layer, *args, **kwargs)
         tensors = _tensors((args, kwargs))
-        # Where shapes are inferred or a graph is traced there is no number.
+        # Without values, shapes are inferred or a graph is traced.
         known = bool(tensors) and all(map(is_known, tensors))
-        ours = isinstance(layer, keras.layers.Layer) or in_graph(layer, here)
-        if not known or not ours:
+        is_call = isinstance(layer, keras.layers.Layer) or in_graph(layer, here)
+        if not known or not is_call:
             return original(layer, *args, **kwargs)
         call = self._enter(here, layer, args, kwargs)
         known_warnings = len(self.warnings)
@@ -153,7 +153,7 @@ class Watch:
         return call
 
     def _receives(self, call: Call, args: Any, kwargs: Any) -> None:
-        """Notes what `call` gets, and which mask belongs to which input."""
+        """Records what `call` gets, and which mask belongs to which input."""
         call.bound = bound = _arguments(call.layer, args, kwargs)
         call.bound |= {k: v for k, v in kwargs.items() if k == "training"}
         place, first = 0, True
@@ -187,7 +187,7 @@ class Watch:
                 self._made_by.setdefault(id(slot.tensor), call.layer)
 
     def _folds(self, call: Call) -> bool:
-        """A cell that a loop calls at each step is one call, many times."""
+        """Merges the calls of a cell that a loop calls at each step."""
         siblings = call.parent.children if call.parent else [call]
         if len(siblings) < 2 or siblings[-2].layer is not call.layer:
             return False
@@ -208,12 +208,15 @@ def _tensors(structure: Any) -> list[Any]:
 
 
 def _arguments(layer: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """The arguments by the names that `call` has for them."""
+    """The arguments by their names in `call`."""
     known = {k: v for k, v in kwargs.items() if k != "training"}
     try:
         signature = inspect.signature(layer.call)
         bound = signature.bind_partial(*args, **known)
-    except (TypeError, ValueError):  # Keras takes `mask` though `call` doesn't
+    except (
+        TypeError,
+        ValueError,
+    ):  # Keras takes `mask` even if `call` does not
         return {str(i): x for i, x in enumerate(args)} | known
     given: dict[str, Any] = {}
     for name, value in bound.arguments.items():
@@ -225,11 +228,11 @@ def _arguments(layer: Any, args: Any, kwargs: Any) -> dict[str, Any]:
 
 
 def in_graph(layer: Any, parent: Call | None) -> bool:
-    """Whether a Functional model calls it as its graph says, and not code."""
+    """Whether a Functional model calls it as part of its graph."""
     known = getattr(parent.layer, "operations", ()) if parent else ()
     return any(layer is one for one in known)
 
 
 def _destroys(warning: warnings.WarningMessage, name: str) -> bool:
-    said = str(warning.message)
-    return "destroy the mask" in said and f"'{name}'" in said
+    text = str(warning.message)
+    return "destroy the mask" in text and f"'{name}'" in text
