@@ -332,11 +332,11 @@ def test_a_phone_cuts_nothing_off(page: Page, name: str, address: str) -> None:
     if name == "report.html":
         assert "pad-value: fail" in words
         assert "empty-row: pass on jax, tensorflow; fail on torch" in words
-        # What passes is told if asked for.
+        # Passes are shown on request.
         assert "pad-value: pass" not in words
 
 
-def test_passes_are_told_on_a_phone_if_asked_for(page: Page) -> None:
+def test_passes_are_shown_on_a_phone_on_request(page: Page) -> None:
     page.emulate(width=360)
     page.open("?status=pass")
     words = [a.text for a in page.shown("tbody a")]
@@ -362,7 +362,7 @@ def test_what_is_written_can_be_read(page: Page, scheme: str) -> None:
         "  const c = getComputedStyle(e).backgroundColor;"
         "  if (!c.startsWith('rgba(0, 0, 0, 0')) return c; } };"
         "return [...document.querySelectorAll("
-        "  'h1, label, #how, tbody b, thead a, .told, .facts, code, button')]"
+        "  'h1, label, #how, tbody b, thead a, .counts, .facts, code, button')]"
         "  .filter((e) => e.checkVisibility()).map((e) =>"
         "  [e.outerHTML, getComputedStyle(e).color, seen(e)])"
     )
@@ -401,13 +401,13 @@ def test_without_javascript_it_is_all_there(page: Page) -> None:
         assert page.layers == EVERY
         assert not page.shown("#filters")
         page.find("#entries summary").click()
-        told = page.find("#entries").text
+        shown = page.find("#entries").text
         rules = page.find("#rules").text
     finally:
         page.browser.execute_cdp_cmd(
             "Emulation.setScriptExecutionDisabled", {"value": False}
         )
-    assert "n/a on torch" in told
+    assert "n/a on torch" in shown
     assert "`call` does not use the mask." in rules
 
 

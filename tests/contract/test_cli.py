@@ -106,9 +106,9 @@ def test_check(typed: Any, folder: Path) -> None:
         (["check", "--badge", "no/b.json"], "b.json cannot be written: No"),
         (["report"], "Missing argument"),
         (["report", "no.json"], "'no.json' does not exist"),
-        (["report", "bad.toml"], "bad.toml is no JSON report"),
+        (["report", "bad.toml"], "bad.toml is not a JSON report"),
         (["report", "bad.toml", "./bad.toml"], "is given twice"),
-        (["report", "r.json", "--report", "r.json"], "r.json is read"),
+        (["report", "r.json", "--report", "r.json"], "r.json is a SOURCE"),
         (["check", "--expected-failures", "no.toml"], "cannot be read"),
         (["check", "--expected-failures", "bad.toml"], "cannot be read"),
         (["check", "--expected-failures", "flat.toml"], "must be a table"),
@@ -146,7 +146,7 @@ def test_a_missing_backend(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in (["check"], ["checks"]):
         code, _, err = typed(*command)
         assert code == 2
-        assert "There is no backend." in err
+        assert "No backend is installed." in err
 
 
 def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_report(typed: Any, folder: Path) -> None:
-    """Reports of several jobs, told as one that ran all backends is."""
+    """Reports of several jobs, combined as if one job had run all backends."""
     names = []
     for backend, those in reports().items():
         names.append(f"{backend}.json")
@@ -234,14 +234,14 @@ def test_what_any_layer_owes(
 ) -> None:
     """It listed all six roles."""
     texts = dict.fromkeys(["statement", "why", "cause", "wrong", "right"], "")
-    told = {"kind": "check", "id": "x", "level": "required", **texts}
-    for roles, who in (
+    check = {"kind": "check", "id": "x", "level": "required", **texts}
+    for roles, subject in (
         (ROLES, "any layer"),
         (["merges"], "a layer that merges"),
     ):
-        answer = [{**told, "roles": roles}]
+        answer = [{**check, "roles": roles}]
         monkeypatch.setattr(supervisor, "ask", lambda job, a=answer: a)
-        assert typed("explain", "x")[1].startswith(f"x (required; {who})\n")
+        assert typed("explain", "x")[1].startswith(f"x (required; {subject})\n")
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0.9, False), (1.1, True)])

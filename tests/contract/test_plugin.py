@@ -54,7 +54,7 @@ def pytest_in(folder: Path, text: str, *options: str) -> str:
     return run.stdout + run.stderr
 
 
-def test_tells_what_ran_and_writes_it(tmp_path: Path) -> None:
+def test_reports_what_ran_and_writes_it(tmp_path: Path) -> None:
     out = pytest_in(tmp_path, TEST, "--mask-report", "masks.json")
     assert "mask contract" in out
     assert "2 layers: " in out
@@ -97,12 +97,12 @@ def test_junit(tmp_path: Path) -> None:
                  "4 likely ", "5 repro  import numpy as np"):  # fmt: skip
         assert re.search(rf"^E +{re.escape(part)}", failure.text, re.MULTILINE)
     assert "parametrize.py" not in failure.text
-    told = {}
+    skips = {}
     for check in ("pad-value", "nan-padding", "role-consistent"):
         (skipped,) = cases[name.format(check)]
         assert skipped.tag == "skipped"
-        told[check] = (skipped.attrib["type"], skipped.attrib["message"])
-    assert told == {
+        skips[check] = (skipped.attrib["type"], skipped.attrib["message"])
+    assert skips == {
         "pad-value": ("pytest.xfail", "Keras takes the maximum over padding"),
         "nan-padding": ("pytest.skip", "blocked: pad-value did not pass"),
         "role-consistent": ("pytest.skip", "n/a: no role is declared"),

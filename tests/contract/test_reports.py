@@ -92,10 +92,10 @@ def test_a_failing_information_is_no_failure() -> None:
     assert summary.outcome(those) == "information 1"
 
 
-def test_violations_are_told_once_with_their_backends() -> None:
+def test_violations_are_listed_once_with_their_backends() -> None:
     bad = result("pad-value", "fail", seen="seen")
-    told = {b: [report(bad, backend=b)] for b in ("jax", "torch")}
-    assert summary.violations(told) == [(["jax", "torch"], bad)]
+    shown = {b: [report(bad, backend=b)] for b in ("jax", "torch")}
+    assert summary.violations(shown) == [(["jax", "torch"], bad)]
 
 
 def test_two_layers_of_one_name_stay_apart() -> None:
@@ -130,8 +130,8 @@ def test_verdict(status: str, verdict: tuple[str, str]) -> None:
 def test_json_is_read_back(tmp_path: Path) -> None:
     writers.write(tmp_path / "r.json", reports(), ["a:B"])
     assert writers.read(tmp_path / "r.json") == reports()
-    told = (reports(), ["a:B"], "keras-masking check a:B")
-    assert writers.join([tmp_path / "r.json"]) == told
+    shown = (reports(), ["a:B"], "keras-masking check a:B")
+    assert writers.join([tmp_path / "r.json"]) == shown
 
 
 def test_reports_are_joined(tmp_path: Path) -> None:
@@ -149,15 +149,15 @@ def test_reports_are_joined(tmp_path: Path) -> None:
 )
 def test_what_is_no_report(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text)
-    with pytest.raises(writers.NoReport, match=r"r.json is no JSON report"):
+    with pytest.raises(writers.NoReport, match=r"r.json is not a JSON report"):
         writers.read(tmp_path / "r.json")
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"status": "weird"}, "there is no status 'weird'"),
-        ({"check": 7}, "a result holds what is no text"),
+        ({"status": "weird"}, "unknown status 'weird'"),
+        ({"check": 7}, "the texts of a result must be strings"),
     ],
 )
 def test_what_is_no_result(tmp_path: Path, wrong: Any, message: str) -> None:
@@ -248,9 +248,9 @@ def test_badge(jax: str, torch: str, message: str, color: str) -> None:
 # The page.
 
 
-def test_the_page_tells_everything() -> None:
+def test_the_page_shows_everything() -> None:
     text = html.as_html(reports(), ["a:Pool(2)"])
-    told = Elements(text).text
+    shown = Elements(text).text
     for word in (
         "Mask contract",
         "Violations in 2 of 4 layers, known ones in 1.",
@@ -268,11 +268,11 @@ def test_the_page_tells_everything() -> None:
         'print("pad-value")',
         "`call` does not use the mask.",
     ):
-        assert word in told, word
+        assert word in shown, word
 
 
 @pytest.mark.parametrize(
-    ("statuses", "told"),
+    ("statuses", "shown"),
     [
         (["pass", "n/a"], "1 pass"),
         (["pass", "xfail", "fail"], "1 fail, 1 xfail, of 3 that ran"),
@@ -280,10 +280,10 @@ def test_the_page_tells_everything() -> None:
         (["kit-error"], "1 kit-error, of 0 that ran"),
     ],
 )
-def test_the_page_counts_for_a_layer(statuses: list[str], told: str) -> None:
+def test_the_page_counts_for_a_layer(statuses: list[str], shown: str) -> None:
     those = report(*(result(f"check-{s}", s) for s in statuses))
     text = html.as_html({"jax": [those]}, [])
-    assert f"passes (inferred): {told}</span>" in text
+    assert f"passes (inferred): {shown}</span>" in text
 
 
 def test_a_page_of_nothing() -> None:
@@ -297,18 +297,18 @@ def test_a_text_of_several_backends_stands_once() -> None:
     assert [text.count(f"8 on {b}") for b in BACKENDS] == [1, 1, 1]
 
 
-def test_violations_are_told_first() -> None:
+def test_violations_come_first() -> None:
     those = report(
         result("mask-kept", "n/a", reason="it has none"),
         failing("pad-value"),
         result("jit", "blocked", reason="pad-value did not pass"),
     )
     elements = Elements(html.as_html({"jax": [those]}, []))
-    told = [id for id in elements.ids if "/" in id]
-    assert told == ["L/pad-value", "L/mask-kept", "L/jit"]
+    shown = [id for id in elements.ids if "/" in id]
+    assert shown == ["L/pad-value", "L/mask-kept", "L/jit"]
 
 
-def test_links_of_cells_name_what_is_told() -> None:
+def test_links_of_cells_name_what_is_shown() -> None:
     elements = Elements(html.as_html(reports(), []))
     assert len(set(elements.ids)) == len(elements.ids)
     cells = [link[1:] for link in elements.links if "/" in link]
@@ -338,7 +338,7 @@ def everywhere(word: str, status: str) -> dict[str, list[Report]]:
     for number, one in enumerate(some):
         one.check += str(number)
         one.seen += str(number)
-    # Another word for another backend, so that both are told.
+    # Another word for another backend, so that both are shown.
     other = [replace(r, **{t: f"{word} too" for t in ("seen", "script", "cause",
              "right", "where", "reason")}) for r in some]  # fmt: skip
     return {

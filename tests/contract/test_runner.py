@@ -17,6 +17,7 @@ from keras_masking.contract import Report
 from keras_masking.contract import TargetError
 from keras_masking.contract import check_layer
 from keras_masking.contract import iter_checks
+from keras_masking.contract.harness import layer_harness
 from keras_masking.contract.registry import Check
 from keras_masking.contract.runner import Run
 
@@ -146,10 +147,13 @@ def raises() -> None:
     "call, message",
     [
         (lambda: check_layer(7), "A target must be a layer class"),
-        (lambda: check_layer(int), "which is no `keras.layers.Layer`"),
-        (lambda: check_layer(make_nothing), "it made NoneType"),
+        (lambda: check_layer(int), "which is not a `keras.layers.Layer`"),
+        (lambda: check_layer(make_nothing), "it returned NoneType"),
         (lambda: check_layer(raises), "RuntimeError: no weights"),
-        (lambda: check_layer(keras.layers.Dense), "cannot be made: TypeError"),
+        (
+            lambda: check_layer(keras.layers.Dense),
+            "cannot be created: TypeError",
+        ),
         (
             lambda: check_layer(Blind, only=["pad-valu"]),
             "`only` must be one of those that `keras-masking checks` lists. "
@@ -280,3 +284,12 @@ def test_the_smallest_inputs_show_the_role() -> None:
     # (1, 2) has no id that is 0.
     assert failure.smallest != "inputs (1, 2)"
     assert "on the left" in failure.seen
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("Bench", "LayerHarness"), ("Breach", "ContractViolation")]
+)
+def test_old_names_work_with_a_warning(old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{new}`"):
+        found = getattr(layer_harness, old)
+    assert found is getattr(layer_harness, new)

@@ -79,7 +79,7 @@ def test_a_layer_that_ends_its_worker_spoils_nothing_else() -> None:
     assert [report.layer for report in reports] == [*names, "ReLU"]
     crash, prints, hang, fine = reports
     for report, text in (
-        (crash, "the worker was ended by SIGSEGV"),
+        (crash, "the worker was killed by SIGSEGV"),
         (hang, "the worker gave no result for 4 seconds"),
     ):
         (result,) = report.results
@@ -97,7 +97,7 @@ def test_a_target_that_ends_its_worker_at_import(folder: Path) -> None:
     job = {**JOB, "targets": ["ends:X"]}
     (report,) = supervisor.run(job, [BACKEND])[BACKEND]
     assert report.layer == "ends:X"
-    assert report.results[0].seen == "the worker left with exit status 7."
+    assert report.results[0].seen == "the worker exited with status 7."
 
 
 @pytest.mark.parametrize(
@@ -173,41 +173,43 @@ def test_backends_are_compared() -> None:
 
 
 def answers(**job: Any) -> list[dict[str, Any]]:
-    """What the worker tells for a job, without a process."""
-    told: list[dict[str, Any]] = []
+    """The messages of a worker for a job, without a process."""
+    messages: list[dict[str, Any]] = []
 
-    def say(kind: str, **said: Any) -> None:
-        told.append({"kind": kind, **said})
+    def send(kind: str, **content: Any) -> None:
+        messages.append({"kind": kind, **content})
 
     full = {**JOB, "device": "cpu", "start": 0, "compare": False, **job}
-    worker._run({"backend": BACKEND, **full}, say)
-    return told
+    worker._run({"backend": BACKEND, **full}, send)
+    return messages
 
 
 def refusal(**job: Any) -> str:
-    told = answers(**job)
-    assert told[-1]["kind"] == "refused"
-    assert "report" not in [message["kind"] for message in told]
-    return told[-1]["message"]
+    messages = answers(**job)
+    assert messages[-1]["kind"] == "refused"
+    assert "report" not in [message["kind"] for message in messages]
+    return messages[-1]["message"]
 
 
-def test_what_a_worker_tells() -> None:
-    told = answers(targets=["keras.layers:ReLU", "layers.py:Prints"], start=1)
-    kinds = [message["kind"] for message in told]
+def test_messages_of_a_worker() -> None:
+    messages = answers(
+        targets=["keras.layers:ReLU", "layers.py:Prints"], start=1
+    )
+    kinds = [message["kind"] for message in messages]
     assert kinds == ["ready", "cases", "case"] + ["result"] * 2 + [
         "report",
         "done",
     ]
-    assert told[1]["names"] == ["ReLU", "Prints"]
-    assert told[2]["index"] == 1
-    assert Report.from_dict(told[-2]["report"]).ok
+    assert messages[1]["names"] == ["ReLU", "Prints"]
+    assert messages[2]["index"] == 1
+    assert Report.from_dict(messages[-2]["report"]).ok
 
 
 def test_ids() -> None:
-    told = answers(
+    messages = answers(
         targets=["keras.layers:Embedding(5, 2, mask_zero=True)"], ids=5
     )
-    assert Report.from_dict(told[-2]["report"]).role == "generates"
+    assert Report.from_dict(messages[-2]["report"]).role == "generates"
     ids = worker._ids(5, 0)
     assert ids.shape == (3, 6)
     assert set(np.unique(ids)) <= set(range(5))
@@ -223,7 +225,8 @@ def test_ids() -> None:
         ({"expected": {"ReLU": {"pad": "so"}}}, "Received: 'pad'."),
         (
             {"expected": {"Relu": {"pad-value": "so"}}},
-            "the table 'Relu' matches no target. Checked are: ReLU. Did you "
+            "the table 'Relu' matches no target. The targets are: ReLU. Did "
+            "you "
             "mean 'ReLU'?",
         ),
         ({"work": "checks", "check": "pad-valu"}, "mean 'pad-value'?"),
@@ -244,8 +247,8 @@ def test_a_kit_error_leaves_the_other_cases(
         "flat = [Case(keras.layers.ReLU, inputs=np.zeros(3)), "
         "keras.layers.ReLU]\n"
     )
-    told = answers(targets=["flat:flat"])
-    first, second = (m["report"] for m in told if m["kind"] == "report")
+    messages = answers(targets=["flat:flat"])
+    first, second = (m["report"] for m in messages if m["kind"] == "report")
     assert first["results"][0]["status"] == "kit-error"
     assert second["ok"]
 
@@ -291,16 +294,16 @@ def digest(**other: Any) -> dict[str, Any]:
     ],
 )
 def test_disagreement(other: dict[str, Any], text: str) -> None:
-    said = disagreement({"jax": digest(), "torch": digest(**other)})
-    assert said.startswith(text)
-    assert bool(said) == bool(text)
+    found = disagreement({"jax": digest(), "torch": digest(**other)})
+    assert found.startswith(text)
+    assert bool(found) == bool(text)
 
 
 def test_the_odd_one_is_named() -> None:
     far = digest(outputs=[[[1.0, 3.0, 9.0]]])
     near = digest(outputs=[[[1.0, 2.01, 9.0]]])
-    said = disagreement({"a": digest(), "b": far, "c": near})
-    assert "2 on a and 3 on b" in said
+    found = disagreement({"a": digest(), "b": far, "c": near})
+    assert "2 on a and 3 on b" in found
 
 
 @pytest.mark.parametrize(

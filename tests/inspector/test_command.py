@@ -79,8 +79,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """How a report looks is tested elsewhere."""
 
     def text(report: MaskReport) -> str:
-        told = [f"{call.name} {call.verdict}" for call in report.findings]
-        return "\n".join([report.summary(), *told, *report.notes])
+        lines = [f"{call.name} {call.verdict}" for call in report.findings]
+        return "\n".join([report.summary(), *lines, *report.notes])
 
     monkeypatch.setattr(MaskReport, "__str__", text)
     for name in ("to_html", "plot"):
@@ -210,7 +210,7 @@ def test_options(
     assert asked == {"probe": probe, "training": training}
 
 
-def told_inputs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def record_inputs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen = []
     monkeypatch.setattr(
         "keras_masking.inspector.inspection.inspect_masks",
@@ -223,7 +223,7 @@ def told_inputs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_one_array(
     name: str, typed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = told_inputs(monkeypatch)
+    seen = record_inputs(monkeypatch)
     if name == "x.npy":
         np.save(name, IDS)
     else:
@@ -238,7 +238,7 @@ def test_arrays_by_name(
 ) -> None:
     np.savez("x.npz", more=MORE, ids=IDS)
     assert typed(two_inputs(structure), "--inputs", "x.npz")[0] == 0
-    seen = told_inputs(monkeypatch)
+    seen = record_inputs(monkeypatch)
     assert typed("model.keras", "--inputs", "x.npz")[0] == 0
     places = ("ids", "more") if structure is dict else (0, 1)
     np.testing.assert_array_equal(seen[0][places[0]], IDS)
@@ -421,7 +421,7 @@ def test_backends(
     first = installed()[0]
     assert started == [first, first, BACKEND, BACKEND]
     monkeypatch.setattr(command, "installed", list)
-    assert "there is no backend" in refused(model)
+    assert "no backend is installed" in refused(model)
     missing = next(iter(set(BACKENDS) - {BACKEND}))
     monkeypatch.setattr(command, "installed", lambda: [BACKEND])
     line = refused(model, "--backend", missing)

@@ -314,7 +314,7 @@ def test_not_in_a_list(seen: list[Any]) -> None:
 
 
 class Ends(keras.callbacks.Callback):
-    """Ends a `fit` where it is told to."""
+    """Ends a `fit` at a given point."""
 
     def __init__(self, where: str) -> None:
         super().__init__()

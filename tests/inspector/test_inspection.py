@@ -106,7 +106,7 @@ def test_drift_names_where_it_starts() -> None:
     assert right.starts == left.starts == call(report, "norm").index
     assert (right.counts, left.counts) == (True, False)
     assert "values" in report.drift[-1].change
-    assert report.drift[-1].why_not == "the values are what the mask is made of"
+    assert report.drift[-1].why_not == "the mask is made from these values"
 
 
 def test_padding_on_the_left_counts_where_the_batch_has_it() -> None:
@@ -177,7 +177,7 @@ def test_no_mask_at_all() -> None:
     ids = keras.Input((None,), dtype="int32")
     x = kl.Embedding(10, 4)(ids)
     report = inspect_masks(gallery.pooled(ids, x), IDS)
-    assert any("No mask was born" in note for note in report.notes)
+    assert any("No mask was made" in note for note in report.notes)
     assert report.outputs[0].reached is None
     assert report.drift[0].why_not
 

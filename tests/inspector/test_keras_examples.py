@@ -31,7 +31,7 @@ def inspected(model: keras.Model, make: Any) -> Any:
 def test_as_published_no_mask_is_made(make: Any) -> None:
     report = inspected(build(lambda: make(False)), make)
     assert report.ok
-    assert any("No mask was born" in note for note in report.notes)
+    assert any("No mask was made" in note for note in report.notes)
 
 
 @MADE

@@ -127,13 +127,13 @@ MODELS = [
 @pytest.mark.parametrize("make", MODELS, ids=lambda m: m.__qualname__)
 def test_models_run(make: Callable[[], Any]) -> None:
     model = make()
-    inputs, told = make_up(model)
+    inputs, note = make_up(model)
     outputs = keras.tree.flatten(model(inputs))
     assert all(
         np.isfinite(keras.ops.convert_to_numpy(y)).all() for y in outputs
     )
     for x in model.inputs:
-        assert x.name in told
+        assert x.name in note
     again, _ = make_up(model)
     for a, b in zip(keras.tree.flatten(inputs), keras.tree.flatten(again)):
         np.testing.assert_array_equal(a, b)
@@ -147,14 +147,14 @@ def assert_padded(array: np.ndarray, lengths: list[int], pad: float) -> None:
 
 
 def test_ids() -> None:
-    inputs, told = make_up(ids_model(), rows=40, steps=30)
+    inputs, note = make_up(ids_model(), rows=40, steps=30)
     assert inputs.shape == (40, 30)
     assert set(np.unique(inputs)) == set(range(9))
     counts = (inputs != 0).sum(axis=1)
     assert counts.max() == 30
     assert counts.min() == 10
     assert_padded(inputs, counts.tolist(), 0)
-    assert "ids (40, 30): ids from 1 to 8" in told
+    assert "ids (40, 30): ids from 1 to 8" in note
 
 
 def test_another_seed() -> None:
@@ -195,11 +195,11 @@ def test_structure_and_lengths() -> None:
 
 @pytest.mark.parametrize("shape", [(), (1,)])
 def test_lengths(shape: tuple[int, ...]) -> None:
-    (x, count), told = make_up(lengths(shape)())
+    (x, count), note = make_up(lengths(shape)())
     assert count.shape == (3, *shape)
     assert_padded(x, count.ravel().tolist(), 0)
     assert count.ravel().tolist() == [7, 4, 2]
-    assert "count" in told and "lengths 7, 4, 2" in told
+    assert "count" in note and "lengths 7, 4, 2" in note
 
 
 def test_no_sequence() -> None:
@@ -270,5 +270,7 @@ def test_a_model_that_does_not_know_its_inputs() -> None:
 def test_text_is_refused() -> None:
     text = Input((), dtype="string", name="text")
     model = keras.Model(text, keras.layers.Identity()(text))
-    with pytest.raises(ValueError, match=r"text is not made up.*Pass inputs"):
+    with pytest.raises(
+        ValueError, match=r"text inputs cannot be made up.*Pass inputs"
+    ):
         make_up(model)

@@ -1,4 +1,4 @@
-"""An inspection leaves no trace, and a model that fails is told of."""
+"""An inspection leaves no trace, and a model that fails is reported."""
 
 import threading
 import warnings
@@ -210,7 +210,7 @@ def test_what_gives_other_numbers_each_time_is_not_measured() -> None:
     ids, x = gallery.tokens()
     report = inspect_masks(gallery.pooled(ids, NoSeed(name="noise")(x)), IDS)
     (noise,) = [call for call in report.calls if call.name == "noise"]
-    assert "other numbers each time" in noise.reason
+    assert "its outputs are random" in noise.reason
     assert noise.moved is None
     assert not noise.finding
 

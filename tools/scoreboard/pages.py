@@ -116,10 +116,10 @@ def write_page() -> None:
 
 def _with(known: Record, packages: bool = False) -> str:
     """The versions of a record."""
-    told = {
+    versions = {
         k: v for k, v in known["versions"].items() if packages or k in PLAIN
     }
-    return ", ".join(f"{PLAIN.get(k, k)} {v}" for k, v in told.items())
+    return ", ".join(f"{PLAIN.get(k, k)} {v}" for k, v in versions.items())
 
 
 def keeps(known: Record, name: str) -> bool:

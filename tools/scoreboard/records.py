@@ -72,7 +72,7 @@ def run(target: str) -> Reports:
 
 
 def keras_of(reports: Reports) -> str:
-    """The version of Keras, as the workers tell it."""
+    """The version of Keras, as the workers report it."""
     return next(
         r.versions["keras"] for r in every_report(reports) if r.versions
     )
@@ -185,4 +185,4 @@ def each_backend(known: Record, name: str) -> list[tuple[str, Any]]:
 def fails(known: Record, name: str) -> set[str]:
     """What fails of a row on any backend."""
     seen = each_backend(known, name)
-    return {check for _, told in seen for check in told["fails"]}
+    return {check for _, row in seen for check in row["fails"]}

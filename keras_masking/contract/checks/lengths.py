@@ -23,7 +23,7 @@ from keras_masking.layer_calls import CallOutputs
 
 def _any_length(harness: LayerHarness) -> None:
     if harness.case.columns:
-        raise NotApplicable("is defined by columns:  " + harness.case.reason)
+        raise NotApplicable("is defined by columns: " + harness.case.reason)
     if harness.longest is None:
         raise NotApplicable("the layer is built for one number of steps")
 

@@ -23,16 +23,22 @@ def _badge(reports: summary.Reports) -> tuple[str, str]:
     idle = sum(not all(report.ran for report in layer) for layer in layers)
     broken = [
         backend
-        for backend, those in reports.items()
-        if any(r.status == "kit-error" for report in those for r in report)
+        for backend, backend_reports in reports.items()
+        if any(
+            r.status == "kit-error"
+            for report in backend_reports
+            for r in report
+        )
     ]
     if broken:
         return f"the kit failed on {', '.join(broken)}", "orange"
     failed, passed = {}, {}
-    for backend, those in reports.items():
-        ran = sum(report.ran for report in those)
-        bad = sum(len(report.failures) for report in those)
-        good = sum(r.status == "pass" for report in those for r in report)
+    for backend, backend_reports in reports.items():
+        ran = sum(report.ran for report in backend_reports)
+        bad = sum(len(report.failures) for report in backend_reports)
+        good = sum(
+            r.status == "pass" for report in backend_reports for r in report
+        )
         if bad:
             failed[backend] = f"{bad} of {ran}"
         # Other checks that ran are known violations, or for information.

@@ -83,8 +83,8 @@ def rules_of(reports: summary.Reports) -> dict[str, Rule]:
     """All checks in the reports, by name."""
     rules: dict[str, Rule] = {}
     taken: set[str] = set()
-    for those in reports.values():
-        for result in (r for report in those for r in report):
+    for backend_reports in reports.values():
+        for result in (r for report in backend_reports for r in report):
             if result.check not in rules:
                 rules[result.check] = Rule(
                     _unique(slug(result.check), taken),
@@ -181,7 +181,7 @@ def _group(status: str, rule: Rule, on: Mapping[str, Result]) -> Group:
         status,
         ", ".join(on),
         _merged([(backend, r.reason) for backend, r in on.items()]),
-        {part: _merged(those) for part, those in variants.items()},
+        {part: _merged(texts) for part, texts in variants.items()},
     )
 
 

@@ -57,7 +57,12 @@ def as_html(
         for name, by in summary.rows(reports)
     ]
     pages = templates("keras_masking.contract.reports")
-    results = [r for those in reports.values() for rep in those for r in rep]
+    results = [
+        r
+        for backend_reports in reports.values()
+        for rep in backend_reports
+        for r in rep
+    ]
     script = pages.get_template("page.js").render()
     digest = hashlib.sha256(script.encode()).digest()
     return pages.get_template("page.html").render(
@@ -80,8 +85,10 @@ def as_html(
 
 def _versions(reports: summary.Reports) -> list[str]:
     found: dict[str, list[str]] = {}
-    for those in reports.values():
-        for name, version in (p for r in those for p in r.versions.items()):
+    for backend_reports in reports.values():
+        for name, version in (
+            p for r in backend_reports for p in r.versions.items()
+        ):
             versions = found.setdefault(name.replace("_", "-"), [])
             if version not in versions:
                 versions.append(version)

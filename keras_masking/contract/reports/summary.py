@@ -32,9 +32,9 @@ def exit_code(reports: Reports) -> int:
 def rows(reports: Reports) -> Iterator[tuple[str, dict[str, Report]]]:
     """Each layer with its report on each backend; equal names stay separate."""
     layers: dict[tuple[str, int], dict[str, Report]] = {}
-    for backend, those in reports.items():
+    for backend, backend_reports in reports.items():
         seen: Counter[str] = Counter()
-        for report in those:
+        for report in backend_reports:
             seen[report.layer] += 1
             key = (report.layer, seen[report.layer])
             layers.setdefault(key, {})[backend] = report
@@ -54,9 +54,9 @@ def matrix(reports: Reports) -> list[list[str]]:
     ]
 
 
-def role(those: Iterable[Report]) -> str:
+def role(reports: Iterable[Report]) -> str:
     """The role of one layer, as its backends report it."""
-    roles = {r.role: r.inferred for r in those if r.role != "unknown"}
+    roles = {r.role: r.inferred for r in reports if r.role != "unknown"}
     return ", ".join(
         f"{name} (inferred)" if inferred else name
         for name, inferred in roles.items()
@@ -108,9 +108,9 @@ def slowest(reports: Reports) -> list[tuple[float, str]]:
 def last_line(reports: Reports) -> str:
     """How many checks ran on each backend."""
     parts = []
-    for backend, those in reports.items():
-        ran = sum(report.ran for report in those)
-        bad = sum(len(report.failures) for report in those)
+    for backend, backend_reports in reports.items():
+        ran = sum(report.ran for report in backend_reports)
+        bad = sum(len(report.failures) for report in backend_reports)
         parts.append(f"{backend} {ran} ({bad} failed)")
     return "checks that ran: " + ", ".join(parts)
 
@@ -155,4 +155,8 @@ def command(targets: Iterable[str]) -> str:
 
 def every_report(reports: Reports) -> list[Report]:
     """The reports of all backends."""
-    return [report for those in reports.values() for report in those]
+    return [
+        report
+        for backend_reports in reports.values()
+        for report in backend_reports
+    ]

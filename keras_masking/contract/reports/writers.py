@@ -56,8 +56,8 @@ def join(
     commands: list[str] = []
     for path in paths:
         more, names, typed = _load(path)
-        for backend, those in more.items():
-            reports.setdefault(backend, []).extend(those)
+        for backend, backend_reports in more.items():
+            reports.setdefault(backend, []).extend(backend_reports)
         targets += [name for name in names if name not in targets]
         commands += [typed] if typed not in commands else []
     return reports, targets, "\n".join(commands)

@@ -128,7 +128,7 @@ def victims(report: ReportData, call: CallRecord) -> str:
     if not those:
         return ""
     more = f" and {len(those) - 8} more" if len(those) > 8 else ""
-    return f"calls without a mask because of it:  {', '.join(those[:8])}{more}"
+    return f"calls without a mask because of it: {', '.join(those[:8])}{more}"
 
 
 def at(report: ReportData, index: int) -> str:
