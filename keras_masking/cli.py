@@ -48,7 +48,7 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="keras-masking")
 def cli() -> None:
-    """Checks masks: do layers keep them, and where do models lose them?"""
+    """Checks, converts and inspects Keras layers and models with masks."""
 
 
 cli.add_command(convert)

@@ -91,7 +91,7 @@ def _file(name: str) -> Callable[[Any], Any]:
 @click.option(
     "--no-probe",
     is_flag=True,
-    help="Do not run layers again to measure what padding changes.",
+    help="Do not run layers again to measure leaks.",
 )
 @click.option(
     "--training", is_flag=True, help="Run the model in training mode."

@@ -12,7 +12,7 @@ LEVELS = ("required", "advised", "information")
 
 
 def did_you_mean(name: str, names: Iterable[str], likeness: float = 0.6) -> str:
-    """The nearest of `names` as a question after a sentence, if one is near."""
+    """A question with the nearest of `names`, or "" if none is near."""
     known = {n.lower(): n for n in names}
     near = difflib.get_close_matches(name.lower(), known, 1, likeness)
     return f" Did you mean {known[near[0]]!r}?" if near else ""

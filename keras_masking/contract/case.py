@@ -116,7 +116,7 @@ def as_case(target: Any, **options: Any) -> Case:
     if not is_layer and not callable(target):
         raise TargetError(
             "A target must be a layer class, a function that returns a layer, "
-            "a layer, or a `Case`. Received: {target!r}."
+            f"a layer, or a `Case`. Received: {target!r}."
         )
     given = inspect.isclass(target)
     if given and not issubclass(target, keras.layers.Layer):

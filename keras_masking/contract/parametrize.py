@@ -15,7 +15,7 @@ from keras_masking.contract.runner import iter_checks
 class BoundCheck:
     """A check bound to a case; calling it raises if the layer fails it."""
 
-    is_mask_check = True  # by this the pytest plugin recognizes it
+    is_mask_check = True  # the pytest plugin looks for this
 
     def __init__(self, name: str, level: str, run: Any) -> None:
         self.name = name

@@ -31,7 +31,7 @@ _checks: dict[str, "Check"] = {}
 
 @dataclass(frozen=True)
 class Check:
-    """A rule, and a function that raises `ContractViolation` if it breaks."""
+    """A rule, and the function that checks it."""
 
     id: str
     level: str

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-# Faults of a call: of the one that causes them, not of those it affects.
+# Faults, each of the call that causes it, not of the calls that it affects.
 FAULTS = (
     "fails",  # the call raises, and without a mask it does not
     "wrong shape",  # the output's mask does not fit the output

@@ -146,7 +146,7 @@ def raises() -> None:
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: check_layer(7), "A target must be a layer class"),
+        (lambda: check_layer(7), "a layer, or a `Case`. Received: 7."),
         (lambda: check_layer(int), "which is not a `keras.layers.Layer`"),
         (lambda: check_layer(make_nothing), "it returned NoneType"),
         (lambda: check_layer(raises), "RuntimeError: no weights"),

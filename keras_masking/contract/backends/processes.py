@@ -79,7 +79,7 @@ def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
 
 
 def last_words(log: str) -> str:
-    """The end of a worker's log, or where its layer was at its end."""
+    """The end of a worker's log, or the traceback of where it stopped."""
     lines = [
         line[:100]
         for line in log.splitlines()

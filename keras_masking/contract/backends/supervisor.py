@@ -75,7 +75,7 @@ def run(
     """
     if not processes.POSIX:
         raise Refused(
-            "this command ends its workers with POSIX signals, so it runs on "
+            "this command stops its workers with POSIX signals, so it runs on "
             "Linux and macOS. On Windows, use WSL, or check one backend in a "
             "test: `keras_masking.contract.parametrize_with_checks`."
         )

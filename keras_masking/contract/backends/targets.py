@@ -68,7 +68,7 @@ class Place:
 
 
 def resolve(target: str) -> list[Case]:
-    """The cases of a target, after making the layer of each once.
+    """The cases of a target; the layer of each is made once, as a test.
 
     Raises:
         TargetError: If there is nothing to check.

@@ -73,7 +73,7 @@ def _run(job: Job, send: Send) -> None:
     from keras_masking.contract.case import TargetError
 
     spare_tensorflow()
-    # Otherwise the text of a layer's error begins with one of Keras.
+    # Otherwise a layer's error starts with text that Keras adds.
     keras.config.disable_traceback_filtering()
     send("ready")
     try:

@@ -129,7 +129,7 @@ def require_equal(
     where: str,
     scale: float | None = None,
 ) -> None:
-    """Raises `ContractViolation` unless two arrays are equal, or nearly so."""
+    """Raises `ContractViolation` unless two arrays agree within tolerance."""
     if x.shape != y.shape:
         raise ContractViolation(
             f"{what}: {_count(x)} real and {_count(y)} real", where

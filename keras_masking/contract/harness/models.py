@@ -22,7 +22,7 @@ NO_MASK = -1
 
 
 def one_program() -> bool:
-    """Whether to compile a training step as a whole, which is so on JAX.
+    """Whether to compile a training step as a whole, as on JAX.
 
     Otherwise JAX compiles each operation separately, which takes longer.
     """

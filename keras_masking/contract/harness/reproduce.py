@@ -58,7 +58,7 @@ def _literal(x: np.ndarray) -> str:
 
 
 def _join(packed: Any) -> str:
-    """The source of a structure of sources."""
+    """The source of a structure whose leaves are sources."""
     if isinstance(packed, dict):
         items = ", ".join(f"{k!r}: {_join(v)}" for k, v in packed.items())
         return f"{{{items}}}"

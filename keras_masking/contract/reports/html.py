@@ -23,7 +23,7 @@ from keras_masking.pages import templates
 MEANINGS = {
     "pass": "the layer keeps the rule",
     "fail": "the layer breaks the rule",
-    "xfail": "the layer breaks the rule, which is known",
+    "xfail": "a known violation of the rule",
     "xpass": "expected to fail, but it passes",
     "n/a": "the rule does not apply to this layer",
     "blocked": "a check that it depends on did not pass",

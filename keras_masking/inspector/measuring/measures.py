@@ -1,7 +1,7 @@
 """Measures leaks by calling a layer again with other values at padding steps.
 
 Its weights and its other inputs are the same. This is the check `pad-value` of
-the contract, for a layer in its place.
+the contract, for a layer inside a model.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from keras_masking.inspector.watching.watch import Slot
 
 @dataclass(frozen=True)
 class Measured:
-    """How far real outputs moved when padding did.
+    """How far real outputs moved with the padding.
 
     Attributes:
         moved: The worst of all outputs, relative; None if not measured.

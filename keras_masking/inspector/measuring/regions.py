@@ -206,7 +206,7 @@ def calls_moved(
     second: list[Slot],
     others: Masks,
 ) -> bool:
-    """Whether any tensor moved; one of which this is unknown did not."""
+    """Whether any tensor moved; if unknown, it counts as not moved."""
     for one, other in zip(first, second):
         gap = None if one.idle else moved(one, masks, other, others)
         if gap is not None and gap[1] > LOOSER * allowed(one):

@@ -33,10 +33,10 @@ def as_text(report: ReportData, width: int | None = None) -> str:
     Args:
         report: The data of the report.
         width: The longest line. Defaults to the terminal's width, and to 100
-            where there is no terminal.
+            without a terminal.
 
     Returns:
-        The text, without codes for colours.
+        The text, without colour codes.
     """
     if width is None:
         width = (

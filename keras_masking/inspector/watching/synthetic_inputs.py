@@ -19,9 +19,9 @@ def make_up(
     """Makes inputs for a built model: rows of unequal length, padded.
 
     Sequences are padded on the right: with the `mask_value` of a layer that
-    takes them, else with zeros. Integers are ids that such a layer has a row
-    for, boolean `(batch, steps)` inputs are masks, and one integer a row
-    beside a sequence is the row's length.
+    takes them, else with zeros. Integers are ids for which such a layer has a
+    row, boolean `(batch, steps)` inputs are masks, and one integer per row,
+    beside a sequence, is its length.
 
     Args:
         model: A built model that knows its inputs.
@@ -133,7 +133,7 @@ def _lengths(rows: int, steps: int) -> np.ndarray:
 
 
 def _padding(model: Any, place: int) -> float:
-    """The value that a layer that takes the input treats as padding."""
+    """The padding value of a layer that takes the input."""
     return next(iter(_known(model, place, "mask_value")), 0)
 
 
