@@ -135,9 +135,9 @@ def test_the_policy_stops_what_gets_in(page: Page) -> None:
         "s.textContent = 'document.x = 1'; document.body.append(s);"
     )
     assert page.run("return document.x") is None
-    said = page.browser.get_log("browser")
-    assert len(said) == 2
-    assert all("Content Security Policy" in one["message"] for one in said)
+    logged = page.browser.get_log("browser")
+    assert len(logged) == 2
+    assert all("Content Security Policy" in one["message"] for one in logged)
 
 
 def test_a_notebook_keeps_its_own_styles(page: Page) -> None:

@@ -154,7 +154,7 @@ class Page:
 
 @pytest.fixture
 def page(chromium: Any, folder: Path) -> Iterator[Page]:
-    """The page; afterwards its console had no error, and nothing was asked."""
+    """The page; afterwards its console had no error, and no request."""
     for log in ("browser", "performance"):
         chromium.get_log(log)
     page = Page(chromium, folder)
@@ -163,9 +163,9 @@ def page(chromium: Any, folder: Path) -> Iterator[Page]:
     yield page
     assert chromium.get_log("browser") == []
     for entry in chromium.get_log("performance"):
-        said = json.loads(entry["message"])["message"]
-        if said["method"] == "Network.requestWillBeSent":
-            asked = said["params"]["request"]["url"]
+        event = json.loads(entry["message"])["message"]
+        if event["method"] == "Network.requestWillBeSent":
+            asked = event["params"]["request"]["url"]
             assert asked.startswith((folder.as_uri(), "data:"))
 
 

@@ -1,4 +1,4 @@
-"""Disables each check in turn and sees a test of a broken layer go red.
+"""Disables each check in turn, so that a test of a broken layer goes red.
 
 Run by hand or by `tox -e kit-torch`. It exits with 1 if a check that runs on
 this backend has no broken layer, or if a broken layer's test stays green
@@ -20,7 +20,7 @@ from tests.contract.broken import here
 from tests.contract.broken import modes
 from tests.contract.broken import values
 
-# PyTorch compiles only when asked, and then takes seconds for each layer. What
+# PyTorch compiles only on request, and then takes seconds for each layer. What
 # compares backends has its broken layer in test_supervisor.py.
 NOT_HERE = {"torch": {"jit"}}
 ELSEWHERE = {"cross-backend"}

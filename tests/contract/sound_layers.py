@@ -23,7 +23,7 @@ from tests.contract.layers import Y
 SHORTER = Y[:, :5]
 
 FORGETS = {
-    "mask-combined": "makes its mask anew, whatever its input carries: "
+    "mask-combined": "makes a new mask, whatever its input carries: "
     "by design in Keras"
 }
 

@@ -27,6 +27,6 @@ def test_two_layers_for_each_check() -> None:
     count = Counter(broken.catches for broken in here(BROKEN))
     expected = set(IDS)
     if keras.backend.backend() == "torch":
-        expected.remove("jit")  # runs only when asked
+        expected.remove("jit")  # runs only on request
     assert set(count) == expected
     assert min(count.values()) >= 2

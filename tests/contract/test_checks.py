@@ -1,4 +1,4 @@
-"""Every check is worded whole, and the page of checks is up to date."""
+"""Every check has all texts, and the page of checks is up to date."""
 
 import pytest
 

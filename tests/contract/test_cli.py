@@ -151,10 +151,10 @@ def test_a_missing_backend(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our pack, on what is installed; the rest is named."""
-    asked: dict[str, Any] = {}
+    passed: dict[str, Any] = {}
 
     def run(job: Any, backends: list[str], **how: Any) -> Any:
-        asked.update(job, backends=backends, **how)
+        passed.update(job, backends=backends, **how)
         return {
             b: [report(result("pad-value", "pass"), backend=b)]
             for b in backends
@@ -164,9 +164,9 @@ def test_defaults(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "run", run)
     code, out, err = typed("check")
     assert code == 0
-    assert asked["targets"] == ["keras_masking.cases"]
-    assert asked["backends"] == ["torch", "tensorflow"]
-    assert asked["device"] == "cpu"
+    assert passed["targets"] == ["keras_masking.cases"]
+    assert passed["backends"] == ["torch", "tensorflow"]
+    assert passed["device"] == "cpu"
     assert "Not installed, so not run: jax" in err
     last = "checks that ran: torch 1 (0 failed), tensorflow 1 (0 failed)"
     assert out.splitlines()[-1] == last

@@ -1,4 +1,4 @@
-"""What Keras 3.15.1 is known to get wrong, the kit finds."""
+"""The kit finds the known errors of Keras 3.15.1."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Every layer of ours passes the whole contract."""
+"""Each of our layers passes the whole contract."""
 
 import pytest
 

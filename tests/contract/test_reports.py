@@ -314,7 +314,7 @@ def test_links_of_cells_name_what_is_shown() -> None:
     cells = [link[1:] for link in elements.links if "/" in link]
     assert len(set(cells)) == len(cells) == 10
     assert "Pool-2/pad-value" in cells
-    # What passes everywhere has no more to say.
+    # Cells that pass everywhere have no details.
     silent = set(cells) - set(elements.ids)
     assert silent == {"Sound/pad-value", "Sound/empty-row"}
 

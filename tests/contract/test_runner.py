@@ -1,4 +1,4 @@
-"""What a report holds, and what is refused before any check runs."""
+"""The contents of reports, and errors before any check runs."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ from keras_masking.contract.runner import Run
 
 
 class Blind(keras.layers.Layer):
-    """A mean over all steps, that takes the mask and does not look at it."""
+    """A mean over all steps, which takes the mask but does not use it."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         return keras.ops.mean(inputs, axis=1)
@@ -76,7 +76,7 @@ def test_the_script_runs_as_printed() -> None:
 
 
 def test_expected_failures() -> None:
-    why = {"pad-value": "it is blind"}
+    why = {"pad-value": "it ignores its mask"}
     report = check_layer(Blind, only=["pad-value"], expected_failures=why)
     assert [r.status for r in report] == ["pass", "xfail"]
     assert report.ok

@@ -1,4 +1,4 @@
-"""The strategies give what they say."""
+"""The strategies generate what they document."""
 
 import numpy as np
 from hypothesis import given

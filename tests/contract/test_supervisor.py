@@ -108,8 +108,10 @@ def test_nothing_is_left_running(folder: Path, number: int, code: int) -> None:
     temporary.mkdir()
     command = ["check", "layers.py:Hangs", "--backends", BACKEND]
     # A shell that runs this in the background ignores Ctrl-C for its children.
-    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"
-    start = f"import signal; {heed}; from keras_masking.cli import main; main()"
+    handler = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = (
+        f"import signal; {handler}; from keras_masking.cli import main; main()"
+    )
     parent = subprocess.Popen(
         [sys.executable, "-c", start, *command],
         stdout=subprocess.PIPE,
@@ -315,8 +317,8 @@ def test_the_odd_one_is_named() -> None:
     ],
 )
 def test_judging(one: dict[str, Any], status: str) -> None:
-    asked = Result("L", "cross-backend", "advised", "n/a", reason="")
+    undecided = Result("L", "cross-backend", "advised", "n/a", reason="")
     digests = {"jax": digest(), "torch": digest(**one)}
-    assert judge(asked, digests).status == status
-    broken = judge(asked, {**digests, "torch": {"error": "E: no"}})
+    assert judge(undecided, digests).status == status
+    broken = judge(undecided, {**digests, "torch": {"error": "E: no"}})
     assert (broken.status, broken.seen) == ("kit-error", "torch: E: no")

@@ -1,4 +1,4 @@
-"""Models whose faults are known, with what the inspector must say of them.
+"""Models whose faults are known, with the expected findings.
 
 Rows of Keras' own ways of losing a mask, and models that are right. Each
 function builds a model; `CASES` has the findings, as (name of the layer,

@@ -1,7 +1,8 @@
 """The architectures of well-known examples of Keras, small.
 
 Each takes `masked`: False is as published, where no mask is made; True makes
-one at the front, and changes nothing else. `mended` are the same with ours.
+one at the front, and changes nothing else. The `mended`
+models are the same with our layers.
 """
 
 from typing import Any
@@ -116,7 +117,7 @@ def series_transformer(masked: bool) -> keras.Model:
 
 
 class MendedBlock(TransformerBlock):
-    """The same, with layers in place of `+`, and ours for attention."""
+    """The same, with layers instead of `+`, and our attention layer."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(layers.MaskedMultiHeadAttention, **kwargs)

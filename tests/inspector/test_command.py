@@ -198,16 +198,16 @@ def test_files(options: list[str], typed: Any) -> None:
 def test_options(
     words: list[str], typed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {}
+    passed = {}
     monkeypatch.setattr(
         "keras_masking.inspector.inspection.inspect_masks",
         lambda model, inputs, **options: (
-            asked.update(options) or MaskReport("m", "b")
+            passed.update(options) or MaskReport("m", "b")
         ),
     )
     assert typed(sound(), *words)[0] == 0
     probe, training = "--no-probe" not in words, "--training" in words
-    assert asked == {"probe": probe, "training": training}
+    assert passed == {"probe": probe, "training": training}
 
 
 def record_inputs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:

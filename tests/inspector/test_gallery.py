@@ -1,4 +1,4 @@
-"""What the inspector says of models whose faults are known."""
+"""Reports of models whose faults are known."""
 
 import warnings
 from typing import Any
@@ -33,7 +33,7 @@ def test_findings(case: Case) -> None:
     assert found(report) == case.findings
     assert report.ok == (not case.findings)
     assert all(call.reason and call.advice for call in report.findings)
-    # Nothing is blamed that stands behind the first thing that is wrong.
+    # Nothing after the first fault is blamed.
     for call in report.calls:
         if call.victim_of is not None:
             assert not call.finding

@@ -255,18 +255,18 @@ def test_the_parts_of_a_dict(seen: list[Any]) -> None:
 def test_options(
     options: dict[str, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    passed = []
     inspect_masks = inspection.inspect_masks
 
     def noting(model: Any, x: Any, **options: Any) -> Any:
-        asked.append(options)
+        passed.append(options)
         return inspect_masks(model, x, **options)
 
     monkeypatch.setattr(inspection, "inspect_masks", noting)
     _, ours = train(model, arrays(IDS, TARGETS), MaskGuard("raise", **options))
     _, plain = train(model, arrays(IDS, TARGETS))
     assert_same(ours, plain)
-    assert asked == [options]
+    assert passed == [options]
 
 
 def test_warns_and_trains_on(seen: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What an inspection takes and refuses, and what its report holds."""
+"""The inputs and errors of an inspection, and its report."""
 
 import json
 import re
@@ -160,8 +160,8 @@ def test_without_probes_nothing_is_measured() -> None:
 def test_strict() -> None:
     with pytest.raises(MaskFindingsError) as caught:
         inspect_masks(build(gallery.operator), IDS, strict=True)
-    said = str(caught.value)
-    assert "multiply" in said and "drops" in said and "MaskedMultiply" in said
+    text = str(caught.value)
+    assert "multiply" in text and "drops" in text and "MaskedMultiply" in text
     inspect_masks(build(gallery.our_transformer), IDS, strict=True)
 
 
@@ -214,7 +214,7 @@ def test_a_model_that_is_not_built_is_built() -> None:
 
 
 @pytest.mark.parametrize(
-    "model, inputs, said",
+    "model, inputs, text",
     [
         (lambda: 3, IDS, "`model` must be a Keras model or layer"),
         (gallery.operator, np.array([["a", "b"]]), "inputs must be arrays"),
@@ -223,8 +223,8 @@ def test_a_model_that_is_not_built_is_built() -> None:
         (gallery.operator, keras.Input((3,)), "inputs must have values"),
     ],
 )
-def test_bad_input(model: Any, inputs: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said) as caught:
+def test_bad_input(model: Any, inputs: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text) as caught:
         inspect_masks(build(model), inputs)
     assert "Received: " in str(caught.value)
 

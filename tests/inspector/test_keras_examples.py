@@ -1,4 +1,4 @@
-"""What the inspector says of Keras' examples, as docs/inspector.md has it."""
+"""Reports of Keras' examples, as in docs/inspector.md."""
 
 import re
 from pathlib import Path

@@ -156,7 +156,7 @@ def drift(report: ReportData, one: Drift) -> tuple[str, str]:
 
 
 def reach(report: ReportData, output: OutputRecord) -> tuple[str, str]:
-    """The kind of an output, and whether the mask reaches the loss through it."""
+    """The kind of an output, and whether the mask reaches the loss."""
     if output.reached is None:
         return "quiet", "not applicable: no steps, or no mask in the model"
     if output.reached:

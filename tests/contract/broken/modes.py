@@ -528,7 +528,7 @@ BROKEN = [
     Broken(
         Case(LogOfProduct),
         "grad-finite",
-        "log(0) behind a `where`",
+        "log(0) hidden by a `where`",
         also={"grad-empty-row", "grad-zero-at-padding"},
     ),
     Broken(
@@ -564,7 +564,7 @@ BROKEN = [
     Broken(
         Case(QuotientBehindWhere),
         "grad-empty-row",
-        "0 / 0 behind `where`",
+        "0 / 0 hidden by `where`",
         also={"nan-padding"},
     ),
     Broken(
@@ -609,7 +609,7 @@ BROKEN = [
     Broken(
         Case(MaskForTrainingOnly),
         "loss-ignores-padding",
-        "hands the mask on in training only",
+        "passes the mask on in training only",
     ),
     Broken(
         Case(NothingByNothing),

@@ -105,7 +105,7 @@ class ExpandsTheWrongAxis(Layer):
 
 @breaks("runs-without-mask", also=("precision",))
 class InsistsOnAMask(Layer):
-    """Never asks whether the mask is None."""
+    """Never checks whether the mask is None."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         return ops.where(mask[:, :, None], inputs, 0.0)
@@ -253,7 +253,7 @@ class KeepsTheMask(Pool):
 
 @breaks("repeatable", also=("functional", "no-mask-in-none-out"))
 class KeepsTheOutputMask(Layer):
-    """`compute_mask` hands on what `call` has left behind."""
+    """`compute_mask` returns what `call` stored."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -281,7 +281,7 @@ class PoolsButPasses(Pool):
 
 @breaks("role-consistent", role="drops")
 class PassesButDrops(Layer):
-    """Declared to drop its mask, and hands it on."""
+    """Declared to drop its mask, but passes it on."""
 
     def call(self, inputs: Any) -> Any:
         return inputs * 2.0
@@ -364,7 +364,7 @@ class SequenceAndState(Layer):
 
 @breaks("mask-shape")
 class EverySecond(Layer):
-    """Takes every second step and hands the whole mask on."""
+    """Takes every second step, but passes the whole mask on."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         return inputs[:, ::2] * 2.0
@@ -384,7 +384,7 @@ class OffByOne(Layer):
 
 @breaks("mask-shape")
 class WithFeatureAxis(Layer):
-    """The mask comes out as it was needed for arithmetic."""
+    """The returned mask is the one cast for arithmetic."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         return inputs * 2.0
@@ -426,7 +426,7 @@ class OneMaskForBoth(Layer):
 
 @breaks("mask-structure", also=("mask-kept", "mask-dropped"))
 class StateFirst(Layer):
-    """The mask of the sequence lands on the state, which stands first."""
+    """The mask of the sequence lands on the state, which comes first."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         return mean(inputs, mask), inputs * 2.0
@@ -533,7 +533,7 @@ class DropsSilently(keras.layers.Layer):
 
 @breaks("no-destroy-warning", also=("grad-nan-padding",))
 class InnerWarns(Layer):
-    """A layer inside it knows no masks, though this one hands its mask on."""
+    """An inner layer ignores masks, though this one passes its mask on."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -569,7 +569,7 @@ class EitherMask(keras.layers.Layer):
         return own if mask is None else ops.logical_or(own, mask)
 
 
-# What stands at padding steps.
+# Values at padding steps.
 
 
 @breaks("pad-value", also=LEAKS)
@@ -652,7 +652,7 @@ class FirstSteps(Pool):
 
 @breaks("mask-position", also=(*LENGTHS, "grad-zero-at-padding"))
 class LastByLength(Pool):
-    """The last step stands at the length, if padding is on the right."""
+    """The last step is at the length, if padding is on the right."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
@@ -755,7 +755,7 @@ class AllOrNone(Merge):
 
 @breaks("partial-masks", inputs=[X, Y])
 class AllTrueInstead(Merge):
-    """One input without a mask, and everything is called real."""
+    """One input without a mask, and every step is marked as real."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         return ops.concatenate(inputs, axis=-1)
@@ -847,7 +847,7 @@ class MaximumOfZeros(Pool):
 
 @breaks("alone-equals-batched", also=LENGTHS)
 class AnyOfTheWindow(Layer):
-    """A window is called real if one of its steps is."""
+    """A window is marked as real if one of its steps is."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         x = zeroed(inputs, mask)
