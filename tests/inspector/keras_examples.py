@@ -1,8 +1,8 @@
 """The architectures of well-known examples of Keras, small.
 
 Each takes `masked`: False is as published, where no mask is made; True makes
-one at the front, and changes nothing else. The `mended`
-models are the same with our layers.
+one at the front, and changes nothing else. The `mended` models are the same
+with our layers.
 """
 
 from typing import Any
