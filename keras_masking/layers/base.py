@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
+from keras_masking._backends import torch_traces
 from keras_masking._keras import KEEPS_MASKS_OF_CASTS
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
-from keras_masking._keras import torch_traces
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe

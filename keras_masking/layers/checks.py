@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking._keras import is_dense
+from keras_masking._backends import is_dense
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import NUMBERS
 from keras_masking.ops.dtypes import dtype_name

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
-from keras_masking._keras import known_value
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
@@ -183,7 +183,7 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         return real
 
     def _refuse(self, ids: Tensor, wrong: Tensor) -> None:
-        found, values = known_value(wrong), known_value(ids)
+        found, values = to_numpy_or_none(wrong), to_numpy_or_none(ids)
         if found is None or values is None or not found.any():
             return
         values = values[found]

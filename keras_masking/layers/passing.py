@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
-from keras_masking._keras import is_rehearsal
+from keras_masking._keras import in_symbolic_call
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskError
@@ -239,7 +239,7 @@ class RequireMask(KeepsDtype):
         super().__init__(**kwargs)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        if self.read_mask(inputs, mask) is None and not is_rehearsal():
+        if self.read_mask(inputs, mask) is None and not in_symbolic_call():
             raise MaskError(
                 describe(
                     self.who,

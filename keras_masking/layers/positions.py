@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
-from keras_masking._keras import known_value
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
@@ -124,7 +124,7 @@ class MaskedPositionEmbedding(Positions):
         return ops.where((index > last)[..., None], float("nan"), vectors)
 
     def _refuse(self, index: Tensor) -> None:
-        found = known_value(index)
+        found = to_numpy_or_none(index)
         if found is None or not found.size:
             return
         if found.max() >= self.sequence_length:

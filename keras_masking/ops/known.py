@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking._keras import is_rehearsal
-from keras_masking._keras import known_value
-from keras_masking._keras import torch_traces
+from keras_masking._backends import to_numpy_or_none
+from keras_masking._backends import torch_traces
+from keras_masking._keras import in_symbolic_call
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskValueError
 from keras_masking.errors import describe
@@ -32,9 +32,9 @@ def differ(size: Any, other: Any) -> bool:
 def _value(x: Tensor) -> np.ndarray | None:
     """The value of `x` if it is there to be read, and no graph breaks."""
     # First, since PyTorch would leave its graph for the other question.
-    if torch_traces() or is_rehearsal():
+    if torch_traces() or in_symbolic_call():
         return None
-    return known_value(x)
+    return to_numpy_or_none(x)
 
 
 def check_zeros_and_ones(who: str, name: str, when: str, mask: Tensor) -> None:

@@ -14,8 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_masking._keras import choose
-from keras_masking._keras import gains_by_shortcuts
+from keras_masking._backends import cond
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
@@ -40,8 +39,6 @@ LARGE = 2**23
 
 def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     """Sum over real steps, in float32 at least."""
-    if not gains_by_shortcuts(x):
-        return _plain_sum(x, mask, axis, keepdims)
     if _steps_and_more(x, mask, axis):
         x = real_sum(x, mask, 1, keepdims=True)  # the other axes are small
         return ops.sum(x, axis=axis, keepdims=keepdims)
@@ -73,7 +70,7 @@ def _plain_sum(
 def _sum(x: Tensor, weights: Tensor) -> Tensor:
     y = product(x, weights)
     # An overflow of the sum of all counts as well: that is only slower.
-    return choose(
+    return cond(
         ops.isfinite(ops.sum(y)),
         lambda: y,
         lambda: by_rows(_plain_sum, x, weights > 0),
@@ -84,7 +81,7 @@ def _sum_gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
     if keras.backend.backend() != "torch":
         return selected(g, weights)
     # There a `where` takes thrice the time of a product.
-    return choose(
+    return cond(
         ops.isfinite(ops.sum(g)),
         lambda: weights * g,
         lambda: selected(g, weights),
@@ -139,13 +136,13 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
         # Asked of the squares, XLA would write them out. And of the mean, since
         # the largest float may be padding.
         small = ops.isfinite(ops.sum(mean * mean))
-        return choose(ops.logical_and(sums_finite(x), small), fused, select)
+        return cond(ops.logical_and(sums_finite(x), small), fused, select)
     y = None
     for part in _parts(x):
         apart = x[:, part] - mean
         z = product(apart * apart, weights[:, part])
         y = z if y is None else y + z
-    return choose(ops.isfinite(ops.sum(y)), lambda: y, select)
+    return cond(ops.isfinite(ops.sum(y)), lambda: y, select)
 
 
 def _squares_gradient(
@@ -221,10 +218,10 @@ def _extreme(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
         return by_rows(plain, x, weights > 0)
 
     if keras.backend.backend() == "jax":
-        return choose(sums_finite(x), biased, select)
+        return cond(sums_finite(x), biased, select)
     y = biased()
     # `inf - inf` at padding, or a NaN of real steps.
-    return choose(ops.isnan(ops.sum(y)), select, lambda: y)
+    return cond(ops.isnan(ops.sum(y)), select, lambda: y)
 
 
 def _hits(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -254,7 +251,7 @@ def _extreme_gradient(
         lost = ops.logical_and(ops.isnan(y), weights > 0)
         return ops.where(lost, y, shares)
 
-    return choose(ops.isnan(ops.sum(y)), beside_nan, lambda: shares)
+    return cond(ops.isnan(ops.sum(y)), beside_nan, lambda: shares)
 
 
 def _size(x: Tensor) -> int:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_masking._keras import is_dense
+from keras_masking._backends import is_dense
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskDtypeError

@@ -21,9 +21,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_masking._keras import gains_by_shortcuts
-from keras_masking._keras import is_known
-from keras_masking._keras import with_tangent
+from keras_masking._backends import gains_by_fast_paths
+from keras_masking._backends import is_concrete
+from keras_masking._backends import with_tangent
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
@@ -71,7 +71,7 @@ def shorter(
         mask: Of as many axes as `x`.
         axis: The axis or axes along which it goes.
     """
-    if not gains_by_shortcuts(x) or not along_steps(x, mask, axis):
+    if not along_steps(x, mask, axis):
         return plain(x, mask)
     try:
         return short(x, mask)
@@ -83,8 +83,11 @@ def shorter(
 
 
 def along_steps(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
-    """Whether the axis is that of the steps, and the mask one of steps."""
-    if mask is None or len(x.shape) < 3 or 0 in x.shape or _PLAIN.get():
+    """Whether a fast path along the steps is possible and pays."""
+    if mask is None or len(x.shape) < 3 or 0 in x.shape:
+        return False
+    # First: PyTorch's compiler would break its graph at a context variable.
+    if not gains_by_fast_paths(x) or _PLAIN.get():
         return False
     # A mask of rows alone was expanded to one step.
     steps = mask.shape[1] != 1 and all(size == 1 for size in mask.shape[2:])
@@ -176,6 +179,6 @@ def by_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
 
     Else that would set memory of the size of `x` aside, though it is not used.
     """
-    if keras.backend.backend() != "jax" or is_known(args[0]):
+    if keras.backend.backend() != "jax" or is_concrete(args[0]):
         return plain(*args)
     return ops.map(lambda rows: plain(*[row[None] for row in rows])[0], args)

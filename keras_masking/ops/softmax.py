@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_masking._keras import choose
+from keras_masking._backends import cond
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
@@ -126,7 +126,7 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
         fine = ops.logical_and(
             ops.isfinite(ops.sum(y)), ops.all(any_real(mask))
         )
-        return choose(fine, lambda: y, lambda: plain(x, mask))
+        return cond(fine, lambda: y, lambda: plain(x, mask))
 
     return shorter(short, plain, x, mask, axis)
 
@@ -156,7 +156,7 @@ def _softmax(x: Tensor, weights: Tensor) -> Tensor:
     # Asked of `x`: what is outside of a condition is differentiated too, and
     # on TensorFlow a NaN does not reach all steps.
     some = ops.all(any_real(weights > 0))
-    return choose(
+    return cond(
         ops.logical_and(some, sums_finite(x)),
         lambda: _biased_softmax(x, weights),
         lambda: by_rows(_plain_softmax, x, weights > 0),
@@ -174,7 +174,7 @@ def _softmax_gradient(
         return selected(y * (finite - inner), weights)
 
     fine = ops.isfinite(ops.sum(inner))
-    return choose(fine, lambda: y * (g - inner), select)
+    return cond(fine, lambda: y * (g - inner), select)
 
 
 def _softmax_tangent(
@@ -194,7 +194,7 @@ def _finite_gradient(
 ) -> Tensor:
     """A gradient as it is, or without that of padding if that is not finite."""
     at_padding = product(g, 1 - weights)
-    return choose(
+    return cond(
         ops.isfinite(ops.sum(at_padding)),
         lambda: g,
         lambda: selected(g, weights),

@@ -117,7 +117,7 @@ def test_a_boolean_mask_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(x: Any) -> None:
         raise AssertionError("a GPU would wait for this")
 
-    monkeypatch.setattr("keras_masking.ops.known.known_value", read)
+    monkeypatch.setattr("keras_masking.ops.known.to_numpy_or_none", read)
     for door in DOORS.values():
         door(keras.ops.convert_to_tensor(REAL))
 

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_masking import _keras
+from keras_masking import _backends
 from keras_masking import ops
 from keras_masking.ops import one_pass
 from keras_masking.ops import shortcuts
@@ -159,7 +159,9 @@ def go(monkeypatch: pytest.MonkeyPatch, taken: list) -> Callable:
     def go(way: str) -> AbstractContextManager:
         taken.clear()
         if way == "short":
-            monkeypatch.setattr(shortcuts, "gains_by_shortcuts", lambda x: True)
+            monkeypatch.setattr(
+                shortcuts, "gains_by_fast_paths", lambda x: True
+            )
         return ops.plain_formulas() if way == "plain" else nullcontext()
 
     return go
@@ -262,7 +264,7 @@ def test_small_tensors_go_the_plain_way(
     thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As users have it: from 1 MiB on, PyTorch gains by the short way."""
-    monkeypatch.setattr(_keras, "WORTHWHILE", thresholds[0])
+    monkeypatch.setattr(_backends, "FAST_PATH_MIN_SIZE", thresholds[0])
     for rows, way in ((256, "short"), (255, "plain")):
         taken.clear()
         x = np.ones((rows, 32, 32), "float32")
