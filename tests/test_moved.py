@@ -1,0 +1,42 @@
+"""Old names and arguments work for one more release, with a warning."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from keras_masking import layers
+from tests.helpers import to_numpy
+
+MOVED = {
+    f"keras_masking.inspector.report.{name}": (
+        f"keras_masking.inspector.data.{name}"
+    )
+    for name in ("CallRecord", "Drift", "OutputRecord", "TensorRecord")
+}
+
+
+def found(path: str) -> object:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_an_old_name(old: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"is now `{MOVED[old]}`"):
+        assert found(old) is found(MOVED[old])
+
+
+def test_a_name_that_never_was() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        found("keras_masking.inspector.report.nothing")
+
+
+def test_data_format_of_a_layer_that_keras_does_not_have() -> None:
+    with pytest.warns(DeprecationWarning, match="`data_format` is deprecated"):
+        layer = layers.LastStep(data_format="channels_last")
+    assert "data_format" not in layer.get_config()
+    x = np.array([[[1.0], [2.0]]], "float32")
+    assert to_numpy(layer(x)).tolist() == [[2.0]]
+    with pytest.raises(ValueError, match="axes must be"):
+        layers.LastStep(data_format="channels_first")
