@@ -13,6 +13,7 @@ from keras_masking.errors import describe
 from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.known import check_lengths
+from keras_masking.ops.reading import expanded
 from keras_masking.ops.reading import read
 from keras_masking.ops.reading import read_expanded
 from keras_masking.ops.reading import read_mask
@@ -174,9 +175,13 @@ def apply_mask(
 def real_in_all(masks: Any) -> Tensor | None:
     """Where each of `masks` is True, a None among them everywhere.
 
-    None if there is none but None.
+    One of fewer axes counts for all that is behind them. None if there is none
+    but None.
     """
-    given = [m for m in tree.flatten(masks) if m is not None]
+    each = {id(m): m for m in tree.flatten(masks) if m is not None}
+    given = list(each.values())
+    ndim = max((len(m.shape) for m in given), default=0)
+    given = [expanded(m, ndim) for m in given]
     return reduce(ops.logical_and, given) if given else None
 
 

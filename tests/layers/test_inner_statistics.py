@@ -17,6 +17,7 @@ from keras_masking import layers
 from keras_masking._keras import DIVIDES_PENALTIES
 from keras_masking.errors import MaskWarning
 from keras_masking.layers import inner_statistics
+from keras_masking.layers import lent_masks
 from tests.helpers import assert_close
 from tests.helpers import to_numpy
 
@@ -218,7 +219,7 @@ def test_nothing_is_left_behind() -> None:
         wrapper(np.zeros((2, 3, 4, 4, 9), "float32"), mask=MASK)
     assert before == [(set(vars(x)), x.get_config()) for x in every]
     assert not inner_statistics._borrowers
-    assert not inner_statistics._lent.masks
+    assert not lent_masks.LENT.loans
 
 
 def test_the_same_layer_outside_and_in_another_thread() -> None:
