@@ -38,10 +38,12 @@ class KeepMask(Wrapping):
     recurrent layer.
 
     In training, each `BatchNormalization` in the layer inside takes its
-    statistics from real steps, also behind one that loses the mask, and an
-    `activity_regularizer` counts zeros at padding steps; where the steps are
-    gone, from rows with a real step. A layer of your own that calls `add_loss`
-    and takes no `mask` counts padding: a `MaskWarning` says so. Instead of
+    statistics from real steps, also behind one that loses the mask or folds
+    steps into rows, and an `activity_regularizer` counts zeros at padding
+    steps; where the steps are gone, from rows with a real step. Where its input
+    has other axes than the mask, behind a `Reshape` for example, it counts
+    padding, as a layer of your own does that calls `add_loss` and takes no
+    `mask`: a `MaskWarning` says so. Instead of
     `KeepMask(TimeDistributed(layer))` use `MaskedTimeDistributed(layer)`.
 
     Args:
@@ -61,7 +63,8 @@ class KeepMask(Wrapping):
     Mask behavior:
         Reads: `(batch, steps)`; of a list one for each input.
         Emits: the mask it reads, reversed if the layer goes backwards; of a
-            list True where every masked input is real. None if the steps are
+            list True where every masked input is real. False also where the
+            layer inside makes a mask that is False. None if the steps are
             gone. States carry none.
         Empty row: 0.
         Padding values: reach neither the output nor a gradient, NaN included.

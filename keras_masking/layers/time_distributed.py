@@ -39,12 +39,14 @@ class MaskedTimeDistributed(Wrapping):
 
     In training, each `BatchNormalization` inside takes its statistics from
     real segments (real steps, where a mask of steps fits its input), also
-    behind a layer that loses the mask, and an `activity_regularizer` inside
-    counts zeros at padding. Keras' own layers need no more: they treat each
-    segment by itself. A layer of your own that keeps statistics gets zeros for
-    padding segments, and one that calls `add_loss` gets them too: a
-    `MaskWarning` says so, unless its `call` takes a `mask`. Noise is drawn for
-    all segments, so more padding draws other noise, as in Keras.
+    behind a layer that loses the mask or folds steps into rows, and an
+    `activity_regularizer` inside counts zeros at padding. A `MaskWarning` says
+    so, once, where the axes of its input are not those of the mask. Keras' own
+    layers need no more: they treat each segment by itself. A layer of your own
+    that keeps statistics gets zeros for padding segments, and one that calls
+    `add_loss` gets them too: a `MaskWarning` says so, unless its `call` takes a
+    `mask`. Noise is drawn for all segments, so more padding draws other noise,
+    as in Keras.
 
     Args:
         layer: The layer for a segment.
@@ -53,16 +55,18 @@ class MaskedTimeDistributed(Wrapping):
     Call arguments:
         inputs: Tensor of shape `(batch, segments, ...)`.
         mask: Boolean tensor: of shape `(batch, segments, steps)`, or of shape
-            `(batch, segments)`, which says which segments there are. Defaults
-            to the mask that `inputs` carries, if any.
+            `(batch, segments)`, which says which segments there are. Integers
+            `(batch, segments, steps)` are ids, and may have a mask of their
+            shape. Defaults to the mask that `inputs` carries, if any.
         training: Whether the layer trains; handed on if it asks.
 
     Mask behavior:
         Reads: `(batch, segments, steps)` or `(batch, segments)`. A segment is
             real where one of its steps is.
-        Emits: `(batch, segments, steps)` where the layer inside makes such a
-            mask of each segment, or keeps the one it is given; else `(batch,
-            segments)`.
+        Emits: one for each output. `(batch, segments, steps)` where the
+            output of the layer inside carries a mask of steps, which it makes
+            by itself or of one that it is given; else `(batch, segments)`.
+            An `Embedding` keeps the mask of its ids.
         Empty row: 0, as for any segment without a real step.
         Padding values: reach neither the output nor a gradient, NaN included.
 
@@ -77,10 +81,12 @@ class MaskedTimeDistributed(Wrapping):
             before `training`, as in our other layers.
 
     Returns:
-        Tensor of shape `(batch, segments, ...)`, 0 where there is padding.
+        What the layer returns, each tensor of shape `(batch, segments, ...)`,
+        0 where there is padding.
 
     Raises:
-        MaskShapeError: If `mask` is not the first axes of `inputs`.
+        MaskShapeError: If `mask` is not the first axes of `inputs`, without
+            that of the features.
         ValueError: If `layer` is no layer, or `inputs` has no segments.
 
     Example:

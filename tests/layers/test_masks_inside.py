@@ -312,6 +312,13 @@ def test_ids_with_a_mask_of_their_shape(make: Any) -> None:
     assert_close(y, [[(table[3] + table[1]) / 2, [0, 0]]])
 
 
+def test_a_value_that_masks_and_a_mask() -> None:
+    """The zeros at padding steps came out as real."""
+    masking = layers.MaskedTimeDistributed(keras.layers.Masking(-9.0))
+    y = masking(np.where(STEPS[..., None], X, 5), mask=STEPS)
+    np.testing.assert_array_equal(mask_of(y), STEPS)
+
+
 def test_of_nothing() -> None:
     wrapper = layers.MaskedTimeDistributed(keras.Sequential([conv()]))
     y = wrapper(X[:0], mask=STEPS[:0])
