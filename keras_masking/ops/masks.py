@@ -192,5 +192,7 @@ def any_real(mask: Tensor, axis: Axis = 1, keepdims: bool = False) -> Tensor:
 
 def any_real_of(mask: Tensor, ndim: int) -> Tensor:
     """Where the first `ndim` axes of a mask have a real step behind them."""
-    axes = tuple(range(ndim, len(mask.shape)))
-    return any_real(mask, axis=axes) if axes else mask
+    # One by one: of several axes Keras 3.12 fails on PyTorch.
+    for axis in reversed(range(ndim, len(mask.shape))):
+        mask = any_real(mask, axis=axis)
+    return mask

@@ -102,7 +102,7 @@ INSIDE = {  # and a mean of before, by 4 or 3 steps in place of the real ones
 
 
 def models_of(make: Any, path: Path) -> list[Any]:
-    """What calls, predicts, and predicts once saved and loaded."""
+    """What calls, predicts, and calls once saved and loaded."""
     x, mask = keras.Input((4, 4, 1)), keras.Input((4, 4), dtype="bool")
     model = keras.Model([x, mask], make(x, mask))
     model.save(path / "model.keras")
@@ -110,7 +110,7 @@ def models_of(make: Any, path: Path) -> list[Any]:
     return [
         lambda: make(X, STEPS),
         lambda: model.predict([X, STEPS], verbose=0),
-        lambda: loaded.predict([X, STEPS], verbose=0),
+        lambda: loaded([ops.convert_to_tensor(v) for v in (X, STEPS)]),
     ]
 
 
