@@ -195,10 +195,14 @@ def fill_padding(x: Tensor, mask: Tensor | None, fill: float = 0.0) -> Tensor:
 def real_in_all(masks: Any) -> Tensor | None:
     """Where each of `masks` is True, a None among them everywhere.
 
-    None if there is none but None.
+    One of fewer axes counts for all that is behind them. None if there is none
+    but None.
     """
-    given = {id(m): m for m in tree.flatten(masks) if m is not None}
-    return reduce(ops.logical_and, given.values()) if given else None
+    each = {id(m): m for m in tree.flatten(masks) if m is not None}
+    given = list(each.values())
+    ndim = max((len(m.shape) for m in given), default=0)
+    given = [expanded(m, ndim) for m in given]
+    return reduce(ops.logical_and, given) if given else None
 
 
 def any_real(mask: Tensor, axis: Axis = 1, keepdims: bool = False) -> Tensor:
@@ -208,5 +212,7 @@ def any_real(mask: Tensor, axis: Axis = 1, keepdims: bool = False) -> Tensor:
 
 def any_real_of(mask: Tensor, ndim: int) -> Tensor:
     """Where the first `ndim` axes of a mask have a real step behind them."""
-    axes = tuple(range(ndim, len(mask.shape)))
-    return any_real(mask, axis=axes) if axes else mask
+    # One by one: of several axes Keras 3.12 fails on PyTorch.
+    for axis in reversed(range(ndim, len(mask.shape))):
+        mask = any_real(mask, axis=axis)
+    return mask
