@@ -41,8 +41,9 @@ def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
         return ops.flip(x, axis=1)
     last = mask_to_lengths(mask)[:, None] - 1
     opposite = ops.maximum(last - step_index(mask), 0)
-    index = ops.take_along_axis(_real_first(mask), opposite, axis=1)
-    return apply_mask(_reordered(x, index), mask)
+    return apply_mask(
+        _reordered(x, _reordered(_real_first(mask), opposite)), mask
+    )
 
 
 def compact_steps(
