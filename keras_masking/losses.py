@@ -62,10 +62,10 @@ class MaskedLoss(keras.losses.Loss):
             classes or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
         sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step. Defaults to 1. A step of
-            weight 0 adds nothing, NaN included; `"mean"` and
-            `"sum_over_batch_size"` count it even so, as Keras does, and
-            `"mean_with_sample_weight"` does not.
+            `(batch, steps)`, one for each step; or of more axes of `y_pred`,
+            without its last one. Defaults to 1. A step of weight 0 adds
+            nothing, NaN included; `"mean"` and `"sum_over_batch_size"` count
+            it even so, as Keras does, and `"mean_with_sample_weight"` does not.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `y_pred` carries, if any. One on `y_true`
             is not read.

@@ -98,7 +98,8 @@ class GetMask(Pointwise):
             carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes. Without a mask every step is real.
+        Reads: `(batch, steps)`, or one of more axes. Without a mask every step
+            is real.
         Emits: none: the mask is the output.
         Empty row: all False.
         Padding values: are not looked at.

@@ -113,7 +113,8 @@ class ApplyMask(PointwiseOfAnyDtype):
             carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes. Without a mask nothing changes.
+        Reads: `(batch, steps)`, or one of more axes. Without a mask nothing
+            changes.
         Emits: the mask it reads.
         Empty row: `fill`.
         Padding values: reach neither the output nor the gradient, NaN
