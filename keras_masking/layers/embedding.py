@@ -161,6 +161,9 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
             ops.expand_dims(inside, -1), vectors, ops.expand_dims(outside, -1)
         )
 
+    def places(self, inputs: Tensor) -> int:
+        return len(inputs.shape)  # ids have no features, floats neither
+
     def read_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
         mask = super().read_mask(inputs, mask)
         if not self._padding_ids:

@@ -16,7 +16,6 @@ from keras_masking.layers.pointwise import Pointwise
 from keras_masking.layers.pointwise import PointwiseOfAnyDtype
 from keras_masking.ops import all_real
 from keras_masking.ops import step_index
-from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import narrowed
 from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.known import check_lengths
@@ -72,11 +71,6 @@ class AttachMask(PointwiseOfAnyDtype):
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return copied(inputs)
 
-    def mask_ndim(self, inputs: Tensor, mask: Any) -> int:
-        # Floats have features as a rule, and a mask of each is a mistake.
-        places = len(inputs.shape) - (1 if is_float(inputs) else 0)
-        return max(2, min(places, super().mask_ndim(inputs, mask)))
-
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
@@ -94,8 +88,8 @@ class GetMask(Pointwise):
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
         mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, True at real steps. Defaults to the mask that `inputs`
-            carries, if any.
+            of `inputs`, without the last one of floats, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
         Reads: `(batch, steps)`, or one of more axes. Without a mask every step

@@ -36,8 +36,8 @@ class MyActivation(Pointwise):
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
         mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, True at real steps. Defaults to the mask that `inputs`
-            carries, if any.
+            of `inputs`, without the last one of floats, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
         Reads: not needed: each step is computed alone.
@@ -109,8 +109,8 @@ class ApplyMask(PointwiseOfAnyDtype):
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
         mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, True at real steps. Defaults to the mask that `inputs`
-            carries, if any.
+            of `inputs`, without the last one of floats, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
         Reads: `(batch, steps)`, or one of more axes. Without a mask nothing
@@ -166,8 +166,8 @@ class DropMask(PointwiseOfAnyDtype):
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
         mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, True at real steps. Defaults to the mask that `inputs`
-            carries, if any.
+            of `inputs`, without the last one of floats, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
         Reads: not needed.

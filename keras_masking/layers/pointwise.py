@@ -1,10 +1,11 @@
-"""Layers that act on each place alone, under a mask of any number of axes."""
+"""Layers that act on each place alone, under a mask of two axes or more."""
 
 from typing import Any
 
 from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
+from keras_masking.ops.dtypes import is_float
 
 
 class Pointwise(MaskAware):
@@ -15,8 +16,14 @@ class Pointwise(MaskAware):
     """
 
     def mask_ndim(self, inputs: Tensor, mask: Any) -> int:
-        rank, axes = len(inputs.shape), len(getattr(mask, "shape", ()))
-        return min(rank, max(2, axes))
+        axes = len(getattr(mask, "shape", ()))
+        axes = max(2, min(axes, self.places(inputs)))
+        return min(axes, len(inputs.shape))
+
+    def places(self, inputs: Tensor) -> int:
+        """How many axes a mask may have."""
+        # Floats have features as a rule, and a mask of each is a mistake.
+        return len(inputs.shape) - (1 if is_float(inputs) else 0)
 
 
 class PointwiseOfAnyDtype(Pointwise, KeepsDtype):

@@ -16,8 +16,8 @@ from keras_masking.errors import describe
 from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
 from keras_masking.ops.class_weights import ClassWeight
+from keras_masking.ops.class_weights import WeighsClasses
 from keras_masking.ops.class_weights import read_class_weight
-from keras_masking.ops.class_weights import restored
 from keras_masking.ops.class_weights import times_class_weights
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.known import check_whole_weights
@@ -31,7 +31,7 @@ from keras_masking.ops.targets import samples
 
 
 @export
-class MaskedMetric(keras.metrics.Metric):
+class MaskedMetric(WeighsClasses, keras.metrics.Metric):
     """A metric over the real steps, each of which is a sample of its own.
 
     Precision, recall, AUC, F1, RMSE, IoU and others of Keras do not look at the
@@ -100,6 +100,8 @@ class MaskedMetric(keras.metrics.Metric):
     1.0
     """
 
+    kind = "metric"
+
     def __init__(
         self,
         metric: str | keras.metrics.Metric | Callable[[Tensor, Tensor], Tensor],
@@ -116,11 +118,6 @@ class MaskedMetric(keras.metrics.Metric):
             self._counted(np.array([*self.class_weight.values()]))
         if hasattr(inner, "_direction"):  # whether callbacks want more or less
             self._direction = inner._direction
-
-    @property
-    def who(self) -> str:
-        """How a message names this metric."""
-        return f"metric '{self.name}' (of type {type(self).__name__})"
 
     def update_state(
         self,
@@ -229,10 +226,6 @@ class MaskedMetric(keras.metrics.Metric):
             "name": self.name,
             "class_weight": self.class_weight,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "MaskedMetric":
-        return cls(**restored(config))
 
 
 @contextmanager

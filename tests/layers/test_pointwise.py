@@ -64,26 +64,23 @@ def test_doors_after_ids_of_segments() -> None:
 
 
 def test_a_mask_of_all_axes() -> None:
-    """Of ids, and of what has lost its features."""
+    """Of ids; floats have features, of which a mask says nothing."""
     ids = layers.AttachMask()(IDS, mask=REAL)
     np.testing.assert_array_equal(mask_of(ids), REAL)
-    x = X[..., 0]
-    for layer in (layers.ApplyMask(), layers.MyActivation("linear")):
-        np.testing.assert_array_equal(mask_of(layer(x, mask=REAL)), REAL)
-    y = layers.ApplyMask(9.0)(x, mask=REAL)
-    np.testing.assert_array_equal(to_numpy(y)[~REAL], 9)
-    np.testing.assert_array_equal(to_numpy(y)[REAL], x[REAL])
-    np.testing.assert_array_equal(
-        to_numpy(layers.GetMask()(x, mask=REAL)), REAL
-    )
+    np.testing.assert_array_equal(to_numpy(layers.GetMask()(ids)), REAL)
+    filled = layers.ApplyMask(9)(IDS, mask=REAL)
+    np.testing.assert_array_equal(to_numpy(filled), np.where(REAL, IDS, 9))
+    floats = IDS.astype("float32")
+    table = layers.CustomEmbedding(5, 3)
+    np.testing.assert_array_equal(mask_of(table(floats, mask=REAL)), REAL)
+    for layer in (layers.AttachMask(), layers.ApplyMask(), layers.DropMask()):
+        with pytest.raises(MaskShapeError, match="no feature axis"):
+            layer(floats, mask=REAL)
 
 
 def test_wrong_masks_still_raise() -> None:
-    x = X[:, 0]
-    with pytest.raises(MaskShapeError, match="no feature axis"):
-        layers.AttachMask()(x, mask=x != 0)
     for layer in (layers.ApplyMask(), layers.MyActivation()):
-        for wrong in (REAL[:1], np.ones(2, bool), X[..., None] > 0):
+        for wrong in (REAL[:1], np.ones(2, bool), X > 0):
             with pytest.raises(MaskShapeError, match="`mask` must have shape"):
                 layer(X, mask=wrong)
 
