@@ -216,8 +216,8 @@ class RequireMask(PointwiseOfAnyDtype):
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
         mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, True at real steps. Defaults to the mask that `inputs`
-            carries.
+            of `inputs`, without the last one of floats, True at real steps.
+            Defaults to the mask that `inputs` carries.
 
     Mask behavior:
         Reads: `(batch, steps)`, or one of more axes. Without a mask it raises.
