@@ -8,7 +8,6 @@ from keras import ops
 from keras_masking import layers
 from keras_masking.errors import MaskError
 from keras_masking.errors import MaskShapeError
-from tests.helpers import BACKEND
 from tests.helpers import compiled
 from tests.helpers import mask_of
 from tests.helpers import to_numpy
@@ -106,8 +105,6 @@ def test_a_model_of_segments(tmp_path: object) -> None:
 
 
 def test_compiled() -> None:
-    if BACKEND not in ("jax", "tensorflow", "torch"):
-        pytest.skip("Predicts alone")
     layer = layers.ApplyMask(-1.0)
     run = compiled(lambda x, mask: layer(x, mask=mask))
     y = run(ops.convert_to_tensor(X), ops.convert_to_tensor(REAL))
