@@ -13,8 +13,8 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops import apply_mask
 from keras_masking.ops.class_weights import ClassWeight
+from keras_masking.ops.class_weights import WeighsClasses
 from keras_masking.ops.class_weights import read_class_weight
-from keras_masking.ops.class_weights import restored
 from keras_masking.ops.class_weights import times_class_weights
 from keras_masking.ops.dtypes import wide
 from keras_masking.ops.dtypes import wide_dtype
@@ -29,7 +29,7 @@ __all__ = ["MaskedLoss"]
 
 
 @export
-class MaskedLoss(keras.losses.Loss):
+class MaskedLoss(WeighsClasses, keras.losses.Loss):
     """A loss over the real steps, whatever stands at the padding.
 
     Keras' own losses obey the mask of `y_pred` too, and give the same number
@@ -62,10 +62,10 @@ class MaskedLoss(keras.losses.Loss):
             classes or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
         sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step. Defaults to 1. A step of
-            weight 0 adds nothing, NaN included; `"mean"` and
-            `"sum_over_batch_size"` count it even so, as Keras does, and
-            `"mean_with_sample_weight"` does not.
+            `(batch, steps)`, one for each step; or of more axes of `y_pred`,
+            without its last one. Defaults to 1. A step of weight 0 adds
+            nothing, NaN included; `"mean"` and `"sum_over_batch_size"` count
+            it even so, as Keras does, and `"mean_with_sample_weight"` does not.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `y_pred` carries, if any. One on `y_true`
             is not read.
@@ -105,6 +105,8 @@ class MaskedLoss(keras.losses.Loss):
     2.0
     """
 
+    kind = "loss"
+
     def __init__(
         self,
         loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
@@ -123,11 +125,6 @@ class MaskedLoss(keras.losses.Loss):
         if class_weight is None:
             class_weight = getattr(inner, "class_weight", None)
         self.class_weight = read_class_weight(self.who, class_weight)
-
-    @property
-    def who(self) -> str:
-        """How a message names this loss."""
-        return f"loss '{self.name}' (of type {type(self).__name__})"
 
     def __call__(
         self,
@@ -233,10 +230,6 @@ class MaskedLoss(keras.losses.Loss):
             "loss": loss,
             "class_weight": self.class_weight,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "MaskedLoss":
-        return cls(**restored(config))
 
 
 def _read_loss(loss: Any) -> Any:

@@ -22,11 +22,8 @@ class MaskedAttention(AttendingList, keras.layers.Attention):
             `"concat"`, the sum of the tanh of their sum. Defaults to `"dot"`.
         dropout: Share of the scores to drop in training. Defaults to 0.
         seed: Seed of the dropout.
-        causal_alignment: Where the queries stand beside the keys, for causal
-            attention: `"start"`, the first query beside the first key, counted
-            in columns, as in Keras; or `"end"`, the last real query beside the
-            last real key, counted in real steps, for queries that are the last
-            steps of a longer sequence. Defaults to `"start"`.
+        causal_alignment: `"start"` or `"end"`: where the queries stand beside
+            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -107,11 +104,8 @@ class MaskedAdditiveAttention(AttendingList, keras.layers.AdditiveAttention):
         use_scale: Whether to weigh the features by learned numbers. Defaults
             to True.
         dropout: Share of the scores to drop in training. Defaults to 0.
-        causal_alignment: Where the queries stand beside the keys, for causal
-            attention: `"start"`, the first query beside the first key, counted
-            in columns, as in Keras; or `"end"`, the last real query beside the
-            last real key, counted in real steps, for queries that are the last
-            steps of a longer sequence. Defaults to `"start"`.
+        causal_alignment: `"start"` or `"end"`: where the queries stand beside
+            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:

@@ -129,7 +129,8 @@ class AttentionPooling1D(MaskAware):
         # A sum over many steps: not in half precision.
         pooled = weights @ wide(x)
         width = self.num_heads * inputs.shape[2]
-        pooled = ops.reshape(pooled, (-1, width))
+        # Not -1 for the rows, which may be any number where the width is 0.
+        pooled = ops.reshape(pooled, (ops.shape(x)[0], width))
         pooled = ops.cast(pooled, self.compute_dtype)
         if not return_attention_scores:
             return pooled

@@ -11,9 +11,9 @@ from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_integer
+from keras_masking.layers.pointwise import Pointwise
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import narrowed
 from keras_masking.ops.dtypes import saturated
@@ -22,7 +22,7 @@ from keras_masking.ops.reading import expanded
 
 
 @export
-class CustomEmbedding(MaskAware, keras.layers.Embedding):
+class CustomEmbedding(Pointwise, keras.layers.Embedding):
     """Looks up a vector for each id, and masks the padding ids.
 
     The layer of the Keras guide on masking, done right: the guide's version
@@ -57,8 +57,9 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         Emits: `(batch, steps)`, the shape of the ids: True where the id is no
             padding id. None without padding ids and without a mask.
         Empty row: the vectors of its padding ids.
-        Padding values: a padding id in the table gives its row, as in Keras;
-            one outside the table gives zeros and never reaches the table.
+        Padding values: an id in the table gives its row at padding steps too,
+            as in Keras; any other id gives zeros there and never reaches the
+            table.
 
     Keras layer:
         Drops in for: `keras.layers.Embedding`: the same weights and, for ids in
@@ -75,11 +76,11 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         MaskShapeError: If `mask` is neither `(batch, steps)` nor of the shape
             of the ids or of their first axes.
         ValueError: If a size is not positive, `mask_zero` is neither True nor
-            False, or an id lies outside the table and is no padding id. A
-            compiled function cannot raise: there such an id gives a vector of
-            NaN, never another row. (The check makes an eager call on a GPU
-            wait for the ids. `Model.predict` on JAX hands over the lowest 32
-            bits of a larger id.)
+            False, or an id of a real step lies outside the table. A compiled
+            function cannot raise: there such an id gives a vector of NaN,
+            never another row. (The check makes an eager call on a GPU wait for
+            the ids. `Model.predict` on JAX hands over the lowest 32 bits of a
+            larger id.)
 
     Example:
 
@@ -128,22 +129,28 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         self._padding_ids = tuple(sorted(set(padding_ids)))
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self._look_up(super().call, inputs)
+        return self._look_up(super().call, inputs, mask)
 
     def quantized_call(
         self, inputs: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        return self._look_up(super().quantized_call, inputs)
+        return self._look_up(super().quantized_call, inputs, mask)
 
     def _look_up(
-        self, rows: Callable[[Tensor], Tensor], inputs: Tensor
+        self,
+        rows: Callable[[Tensor], Tensor],
+        inputs: Tensor,
+        mask: Tensor | None,
     ) -> Tensor:
         """`rows` of the table, by Keras, which gets ids of the table alone."""
         ids = self._comparable(inputs)
         inside = ops.logical_and(ids >= 0, ids < self.input_dim)
         if is_float(ids):
             inside = ops.logical_and(inside, ops.equal(ids, ops.floor(ids)))
-        real = self._not_padding(ids)
+        real = ops.ones_like(inside)
+        mask = self.read_mask(inputs, mask)
+        if mask is not None:
+            real = ops.logical_and(real, expanded(mask, len(ids.shape)))
         self._refuse(ids, ops.logical_and(real, ops.logical_not(inside)))
         safe = ops.cast(ops.where(inside, ids, ops.zeros_like(ids)), "int32")
         vectors = ops.cast(rows(safe), self.compute_dtype)
@@ -154,10 +161,8 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
             ops.expand_dims(inside, -1), vectors, ops.expand_dims(outside, -1)
         )
 
-    def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
-        # Ids of any rank: a mask of their shape, or of their rows' first axes.
-        rank, axes = len(inputs.shape), len(getattr(mask, "shape", ()))
-        return min(rank, max(2, axes))
+    def places(self, inputs: Tensor) -> int:
+        return len(inputs.shape)  # ids have no features, floats neither
 
     def make_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
         if not self._padding_ids:

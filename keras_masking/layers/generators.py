@@ -9,10 +9,11 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import copied
 from keras_masking.layers.checks import check_inputs
+from keras_masking.layers.pointwise import Pointwise
+from keras_masking.layers.pointwise import PointwiseOfAnyDtype
 from keras_masking.ops.dtypes import narrowed
 from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.known import check_lengths
@@ -22,7 +23,7 @@ from keras_masking.ops.masks import unchecked_step_index
 
 
 @export
-class AttachMask(KeepsDtype):
+class AttachMask(PointwiseOfAnyDtype):
     """Makes a tensor carry the mask that is handed over.
 
     How a mask that is an input of a model gets in:
@@ -33,14 +34,15 @@ class AttachMask(KeepsDtype):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps. It
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps. It
             replaces a mask that `inputs` carries, which is the default.
             Numbers must be 1 and 0; of a mask whose values are not known
             (symbolic, or traced), everything but 0 counts as real. Make a
             boolean of an additive mask, `keras.ops.equal(mask, 0)`.
 
     Mask behavior:
-        Reads: `(batch, steps)`.
+        Reads: `(batch, steps)`, or one of more axes.
         Emits: the mask it reads.
         Empty row: stays as it is.
         Padding values: stay in their step.
@@ -49,7 +51,7 @@ class AttachMask(KeepsDtype):
         A copy of `inputs` that carries the mask.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
         MaskDtypeError: If `mask` is neither boolean nor a number.
         MaskValueError: If it is known and holds other numbers than 0 and 1.
 
@@ -74,7 +76,7 @@ class AttachMask(KeepsDtype):
 
 
 @export
-class GetMask(MaskAware):
+class GetMask(Pointwise):
     """Returns the mask that a tensor carries, as a tensor.
 
     `Model.predict` returns no masks: make this layer's output one more output
@@ -85,20 +87,23 @@ class GetMask(MaskAware):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Without a mask every step is real.
+        Reads: `(batch, steps)`, or one of more axes. Without a mask every step
+            is real.
         Emits: none: the mask is the output.
         Empty row: all False.
         Padding values: are not looked at.
 
     Returns:
-        Boolean tensor of shape `(batch, steps)`, True at real steps.
+        Boolean tensor of the shape of the mask, True at real steps; of
+        `(batch, steps)` without one.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
 
     Example:
 
@@ -125,7 +130,10 @@ class GetMask(MaskAware):
     def compute_output_spec(
         self, inputs: keras.KerasTensor, mask: Tensor | None = None
     ) -> keras.KerasTensor:
-        return keras.KerasTensor(inputs.shape[:2], dtype="bool")
+        # Not by `inputs` alone: their mask may have more axes.
+        mask = self.read_mask(inputs, mask)
+        shape = inputs.shape[:2] if mask is None else mask.shape
+        return keras.KerasTensor(shape, dtype="bool")
 
 
 @export

@@ -21,7 +21,7 @@ from keras import ops
 
 from keras_masking._keras import DIVIDES_PENALTIES
 from keras_masking._keras import MOMENTS
-from keras_masking._keras import is_rehearsal
+from keras_masking._keras import in_symbolic_call
 from keras_masking._keras import with_sublayers
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskWarning
@@ -29,10 +29,10 @@ from keras_masking.errors import describe
 from keras_masking.layers.lent_masks import LENT
 from keras_masking.layers.lent_masks import Loan
 from keras_masking.layers.lent_masks import mask_for
-from keras_masking.ops import apply_mask
-from keras_masking.ops import masked_moments
 from keras_masking.ops.masks import any_real_of
+from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.reading import expanded
+from keras_masking.ops.statistics import unchecked_moments
 
 _lock = threading.Lock()
 # By the id of a layer: how many wrappers lend to it, and what undoes that.
@@ -161,7 +161,7 @@ def _of_real_moments(layer: Any) -> Callable[..., Any]:
             )
             lent_mask = ops.broadcast_to(both, ops.shape(inputs)[:-1])
         reduced = [a for a in range(rank) if a != layer.axis % rank]
-        mean, variance = masked_moments(inputs, lent_mask, reduced)
+        mean, variance = unchecked_moments(inputs, lent_mask, reduced)
         # Of no real row at all nothing is learned: Keras would learn zeros.
         some = ops.any(lent_mask)
         return (
@@ -188,7 +188,7 @@ def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
             return regularizer(y)
         if len(mask.shape) > 1 and getattr(layer, "go_backwards", False):
             mask = ops.flip(mask, axis=1)
-        loss = regularizer(apply_mask(y, mask))
+        loss = regularizer(fill_padding(y, mask))
         if not DIVIDES_PENALTIES:
             return loss
         rows = any_real_of(mask, 1)
@@ -205,7 +205,7 @@ def _warning(layer: Any, who: str) -> Callable[[Any], None]:
 
     def warn(loss: Any) -> None:
         penalty, LENT.penalized = LENT.penalized == id(layer), 0
-        quiet = penalty or takes_mask or is_rehearsal()
+        quiet = penalty or takes_mask or in_symbolic_call()
         if LENT.loans and not quiet:
             warnings.warn(
                 describe(

@@ -12,9 +12,9 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import zeros
 from keras_masking.layers.lent_masks import join_lent
 from keras_masking.layers.wrapping import Wrapping
-from keras_masking.ops import apply_mask
 from keras_masking.ops.known import differ
 from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import real_in_all
 
 FIX = (
@@ -112,9 +112,9 @@ class KeepMask(Wrapping):
         if any(0 in x.shape for x in keras.tree.flatten(inputs)):
             return zeros(self.compute_output_spec(inputs, mask, initial_state))
         if isinstance(mask, list):
-            inputs = [apply_mask(x, m) for x, m in zip(inputs, mask)]
+            inputs = [fill_padding(x, m) for x, m in zip(inputs, mask)]
         elif mask is not None:
-            inputs = apply_mask(inputs, mask)
+            inputs = fill_padding(inputs, mask)
         outputs = self.tell(
             inputs,
             mask,
@@ -129,9 +129,9 @@ class KeepMask(Wrapping):
         masks = self._joined(mask, [get_mask(y) for y in flat])
         for i, real in enumerate(masks):
             if real is None:  # no steps, but rows, some of which may be empty
-                flat[i] = apply_mask(flat[i], any_real(real_in_all(mask)))
+                flat[i] = fill_padding(flat[i], any_real(real_in_all(mask)))
             else:
-                flat[i] = apply_mask(flat[i], real)
+                flat[i] = fill_padding(flat[i], real)
                 set_mask(flat[i], real)
         return keras.tree.pack_sequence_as(outputs, flat)
 

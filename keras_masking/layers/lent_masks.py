@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from keras import ops
 
-from keras_masking._keras import is_rehearsal
+from keras_masking._keras import in_symbolic_call
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskWarning
 from keras_masking.errors import describe
@@ -74,7 +74,7 @@ def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
         len(mask.shape) == min(len(m.shape), most + cut)
         for mask, m in zip(masks, foldings)
     )
-    if not whole and not told and not is_rehearsal():
+    if not whole and not told and not in_symbolic_call():
         _warn_once(layer, x, loan)
     if not masks:
         return None

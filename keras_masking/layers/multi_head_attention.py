@@ -151,12 +151,8 @@ class MaskedGroupQueryAttention(
         use_bias: Whether the projections add a bias. Defaults to True.
         *args: The arguments of `keras.layers.GroupQueryAttention` that follow,
             in its order.
-        causal_alignment: Where the queries stand beside the keys, for causal
-            attention and `sliding_window`: `"start"`, the first query beside
-            the first key, counted in columns, as in Keras; or `"end"`, the
-            last real query beside the last real key, counted in real steps,
-            for queries that are the last steps of a longer sequence. Defaults
-            to `"start"`.
+        causal_alignment: `"start"` or `"end"`: where the queries stand beside
+            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: The other arguments of `keras.layers.GroupQueryAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.

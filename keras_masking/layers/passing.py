@@ -11,16 +11,16 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskError
 from keras_masking.errors import describe
-from keras_masking.layers.base import KeepsDtype
-from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import copied
 from keras_masking.layers.base import fresh
 from keras_masking.layers.checks import check_number
+from keras_masking.layers.pointwise import Pointwise
+from keras_masking.layers.pointwise import PointwiseOfAnyDtype
 from keras_masking.ops.masks import fill_padding
 
 
 @export
-class MyActivation(MaskAware):
+class MyActivation(Pointwise):
     """Applies an activation to each step and passes the mask on.
 
     The layer of the Keras guide on masking, and the smallest reference of how
@@ -35,7 +35,8 @@ class MyActivation(MaskAware):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
@@ -53,7 +54,7 @@ class MyActivation(MaskAware):
         Tensor of the shape of `inputs` and of the compute dtype.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
         ValueError: If `activation` is not an activation.
 
     Example:
@@ -95,7 +96,7 @@ class MyActivation(MaskAware):
 
 
 @export
-class ApplyMask(KeepsDtype):
+class ApplyMask(PointwiseOfAnyDtype):
     """Writes a value at padding steps, and passes the mask on.
 
     What comes behind and does not look at the mask meets that value, and no
@@ -107,11 +108,13 @@ class ApplyMask(KeepsDtype):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Without a mask nothing changes.
+        Reads: `(batch, steps)`, or one of more axes. Without a mask nothing
+            changes.
         Emits: the mask it reads.
         Empty row: `fill`.
         Padding values: reach neither the output nor the gradient, NaN
@@ -121,7 +124,7 @@ class ApplyMask(KeepsDtype):
         Tensor of the shape of `inputs`.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
         ValueError: If `fill` is not a number.
 
     Example:
@@ -150,7 +153,7 @@ class ApplyMask(KeepsDtype):
 
 
 @export
-class DropMask(KeepsDtype):
+class DropMask(PointwiseOfAnyDtype):
     """Hands a tensor on without its mask: what follows takes all as real.
 
     In front of a layer that takes the mask for something else, or whose
@@ -162,7 +165,8 @@ class DropMask(KeepsDtype):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
@@ -175,7 +179,7 @@ class DropMask(KeepsDtype):
         A copy of `inputs` that carries no mask.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
 
     Example:
 
@@ -199,7 +203,7 @@ class DropMask(KeepsDtype):
 
 
 @export
-class RequireMask(KeepsDtype):
+class RequireMask(PointwiseOfAnyDtype):
     """Hands a tensor and its mask on, and raises when there is none.
 
     An assertion in a model: here a mask must arrive. It is checked when the
@@ -211,11 +215,12 @@ class RequireMask(KeepsDtype):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
             Defaults to the mask that `inputs` carries.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Without a mask it raises.
+        Reads: `(batch, steps)`, or one of more axes. Without a mask it raises.
         Emits: the mask it reads.
         Empty row: stays as it is.
         Padding values: stay in their step.
@@ -225,7 +230,7 @@ class RequireMask(KeepsDtype):
 
     Raises:
         MaskError: If there is no mask.
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
 
     Example:
 

@@ -18,11 +18,11 @@ from keras_masking.layers.segments import FoldSegments
 from keras_masking.layers.segments import UnfoldSegments
 from keras_masking.layers.segments import folded
 from keras_masking.layers.wrapping import Wrapping
-from keras_masking.ops import all_real
-from keras_masking.ops import apply_mask
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.masks import any_real_of
+from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import real_in_all
+from keras_masking.ops.masks import unchecked_all_real
 
 # Layers of single steps, which make a mask or none, whatever mask there was.
 BY_STEP = (keras.layers.Embedding, keras.layers.Masking)
@@ -138,12 +138,12 @@ class MaskedTimeDistributed(Wrapping):
         mask = self.read_mask(inputs, mask)
         if 0 in inputs.shape:
             return self._of_nothing(inputs, mask)
-        rows = FoldSegments()(apply_mask(inputs, mask))
+        rows = FoldSegments()(fill_padding(inputs, mask))
         steps = self._steps(mask)
         told = steps
         if steps is None and mask is not None and len(rows.shape) > 2:
             segments = ops.expand_dims(FoldSegments()(mask), -1)
-            told = ops.logical_and(all_real(rows), segments)
+            told = ops.logical_and(unchecked_all_real(rows), segments)
         real = self._to_lend(inputs, mask)
         outputs = self.tell(rows, told, real, training=training)
         flat = keras.tree.flatten(outputs)
@@ -156,7 +156,7 @@ class MaskedTimeDistributed(Wrapping):
         flat = [UnfoldSegments()(y, inputs) for y in flat]
         for i, real in enumerate(masks):
             if mask is not None:
-                flat[i] = apply_mask(flat[i], real)
+                flat[i] = fill_padding(flat[i], real)
             if real is not None:
                 set_mask(flat[i], real)
         return keras.tree.pack_sequence_as(outputs, flat)
@@ -187,7 +187,7 @@ class MaskedTimeDistributed(Wrapping):
         if mask is None and not LENT.loans:
             return None
         if mask is None or len(mask.shape) < 2:
-            mask = real_in_all([mask, all_real(inputs)])
+            mask = real_in_all([mask, unchecked_all_real(inputs)])
         return FoldSegments()(mask)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Any:

@@ -41,12 +41,24 @@ def read_class_weight(who: str, given: Any) -> dict[int, float] | None:
     return {int(c): float(given[c]) for c in sorted(given)}
 
 
-def restored(config: dict[str, Any]) -> dict[str, Any]:
-    """`config` with classes for the strings that JSON makes of them."""
-    given = config.get("class_weight")
-    if given is None:
-        return config
-    return {**config, "class_weight": {int(c): w for c, w in given.items()}}
+class WeighsClasses:
+    """A loss or a metric with the argument `class_weight`."""
+
+    kind: str  # what it is
+    name: str
+
+    @property
+    def who(self) -> str:
+        """How a message names it."""
+        return f"{self.kind} '{self.name}' (of type {type(self).__name__})"
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        given = config.get("class_weight")
+        if given is not None:  # JSON makes strings of the classes
+            given = {int(c): weight for c, weight in given.items()}
+            config = {**config, "class_weight": given}
+        return cls(**config)
 
 
 def times_class_weights(

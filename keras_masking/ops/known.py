@@ -126,3 +126,21 @@ def check_lengths(who: str, lengths: Tensor, steps: Any) -> None:
             lengths=_few(values[~fine]),
         )
     )
+
+
+def check_whole_weights(who: str, weights: Tensor, fix: str) -> bool:
+    """Refuses weights that are known and have fractions; are they known?"""
+    values = _value(weights)
+    if values is None:
+        return False
+    fractions = values[values != np.floor(values)]
+    if fractions.size:
+        raise ValueError(
+            describe(
+                who,
+                "weights must be whole numbers: the metric counts in integers.",
+                fix,
+                weights=_few(fractions),
+            )
+        )
+    return True

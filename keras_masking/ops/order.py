@@ -44,7 +44,7 @@ def unchecked_reverse_steps(x: Tensor, mask: Tensor | None) -> Tensor:
         return ops.flip(x, axis=1)
     last = count_steps(mask)[:, None] - 1
     opposite = ops.maximum(last - unchecked_step_index(mask), 0)
-    index = ops.take_along_axis(_real_first(mask), opposite, axis=1)
+    index = _reordered(_real_first(mask), opposite)
     return fill_padding(_reordered(x, index), mask)
 
 

@@ -85,7 +85,9 @@ def read_weights(who: str, weights: Tensor, x: Tensor) -> Tensor:
     if found is None:
         given = tuple(weights.shape)
         fix = "Give it the first axes of `y_pred`."
-        if len(given) > len(x.shape):
+        if len(given) > len(x.shape) > 1:
+            fix = "Leave its last axis out: the features of a step share one."
+        elif len(given) > len(x.shape):
             fix = (
                 "Predictions of a number for each step need an axis of "
                 "features, (batch, steps, 1), or their mask."
