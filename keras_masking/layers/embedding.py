@@ -11,6 +11,7 @@ from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.layers.base import carrying
 from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_integer
 from keras_masking.layers.pointwise import Pointwise
@@ -148,7 +149,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         if is_float(ids):
             inside = ops.logical_and(inside, ops.equal(ids, ops.floor(ids)))
         real = ops.ones_like(inside)
-        mask = self.read_mask(inputs, mask)
+        mask = self.make_mask(inputs, self.read_mask(inputs, mask))
         if mask is not None:
             real = ops.logical_and(real, expanded(mask, len(ids.shape)))
         self._refuse(ids, ops.logical_and(real, ops.logical_not(inside)))
@@ -157,9 +158,10 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         outside = ops.cast(
             ops.where(real, float("nan"), 0.0), self.compute_dtype
         )
-        return ops.where(
+        vectors = ops.where(
             ops.expand_dims(inside, -1), vectors, ops.expand_dims(outside, -1)
         )
+        return carrying(vectors, mask)
 
     def places(self, inputs: Tensor) -> int:
         return len(inputs.shape)  # ids have no features, floats neither
