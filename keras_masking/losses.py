@@ -16,7 +16,7 @@ from keras_masking.ops.class_weights import ClassWeight
 from keras_masking.ops.class_weights import WeighsClasses
 from keras_masking.ops.class_weights import read_class_weight
 from keras_masking.ops.class_weights import times_class_weights
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import wide_dtype
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.targets import NO_STEPS
@@ -124,7 +124,7 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         self.loss = inner
         if class_weight is None:
             class_weight = getattr(inner, "class_weight", None)
-        self.class_weight = read_class_weight(self.who, class_weight)
+        self.class_weight = read_class_weight(self.caller, class_weight)
 
     def __call__(
         self,
@@ -158,7 +158,7 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         Both are 0 at padding steps, and float32 at least. A step of weight 0
         has the loss 0, and counts if `count_zeros`.
         """
-        y_true, y_pred, mask = read_targets(self.who, y_true, y_pred, mask)
+        y_true, y_pred, mask = read_targets(self.caller, y_true, y_pred, mask)
         # Half precision holds neither the classes of many nor large squares.
         dtype = wide_dtype(self.dtype)
         # The loss of padding must be finite where it can, its gradient too: a
@@ -168,7 +168,7 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         weights = sample_weight
         if self.class_weight is not None:
             weights = times_class_weights(
-                *(self.who, self.class_weight, weights, y_true, y_pred),
+                *(self.caller, self.class_weight, weights, y_true, y_pred),
                 rows=mask is None,
             )
         if weights is not None:
@@ -178,10 +178,10 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         losses = self.call(ops.cast(y_true, dtype), y_pred)
         losses = ops.convert_to_tensor(losses)
         mask = self._join(mask, losses)
-        losses = wide(losses)
+        losses = upcast_half(losses)
         counts = ops.ones_like(losses)
         if weights is not None:
-            weights = read_weights(self.who, weights, losses)
+            weights = read_weights(self.caller, weights, losses)
             weights = ops.cast(weights, losses.dtype)
             losses = where_weighed(losses * weights, weights)
             if self.reduction == "mean_with_sample_weight":
@@ -210,7 +210,7 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         if not fits(mask, losses):
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "the loss must give a number for each step.",
                     NO_STEPS,
                     **{

@@ -820,12 +820,14 @@ def test_metrics_that_cannot_leave_steps_out_are_refused(
 
 def test_what_does_not_fit_is_refused() -> None:
     ours = metrics.MaskedMetric("AUC", name="mine")
-    who = r"^In metric 'mine' \(of type MaskedMetric\): "
-    with pytest.raises(ValueError, match=who + "`sample_weight` must be"):
+    caller = r"^In metric 'mine' \(of type MaskedMetric\): "
+    with pytest.raises(ValueError, match=caller + "`sample_weight` must be"):
         ours.update_state(TRUE, CHANCE, np.ones(7), mask=MASK)
-    with pytest.raises(ValueError, match=who + "`y_true` must have the batch"):
+    with pytest.raises(
+        ValueError, match=caller + "`y_true` must have the batch"
+    ):
         ours.update_state(TRUE[:, :6], CHANCE, mask=MASK)
-    with pytest.raises(ValueError, match=who + "`mask` must have shape"):
+    with pytest.raises(ValueError, match=caller + "`mask` must have shape"):
         ours.update_state(TRUE, CHANCE, mask=MASK[:, :6])
 
 

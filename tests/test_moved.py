@@ -13,6 +13,9 @@ MOVED = {
         f"keras_masking.inspector.data.{name}"
     )
     for name in ("CallRecord", "Drift", "OutputRecord", "TensorRecord")
+} | {
+    "keras_masking.ops.all_real": "keras_masking.ops.full_mask",
+    "keras_masking.ops.step_index": "keras_masking.ops.position_ids",
 }
 
 

@@ -14,7 +14,7 @@ from keras_masking.array_compare import as_array
 from keras_masking.errors import describe
 from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.changes import Change
-from keras_masking.inspector.measuring.changes import all_real
+from keras_masking.inspector.measuring.changes import full_mask
 from keras_masking.inspector.measuring.changes import learn_padding
 from keras_masking.inspector.measuring.changes import others
 from keras_masking.inspector.measuring.changes import prolonged
@@ -212,7 +212,7 @@ def _notes(given: Inputs, born: bool, training: bool) -> list[str]:
             "No mask was born: no layer makes one of these inputs, and they "
             "carry none."
         )
-    elif any(m is not None for m in given.padding) and all_real(given):
+    elif any(m is not None for m in given.padding) and full_mask(given):
         pairs = zip(given.leaves, given.padding)
         rank = next(x.ndim for x, mask in pairs if mask is not None)
         width = ", ".join(["(0, 0)", "(0, 3)", *["(0, 0)"] * (rank - 2)])

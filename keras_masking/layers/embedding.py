@@ -15,10 +15,10 @@ from keras_masking.layers.base import carrying
 from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_integer
 from keras_masking.layers.pointwise import Pointwise
+from keras_masking.ops.dtypes import clip_to_int32
 from keras_masking.ops.dtypes import is_float
-from keras_masking.ops.dtypes import narrowed
-from keras_masking.ops.dtypes import saturated
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import numpy_to_int32
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.reading import expanded
 
 
@@ -106,14 +106,14 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         **kwargs: Any,
     ) -> None:
         name = kwargs.get("name")
-        who = self.who_of(name) if name else "`CustomEmbedding`"
+        caller = self.caller_of(name) if name else "`CustomEmbedding`"
         super().__init__(
-            check_integer(who, "input_dim", input_dim, 1),
-            check_integer(who, "output_dim", output_dim, 1),
+            check_integer(caller, "input_dim", input_dim, 1),
+            check_integer(caller, "output_dim", output_dim, 1),
             embeddings_initializer,
             embeddings_regularizer,
             embeddings_constraint,
-            mask_zero=check_boolean(who, "mask_zero", mask_zero),
+            mask_zero=check_boolean(caller, "mask_zero", mask_zero),
             **kwargs,
         )
         self.supports_masking = True
@@ -122,7 +122,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         if mask_value is not None:
             padding_ids += [
                 check_integer(
-                    self.who, "mask_value", value, -(2**31), 2**31 - 1
+                    self.caller, "mask_value", value, -(2**31), 2**31 - 1
                 )
                 for value in keras.tree.flatten(mask_value)
             ]
@@ -177,11 +177,13 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
     def __call__(
         self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        return super().__call__(narrowed(inputs), mask, *args, **kwargs)
+        return super().__call__(numpy_to_int32(inputs), mask, *args, **kwargs)
 
     def _comparable(self, inputs: Tensor) -> Tensor:
         # Padding ids and `input_dim` may not fit into the ids' own dtype.
-        return wide(inputs) if is_float(inputs) else saturated(inputs)
+        return (
+            upcast_half(inputs) if is_float(inputs) else clip_to_int32(inputs)
+        )
 
     def _not_padding(self, ids: Tensor) -> Tensor:
         real = ops.ones_like(ids, dtype="bool")
@@ -196,7 +198,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         values = values[found]
         raise ValueError(
             describe(
-                self.who,
+                self.caller,
                 f"ids must be whole numbers from 0 to {self.input_dim - 1}, "
                 "or padding ids.",
                 "Raise `input_dim`, or name a padding id with `mask_value`.",

@@ -91,11 +91,11 @@ class MaskedGlobalAveragePooling1D(
         super().__init__(
             keepdims, empty_value, data_format=data_format, **kwargs
         )
-        self.data_format = check_data_format(self.who, data_format)
+        self.data_format = check_data_format(self.caller, data_format)
         if weighting not in WEIGHTINGS:
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`weighting` must be None, 'position' or 'sqrtn'.",
                     "Leave it at None for the mean.",
                     weighting=repr(weighting),
@@ -171,7 +171,7 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
         super().__init__(
             keepdims, empty_value, data_format=data_format, **kwargs
         )
-        self.data_format = check_data_format(self.who, data_format)
+        self.data_format = check_data_format(self.caller, data_format)
 
 
 @export

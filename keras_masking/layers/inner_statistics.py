@@ -29,8 +29,8 @@ from keras_masking.errors import describe
 from keras_masking.layers.lent_masks import LENT
 from keras_masking.layers.lent_masks import Loan
 from keras_masking.layers.lent_masks import mask_for
-from keras_masking.ops.masks import any_real_of
 from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import has_real_step_in
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.statistics import unchecked_moments
 
@@ -40,14 +40,14 @@ _borrowers: dict[int, tuple[int, list[Callable[[], None]]]] = {}
 
 
 @contextmanager
-def lent(layer: Any, mask: Tensor | None, who: str) -> Iterator[None]:
+def lent(layer: Any, mask: Tensor | None, caller: str) -> Iterator[None]:
     """Lends `mask` to `layer` and the layers in it, while it lasts.
 
     Args:
         layer: The layer inside a wrapper.
         mask: The mask of its inputs: `(rows,)`, `(rows, steps)`, or more axes.
             None leaves it at what a wrapper around this one lends.
-        who: How a message names the wrapper.
+        caller: How a message names the wrapper.
     """
     if mask is None:
         yield
@@ -62,8 +62,8 @@ def lent(layer: Any, mask: Tensor | None, who: str) -> Iterator[None]:
     steps = {id(x) for x in distributed}
     with _lock:
         for borrower in borrowers:
-            _borrow(borrower, id(borrower) in steps, who)
-    LENT.loans.append(Loan(mask, who, frozenset(cut)))
+            _borrow(borrower, id(borrower) in steps, caller)
+    LENT.loans.append(Loan(mask, caller, frozenset(cut)))
     try:
         yield
     finally:
@@ -73,7 +73,7 @@ def lent(layer: Any, mask: Tensor | None, who: str) -> Iterator[None]:
                 _give_back(borrower)
 
 
-def _borrow(layer: Any, of_steps: bool, who: str) -> None:
+def _borrow(layer: Any, of_steps: bool, caller: str) -> None:
     count, undo = _borrowers.get(id(layer), (0, []))
     if not count:
         changed: dict[str, Any] = {}
@@ -81,11 +81,11 @@ def _borrow(layer: Any, of_steps: bool, who: str) -> None:
             changed["call"] = _of_any_mask(layer)
             changed[MOMENTS] = _of_real_moments(layer)
         elif of_steps:
-            changed["call"] = _of_a_step(layer, who)
+            changed["call"] = _of_a_step(layer, caller)
         if getattr(layer, "activity_regularizer", None) is not None:
             changed["activity_regularizer"] = _of_real_penalty(layer)
         if not type(layer).__module__.startswith("keras."):
-            changed["add_loss"] = _warning(layer, who)
+            changed["add_loss"] = _warning(layer, caller)
         undo = [_replaced(layer, name, new) for name, new in changed.items()]
     _borrowers[id(layer)] = count + 1, undo
 
@@ -128,7 +128,7 @@ def _of_any_mask(layer: Any) -> Callable[..., Any]:
     return wide
 
 
-def _of_a_step(layer: Any, who: str) -> Callable[..., Any]:
+def _of_a_step(layer: Any, caller: str) -> Callable[..., Any]:
     """`call` of the layer in a TimeDistributed, which is told a step's mask."""
     call = layer.call
 
@@ -137,7 +137,7 @@ def _of_a_step(layer: Any, who: str) -> Callable[..., Any]:
         mask = kwargs.get("mask")
         if mask is None or not LENT.loans:
             return call(*args, **kwargs)
-        LENT.loans.append(Loan(mask, who))
+        LENT.loans.append(Loan(mask, caller))
         try:
             return call(*args, **kwargs)
         finally:
@@ -191,14 +191,14 @@ def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
         loss = regularizer(fill_padding(y, mask))
         if not DIVIDES_PENALTIES:
             return loss
-        rows = any_real_of(mask, 1)
+        rows = has_real_step_in(mask, 1)
         count = ops.maximum(ops.sum(ops.cast(rows, loss.dtype)), 1)
         return loss * ops.cast(ops.shape(y)[0], loss.dtype) / count
 
     return real
 
 
-def _warning(layer: Any, who: str) -> Callable[[Any], None]:
+def _warning(layer: Any, caller: str) -> Callable[[Any], None]:
     """`add_loss` of a layer that is not of Keras, and cannot see padding."""
     add_loss = layer.add_loss
     takes_mask = "mask" in inspect.signature(layer.call).parameters
@@ -209,7 +209,7 @@ def _warning(layer: Any, who: str) -> Callable[[Any], None]:
         if LENT.loans and not quiet:
             warnings.warn(
                 describe(
-                    who,
+                    caller,
                     "a layer inside adds a loss without knowing the mask: it "
                     "counts padding.",
                     "Let its `call` take `mask`, or add the loss outside.",

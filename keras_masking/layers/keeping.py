@@ -9,13 +9,13 @@ from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import zeros
+from keras_masking.layers.base import zeros_like_specs
 from keras_masking.layers.lent_masks import join_lent
 from keras_masking.layers.wrapping import Wrapping
 from keras_masking.ops.known import differ
-from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import combine_masks
 from keras_masking.ops.masks import fill_padding
-from keras_masking.ops.masks import real_in_all
+from keras_masking.ops.masks import has_real_step
 
 FIX = (
     "Convolution, pooling, cropping and splitting change the mask as well: "
@@ -110,12 +110,14 @@ class KeepMask(Wrapping):
     ) -> Any:
         mask = self.read_mask(inputs, mask)
         if any(0 in x.shape for x in keras.tree.flatten(inputs)):
-            return zeros(self.compute_output_spec(inputs, mask, initial_state))
+            return zeros_like_specs(
+                self.compute_output_spec(inputs, mask, initial_state)
+            )
         if isinstance(mask, list):
             inputs = [fill_padding(x, m) for x, m in zip(inputs, mask)]
         elif mask is not None:
             inputs = fill_padding(inputs, mask)
-        outputs = self.tell(
+        outputs = self.call_with_mask(
             inputs,
             mask,
             self._real(inputs, mask),
@@ -129,7 +131,9 @@ class KeepMask(Wrapping):
         masks = self._joined(mask, [get_mask(y) for y in flat])
         for i, real in enumerate(masks):
             if real is None:  # no steps, but rows, some of which may be empty
-                flat[i] = fill_padding(flat[i], any_real(real_in_all(mask)))
+                flat[i] = fill_padding(
+                    flat[i], has_real_step(combine_masks(mask))
+                )
             else:
                 flat[i] = fill_padding(flat[i], real)
                 set_mask(flat[i], real)
@@ -140,16 +144,16 @@ class KeepMask(Wrapping):
         if mask is None:
             return None
         first = keras.tree.flatten(inputs)[0]
-        return join_lent(self, first, real_in_all(mask))
+        return join_lent(self, first, combine_masks(mask))
 
     def _joined(
         self, mask: Any, made: list[Tensor | None]
     ) -> list[Tensor | None]:
         """The masks of the sequences, with what the layer inside makes."""
-        kept = self.sequence_mask(real_in_all(mask))
+        kept = self.sequence_mask(combine_masks(mask))
         if self.recurrent:
             return [kept] * self.sequences
-        return [real_in_all([kept, made[0]])]
+        return [combine_masks([kept, made[0]])]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         mask = self.read_mask(inputs, mask)
@@ -187,12 +191,12 @@ class KeepMask(Wrapping):
             if not kept or any(map(differ, given[1:2], y.shape[1:2])):
                 raise ValueError(
                     describe(
-                        self.who,
+                        self.caller,
                         "the layer inside must keep the axes (batch, steps, "
                         "...).",
                         FIX,
                         **{
-                            "layer": self.told,
+                            "layer": self.inner_label,
                             "inputs.shape": given,
                             "outputs.shape": tuple(y.shape),
                         },

@@ -14,9 +14,9 @@ from keras_masking._keras import in_symbolic_call
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskWarning
 from keras_masking.errors import describe
-from keras_masking.ops.masks import any_real
-from keras_masking.ops.masks import any_real_of
-from keras_masking.ops.masks import real_in_all
+from keras_masking.ops.masks import combine_masks
+from keras_masking.ops.masks import has_real_step
+from keras_masking.ops.masks import has_real_step_in
 from keras_masking.ops.reading import expanded
 
 FIX = (
@@ -33,7 +33,7 @@ class Loan(NamedTuple):
     """
 
     mask: Tensor  # (rows,), (rows, steps), or more axes
-    who: str  # how a message names the wrapper
+    caller: str  # how a message names the wrapper
     cut: frozenset[int] = frozenset()
 
 
@@ -83,7 +83,7 @@ def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
 
 def join_lent(layer: Any, x: Tensor, mask: Tensor | None) -> Tensor | None:
     """Where `mask` and the lent one are True, either of which may be None."""
-    return real_in_all([mask, mask_for(layer, x, told=mask is not None)])
+    return combine_masks([mask, mask_for(layer, x, told=mask is not None)])
 
 
 def _foldings(mask: Tensor, rows: int | None) -> list[Tensor]:
@@ -107,7 +107,7 @@ def _of_axes(mask: Tensor, x: Tensor, most: int) -> Tensor:
     """The mask for those of the first `most` axes that are its own."""
     pairs = list(zip(x.shape, mask.shape))[1:most]
     alike = list(takewhile(lambda p: None in p or p[0] == p[1], pairs))
-    mask = any_real_of(mask, len(alike) + 1)
+    mask = has_real_step_in(mask, len(alike) + 1)
     for axis, pair in enumerate(alike, start=1):
         if None in pair:
             mask = _fitted(mask, axis, ops.shape(x)[axis])
@@ -119,7 +119,7 @@ def _fitted(mask: Tensor, axis: int, size: Any) -> Tensor:
     return ops.where(
         ops.equal(size, ops.shape(mask)[axis]),
         _resized(mask, axis, size),
-        any_real(mask, axis=axis, keepdims=True),
+        has_real_step(mask, axis=axis, keepdims=True),
     )
 
 
@@ -147,7 +147,7 @@ def _warn_once(layer: Any, x: Tensor, loan: Loan) -> None:
     _warned.add(layer)
     warnings.warn(
         describe(
-            loan.who,
+            loan.caller,
             "a layer inside sees other axes than the mask's: it counts "
             "padding.",
             FIX,

@@ -5,12 +5,14 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
-from keras_masking.layers.attending import AttendingArguments
+from keras_masking.layers.masked_attention_mixin import (
+    MaskedAttentionOfArguments,
+)
 
 
 @export
 class MaskedMultiHeadAttention(
-    AttendingArguments, keras.layers.MultiHeadAttention
+    MaskedAttentionOfArguments, keras.layers.MultiHeadAttention
 ):
     """Attention of several heads: padding masked, not causal by itself.
 
@@ -133,7 +135,7 @@ class MaskedMultiHeadAttention(
 
 @export
 class MaskedGroupQueryAttention(
-    AttendingArguments, keras.layers.GroupQueryAttention
+    MaskedAttentionOfArguments, keras.layers.GroupQueryAttention
 ):
     """Attention whose heads share keys and values in groups.
 

@@ -12,7 +12,7 @@ from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_data_format
 from keras_masking.layers.checks import check_number
-from keras_masking.ops.masks import any_real
+from keras_masking.ops.masks import has_real_step
 
 
 class GlobalPooling(MaskAware):
@@ -24,8 +24,8 @@ class GlobalPooling(MaskAware):
         self, keepdims: bool = False, empty_value: float = 0.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.keepdims = check_boolean(self.who, "keepdims", keepdims)
-        self.empty_value = check_number(self.who, "empty_value", empty_value)
+        self.keepdims = check_boolean(self.caller, "keepdims", keepdims)
+        self.empty_value = check_number(self.caller, "empty_value", empty_value)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -37,7 +37,11 @@ class GlobalPooling(MaskAware):
         )
 
     def output_mask(self, mask: Tensor) -> Tensor | None:
-        return any_real(mask, axis=1, keepdims=True) if self.keepdims else None
+        return (
+            has_real_step(mask, axis=1, keepdims=True)
+            if self.keepdims
+            else None
+        )
 
     def compute_output_spec(
         self, inputs: keras.KerasTensor, mask: Tensor | None = None
@@ -67,9 +71,9 @@ class OwnPooling(GlobalPooling):
         given = kwargs.pop("data_format", None)
         super().__init__(keepdims, empty_value, **kwargs)
         if given is not None:
-            check_data_format(self.who, given)
+            check_data_format(self.caller, given)
             warnings.warn(
-                f"In {self.who}: `data_format` is deprecated; leave it out.",
+                f"In {self.caller}: `data_format` is deprecated; leave it out.",
                 DeprecationWarning,
                 stacklevel=3,
             )

@@ -11,7 +11,7 @@ from keras_masking._keras import set_mask
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import zeros
+from keras_masking.layers.base import zeros_like_specs
 from keras_masking.layers.lent_masks import LENT
 from keras_masking.layers.lent_masks import join_lent
 from keras_masking.layers.segments import FoldSegments
@@ -19,10 +19,10 @@ from keras_masking.layers.segments import UnfoldSegments
 from keras_masking.layers.segments import folded
 from keras_masking.layers.wrapping import Wrapping
 from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.masks import any_real_of
+from keras_masking.ops.masks import combine_masks
 from keras_masking.ops.masks import fill_padding
-from keras_masking.ops.masks import real_in_all
-from keras_masking.ops.masks import unchecked_all_real
+from keras_masking.ops.masks import has_real_step_in
+from keras_masking.ops.masks import unchecked_full_mask
 
 # Layers of single steps, which make a mask or none, whatever mask there was.
 BY_STEP = (keras.layers.Embedding, keras.layers.Masking)
@@ -114,7 +114,7 @@ class MaskedTimeDistributed(Wrapping):
         if len(shape) < 3:
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`inputs` must have shape (batch, segments, ...).",
                     "Without segments call the layer inside by itself.",
                     **{"inputs.shape": tuple(shape)},
@@ -143,9 +143,9 @@ class MaskedTimeDistributed(Wrapping):
         told = steps
         if steps is None and mask is not None and len(rows.shape) > 2:
             segments = ops.expand_dims(FoldSegments()(mask), -1)
-            told = ops.logical_and(unchecked_all_real(rows), segments)
+            told = ops.logical_and(unchecked_full_mask(rows), segments)
         real = self._to_lend(inputs, mask)
-        outputs = self.tell(rows, told, real, training=training)
+        outputs = self.call_with_mask(rows, told, real, training=training)
         flat = keras.tree.flatten(outputs)
         known = [get_mask(y) for y in flat] if steps is told else None
         if known is None and self.opaque:
@@ -162,7 +162,7 @@ class MaskedTimeDistributed(Wrapping):
         return keras.tree.pack_sequence_as(outputs, flat)
 
     def _of_nothing(self, inputs: Tensor, mask: Tensor | None) -> Any:
-        outputs = zeros(self.compute_output_spec(inputs))
+        outputs = zeros_like_specs(self.compute_output_spec(inputs))
         if self.opaque:
             flat = keras.tree.flatten(outputs)
             for y, ndim in zip(flat, self.rehearsed(inputs, mask)):
@@ -187,7 +187,7 @@ class MaskedTimeDistributed(Wrapping):
         if mask is None and not LENT.loans:
             return None
         if mask is None or len(mask.shape) < 2:
-            mask = real_in_all([mask, unchecked_all_real(inputs)])
+            mask = combine_masks([mask, unchecked_full_mask(inputs)])
         return FoldSegments()(mask)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Any:
@@ -195,7 +195,9 @@ class MaskedTimeDistributed(Wrapping):
         if self.opaque:
             # The outputs say more; those of a graph do so when it runs.
             symbolic = isinstance(inputs, keras.KerasTensor)
-            return None if symbolic or mask is None else any_real_of(mask, 2)
+            return (
+                None if symbolic or mask is None else has_real_step_in(mask, 2)
+            )
         outputs = [None]
         if mask is not None:
             outputs = keras.tree.flatten(self._inner_spec(inputs))
@@ -217,13 +219,13 @@ class MaskedTimeDistributed(Wrapping):
         elif known is None:
             known = self.declared_masks(FoldSegments()(inputs), steps)
         if isinstance(self.layer, BY_STEP):
-            known = [real_in_all([m, steps]) for m in known]
-        segments = None if mask is None else any_real_of(mask, 2)
+            known = [combine_masks([m, steps]) for m in known]
+        segments = None if mask is None else has_real_step_in(mask, 2)
         count = len(known) if mask is None else count
         return [
             segments
             if m is None
-            else real_in_all([UnfoldSegments()(m, inputs), segments])
+            else combine_masks([UnfoldSegments()(m, inputs), segments])
             for m in [*known, *[None] * count][:count]
         ]
 

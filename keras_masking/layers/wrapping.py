@@ -108,7 +108,7 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         return keras.tree.flatten(self.layer.compute_mask(inputs, mask))
 
     @property
-    def told(self) -> str:
+    def inner_label(self) -> str:
         """How a message names the layer inside."""
         return f"{type(self.layer).__name__} '{self.layer.name}'"
 
@@ -148,7 +148,7 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             return ops.flip(mask, axis=1)  # as its outputs are
         return mask
 
-    def tell(
+    def call_with_mask(
         self, inputs: Any, mask: Any, real: Tensor | None, **kwargs: Any
     ) -> Any:
         """Calls the layer inside and tells it the mask, in whatever way.
@@ -170,7 +170,7 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             for x, m in pairs:
                 if m is not None:
                     set_mask(x, m)
-        with lent(self.layer, real, self.who), self._no_warning(mask, real):
+        with lent(self.layer, real, self.caller), self._no_warning(mask, real):
             return self.layer(inputs, **given)
 
     @contextmanager
@@ -203,11 +203,11 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             if mask is not None and backwards and getattr(layer, "unroll", 0):
                 raise ValueError(
                     describe(
-                        self.who,
+                        self.caller,
                         "Keras has no right numbers for a masked sequence that "
                         "is unrolled backwards.",
                         "Pass `unroll=False`: the layer computes the same.",
-                        layer=self.told,
+                        layer=self.inner_label,
                         unroll=True,
                         go_backwards=True,
                     )

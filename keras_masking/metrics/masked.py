@@ -13,8 +13,8 @@ from keras import ops
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
+from keras_masking.ops import full_mask
 from keras_masking.ops.class_weights import ClassWeight
 from keras_masking.ops.class_weights import WeighsClasses
 from keras_masking.ops.class_weights import read_class_weight
@@ -113,7 +113,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
             name = metric if isinstance(metric, str) else inner.name
         super().__init__(name=name, dtype=inner.dtype)
         self.metric = inner
-        self.class_weight = read_class_weight(self.who, class_weight)
+        self.class_weight = read_class_weight(self.caller, class_weight)
         if self.class_weight is not None:
             self._counted(np.array([*self.class_weight.values()]))
         if hasattr(inner, "_direction"):  # whether callbacks want more or less
@@ -126,18 +126,18 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
         sample_weight: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> None:
-        y_true, y_pred, mask = read_targets(self.who, y_true, y_pred, mask)
+        y_true, y_pred, mask = read_targets(self.caller, y_true, y_pred, mask)
         if self._axes_of_labels(y_true, y_pred) == len(y_pred.shape):
             y_true = ops.expand_dims(y_true, -1)
             y_pred = ops.expand_dims(y_pred, -1)
         if self.class_weight is not None:
             sample_weight = times_class_weights(
-                *(self.who, self.class_weight, sample_weight),
+                *(self.caller, self.class_weight, sample_weight),
                 *(apply_mask(y_true, mask), y_pred),
                 rows=mask is None,
             )
         if mask is None and len(y_pred.shape) > 2:
-            mask = all_real(y_pred)
+            mask = full_mask(y_pred)
         elif mask is None and sample_weight is not None:
             sample_weight = ops.convert_to_tensor(sample_weight)
             rows = first_of_features(y_pred, 1)
@@ -172,7 +172,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
         if axes > len(mask.shape):
             mask = expanded(mask, axes)
             mask = ops.broadcast_to(mask, ops.shape(y_pred)[:axes])
-        weights = read_weights(self.who, weights, mask)
+        weights = read_weights(self.caller, weights, mask)
         if dtype_name(weights) == "bool":
             weights = ops.cast(weights, self.dtype)
         mask = ops.logical_and(mask, ops.not_equal(weights, 0))
@@ -209,7 +209,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
             return weights
         kind = type(self.metric).__name__
         fix = f"Make it count floats: `{kind}(..., dtype='float32')`."
-        known = check_whole_weights(self.who, weights, fix)
+        known = check_whole_weights(self.caller, weights, fix)
         # Of others Keras warns.
         return ops.cast(weights, self.dtype) if known else weights
 

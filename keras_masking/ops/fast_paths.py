@@ -55,7 +55,7 @@ def plain_formulas() -> Iterator[None]:
         _PLAIN.reset(token)
 
 
-def shorter(
+def fast_or_plain(
     short: Callable[[Tensor, Tensor], Tensor],
     plain: Callable[[Tensor, Tensor], Tensor],
     x: Tensor,
@@ -71,7 +71,7 @@ def shorter(
         mask: Of as many axes as `x`.
         axis: The axis or axes along which it goes.
     """
-    if not along_steps(x, mask, axis):
+    if not takes_fast_path(x, mask, axis):
         return plain(x, mask)
     try:
         return short(x, mask)
@@ -82,7 +82,7 @@ def shorter(
         return plain(x, mask)
 
 
-def along_steps(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
+def takes_fast_path(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
     """Whether a fast path along the steps is possible and pays."""
     if mask is None or len(x.shape) < 3 or 0 in x.shape:
         return False
@@ -96,7 +96,7 @@ def along_steps(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
     return steps and floats and axis in (1, 1 - len(x.shape))
 
 
-def differentiable(
+def with_gradient(
     value: Callable[..., Tensor],
     gradient: Callable[..., Tensor],
     tangent: Callable[..., Tensor] | None,
@@ -137,7 +137,7 @@ def differentiable(
     return result
 
 
-def shortcut(
+def fast_reduction(
     value: Callable[..., Tensor],
     gradient: Callable[..., Tensor],
     tangent: Callable[..., Tensor],
@@ -148,7 +148,7 @@ def shortcut(
 ) -> Tensor:
     """A reduction along the steps of `x` and of a mask made of floats."""
     weights = ops.cast(mask, dtype_name(x))
-    y = differentiable(value, gradient, tangent, x, weights, *others)
+    y = with_gradient(value, gradient, tangent, x, weights, *others)
     return y if keepdims else ops.squeeze(y, 1)
 
 
@@ -174,7 +174,7 @@ def sums_finite(x: Tensor) -> Tensor:
     return ops.isfinite(ops.sum(ops.sum(x, axis=1)))
 
 
-def by_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
+def map_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
     """`plain(*args)`; in a compiled JAX function row by row.
 
     Else that would set memory of the size of `x` aside, though it is not used.

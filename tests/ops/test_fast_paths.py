@@ -21,8 +21,8 @@ import pytest
 
 from keras_masking import _backends
 from keras_masking import ops
+from keras_masking.ops import fast_paths
 from keras_masking.ops import one_pass
-from keras_masking.ops import shortcuts
 from keras_masking.ops import softmax
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
@@ -133,7 +133,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
 
             return run
 
-        return shortcuts.shorter(
+        return fast_paths.fast_or_plain(
             goes("short", short),
             goes("plain", plain),
             *args,
@@ -144,10 +144,10 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
         ways.append("gradient")
         return written_out(*args)
 
-    written_out = shortcuts.differentiable
+    written_out = fast_paths.with_gradient
     for module in (one_pass, softmax):
         monkeypatch.setattr(module, "shorter", watched)
-    for module in (shortcuts, softmax):
+    for module in (fast_paths, softmax):
         monkeypatch.setattr(module, "differentiable", differentiable)
     return ways
 
@@ -160,7 +160,7 @@ def go(monkeypatch: pytest.MonkeyPatch, taken: list) -> Callable:
         taken.clear()
         if way == "short":
             monkeypatch.setattr(
-                shortcuts, "gains_by_fast_paths", lambda x: True
+                fast_paths, "gains_by_fast_paths", lambda x: True
             )
         return ops.plain_formulas() if way == "plain" else nullcontext()
 
