@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_masking import layers
+from keras_masking import ops
 from tests.helpers import to_numpy
 
 MOVED = {
@@ -43,3 +44,14 @@ def test_data_format_of_a_layer_that_keras_does_not_have() -> None:
     assert to_numpy(layer(x)).tolist() == [[2.0]]
     with pytest.raises(ValueError, match="axes must be"):
         layers.LastStep(data_format="channels_first")
+
+
+def test_fill_is_fill_value() -> None:
+    x, mask = np.ones((1, 2, 1), "float32"), np.array([[True, False]])
+    with pytest.warns(DeprecationWarning, match="`fill` is now `fill_value`"):
+        y = ops.apply_mask(x, mask, fill=-1)
+    assert to_numpy(y).ravel().tolist() == [1, -1]
+    with pytest.warns(DeprecationWarning, match="`fill` is now `fill_value`"):
+        layer = layers.ApplyMask(fill=-1)
+    assert to_numpy(layer(x, mask=mask)).ravel().tolist() == [1, -1]
+    assert layer.get_config()["fill_value"] == -1
