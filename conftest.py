@@ -89,14 +89,14 @@ def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
     The samples of tests are small. Tests of operations and of layers take the
     shortcuts all the same; all other tests run what users get.
     """
-    from keras_masking import _keras
+    from keras_masking import _backends
     from keras_masking.ops import one_pass
 
-    of_users = _keras.WORTHWHILE, one_pass.LARGE
+    of_users = _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE
     if request.path.parent.name in ("ops", "layers"):
-        _keras.WORTHWHILE = one_pass.LARGE = 0
+        _backends.FAST_PATH_MIN_SIZE = one_pass.LARGE = 0
     yield of_users
-    _keras.WORTHWHILE, one_pass.LARGE = of_users
+    _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE = of_users
 
 
 @pytest.fixture(autouse=True)

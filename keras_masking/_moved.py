@@ -27,3 +27,16 @@ def moved(module: str, homes: dict[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(home), new)
 
     return find
+
+
+def renamed(caller: str, old: str, new: str, given: Any, value: Any) -> Any:
+    """`value` of the argument `new`, or what was `given` by its old name."""
+    if given is None:
+        return value
+    warnings.warn(
+        f"In {caller}: `{old}` is now `{new}`. The old name goes with the "
+        "minor release after the next.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return given

@@ -211,4 +211,23 @@ MASK_CASES = [
         "passes",
         inputs=SEGMENTS,
     ),
+    _around(
+        "layers.MaskedTimeDistributed(layers.TemporalSplit(2))",
+        lambda: layers.MaskedTimeDistributed(layers.TemporalSplit(2)),
+        "passes",
+        inputs=SEGMENTS,
+    ),
+    _around(
+        "layers.KeepMask(keras.Sequential([layers.DropMask(), "
+        "layers.KeepMask(keras.layers.BatchNormalization())]))",
+        lambda: layers.KeepMask(
+            keras.Sequential(
+                [
+                    layers.DropMask(),
+                    layers.KeepMask(keras.layers.BatchNormalization()),
+                ]
+            )
+        ),
+        "passes",
+    ),
 ]

@@ -23,36 +23,23 @@ from keras_masking.inspector.reading import read_inputs
 WRITERS = {".html": "html", ".json": "json", ".png": "plot", ".svg": "plot"}
 
 
-def _writable_reports(
-    context: Any, parameter: Any, value: tuple[Path, ...]
+def _writable(
+    context: Any, parameter: Any, value: Path | tuple[Path, ...] | None
 ) -> list[tuple[str, Path]]:
-    for path in value:
-        if path.suffix not in WRITERS:
-            *most, last = WRITERS
+    """How each file is written, and the file, if that is possible."""
+    option, several = parameter.name, isinstance(value, tuple)
+    paths = value if isinstance(value, tuple) else (value,) if value else ()
+    found = []
+    for path in paths:
+        require_place(f"--{option}", path, WRITERS if several else None)
+        how = WRITERS[path.suffix] if several else option
+        if how == "plot" and find_spec("matplotlib") is None:
             raise Refused(
-                f"--report: {path} must end in {', '.join(most)} or {last}."
+                f"--{option}: {path} needs matplotlib: "
+                "pip install 'keras-masking[plot]'."
             )
-    return [
-        _writable(parameter.name, WRITERS[path.suffix], path) for path in value
-    ]
-
-
-def _writable_file(
-    context: Any, parameter: Any, value: Path | None
-) -> list[tuple[str, Path]]:
-    if value is None:
-        return []
-    return [_writable(parameter.name, parameter.name, value)]
-
-
-def _writable(option: str, how: str, path: Path) -> tuple[str, Path]:
-    require_place(f"--{option}", path)
-    if how == "plot" and find_spec("matplotlib") is None:
-        raise Refused(
-            f"--{option}: {path} needs matplotlib: "
-            "pip install 'keras-masking[plot]'."
-        )
-    return how, path
+        found.append((how, path))
+    return found
 
 
 def _file(name: str) -> Callable[[Any], Any]:
@@ -60,7 +47,7 @@ def _file(name: str) -> Callable[[Any], Any]:
     return click.option(
         f"--{name}",
         type=click.Path(path_type=Path),
-        callback=_writable_file,
+        callback=_writable,
         hidden=True,
     )
 
@@ -77,7 +64,7 @@ def _file(name: str) -> Callable[[Any], Any]:
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
-    callback=_writable_reports,
+    callback=_writable,
     multiple=True,
     metavar="PATH",
     help="Write a .html, .json, .png or .svg file. May be repeated.",

@@ -6,6 +6,7 @@ Keras is imported later, once its backend is chosen.
 import os
 import sys
 from collections.abc import Callable
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from keras_masking.inspector.reading import read_model
 from keras_masking.inspector.reading import require_archive
 from keras_masking.inspector.reading import words
 from keras_masking.names import did_you_mean
+from keras_masking.output_files import why_not
 
 OURS = (
     "keras_masking.layers",
@@ -65,12 +67,13 @@ def _choose_backend(context: Any, parameter: Any, value: str | None) -> str:
     return value or (set_already if set_already in there else there[0])
 
 
-def require_place(name: str, path: Path) -> None:
+def require_place(
+    name: str, path: Path, suffixes: Iterable[str] | None = None
+) -> None:
     """Raises before the run if the file cannot be written after it."""
-    if not path.parent.is_dir():
-        raise Refused(f"{name}: there is no folder {path.parent}.")
-    if path.is_dir():
-        raise Refused(f"{name}: {path} is a folder, not a file.")
+    refusal = why_not(path, suffixes)
+    if refusal is not None:
+        raise Refused(f"{name}: {refusal}")
 
 
 def open_model(

@@ -23,14 +23,14 @@ class MaskWarning(UserWarning):
     """A model in training loses its mask, or lets padding in."""
 
 
-def describe(who: str, rule: str, fix: str, **received: object) -> str:
+def describe(caller: str, rule: str, fix: str, **received: object) -> str:
     """Words a message: who, the rule, what was received, the fix.
 
     Errors take this one string and nothing else, since Keras rebuilds an
     exception as `type(error)(message)`.
     """
     seen = ", ".join(f"{key}={value}" for key, value in received.items())
-    return f"In {who}: {rule} Received: {seen}. {fix}"
+    return f"In {caller}: {rule} Received: {seen}. {fix}"
 
 
 def first_words(error: Exception) -> str:

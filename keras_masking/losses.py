@@ -13,10 +13,10 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops import apply_mask
 from keras_masking.ops.class_weights import ClassWeight
+from keras_masking.ops.class_weights import WeighsClasses
 from keras_masking.ops.class_weights import read_class_weight
-from keras_masking.ops.class_weights import restored
 from keras_masking.ops.class_weights import times_class_weights
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import wide_dtype
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.targets import NO_STEPS
@@ -29,7 +29,7 @@ __all__ = ["MaskedLoss"]
 
 
 @export
-class MaskedLoss(keras.losses.Loss):
+class MaskedLoss(WeighsClasses, keras.losses.Loss):
     """A loss over the real steps, whatever stands at the padding.
 
     Keras' own losses obey the mask of `y_pred` too, and give the same number
@@ -62,10 +62,10 @@ class MaskedLoss(keras.losses.Loss):
             classes or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
         sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step. Defaults to 1. A step of
-            weight 0 adds nothing, NaN included; `"mean"` and
-            `"sum_over_batch_size"` count it even so, as Keras does, and
-            `"mean_with_sample_weight"` does not.
+            `(batch, steps)`, one for each step; or of more axes of `y_pred`,
+            without its last one. Defaults to 1. A step of weight 0 adds
+            nothing, NaN included; `"mean"` and `"sum_over_batch_size"` count
+            it even so, as Keras does, and `"mean_with_sample_weight"` does not.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `y_pred` carries, if any. One on `y_true`
             is not read.
@@ -105,6 +105,8 @@ class MaskedLoss(keras.losses.Loss):
     2.0
     """
 
+    kind = "loss"
+
     def __init__(
         self,
         loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
@@ -122,12 +124,7 @@ class MaskedLoss(keras.losses.Loss):
         self.loss = inner
         if class_weight is None:
             class_weight = getattr(inner, "class_weight", None)
-        self.class_weight = read_class_weight(self.who, class_weight)
-
-    @property
-    def who(self) -> str:
-        """How a message names this loss."""
-        return f"loss '{self.name}' (of type {type(self).__name__})"
+        self.class_weight = read_class_weight(self.caller, class_weight)
 
     def __call__(
         self,
@@ -161,7 +158,7 @@ class MaskedLoss(keras.losses.Loss):
         Both are 0 at padding steps, and float32 at least. A step of weight 0
         has the loss 0, and counts if `count_zeros`.
         """
-        y_true, y_pred, mask = read_targets(self.who, y_true, y_pred, mask)
+        y_true, y_pred, mask = read_targets(self.caller, y_true, y_pred, mask)
         # Half precision holds neither the classes of many nor large squares.
         dtype = wide_dtype(self.dtype)
         # The loss of padding must be finite where it can, its gradient too: a
@@ -171,7 +168,7 @@ class MaskedLoss(keras.losses.Loss):
         weights = sample_weight
         if self.class_weight is not None:
             weights = times_class_weights(
-                *(self.who, self.class_weight, weights, y_true, y_pred),
+                *(self.caller, self.class_weight, weights, y_true, y_pred),
                 rows=mask is None,
             )
         if weights is not None:
@@ -181,10 +178,10 @@ class MaskedLoss(keras.losses.Loss):
         losses = self.call(ops.cast(y_true, dtype), y_pred)
         losses = ops.convert_to_tensor(losses)
         mask = self._join(mask, losses)
-        losses = wide(losses)
+        losses = upcast_half(losses)
         counts = ops.ones_like(losses)
         if weights is not None:
-            weights = read_weights(self.who, weights, losses)
+            weights = read_weights(self.caller, weights, losses)
             weights = ops.cast(weights, losses.dtype)
             losses = where_weighed(losses * weights, weights)
             if self.reduction == "mean_with_sample_weight":
@@ -213,7 +210,7 @@ class MaskedLoss(keras.losses.Loss):
         if not fits(mask, losses):
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "the loss must give a number for each step.",
                     NO_STEPS,
                     **{
@@ -233,10 +230,6 @@ class MaskedLoss(keras.losses.Loss):
             "loss": loss,
             "class_weight": self.class_weight,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "MaskedLoss":
-        return cls(**restored(config))
 
 
 def _read_loss(loss: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from keras_masking.names import LEVELS
+from keras_masking.output_files import why_not
 
 KEY = "mask_contract"
 
@@ -34,10 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", f"{KEY}: a check of a layer against the mask contract"
     )
     path = config.getoption("--mask-report")
-    if path and not Path(path).absolute().parent.is_dir():
-        raise pytest.UsageError(
-            f"--mask-report: there is no folder for {path}. Create it first."
-        )
+    if path and (refusal := why_not(Path(path))):
+        raise pytest.UsageError(f"--mask-report: {refusal}")
 
 
 def _check(item: pytest.Item) -> Any:

@@ -62,7 +62,7 @@ def test_a_row_is_one_job(row: Any) -> None:
     for name in names & set(full):
         theirs = outputs(ready(full[name]), full[name].inputs)
         for mine, other in zip(found, theirs, strict=True):
-            if row.name == "step_index":  # counts from 0; the floor adds up
+            if row.name == "position_ids":  # counts from 0; the floor adds up
                 other = other - 1
             if row.name == "transposed_window_mask":  # a step longer
                 mine = mine[:, : other.shape[1]]
@@ -341,4 +341,4 @@ def test_every_op_and_layer_has_a_row() -> None:
     }
     assert set(behind.values()) <= words
     left = set(ops.__all__) - words - set(behind)
-    assert left == {"all_real", "check_mask", "plain_formulas"}
+    assert left == {"full_mask", "check_mask", "plain_formulas"}

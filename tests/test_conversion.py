@@ -281,7 +281,9 @@ def test_what_cannot_be_converted() -> None:
         assert f"Received: model={type(model).__name__}." in str(info.value)
 
 
-def tell(body: Any) -> tuple[keras.Model, keras.Model, dict[str, str]]:
+def converted(
+    body: Any,
+) -> tuple[keras.Model, keras.Model, dict[str, str]]:
     """A model, its clone, and why layers were left, by their name."""
     model = graph(body)
     made, report = keras_masking.convert(model)
@@ -303,7 +305,7 @@ def test_what_reduces_the_steps_without_a_look_at_the_mask() -> None:
         lambda x: x[:, -1],
         Last(name="own"),
     ):
-        (why,) = tell(body)[2].values()
+        (why,) = converted(body)[2].values()
         assert "loses the mask" in why
 
 
@@ -402,7 +404,7 @@ def test_an_initial_state_by_place() -> None:
         state = theirs.Dense(4)(x[:, 0])
         return average(theirs.GRU(4, return_sequences=True)(x, state))
 
-    _, made, left = tell(body)
+    _, made, left = converted(body)
     assert list(left.values()) == [LOST_BY_OPERATION]  # `x[:, 0]`
     assert_close(predict(made, PADDED), predict(made, IDS))
 
@@ -422,7 +424,7 @@ def test_no_false_alarms() -> None:
     def body(x: Any) -> Any:
         return average(theirs.Concatenate(axis=1)([x, x]))
 
-    assert not tell(body)[2]
+    assert not converted(body)[2]
 
 
 def test_what_makes_a_mask_is_no_operation_between_layers() -> None:
@@ -530,7 +532,7 @@ def test_a_mask_that_is_born_in_a_model_in_a_model(kind: str) -> None:
 
 def test_a_lambda_that_takes_the_steps_away() -> None:
     last = theirs.Lambda(lambda x: x[:, -1], name="last")
-    assert list(tell(last)[2]) == ["last"]
+    assert list(converted(last)[2]) == ["last"]
 
 
 def test_attention_of_more_axes_in_a_model_in_a_model() -> None:

@@ -141,11 +141,11 @@ def test_symbolic_masks_are_checked(layer: type) -> None:
     inputs = inputs if layer is layers.LengthMask else x
     if layer in LISTS:
         inputs = [x, x]
-    who = f"In layer 'mine' (of type {layer.__name__}): "
+    caller = f"In layer 'mine' (of type {layer.__name__}): "
     wrong = keras.Input((4,), dtype="bool")
     raises(
         lambda: make(layer)(inputs, mask=mask_of_first(layer, wrong)),
-        f"{who}{RULE} Received: mask.shape=(None, 4), "
+        f"{caller}{RULE} Received: mask.shape=(None, 4), "
         f"inputs.shape=(None, 5, 3). {ANOTHER}",
     )
     words = keras.Input((5,), dtype="string")

@@ -350,6 +350,115 @@ def test_a_weight_for_each_number() -> None:
     assert_close(ours.result(), wanted)
 
 
+def ious(triples: list, classes: int) -> float:
+    """The mean over the classes, of targets, predictions and weights."""
+    each = []
+    for c in range(classes):
+        both = sum(w for t, p, w in triples if t == p == c)
+        either = sum(w for t, p, w in triples if c in (t, p))
+        each.append(both / either)
+    return sum(each) / classes
+
+
+LABELS_TRUE, LABELS_PRED = RNG.integers(0, 3, size=(2, 3, 7, 2))
+SCORES_OF_LABELS = np.eye(3, dtype="float32")[LABELS_PRED] * 0.5 + 0.1
+SEVERAL = {
+    "MeanIoU": (lambda: K.MeanIoU(3), LABELS_PRED),
+    "scores": (lambda: K.MeanIoU(3, sparse_y_pred=False), SCORES_OF_LABELS),
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_an_iou_of_several_labels_for_each_step(kind: str) -> None:
+    """It raised: as many weights as steps, and not as labels."""
+    make, y_pred = SEVERAL[kind]
+    ours, of_classes = [
+        metrics.MaskedMetric(make(), class_weight=given)
+        for given in (None, {0: 3, 2: 2})
+    ]
+    weights = RNG.integers(0, 4, size=(3, 7))
+    each = RNG.integers(0, 4, size=(3, 7, 2))
+    labels = [place for place in np.ndindex(3, 7, 2) if MASK[place[:2]]]
+    for given in (None, weights, weights[:, 0], each):
+        wanted = []
+        for class_weight in ({}, {0: 3, 2: 2}):
+            triples = []
+            for b, t, i in labels:
+                true, pred = LABELS_TRUE[b, t, i], LABELS_PRED[b, t, i]
+                w = 1 if given is None else given[(b, t, i)[: given.ndim]]
+                triples.append((true, pred, w * class_weight.get(true, 1)))
+            wanted.append(ious(triples, 3))
+        for metric, right in zip((ours, of_classes), wanted):
+            metric.reset_state()
+            metric.update_state(LABELS_TRUE, y_pred, given, mask=MASK)
+            assert_close(metric.result(), right)
+
+
+def test_a_binary_iou_of_several_numbers() -> None:
+    """With a mask, without one, and with weights of rows."""
+    true, chance = RNG.integers(0, 2, (3, 7, 4)), CHANCES * 2
+    found = np.where(chance >= 0.5, 1, 0)
+    for mask in (MASK, None):
+        ours = metrics.MaskedMetric(K.BinaryIoU())
+        ours.update_state(true.astype("float32"), chance, mask=mask)
+        real = MASK if mask is not None else np.ones_like(MASK)
+        places = [p for p in np.ndindex(3, 7, 4) if real[p[:2]]]
+        wanted = ious([(true[p], found[p], 1) for p in places], 2)
+        assert_close(ours.result(), wanted)
+    ours.reset_state()
+    ours.update_state(true[:, 0], chance[:, 0], np.array([2, 0, 1]))
+    triples = [
+        (true[b, 0, f], found[b, 0, f], w)
+        for b, w in enumerate([2, 0, 1])
+        for f in range(4)
+    ]
+    assert_close(ours.result(), ious(triples, 2))
+
+
+def test_an_iou_of_integers_refuses_fractions() -> None:
+    """They were cut off: of the weights 0.5, 1.5, 1 and 1, IoU was 0.5."""
+    y_true, y_pred = np.array([[0, 1, 1, 0]]), np.array([[0, 1, 0, 0]])
+    weights = np.array([[0.5, 1.5, 1.0, 1.0]])
+    mask = np.ones((1, 4), bool)
+    ours = metrics.MaskedMetric(K.MeanIoU(2))
+    says = r"whole numbers.*weights=0.5, 1.5.*`MeanIoU\(..., dtype='float32'\)`"
+    for given in (mask, None):
+        with pytest.raises(ValueError, match=says):
+            ours.update_state(y_true, y_pred, weights, mask=given)
+    with pytest.raises(ValueError, match=says):
+        metrics.MaskedMetric(K.MeanIoU(2), class_weight={0: 0.5, 1: 1.5})
+    floats = metrics.MaskedMetric(K.MeanIoU(2, dtype="float32"))
+    floats.update_state(y_true, y_pred, weights, mask=mask)
+    # Of class 0 1.5 of 2.5, of class 1 1.5 of 2.5.
+    assert_close(floats.result(), 0.6)
+    # Padding weighs nothing, whatever stands there.
+    mask[0, 0] = False
+    ours.update_state(y_true, y_pred, [[np.nan, 2.0, 1.0, 1.0]], mask=mask)
+    assert_close(ours.result(), (1 / 2 + 2 / 3) / 2)
+
+
+def test_weights_of_more_axes_than_the_mask() -> None:
+    """They were refused: "Predictions need an axis of features"."""
+    y_true, y_pred = RNG.normal(size=(2, 3, 7, 2, 4)).astype("float32")
+    weights = RNG.uniform(0.5, 2, (3, 7, 2)).astype("float32")
+    total = count = 0.0
+    for place in np.ndindex(3, 7, 2):
+        if MASK[place[:2]]:
+            squares = sum((y_true[place] - y_pred[place]) ** 2) / 4
+            total += float(weights[place]) * float(squares)
+            count += float(weights[place])
+    for mask in (MASK, MASK[..., None].repeat(2, axis=2)):
+        ours = metrics.MaskedMetric("RootMeanSquaredError")
+        ours.update_state(y_true, y_pred, weights, mask=mask)
+        assert_close(ours.result(), math.sqrt(total / count))
+        loss = losses.MaskedLoss("mse", reduction="sum")
+        assert_close(loss(y_true, y_pred, weights, mask=mask), total)
+    with pytest.raises(ValueError, match="features of a step share one"):
+        loss(VALUES, SCORES, np.ones((3, 7, 4)), mask=MASK)
+    with pytest.raises(ValueError, match="features of a step share one"):
+        ours.update_state(VALUES, SCORES, np.ones((3, 7, 4)), mask=MASK)
+
+
 def test_without_a_mask_it_is_the_inner_metric() -> None:
     for y_true, y_pred, weights in (
         (TRUE, CHANCE, WEIGHTS),
@@ -711,12 +820,14 @@ def test_metrics_that_cannot_leave_steps_out_are_refused(
 
 def test_what_does_not_fit_is_refused() -> None:
     ours = metrics.MaskedMetric("AUC", name="mine")
-    who = r"^In metric 'mine' \(of type MaskedMetric\): "
-    with pytest.raises(ValueError, match=who + "`sample_weight` must be"):
+    caller = r"^In metric 'mine' \(of type MaskedMetric\): "
+    with pytest.raises(ValueError, match=caller + "`sample_weight` must be"):
         ours.update_state(TRUE, CHANCE, np.ones(7), mask=MASK)
-    with pytest.raises(ValueError, match=who + "`y_true` must have the batch"):
+    with pytest.raises(
+        ValueError, match=caller + "`y_true` must have the batch"
+    ):
         ours.update_state(TRUE[:, :6], CHANCE, mask=MASK)
-    with pytest.raises(ValueError, match=who + "`mask` must have shape"):
+    with pytest.raises(ValueError, match=caller + "`mask` must have shape"):
         ours.update_state(TRUE, CHANCE, mask=MASK[:, :6])
 
 

@@ -127,7 +127,7 @@ ROWS = (
     Masks("nan_mask", unmasked("NaNMask()"), plain(ops.nan_to_num)),
     Count("length_mask", LENGTHS, COPY),
     counting("mask_to_lengths", lambda m: ops.sum(ops.cast(m, "int32"), 1)),
-    counting("step_index", lambda m: ops.cumsum(ops.cast(m, "int32"), 1)),
+    counting("position_ids", lambda m: ops.cumsum(ops.cast(m, "int32"), 1)),
     counting("window_mask", lambda m: ops.copy(m[:, :-2:2]), 3, 2),
     counting("transposed_window_mask", lambda m: ops.repeat(m, 2, 1), 3, 2),
     Count(

@@ -33,7 +33,7 @@ def is_mask(name: str) -> bool:
     )
 
 
-def told(layer: Any, args: Any, kwargs: dict[str, Any]) -> bool:
+def is_given_mask(layer: Any, args: Any, kwargs: dict[str, Any]) -> bool:
     """Whether a mask is among the arguments, by name or by place."""
     named = dict(zip(parameters(layer.call), args)) | kwargs
     return any(is_mask(k) and v is not None for k, v in named.items())

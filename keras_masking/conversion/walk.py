@@ -10,10 +10,10 @@ from keras_masking._keras import get_mask
 from keras_masking._keras import graph_calls
 from keras_masking.conversion.calls import call_like
 from keras_masking.conversion.calls import is_deaf
+from keras_masking.conversion.calls import is_given_mask
 from keras_masking.conversion.calls import is_model
 from keras_masking.conversion.calls import parameters
 from keras_masking.conversion.calls import tensors_in
-from keras_masking.conversion.calls import told
 from keras_masking.conversion.changes import changed_remainders
 from keras_masking.conversion.counterparts import base_config
 from keras_masking.conversion.counterparts import breach
@@ -126,7 +126,7 @@ class Walk:
         """Calls what stands for `layer`; it is made at the first call."""
         key, given = id(layer), tensors_in((args, kwargs))
         carried = any(get_mask(x) is not None for x in given)
-        masked = carried or told(layer, args, kwargs)
+        masked = carried or is_given_mask(layer, args, kwargs)
         unseen = any(self.is_unseen(x) for x in given)
         if (masked or unseen) and key not in self.reached:
             self.reached.add(key)

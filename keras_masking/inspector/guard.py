@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from keras_masking._keras import first_batch
-from keras_masking._keras import is_dense
+from keras_masking._backends import first_batch
+from keras_masking._backends import is_dense
 from keras_masking.errors import MaskWarning
 from keras_masking.errors import describe
 from keras_masking.inspector.report import MaskFindingsError

@@ -14,8 +14,8 @@ from keras_masking.array_compare import as_array
 from keras_masking.errors import describe
 from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.changes import Change
-from keras_masking.inspector.measuring.changes import all_real
 from keras_masking.inspector.measuring.changes import find_padding
+from keras_masking.inspector.measuring.changes import has_no_padding
 from keras_masking.inspector.measuring.changes import other_changes
 from keras_masking.inspector.measuring.changes import with_more_padding
 from keras_masking.inspector.measuring.drift import Outcome
@@ -214,7 +214,7 @@ def _notes(given: Inputs, has_masks: bool, training: bool) -> list[str]:
             "No mask was made: no layer makes one from these inputs, and they "
             "carry none."
         )
-    elif any(m is not None for m in given.padding) and all_real(given):
+    elif any(m is not None for m in given.padding) and has_no_padding(given):
         pairs = zip(given.leaves, given.padding)
         rank = next(x.ndim for x, mask in pairs if mask is not None)
         width = ", ".join(["(0, 0)", "(0, 3)", *["(0, 0)"] * (rank - 2)])

@@ -3,6 +3,8 @@
 Importing this module registers them for `keras.saving.load_model`.
 """
 
+from keras_masking.layers.activations import MyActivation as MyActivation
+from keras_masking.layers.activations import TemporalSoftmax as TemporalSoftmax
 from keras_masking.layers.attention import (
     MaskedAdditiveAttention as MaskedAdditiveAttention,
 )
@@ -19,8 +21,8 @@ from keras_masking.layers.convolution import (
 )
 from keras_masking.layers.embedding import CustomEmbedding as CustomEmbedding
 from keras_masking.layers.generators import AttachMask as AttachMask
-from keras_masking.layers.generators import GetMask as GetMask
 from keras_masking.layers.generators import LengthMask as LengthMask
+from keras_masking.layers.generators import NaNMask as NaNMask
 from keras_masking.layers.global_pooling import (
     MaskedGlobalAveragePooling1D as MaskedGlobalAveragePooling1D,
 )
@@ -33,14 +35,10 @@ from keras_masking.layers.global_pooling import (
 from keras_masking.layers.global_pooling import (
     MaskedGlobalSumPooling1D as MaskedGlobalSumPooling1D,
 )
-from keras_masking.layers.joining import (
-    TemporalConcatenate as TemporalConcatenate,
-)
 from keras_masking.layers.keeping import KeepMask as KeepMask
 from keras_masking.layers.merging import MaskedAdd as MaskedAdd
 from keras_masking.layers.merging import MaskedConcatenate as MaskedConcatenate
 from keras_masking.layers.merging import MaskedMultiply as MaskedMultiply
-from keras_masking.layers.missing_values import NaNMask as NaNMask
 from keras_masking.layers.multi_head_attention import (
     MaskedGroupQueryAttention as MaskedGroupQueryAttention,
 )
@@ -52,7 +50,7 @@ from keras_masking.layers.normalization import (
 )
 from keras_masking.layers.passing import ApplyMask as ApplyMask
 from keras_masking.layers.passing import DropMask as DropMask
-from keras_masking.layers.passing import MyActivation as MyActivation
+from keras_masking.layers.passing import GetMask as GetMask
 from keras_masking.layers.passing import RequireMask as RequireMask
 from keras_masking.layers.positions import (
     MaskedPositionEmbedding as MaskedPositionEmbedding,
@@ -61,9 +59,6 @@ from keras_masking.layers.positions import (
     MaskedSinePositionEncoding as MaskedSinePositionEncoding,
 )
 from keras_masking.layers.repeating import RepeatVectorLike as RepeatVectorLike
-from keras_masking.layers.reshaping import CompactSteps as CompactSteps
-from keras_masking.layers.reshaping import TemporalReverse as TemporalReverse
-from keras_masking.layers.reshaping import TemporalSplit as TemporalSplit
 from keras_masking.layers.resizing import MaskedCropping1D as MaskedCropping1D
 from keras_masking.layers.resizing import (
     MaskedUpSampling1D as MaskedUpSampling1D,
@@ -71,12 +66,17 @@ from keras_masking.layers.resizing import (
 from keras_masking.layers.resizing import (
     MaskedZeroPadding1D as MaskedZeroPadding1D,
 )
-from keras_masking.layers.softmax import TemporalSoftmax as TemporalSoftmax
 from keras_masking.layers.statistics_pooling import (
     StatisticsPooling1D as StatisticsPooling1D,
 )
 from keras_masking.layers.step_selection import FirstStep as FirstStep
 from keras_masking.layers.step_selection import LastStep as LastStep
+from keras_masking.layers.temporal import CompactSteps as CompactSteps
+from keras_masking.layers.temporal import (
+    TemporalConcatenate as TemporalConcatenate,
+)
+from keras_masking.layers.temporal import TemporalReverse as TemporalReverse
+from keras_masking.layers.temporal import TemporalSplit as TemporalSplit
 from keras_masking.layers.time_distributed import (
     MaskedTimeDistributed as MaskedTimeDistributed,
 )

@@ -5,11 +5,63 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
-from keras_masking.layers.attending import AttendingList
+from keras_masking._types import Shape
+from keras_masking._types import Tensor
+from keras_masking.layers.base import Merger
+from keras_masking.layers.masked_attention_mixin import MaskedAttentionMixin
+
+
+class MaskedAttentionOfList(MaskedAttentionMixin, Merger):
+    """One that is called as `layer([query, value, key])`."""
+
+    def read_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
+        if isinstance(mask, (list, tuple)) and len(mask) == 2 < len(inputs):
+            mask = [*mask, None]  # Keras lets the key's mask be left out
+        masks = super().read_masks(inputs, mask)
+        if any(m is not None for m in masks):
+            self.check_ranks(inputs)
+        return masks
+
+    def merge_masks(
+        self, inputs: list[Tensor], masks: list[Tensor | None]
+    ) -> Tensor | None:
+        return masks[0]
+
+    def call(
+        self,
+        inputs: list[Tensor],
+        mask: Any = None,
+        training: bool = False,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        return self.answer(
+            inputs,
+            self.read_masks(inputs, mask),
+            use_causal_mask=use_causal_mask,
+            return_attention_scores=return_attention_scores,
+            training=training,
+        )
+
+    def attend(
+        self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
+    ) -> Any:
+        # Keras takes a mask of the values for each query as well.
+        mask = None if attention_mask is None else [None, attention_mask]
+        return super(Merger, self).call(inputs, mask=mask, **how)
+
+    def answer_shape(self, shapes: list[Shape]) -> Shape:
+        return (*shapes[0][:-1], shapes[1][-1])
+
+    def compute_output_spec(
+        self, inputs: list[Tensor], mask: Any = None, **how: Any
+    ) -> Any:
+        masks = self.read_masks(inputs, mask)
+        return self.answer_spec(inputs, masks, **how)
 
 
 @export
-class MaskedAttention(AttendingList, keras.layers.Attention):
+class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
     """Dot-product attention over real steps: Luong's.
 
     Formula: Luong et al., "Effective Approaches to Attention-based Neural
@@ -22,11 +74,8 @@ class MaskedAttention(AttendingList, keras.layers.Attention):
             `"concat"`, the sum of the tanh of their sum. Defaults to `"dot"`.
         dropout: Share of the scores to drop in training. Defaults to 0.
         seed: Seed of the dropout.
-        causal_alignment: Where the queries stand beside the keys, for causal
-            attention: `"start"`, the first query beside the first key, counted
-            in columns, as in Keras; or `"end"`, the last real query beside the
-            last real key, counted in real steps, for queries that are the last
-            steps of a longer sequence. Defaults to `"start"`.
+        causal_alignment: `"start"` or `"end"`: where the queries stand beside
+            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -97,7 +146,9 @@ class MaskedAttention(AttendingList, keras.layers.Attention):
 
 
 @export
-class MaskedAdditiveAttention(AttendingList, keras.layers.AdditiveAttention):
+class MaskedAdditiveAttention(
+    MaskedAttentionOfList, keras.layers.AdditiveAttention
+):
     """Additive attention over real steps: Bahdanau's.
 
     Formula: Bahdanau et al., "Neural Machine Translation by Jointly Learning
@@ -107,11 +158,8 @@ class MaskedAdditiveAttention(AttendingList, keras.layers.AdditiveAttention):
         use_scale: Whether to weigh the features by learned numbers. Defaults
             to True.
         dropout: Share of the scores to drop in training. Defaults to 0.
-        causal_alignment: Where the queries stand beside the keys, for causal
-            attention: `"start"`, the first query beside the first key, counted
-            in columns, as in Keras; or `"end"`, the last real query beside the
-            last real key, counted in real steps, for queries that are the last
-            steps of a longer sequence. Defaults to `"start"`.
+        causal_alignment: `"start"` or `"end"`: where the queries stand beside
+            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:

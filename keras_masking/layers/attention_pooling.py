@@ -10,7 +10,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.softmax import unchecked_softmax
 
@@ -79,11 +79,11 @@ class AttentionPooling1D(MaskAware):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.num_heads = check_integer(self.who, "num_heads", num_heads, 1)
+        self.num_heads = check_integer(self.caller, "num_heads", num_heads, 1)
         self.hidden_dim = hidden_dim
         if hidden_dim is not None:
             self.hidden_dim = check_integer(
-                self.who, "hidden_dim", hidden_dim, 1
+                self.caller, "hidden_dim", hidden_dim, 1
             )
         self.activation = keras.activations.get(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -124,12 +124,13 @@ class AttentionPooling1D(MaskAware):
         if self.hidden_dim is not None:
             hidden = x @ ops.convert_to_tensor(self.hidden_kernel)
             scored = self.activation(hidden + self.hidden_bias)
-        scores = wide(scored @ ops.convert_to_tensor(self.score_kernel))
+        scores = upcast_half(scored @ ops.convert_to_tensor(self.score_kernel))
         weights = ops.transpose(unchecked_softmax(scores, mask), (0, 2, 1))
         # A sum over many steps: not in half precision.
-        pooled = weights @ wide(x)
+        pooled = weights @ upcast_half(x)
         width = self.num_heads * inputs.shape[2]
-        pooled = ops.reshape(pooled, (-1, width))
+        # Not -1 for the rows, which may be any number where the width is 0.
+        pooled = ops.reshape(pooled, (ops.shape(x)[0], width))
         pooled = ops.cast(pooled, self.compute_dtype)
         if not return_attention_scores:
             return pooled

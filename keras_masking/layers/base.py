@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
+from keras_masking._backends import torch_traces
 from keras_masking._keras import KEEPS_MASKS_OF_CASTS
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
-from keras_masking._keras import torch_traces
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
@@ -43,9 +43,9 @@ class MaskAware(keras.layers.Layer):
     ) -> Any:
         # Here and not in `call`: Keras would convert these first, and fail
         # with an error of the backend.
-        check_inputs(self.who, inputs)
+        check_inputs(self.caller, inputs)
         if args:
-            kwargs |= self.by_name((inputs, mask), args, kwargs)
+            kwargs |= self.bind_by_name((inputs, mask), args, kwargs)
         listed = isinstance(inputs, (list, tuple))
         if listed:
             masks = self.read_masks(inputs, mask)
@@ -75,7 +75,7 @@ class MaskAware(keras.layers.Layer):
         finally:
             object.__setattr__(self, "_checked", ())
 
-    def by_name(
+    def bind_by_name(
         self,
         first: tuple[Any, ...],
         more: tuple[Any, ...],
@@ -101,11 +101,11 @@ class MaskAware(keras.layers.Layer):
         return x
 
     @cached_property
-    def who(self) -> str:
+    def caller(self) -> str:
         """How a message names this layer."""
-        return self.who_of(self.name)
+        return self.caller_of(self.name)
 
-    def who_of(self, name: str) -> str:
+    def caller_of(self, name: str) -> str:
         """The same, for a layer that does not have its name yet."""
         return f"layer '{name}' (of type {type(self).__name__})"
 
@@ -118,7 +118,9 @@ class MaskAware(keras.layers.Layer):
         for checked in self._checked:
             if mask is checked:
                 return mask
-        return check_mask(mask, inputs, self.who, self.mask_ndim(inputs, mask))
+        return check_mask(
+            mask, inputs, self.caller, self.mask_ndim(inputs, mask)
+        )
 
     def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
         """How many of the inputs' axes a mask has."""
@@ -132,7 +134,7 @@ class MaskAware(keras.layers.Layer):
         if not isinstance(given, (list, tuple)) or len(given) != len(inputs):
             raise MaskShapeError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`mask` must be a list with a mask for each input.",
                     "Pass None for an input without one.",
                     mask=type(given).__name__,
@@ -175,7 +177,7 @@ class Merger(MaskAware):
         if not isinstance(inputs, (list, tuple)) or not inputs:
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`inputs` must be a list of tensors.",
                     "Call it as `layer([x, y])`.",
                     inputs=type(inputs).__name__,
@@ -236,23 +238,23 @@ def carrying(outputs: Tensor, mask: Tensor | None) -> Tensor:
     return outputs
 
 
-def zeros(specs: Any) -> Any:
+def zeros_like_specs(specs: Any) -> Any:
     """What comes of no rows or no steps, where Keras or a backend fails."""
     return keras.tree.map_structure(
         lambda y: keras.ops.zeros(y.shape, y.dtype), specs
     )
 
 
-def fresh(outputs: Tensor, inputs: Tensor) -> Tensor:
+def copy_if_same(outputs: Tensor, inputs: Tensor) -> Tensor:
     """A tensor that is not `inputs`.
 
     Keras writes the output's mask onto the object that `call` returns, and
     that must not be the caller's tensor.
     """
-    return copied(outputs) if outputs is inputs else outputs
+    return copy_without_mask(outputs) if outputs is inputs else outputs
 
 
-def copied(x: Tensor) -> Tensor:
+def copy_without_mask(x: Tensor) -> Tensor:
     """Another tensor of the same values, which carries no mask."""
     y = keras.ops.copy(x)
     if y is x:  # on OpenVINO

@@ -5,24 +5,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking._keras import is_dense
+from keras_masking._backends import is_dense
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import NUMBERS
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_whole
 
 
-def check_inputs(who: str, inputs: Any) -> None:
+def check_inputs(caller: str, inputs: Any) -> None:
     """Refuses ragged and sparse tensors, and what is not numbers."""
     if isinstance(inputs, (list, tuple)):  # Keras' `tree` takes longer
         for x in inputs:
-            check_inputs(who, x)
+            check_inputs(caller, x)
         return
     for x in keras.tree.flatten(inputs):
         if not is_dense(x):
             raise ValueError(
                 describe(
-                    who,
+                    caller,
                     "`inputs` must be a dense tensor.",
                     "Pad it to one length and say with a mask which steps are "
                     "real.",
@@ -32,7 +32,7 @@ def check_inputs(who: str, inputs: Any) -> None:
         if hasattr(x, "dtype") and not dtype_name(x).startswith(NUMBERS):
             raise ValueError(
                 describe(
-                    who,
+                    caller,
                     "`inputs` must be real numbers.",
                     "Turn words into ids first, for example with "
                     "`keras.layers.StringLookup`.",
@@ -42,7 +42,7 @@ def check_inputs(who: str, inputs: Any) -> None:
 
 
 def check_integer(
-    who: str,
+    caller: str,
     name: str,
     value: Any,
     smallest: int,
@@ -56,7 +56,7 @@ def check_integer(
             least = f" from {smallest} to {largest}"
         raise ValueError(
             describe(
-                who,
+                caller,
                 f"`{name}` must be an integer{least}.",
                 "Pass a Python int.",
                 **{name: repr(value)},
@@ -66,7 +66,7 @@ def check_integer(
 
 
 def check_number(
-    who: str, name: str, value: Any, finite: bool = False
+    caller: str, name: str, value: Any, finite: bool = False
 ) -> float:
     """`value` as a float, if it is a number, and finite if it has to be."""
     kinds = (int, float, np.number, np.ndarray)
@@ -74,7 +74,7 @@ def check_number(
     if not number or (finite and not np.isfinite(value)):
         raise ValueError(
             describe(
-                who,
+                caller,
                 f"`{name}` must be a {'finite ' if finite else ''}number.",
                 "Pass a Python float: 0.0 say.",
                 **{name: repr(value)},
@@ -83,7 +83,7 @@ def check_number(
     return float(value)
 
 
-def check_boolean(who: str, name: str, value: Any) -> bool:
+def check_boolean(caller: str, name: str, value: Any) -> bool:
     """`value` as a bool, if it is one, of Python or of NumPy, or 0 or 1.
 
     0 and 1 mean nothing else here, and a saved config may hold them.
@@ -95,7 +95,7 @@ def check_boolean(who: str, name: str, value: Any) -> bool:
     ):
         raise ValueError(
             describe(
-                who,
+                caller,
                 f"`{name}` must be True or False.",
                 "If another argument was meant, pass it by its name.",
                 **{name: repr(value)},
@@ -104,14 +104,14 @@ def check_boolean(who: str, name: str, value: Any) -> bool:
     return bool(value)
 
 
-def check_data_format(who: str, data_format: str | None) -> str:
+def check_data_format(caller: str, data_format: str | None) -> str:
     """Refuses the axis order in which a mask has no meaning."""
     if data_format is None:  # whatever Keras is configured to: for images
         data_format = "channels_last"
     if data_format != "channels_last":
         raise ValueError(
             describe(
-                who,
+                caller,
                 "axes must be (batch, steps, features).",
                 "Pass data_format='channels_last', and move the axes with "
                 "`keras.layers.Permute((2, 1))` if they stand otherwise.",

@@ -98,7 +98,7 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
             *args,
             **kwargs,
         )
-        self.data_format = check_data_format(self.who, data_format)
+        self.data_format = check_data_format(self.caller, data_format)
 
 
 @export
@@ -189,7 +189,7 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
             *args,
             **kwargs,
         )
-        self.data_format = check_data_format(self.who, data_format)
+        self.data_format = check_data_format(self.caller, data_format)
 
 
 @export
@@ -287,4 +287,4 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
             *args,
             **kwargs,
         )
-        self.data_format = check_data_format(self.who, data_format)
+        self.data_format = check_data_format(self.caller, data_format)

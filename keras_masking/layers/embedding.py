@@ -7,22 +7,23 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
-from keras_masking._keras import known_value
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import carrying
 from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_integer
+from keras_masking.layers.pointwise import Pointwise
+from keras_masking.ops.dtypes import clip_to_int32
 from keras_masking.ops.dtypes import is_float
-from keras_masking.ops.dtypes import narrowed
-from keras_masking.ops.dtypes import saturated
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import numpy_to_int32
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.reading import expanded
 
 
 @export
-class CustomEmbedding(MaskAware, keras.layers.Embedding):
+class CustomEmbedding(Pointwise, keras.layers.Embedding):
     """Looks up a vector for each id, and masks the padding ids.
 
     The layer of the Keras guide on masking, done right: the guide's version
@@ -57,8 +58,9 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         Emits: `(batch, steps)`, the shape of the ids: True where the id is no
             padding id. None without padding ids and without a mask.
         Empty row: the vectors of its padding ids.
-        Padding values: a padding id in the table gives its row, as in Keras;
-            one outside the table gives zeros and never reaches the table.
+        Padding values: an id in the table gives its row at padding steps too,
+            as in Keras; any other id gives zeros there and never reaches the
+            table.
 
     Keras layer:
         Drops in for: `keras.layers.Embedding`: the same weights and, for ids in
@@ -75,11 +77,11 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         MaskShapeError: If `mask` is neither `(batch, steps)` nor of the shape
             of the ids or of their first axes.
         ValueError: If a size is not positive, `mask_zero` is neither True nor
-            False, or an id lies outside the table and is no padding id. A
-            compiled function cannot raise: there such an id gives a vector of
-            NaN, never another row. (The check makes an eager call on a GPU
-            wait for the ids. `Model.predict` on JAX hands over the lowest 32
-            bits of a larger id.)
+            False, or an id of a real step lies outside the table. A compiled
+            function cannot raise: there such an id gives a vector of NaN,
+            never another row. (The check makes an eager call on a GPU wait for
+            the ids. `Model.predict` on JAX hands over the lowest 32 bits of a
+            larger id.)
 
     Example:
 
@@ -104,14 +106,14 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         **kwargs: Any,
     ) -> None:
         name = kwargs.get("name")
-        who = self.who_of(name) if name else "`CustomEmbedding`"
+        caller = self.caller_of(name) if name else "`CustomEmbedding`"
         super().__init__(
-            check_integer(who, "input_dim", input_dim, 1),
-            check_integer(who, "output_dim", output_dim, 1),
+            check_integer(caller, "input_dim", input_dim, 1),
+            check_integer(caller, "output_dim", output_dim, 1),
             embeddings_initializer,
             embeddings_regularizer,
             embeddings_constraint,
-            mask_zero=check_boolean(who, "mask_zero", mask_zero),
+            mask_zero=check_boolean(caller, "mask_zero", mask_zero),
             **kwargs,
         )
         self.supports_masking = True
@@ -120,7 +122,7 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         if mask_value is not None:
             padding_ids += [
                 check_integer(
-                    self.who, "mask_value", value, -(2**31), 2**31 - 1
+                    self.caller, "mask_value", value, -(2**31), 2**31 - 1
                 )
                 for value in keras.tree.flatten(mask_value)
             ]
@@ -128,36 +130,41 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         self._padding_ids = tuple(sorted(set(padding_ids)))
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self._look_up(super().call, inputs)
+        return self._look_up(super().call, inputs, mask)
 
     def quantized_call(
         self, inputs: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        return self._look_up(super().quantized_call, inputs)
+        return self._look_up(super().quantized_call, inputs, mask)
 
     def _look_up(
-        self, rows: Callable[[Tensor], Tensor], inputs: Tensor
+        self,
+        rows: Callable[[Tensor], Tensor],
+        inputs: Tensor,
+        mask: Tensor | None,
     ) -> Tensor:
         """`rows` of the table, by Keras, which gets ids of the table alone."""
         ids = self._comparable(inputs)
         inside = ops.logical_and(ids >= 0, ids < self.input_dim)
         if is_float(ids):
             inside = ops.logical_and(inside, ops.equal(ids, ops.floor(ids)))
-        real = self._not_padding(ids)
+        real = ops.ones_like(inside)
+        mask = self.make_mask(inputs, self.read_mask(inputs, mask))
+        if mask is not None:
+            real = ops.logical_and(real, expanded(mask, len(ids.shape)))
         self._refuse(ids, ops.logical_and(real, ops.logical_not(inside)))
         safe = ops.cast(ops.where(inside, ids, ops.zeros_like(ids)), "int32")
         vectors = ops.cast(rows(safe), self.compute_dtype)
         outside = ops.cast(
             ops.where(real, float("nan"), 0.0), self.compute_dtype
         )
-        return ops.where(
+        vectors = ops.where(
             ops.expand_dims(inside, -1), vectors, ops.expand_dims(outside, -1)
         )
+        return carrying(vectors, mask)
 
-    def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
-        # Ids of any rank: a mask of their shape, or of their rows' first axes.
-        rank, axes = len(inputs.shape), len(getattr(mask, "shape", ()))
-        return min(rank, max(2, axes))
+    def places(self, inputs: Tensor) -> int:
+        return len(inputs.shape)  # ids have no features, floats neither
 
     def make_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
         if not self._padding_ids:
@@ -170,11 +177,13 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
     def __call__(
         self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        return super().__call__(narrowed(inputs), mask, *args, **kwargs)
+        return super().__call__(numpy_to_int32(inputs), mask, *args, **kwargs)
 
     def _comparable(self, inputs: Tensor) -> Tensor:
         # Padding ids and `input_dim` may not fit into the ids' own dtype.
-        return wide(inputs) if is_float(inputs) else saturated(inputs)
+        return (
+            upcast_half(inputs) if is_float(inputs) else clip_to_int32(inputs)
+        )
 
     def _not_padding(self, ids: Tensor) -> Tensor:
         real = ops.ones_like(ids, dtype="bool")
@@ -183,13 +192,13 @@ class CustomEmbedding(MaskAware, keras.layers.Embedding):
         return real
 
     def _refuse(self, ids: Tensor, wrong: Tensor) -> None:
-        found, values = known_value(wrong), known_value(ids)
+        found, values = to_numpy_or_none(wrong), to_numpy_or_none(ids)
         if found is None or values is None or not found.any():
             return
         values = values[found]
         raise ValueError(
             describe(
-                self.who,
+                self.caller,
                 f"ids must be whole numbers from 0 to {self.input_dim - 1}, "
                 "or padding ids.",
                 "Raise `input_dim`, or name a padding id with `mask_value`.",

@@ -1,4 +1,4 @@
-"""Layers that make a mask, or show it."""
+"""Layers that make a mask: from a tensor, from lengths, from NaN."""
 
 from typing import Any
 
@@ -9,20 +9,23 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
-from keras_masking.layers.base import copied
+from keras_masking.layers.base import copy_without_mask
+from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_inputs
-from keras_masking.ops.dtypes import narrowed
-from keras_masking.ops.dtypes import saturated
+from keras_masking.layers.checks import check_number
+from keras_masking.layers.pointwise import PointwiseOfAnyDtype
+from keras_masking.ops.dtypes import clip_to_int32
+from keras_masking.ops.dtypes import numpy_to_int32
+from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.known import check_lengths
 from keras_masking.ops.known import differ
-from keras_masking.ops.masks import unchecked_all_real
-from keras_masking.ops.masks import unchecked_step_index
+from keras_masking.ops.masks import unchecked_full_mask
+from keras_masking.ops.masks import unchecked_position_ids
 
 
 @export
-class AttachMask(KeepsDtype):
+class AttachMask(PointwiseOfAnyDtype):
     """Makes a tensor carry the mask that is handed over.
 
     How a mask that is an input of a model gets in:
@@ -33,14 +36,15 @@ class AttachMask(KeepsDtype):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps. It
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps. It
             replaces a mask that `inputs` carries, which is the default.
             Numbers must be 1 and 0; of a mask whose values are not known
             (symbolic, or traced), everything but 0 counts as real. Make a
             boolean of an additive mask, `keras.ops.equal(mask, 0)`.
 
     Mask behavior:
-        Reads: `(batch, steps)`.
+        Reads: `(batch, steps)`, or one of more axes.
         Emits: the mask it reads.
         Empty row: stays as it is.
         Padding values: stay in their step.
@@ -49,7 +53,7 @@ class AttachMask(KeepsDtype):
         A copy of `inputs` that carries the mask.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
         MaskDtypeError: If `mask` is neither boolean nor a number.
         MaskValueError: If it is known and holds other numbers than 0 and 1.
 
@@ -67,65 +71,10 @@ class AttachMask(KeepsDtype):
         super().__init__(autocast=False, **kwargs)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return copied(inputs)
+        return copy_without_mask(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
-
-
-@export
-class GetMask(MaskAware):
-    """Returns the mask that a tensor carries, as a tensor.
-
-    `Model.predict` returns no masks: make this layer's output one more output
-    of the model to see them.
-
-    Args:
-        **kwargs: Base layer keyword arguments, such as `name`.
-
-    Call arguments:
-        inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
-            Defaults to the mask that `inputs` carries, if any.
-
-    Mask behavior:
-        Reads: `(batch, steps)`. Without a mask every step is real.
-        Emits: none: the mask is the output.
-        Empty row: all False.
-        Padding values: are not looked at.
-
-    Returns:
-        Boolean tensor of shape `(batch, steps)`, True at real steps.
-
-    Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
-
-    Example:
-
-    >>> ids = np.array([[3, 1, 0]])
-    >>> x = keras.layers.Embedding(5, 2, mask_zero=True)(ids)
-    >>> mask = keras_masking.layers.GetMask()(x)
-    >>> keras.ops.convert_to_numpy(mask).tolist()
-    [[True, True, False]]
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(autocast=False, **kwargs)
-
-    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        mask = self.read_mask(inputs, mask)
-        return unchecked_all_real(inputs) if mask is None else copied(mask)
-
-    def output_mask(self, mask: Tensor) -> None:
-        return None
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape[:2]
-
-    def compute_output_spec(
-        self, inputs: keras.KerasTensor, mask: Tensor | None = None
-    ) -> keras.KerasTensor:
-        return keras.KerasTensor(inputs.shape[:2], dtype="bool")
 
 
 @export
@@ -178,14 +127,14 @@ class LengthMask(MaskAware):
     def __call__(
         self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        check_inputs(self.who, inputs)
+        check_inputs(self.caller, inputs)
         x, lengths = self._check_inputs(inputs)
-        check_lengths(self.who, lengths, x.shape[1])
-        inputs = [x, narrowed(lengths)]
+        check_lengths(self.caller, lengths, x.shape[1])
+        inputs = [x, numpy_to_int32(lengths)]
         return super().__call__(inputs, mask, *args, **kwargs)
 
     def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
-        return copied(inputs[0])
+        return copy_without_mask(inputs[0])
 
     def read_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
         x, _ = self._check_inputs(inputs)
@@ -195,8 +144,8 @@ class LengthMask(MaskAware):
 
     def compute_mask(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
         x, lengths = self._check_inputs(inputs)
-        lengths = ops.reshape(saturated(lengths), (-1, 1))
-        own = unchecked_step_index(unchecked_all_real(x)) < lengths
+        lengths = ops.reshape(clip_to_int32(lengths), (-1, 1))
+        own = unchecked_position_ids(unchecked_full_mask(x)) < lengths
         given = None if mask is None else self.read_masks(inputs, mask)[0]
         return own if given is None else ops.logical_and(own, given)
 
@@ -213,7 +162,7 @@ class LengthMask(MaskAware):
                 return inputs[0], inputs[1]
         raise ValueError(
             describe(
-                self.who,
+                self.caller,
                 "`inputs` must be a list of a tensor (batch, steps, ...) and "
                 "its lengths (batch,).",
                 "Call it as `LengthMask()([x, lengths])`, one length for each "
@@ -230,3 +179,107 @@ class LengthMask(MaskAware):
     ) -> keras.KerasTensor:
         x, _ = self._check_inputs(inputs)
         return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+
+@export
+class NaNMask(MaskAware):
+    """Makes a mask of missing values, which are NaN, and fills them.
+
+    For time series with gaps. `keras.layers.Masking(mask_value=nan)` masks
+    nothing, since NaN equals nothing, itself included.
+
+    Args:
+        fill_value: What a missing value becomes. Defaults to 0.
+        missing: When a step counts as missing: `"all"`, if all its features
+            are; or `"any"`, if one of them is. Defaults to `"all"`.
+        return_indicator: Whether to return as well which values were missing,
+            feature by feature. Defaults to `False`.
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `inputs` carries, if any. A step is real
+            where the mask says so and it is not missing.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, and which values are NaN.
+        Emits: `(batch, steps)`: True where the step is not missing.
+        Empty row: its values, filled.
+        Padding values: stay in their step; NaN is filled there too.
+
+    Returns:
+        Tensor of the shape of `inputs`, of the compute dtype (integers, which
+        are never missing, as they are). With
+        `return_indicator` a second one, 1 where a value was missing, else 0;
+        it carries the same mask.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `missing` is unknown, or `fill_value` is no finite
+            number.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [np.nan], [3.0]]])
+    >>> x = keras_masking.layers.NaNMask()(x)
+    >>> keras.ops.convert_to_numpy(x).ravel().tolist()
+    [1.0, 0.0, 3.0]
+    >>> y = keras.layers.GlobalAveragePooling1D()(x)
+    >>> keras.ops.convert_to_numpy(y).tolist()
+    [[2.0]]
+    """
+
+    def __init__(
+        self,
+        fill_value: float = 0.0,
+        missing: str = "all",
+        return_indicator: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.fill_value = check_number(
+            self.caller, "fill_value", fill_value, finite=True
+        )
+        if missing not in ("all", "any"):
+            raise ValueError(
+                describe(
+                    self.caller,
+                    "`missing` must be 'all' or 'any'.",
+                    "Pass 'any' if one missing feature makes a step useless.",
+                    missing=repr(missing),
+                )
+            )
+        self.missing = missing
+        self.return_indicator = check_boolean(
+            self.caller, "return_indicator", return_indicator
+        )
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Any:
+        gone = ops.isnan(inputs)
+        filled = ops.where(gone, scalar(self.fill_value, inputs), inputs)
+        if not self.return_indicator:
+            return filled
+        return filled, ops.cast(gone, inputs.dtype)
+
+    def make_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        gone = ops.isnan(inputs)
+        if axes := tuple(range(2, len(inputs.shape))):
+            gone = getattr(ops, self.missing)(gone, axis=axes)
+        own = ops.logical_not(gone)
+        return own if mask is None else ops.logical_and(own, mask)
+
+    def output_mask(self, mask: Tensor) -> Any:
+        return [mask, mask] if self.return_indicator else mask
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        return (input_shape,) * 2 if self.return_indicator else input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "fill_value": self.fill_value,
+            "missing": self.missing,
+            "return_indicator": self.return_indicator,
+        }

@@ -6,14 +6,11 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
-from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import MaskAware
-from keras_masking.layers.checks import check_boolean
 from keras_masking.layers.checks import check_data_format
-from keras_masking.layers.checks import check_number
-from keras_masking.ops.masks import any_real
+from keras_masking.layers.sequence_pooling import GlobalPooling
+from keras_masking.layers.sequence_pooling import OwnPooling
 from keras_masking.ops.reductions import unchecked_max
 from keras_masking.ops.reductions import unchecked_mean
 from keras_masking.ops.reductions import unchecked_min
@@ -28,57 +25,10 @@ WEIGHTINGS: dict[str | None, Callable[..., Tensor]] = {
 }
 
 
-class GlobalPooling(MaskAware):
-    """What the pooling layers share: all but the reduction itself."""
-
-    reduction: Callable[..., Tensor]
-
-    def __init__(
-        self,
-        data_format: str | None = None,
-        keepdims: bool = False,
-        empty_value: float = 0.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.data_format = check_data_format(self.who, data_format)
-        self.keepdims = check_boolean(self.who, "keepdims", keepdims)
-        self.empty_value = check_number(self.who, "empty_value", empty_value)
-        self.input_spec = keras.layers.InputSpec(min_ndim=3)
-
-    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.reduction(
-            inputs,
-            self.read_mask(inputs, mask),
-            keepdims=self.keepdims,
-            empty_value=self.empty_value,
-        )
-
-    def output_mask(self, mask: Tensor) -> Tensor | None:
-        return any_real(mask, axis=1, keepdims=True) if self.keepdims else None
-
-    def compute_output_spec(
-        self, inputs: keras.KerasTensor, mask: Tensor | None = None
-    ) -> keras.KerasTensor:
-        # The dtype depends on the reduction: a mean of integers is a float.
-        y = self.reduction(inputs, None, keepdims=self.keepdims)
-        return keras.KerasTensor(y.shape, dtype=y.dtype)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        batch, _, *features = input_shape
-        return (batch, *([1] if self.keepdims else []), *features)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "data_format": self.data_format,
-            "keepdims": self.keepdims,
-            "empty_value": self.empty_value,
-        }
-
-
 @export
-class MaskedGlobalAveragePooling1D(GlobalPooling):
+class MaskedGlobalAveragePooling1D(
+    GlobalPooling, keras.layers.GlobalAveragePooling1D
+):
     """Averages the real steps of a sequence.
 
     Args:
@@ -138,11 +88,14 @@ class MaskedGlobalAveragePooling1D(GlobalPooling):
         weighting: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(data_format, keepdims, empty_value, **kwargs)
+        super().__init__(
+            keepdims, empty_value, data_format=data_format, **kwargs
+        )
+        self.data_format = check_data_format(self.caller, data_format)
         if weighting not in WEIGHTINGS:
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`weighting` must be None, 'position' or 'sqrtn'.",
                     "Leave it at None for the mean.",
                     weighting=repr(weighting),
@@ -159,7 +112,7 @@ class MaskedGlobalAveragePooling1D(GlobalPooling):
 
 
 @export
-class MaskedGlobalMaxPooling1D(GlobalPooling):
+class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
     """Takes the maximum over the real steps of a sequence.
 
     Args:
@@ -208,14 +161,24 @@ class MaskedGlobalMaxPooling1D(GlobalPooling):
 
     reduction = staticmethod(unchecked_max)
 
+    def __init__(
+        self,
+        data_format: str | None = None,
+        keepdims: bool = False,
+        empty_value: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            keepdims, empty_value, data_format=data_format, **kwargs
+        )
+        self.data_format = check_data_format(self.caller, data_format)
+
 
 @export
-class MaskedGlobalMinPooling1D(GlobalPooling):
+class MaskedGlobalMinPooling1D(OwnPooling):
     """Takes the minimum over the real steps of a sequence.
 
     Args:
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
@@ -240,7 +203,7 @@ class MaskedGlobalMinPooling1D(GlobalPooling):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `data_format` is `"channels_first"`.
+        ValueError: If `keepdims` is not a boolean.
 
     Example:
 
@@ -255,15 +218,13 @@ class MaskedGlobalMinPooling1D(GlobalPooling):
 
 
 @export
-class MaskedGlobalSumPooling1D(GlobalPooling):
+class MaskedGlobalSumPooling1D(OwnPooling):
     """Sums the real steps of a sequence.
 
     Under a half precision policy it sums in float32 and casts once, at the
     end: a sum that float16 cannot hold, above 65504, becomes infinite then.
 
     Args:
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
@@ -288,7 +249,7 @@ class MaskedGlobalSumPooling1D(GlobalPooling):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `data_format` is `"channels_first"`.
+        ValueError: If `keepdims` is not a boolean.
 
     Example:
 

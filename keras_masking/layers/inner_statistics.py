@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from functools import wraps
-from itertools import takewhile
 from typing import Any
 
 import keras
@@ -22,81 +21,71 @@ from keras import ops
 
 from keras_masking._keras import DIVIDES_PENALTIES
 from keras_masking._keras import MOMENTS
+from keras_masking._keras import in_symbolic_call
 from keras_masking._keras import with_sublayers
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskWarning
 from keras_masking.errors import describe
-from keras_masking.ops import apply_mask
-from keras_masking.ops import masked_moments
-from keras_masking.ops.masks import any_real
-from keras_masking.ops.masks import any_real_of
+from keras_masking.layers.lent_masks import LENT
+from keras_masking.layers.lent_masks import Loan
+from keras_masking.layers.lent_masks import mask_for
+from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import has_real_step_in
 from keras_masking.ops.reading import expanded
+from keras_masking.ops.statistics import unchecked_moments
 
-
-class _Lent(threading.local):
-    """The masks of the wrappers that are running in this thread."""
-
-    def __init__(self) -> None:
-        self.masks: list[Tensor | None] = []
-        self.penalized = 0  # the id of a layer whose penalty is added next
-
-
-_lent = _Lent()
 _lock = threading.Lock()
 # By the id of a layer: how many wrappers lend to it, and what undoes that.
 _borrowers: dict[int, tuple[int, list[Callable[[], None]]]] = {}
 
 
 @contextmanager
-def lent(layer: Any, mask: Tensor | None, who: str) -> Iterator[None]:
+def lent(layer: Any, mask: Tensor | None, caller: str) -> Iterator[None]:
     """Lends `mask` to `layer` and the layers in it, while it lasts.
 
     Args:
         layer: The layer inside a wrapper.
         mask: The mask of its inputs: `(rows,)`, `(rows, steps)`, or more axes.
-            None hides the mask of a wrapper around this one.
-        who: How a message names the wrapper.
+            None leaves it at what a wrapper around this one lends.
+        caller: How a message names the wrapper.
     """
-    if mask is None and not _lent.masks:
+    if mask is None:
         yield
         return
     borrowers = with_sublayers(layer)
+    distributed = [
+        x.layer
+        for x in borrowers
+        if isinstance(x, keras.layers.TimeDistributed)
+    ]
+    cut = {id(y) for x in distributed for y in with_sublayers(x)}
+    steps = {id(x) for x in distributed}
     with _lock:
-        for borrower, axes in zip(borrowers, _axes_inside(borrowers)):
-            _borrow(borrower, axes, who)
-    _lent.masks.append(mask)
+        for borrower in borrowers:
+            _borrow(borrower, id(borrower) in steps, caller)
+    LENT.loans.append(Loan(mask, caller, frozenset(cut)))
     try:
         yield
     finally:
-        _lent.masks.pop()
+        LENT.loans.pop()
         with _lock:
             for borrower in borrowers:
                 _give_back(borrower)
 
 
-def _axes_inside(layers: list[Any]) -> list[int]:
-    """How many axes of the mask the tensors in each layer may have."""
-    # Keras' TimeDistributed cuts the steps off, and calls with what is left.
-    cut = {
-        id(inside)
-        for layer in layers
-        if isinstance(layer, keras.layers.TimeDistributed)
-        for inside in with_sublayers(layer.layer)
-    }
-    return [1 if id(layer) in cut else 9 for layer in layers]
-
-
-def _borrow(layer: Any, axes: int, who: str) -> None:
+def _borrow(layer: Any, of_steps: bool, caller: str) -> None:
     count, undo = _borrowers.get(id(layer), (0, []))
     if not count:
         changed: dict[str, Any] = {}
         if isinstance(layer, keras.layers.BatchNormalization):
             changed["call"] = _of_any_mask(layer)
-            changed[MOMENTS] = _of_real_moments(layer, axes)
+            changed[MOMENTS] = _of_real_moments(layer)
+        elif of_steps:
+            changed["call"] = _of_a_step(layer, caller)
         if getattr(layer, "activity_regularizer", None) is not None:
-            changed["activity_regularizer"] = _of_real_penalty(layer, axes)
+            changed["activity_regularizer"] = _of_real_penalty(layer)
         if not type(layer).__module__.startswith("keras."):
-            changed["add_loss"] = _warning(layer, who)
+            changed["add_loss"] = _warning(layer, caller)
         undo = [_replaced(layer, name, new) for name, new in changed.items()]
     _borrowers[id(layer)] = count + 1, undo
 
@@ -122,38 +111,6 @@ def _replaced(layer: Any, name: str, new: Any) -> Callable[[], None]:
     return back
 
 
-def _mask_of(x: Tensor, axes: int) -> Tensor | None:
-    """The lent mask for the first axes of a tensor inside.
-
-    Axes that are not those of the mask are left out: then a row is real where
-    one of its steps is.
-    """
-    mask = _lent.masks[-1] if _lent.masks else None
-    if mask is None:
-        return None
-    most = min(axes, len(mask.shape), max(len(x.shape) - 1, 1))
-    pairs = list(zip(x.shape, mask.shape))[:most]
-    alike = list(takewhile(lambda p: None in p or p[0] == p[1], pairs))
-    if not alike:
-        return None
-    mask = any_real_of(mask, len(alike))
-    for axis in range(1, len(alike)):
-        if None in alike[axis]:
-            mask = _fitted(mask, axis, ops.shape(x)[axis])
-    return mask
-
-
-def _fitted(mask: Tensor, axis: int, size: Any) -> Tensor:
-    """The mask if its axis is of that size, which only a run can tell."""
-    has = ops.shape(mask)[axis]
-    index = ops.minimum(ops.arange(size), has - 1)
-    return ops.where(
-        ops.equal(size, has),
-        ops.take(mask, index, axis=axis),
-        any_real(mask, axis=axis, keepdims=True),
-    )
-
-
 def _of_any_mask(layer: Any) -> Callable[..., Any]:
     """`call` of a BatchNormalization, for a mask of fewer axes as well."""
     call = layer.call
@@ -163,7 +120,7 @@ def _of_any_mask(layer: Any) -> Callable[..., Any]:
     def wide(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs)
         mask = given.arguments.get("mask")
-        if mask is not None and _lent.masks:
+        if mask is not None and LENT.loans:
             rank = len(given.args[0].shape)
             given.arguments["mask"] = expanded(mask, rank - 1)
         return call(*given.args, **given.kwargs)
@@ -171,12 +128,30 @@ def _of_any_mask(layer: Any) -> Callable[..., Any]:
     return wide
 
 
-def _of_real_moments(layer: Any, axes: int) -> Callable[..., Any]:
+def _of_a_step(layer: Any, caller: str) -> Callable[..., Any]:
+    """`call` of the layer in a TimeDistributed, which is told a step's mask."""
+    call = layer.call
+
+    @wraps(call)
+    def lending(*args: Any, **kwargs: Any) -> Any:
+        mask = kwargs.get("mask")
+        if mask is None or not LENT.loans:
+            return call(*args, **kwargs)
+        LENT.loans.append(Loan(mask, caller))
+        try:
+            return call(*args, **kwargs)
+        finally:
+            LENT.loans.pop()
+
+    return lending
+
+
+def _of_real_moments(layer: Any) -> Callable[..., Any]:
     """Mean and variance of a BatchNormalization, in training."""
     moments = getattr(layer, MOMENTS)
 
     def real(inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        lent_mask = _mask_of(inputs, axes)
+        lent_mask = mask_for(layer, inputs, told=mask is not None)
         if lent_mask is None:
             return moments(inputs, mask)
         rank = len(inputs.shape)
@@ -186,7 +161,7 @@ def _of_real_moments(layer: Any, axes: int) -> Callable[..., Any]:
             )
             lent_mask = ops.broadcast_to(both, ops.shape(inputs)[:-1])
         reduced = [a for a in range(rank) if a != layer.axis % rank]
-        mean, variance = masked_moments(inputs, lent_mask, reduced)
+        mean, variance = unchecked_moments(inputs, lent_mask, reduced)
         # Of no real row at all nothing is learned: Keras would learn zeros.
         some = ops.any(lent_mask)
         return (
@@ -199,7 +174,7 @@ def _of_real_moments(layer: Any, axes: int) -> Callable[..., Any]:
     return real
 
 
-def _of_real_penalty(layer: Any, axes: int) -> Callable[[Tensor], Tensor]:
+def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
     """An activity regularizer that sees zeros at padding steps.
 
     Where Keras divides by the rows, it is the rows with a real step.
@@ -207,34 +182,34 @@ def _of_real_penalty(layer: Any, axes: int) -> Callable[[Tensor], Tensor]:
     regularizer = layer.activity_regularizer
 
     def real(y: Tensor) -> Tensor:
-        _lent.penalized = id(layer)
-        mask = _mask_of(y, axes)
+        LENT.penalized = id(layer)
+        mask = mask_for(layer, y)
         if mask is None:
             return regularizer(y)
         if len(mask.shape) > 1 and getattr(layer, "go_backwards", False):
             mask = ops.flip(mask, axis=1)
-        loss = regularizer(apply_mask(y, mask))
+        loss = regularizer(fill_padding(y, mask))
         if not DIVIDES_PENALTIES:
             return loss
-        rows = any_real_of(mask, 1)
+        rows = has_real_step_in(mask, 1)
         count = ops.maximum(ops.sum(ops.cast(rows, loss.dtype)), 1)
         return loss * ops.cast(ops.shape(y)[0], loss.dtype) / count
 
     return real
 
 
-def _warning(layer: Any, who: str) -> Callable[[Any], None]:
+def _warning(layer: Any, caller: str) -> Callable[[Any], None]:
     """`add_loss` of a layer that is not of Keras, and cannot see padding."""
     add_loss = layer.add_loss
     takes_mask = "mask" in inspect.signature(layer.call).parameters
 
     def warn(loss: Any) -> None:
-        penalty, _lent.penalized = _lent.penalized == id(layer), 0
-        masked = bool(_lent.masks) and _lent.masks[-1] is not None
-        if masked and not penalty and not takes_mask:
+        penalty, LENT.penalized = LENT.penalized == id(layer), 0
+        quiet = penalty or takes_mask or in_symbolic_call()
+        if LENT.loans and not quiet:
             warnings.warn(
                 describe(
-                    who,
+                    caller,
                     "a layer inside adds a loss without knowing the mask: it "
                     "counts padding.",
                     "Let its `call` take `mask`, or add the loss outside.",

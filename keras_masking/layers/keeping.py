@@ -5,14 +5,17 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
+from keras_masking._keras import get_mask
+from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import zeros
+from keras_masking.layers.base import zeros_like_specs
+from keras_masking.layers.lent_masks import join_lent
 from keras_masking.layers.wrapping import Wrapping
-from keras_masking.ops import apply_mask
 from keras_masking.ops.known import differ
-from keras_masking.ops.masks import any_real
-from keras_masking.ops.masks import real_in_all
+from keras_masking.ops.masks import combine_masks
+from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import has_real_step
 
 FIX = (
     "Convolution, pooling, cropping and splitting change the mask as well: "
@@ -35,10 +38,12 @@ class KeepMask(Wrapping):
     recurrent layer.
 
     In training, each `BatchNormalization` in the layer inside takes its
-    statistics from real steps, also behind one that loses the mask, and an
-    `activity_regularizer` counts zeros at padding steps; where the steps are
-    gone, from rows with a real step. A layer of your own that calls `add_loss`
-    and takes no `mask` counts padding: a `MaskWarning` says so. Instead of
+    statistics from real steps, also behind one that loses the mask or folds
+    steps into rows, and an `activity_regularizer` counts zeros at padding
+    steps; where the steps are gone, from rows with a real step. Where its input
+    has other axes than the mask, behind a `Reshape` for example, it counts
+    padding, as a layer of your own does that calls `add_loss` and takes no
+    `mask`: a `MaskWarning` says so. Instead of
     `KeepMask(TimeDistributed(layer))` use `MaskedTimeDistributed(layer)`.
 
     Args:
@@ -58,7 +63,8 @@ class KeepMask(Wrapping):
     Mask behavior:
         Reads: `(batch, steps)`; of a list one for each input.
         Emits: the mask it reads, reversed if the layer goes backwards; of a
-            list True where every masked input is real. None if the steps are
+            list True where every masked input is real. False also where the
+            layer inside makes a mask that is False. None if the steps are
             gone. States carry none.
         Empty row: 0.
         Padding values: reach neither the output nor a gradient, NaN included.
@@ -89,11 +95,6 @@ class KeepMask(Wrapping):
     def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
 
-    @property
-    def sequences(self) -> int:
-        """How many of the outputs are not states."""
-        return 2 if getattr(self.layer, "merge_mode", "") is None else 1
-
     def read_mask(self, inputs: Any, mask: Any) -> Any:
         if isinstance(inputs, (list, tuple)):
             masks = self.read_masks(inputs, mask)
@@ -109,34 +110,57 @@ class KeepMask(Wrapping):
     ) -> Any:
         mask = self.read_mask(inputs, mask)
         if any(0 in x.shape for x in keras.tree.flatten(inputs)):
-            return zeros(self.compute_output_spec(inputs, mask, initial_state))
+            return zeros_like_specs(
+                self.compute_output_spec(inputs, mask, initial_state)
+            )
         if isinstance(mask, list):
-            inputs = [apply_mask(x, m) for x, m in zip(inputs, mask)]
+            inputs = [fill_padding(x, m) for x, m in zip(inputs, mask)]
         elif mask is not None:
-            inputs = apply_mask(inputs, mask)
-        outputs = self.tell(
+            inputs = fill_padding(inputs, mask)
+        outputs = self.call_with_mask(
             inputs,
             mask,
-            None if mask is None else real_in_all(mask),
+            self._real(inputs, mask),
             initial_state=initial_state,
             training=training,
         )
         self._check_steps(inputs, outputs)
         if mask is None:
             return outputs
-        real = self._output_mask(mask)
-        if real is None:  # no steps, but rows, some of which may be empty
-            real = any_real(real_in_all(mask))
         flat = keras.tree.flatten(outputs)
-        for i in range(self.sequences):
-            flat[i] = apply_mask(flat[i], real)
+        masks = self._joined(mask, [get_mask(y) for y in flat])
+        for i, real in enumerate(masks):
+            if real is None:  # no steps, but rows, some of which may be empty
+                flat[i] = fill_padding(
+                    flat[i], has_real_step(combine_masks(mask))
+                )
+            else:
+                flat[i] = fill_padding(flat[i], real)
+                set_mask(flat[i], real)
         return keras.tree.pack_sequence_as(outputs, flat)
 
-    def _output_mask(self, mask: Any) -> Tensor | None:
-        return self.sequence_mask(real_in_all(mask))
+    def _real(self, inputs: Any, mask: Any) -> Tensor | None:
+        """The mask to lend; without one, what a wrapper around this lends."""
+        if mask is None:
+            return None
+        first = keras.tree.flatten(inputs)[0]
+        return join_lent(self, first, combine_masks(mask))
 
-    def output_mask(self, mask: Any) -> Any:
-        masks = [self._output_mask(mask)] * self.sequences
+    def _joined(
+        self, mask: Any, made: list[Tensor | None]
+    ) -> list[Tensor | None]:
+        """The masks of the sequences, with what the layer inside makes."""
+        kept = self.sequence_mask(combine_masks(mask))
+        if self.recurrent:
+            return [kept] * self.sequences
+        return [combine_masks([kept, made[0]])]
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        mask = self.read_mask(inputs, mask)
+        if mask is None:
+            return None
+        made = [None] if self.opaque else self.declared_masks(inputs, mask)
+        masks = self._joined(mask, made)
         return masks if len(masks) > 1 else masks[0]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -167,12 +191,12 @@ class KeepMask(Wrapping):
             if not kept or any(map(differ, given[1:2], y.shape[1:2])):
                 raise ValueError(
                     describe(
-                        self.who,
+                        self.caller,
                         "the layer inside must keep the axes (batch, steps, "
                         "...).",
                         FIX,
                         **{
-                            "layer": self.told,
+                            "layer": self.inner_label,
                             "inputs.shape": given,
                             "outputs.shape": tuple(y.shape),
                         },

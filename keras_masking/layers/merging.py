@@ -10,10 +10,10 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import Merger
 from keras_masking.layers.base import carrying
-from keras_masking.layers.base import fresh
+from keras_masking.layers.base import copy_if_same
+from keras_masking.ops.masks import combine_masks
 from keras_masking.ops.masks import fill_padding
-from keras_masking.ops.masks import real_in_all
-from keras_masking.ops.masks import unchecked_all_real
+from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.order import join_masks
 
 
@@ -36,7 +36,7 @@ class Merging(Merger):
         pairs = zip(inputs, before)
         real = [fill_padding(x, m, self.neutral) for x, m in pairs]
         outputs = fill_padding(super().call(real), after, self.neutral)
-        outputs = fresh(outputs, inputs[0])
+        outputs = copy_if_same(outputs, inputs[0])
         if all(m is None for m in masks):
             return outputs
         return carrying(outputs, self.merge_masks(inputs, masks))
@@ -48,10 +48,10 @@ class Merging(Merger):
         if any(tuple(x.shape[:2]) != first for x in inputs):
             # Inputs are broadcast, and so is the mask.
             masks = [
-                unchecked_all_real(x) if m is None else m
+                unchecked_full_mask(x) if m is None else m
                 for x, m in zip(inputs, masks)
             ]
-        return real_in_all(masks)
+        return combine_masks(masks)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         return tuple(super().compute_output_shape(input_shape))
@@ -217,7 +217,7 @@ class MaskedConcatenate(Merging, keras.layers.Concatenate):
     def _refuse_axis(self) -> None:
         raise ValueError(
             describe(
-                self.who,
+                self.caller,
                 "`axis` must be that of the features or of the steps.",
                 "Pass -1 or 1.",
                 axis=self.axis,

@@ -5,12 +5,14 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
-from keras_masking.layers.attending import AttendingArguments
+from keras_masking.layers.masked_attention_mixin import (
+    MaskedAttentionOfArguments,
+)
 
 
 @export
 class MaskedMultiHeadAttention(
-    AttendingArguments, keras.layers.MultiHeadAttention
+    MaskedAttentionOfArguments, keras.layers.MultiHeadAttention
 ):
     """Attention of several heads: padding masked, not causal by itself.
 
@@ -133,7 +135,7 @@ class MaskedMultiHeadAttention(
 
 @export
 class MaskedGroupQueryAttention(
-    AttendingArguments, keras.layers.GroupQueryAttention
+    MaskedAttentionOfArguments, keras.layers.GroupQueryAttention
 ):
     """Attention whose heads share keys and values in groups.
 
@@ -151,12 +153,8 @@ class MaskedGroupQueryAttention(
         use_bias: Whether the projections add a bias. Defaults to True.
         *args: The arguments of `keras.layers.GroupQueryAttention` that follow,
             in its order.
-        causal_alignment: Where the queries stand beside the keys, for causal
-            attention and `sliding_window`: `"start"`, the first query beside
-            the first key, counted in columns, as in Keras; or `"end"`, the
-            last real query beside the last real key, counted in real steps,
-            for queries that are the last steps of a longer sequence. Defaults
-            to `"start"`.
+        causal_alignment: `"start"` or `"end"`: where the queries stand beside
+            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: The other arguments of `keras.layers.GroupQueryAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.

@@ -12,9 +12,9 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import StepMixer
 from keras_masking.layers.checks import check_integer
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.dtypes import wide
-from keras_masking.ops.masks import any_real
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.reductions import unchecked_mean
 from keras_masking.ops.statistics import mean_square
@@ -90,7 +90,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
     ) -> None:
         super().__init__(groups, axis, epsilon, center, scale, *args, **kwargs)
         if groups != -1:
-            check_integer(self.who, "groups", groups, 1)
+            check_integer(self.caller, "groups", groups, 1)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
 
     def build(self, input_shape: Shape) -> None:
@@ -98,7 +98,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         if self.axis not in (-1, len(input_shape) - 1):
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`axis` must be the last one, that of the features.",
                     "Leave it at -1.",
                     axis=self.axis,
@@ -108,7 +108,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         if features is not None and features % abs(self.groups):
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`groups` must divide the number of features.",
                     "Pass a divisor, or -1 for a group of each feature.",
                     groups=self.groups,
@@ -118,12 +118,12 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         super().build(input_shape)
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        x = wide(fill_padding(inputs, mask))
+        x = upcast_half(fill_padding(inputs, mask))
         steps = tuple(range(1, len(x.shape) - 1))
         mean = self._of_groups(unchecked_mean(x, mask, steps, keepdims=True))
         variance = self._of_groups(mean_square(x, mask, mean, steps))
         if mask is not None:  # a tiny `epsilon` would leave an empty row 0 / 0
-            some = expanded(any_real(mask, keepdims=True), len(x.shape))
+            some = expanded(has_real_step(mask, keepdims=True), len(x.shape))
             variance = ops.where(some, variance, scalar(1, variance))
         scale = ops.rsqrt(variance + self.epsilon)
         if self.scale:

@@ -1,119 +1,47 @@
-"""Layers that act on each step alone and hand the mask on."""
+"""Layers that read, apply, drop or require the mask and change no shape."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_masking._export import export
-from keras_masking._keras import is_rehearsal
+from keras_masking._keras import in_symbolic_call
+from keras_masking._moved import renamed
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskError
 from keras_masking.errors import describe
-from keras_masking.layers.base import KeepsDtype
-from keras_masking.layers.base import MaskAware
-from keras_masking.layers.base import copied
-from keras_masking.layers.base import fresh
+from keras_masking.layers.base import copy_if_same
+from keras_masking.layers.base import copy_without_mask
 from keras_masking.layers.checks import check_number
+from keras_masking.layers.pointwise import Pointwise
+from keras_masking.layers.pointwise import PointwiseOfAnyDtype
 from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import unchecked_full_mask
 
 
 @export
-class MyActivation(MaskAware):
-    """Applies an activation to each step and passes the mask on.
-
-    The layer of the Keras guide on masking, and the smallest reference of how
-    a mask-aware layer is written. The guide's version does the same for
-    `relu`; it cannot be saved, since its class is not registered.
-
-    Args:
-        activation: Name of a Keras activation, or a function of a tensor.
-            Defaults to `"relu"`. One that works on several features, such as
-            `"softmax"`, does so within each step.
-        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
-
-    Call arguments:
-        inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
-            Defaults to the mask that `inputs` carries, if any.
-
-    Mask behavior:
-        Reads: not needed: each step is computed alone.
-        Emits: the mask it reads.
-        Empty row: the activation of what stands there.
-        Padding values: stay in their step. Their gradient is the activation's
-            own, so a NaN there has a NaN gradient.
-
-    Keras layer:
-        Drops in for: `keras.layers.Activation`: the same numbers.
-        Differs: `"linear"` returns a tensor of its own, not the caller's.
-
-    Returns:
-        Tensor of the shape of `inputs` and of the compute dtype.
-
-    Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `activation` is not an activation.
-
-    Example:
-
-    >>> x = np.array([[[-1.0], [2.0]]])
-    >>> y = keras_masking.layers.MyActivation("relu")(x)
-    >>> keras.ops.convert_to_numpy(y).tolist()
-    [[[0.0], [2.0]]]
-    """
-
-    def __init__(
-        self,
-        activation: str | Callable[[Tensor], Tensor] = "relu",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        try:
-            self.activation = keras.activations.get(activation)
-        except (ValueError, TypeError):
-            raise ValueError(
-                describe(
-                    self.who,
-                    "`activation` must be a Keras activation or a function.",
-                    "Its names are those of `keras.activations`, 'relu' say.",
-                    activation=repr(activation),
-                )
-            ) from None
-
-    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        # Some activations return the object they were given.
-        return fresh(self.activation(inputs), inputs)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        activation = keras.activations.serialize(self.activation)
-        return {**super().get_config(), "activation": activation}
-
-
-@export
-class ApplyMask(KeepsDtype):
+class ApplyMask(PointwiseOfAnyDtype):
     """Writes a value at padding steps, and passes the mask on.
 
     What comes behind and does not look at the mask meets that value, and no
     NaN. It selects and never multiplies.
 
     Args:
-        fill: The value at padding steps. Defaults to 0.
+        fill_value: The value at padding steps. Defaults to 0.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Without a mask nothing changes.
+        Reads: `(batch, steps)`, or one of more axes. Without a mask nothing
+            changes.
         Emits: the mask it reads.
-        Empty row: `fill`.
+        Empty row: `fill_value`.
         Padding values: reach neither the output nor the gradient, NaN
             included.
 
@@ -121,8 +49,8 @@ class ApplyMask(KeepsDtype):
         Tensor of the shape of `inputs`.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `fill` is not a number.
+        MaskShapeError: If `mask` has other axes.
+        ValueError: If `fill_value` is not a number.
 
     Example:
 
@@ -133,24 +61,26 @@ class ApplyMask(KeepsDtype):
     [1.0, -1.0]
     """
 
-    def __init__(self, fill: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, fill_value: float = 0.0, **kwargs: Any) -> None:
+        old = kwargs.pop("fill", None)
         super().__init__(**kwargs)
-        self.fill = check_number(self.who, "fill", fill)
+        value = renamed(self.caller, "fill", "fill_value", old, fill_value)
+        self.fill_value = check_number(self.caller, "fill_value", value)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        return fresh(fill_padding(inputs, mask, self.fill), inputs)
+        return copy_if_same(fill_padding(inputs, mask, self.fill_value), inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "fill": self.fill}
+        return {**super().get_config(), "fill_value": self.fill_value}
 
 
 @export
-class DropMask(KeepsDtype):
+class DropMask(PointwiseOfAnyDtype):
     """Hands a tensor on without its mask: what follows takes all as real.
 
     In front of a layer that takes the mask for something else, or whose
@@ -162,7 +92,8 @@ class DropMask(KeepsDtype):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
@@ -175,7 +106,7 @@ class DropMask(KeepsDtype):
         A copy of `inputs` that carries no mask.
 
     Raises:
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
 
     Example:
 
@@ -189,7 +120,7 @@ class DropMask(KeepsDtype):
         super().__init__(**kwargs)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return copied(inputs)
+        return copy_without_mask(inputs)
 
     def output_mask(self, mask: Tensor) -> None:
         return None
@@ -199,7 +130,7 @@ class DropMask(KeepsDtype):
 
 
 @export
-class RequireMask(KeepsDtype):
+class RequireMask(PointwiseOfAnyDtype):
     """Hands a tensor and its mask on, and raises when there is none.
 
     An assertion in a model: here a mask must arrive. It is checked when the
@@ -211,11 +142,12 @@ class RequireMask(KeepsDtype):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
             Defaults to the mask that `inputs` carries.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Without a mask it raises.
+        Reads: `(batch, steps)`, or one of more axes. Without a mask it raises.
         Emits: the mask it reads.
         Empty row: stays as it is.
         Padding values: stay in their step.
@@ -225,7 +157,7 @@ class RequireMask(KeepsDtype):
 
     Raises:
         MaskError: If there is no mask.
-        MaskShapeError: If `mask` is not `(batch, steps)`.
+        MaskShapeError: If `mask` has other axes.
 
     Example:
 
@@ -239,10 +171,10 @@ class RequireMask(KeepsDtype):
         super().__init__(**kwargs)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        if self.read_mask(inputs, mask) is None and not is_rehearsal():
+        if self.read_mask(inputs, mask) is None and not in_symbolic_call():
             raise MaskError(
                 describe(
-                    self.who,
+                    self.caller,
                     "the inputs must carry a mask.",
                     "The layers before it make none, or one of them loses it: "
                     "an operation such as `x * 2` does. `KeepMask` keeps it, "
@@ -251,7 +183,72 @@ class RequireMask(KeepsDtype):
                     **{"inputs.shape": tuple(inputs.shape)},
                 )
             )
-        return copied(inputs)
+        return copy_without_mask(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
+
+
+@export
+class GetMask(Pointwise):
+    """Returns the mask that a tensor carries, as a tensor.
+
+    `Model.predict` returns no masks: make this layer's output one more output
+    of the model to see them.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, steps, ...)`.
+        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
+            of `inputs`, without the last one of floats, True at real steps.
+            Defaults to the mask that `inputs` carries, if any.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, or one of more axes. Without a mask every step
+            is real.
+        Emits: none: the mask is the output.
+        Empty row: all False.
+        Padding values: are not looked at.
+
+    Returns:
+        Boolean tensor of the shape of the mask, True at real steps; of
+        `(batch, steps)` without one.
+
+    Raises:
+        MaskShapeError: If `mask` has other axes.
+
+    Example:
+
+    >>> ids = np.array([[3, 1, 0]])
+    >>> x = keras.layers.Embedding(5, 2, mask_zero=True)(ids)
+    >>> mask = keras_masking.layers.GetMask()(x)
+    >>> keras.ops.convert_to_numpy(mask).tolist()
+    [[True, True, False]]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        mask = self.read_mask(inputs, mask)
+        return (
+            unchecked_full_mask(inputs)
+            if mask is None
+            else copy_without_mask(mask)
+        )
+
+    def output_mask(self, mask: Tensor) -> None:
+        return None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape[:2]
+
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, mask: Tensor | None = None
+    ) -> keras.KerasTensor:
+        # Not by `inputs` alone: their mask may have more axes.
+        mask = self.read_mask(inputs, mask)
+        shape = inputs.shape[:2] if mask is None else mask.shape
+        return keras.KerasTensor(shape, dtype="bool")

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
-from keras_masking._keras import known_value
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
@@ -16,8 +16,8 @@ from keras_masking.layers.checks import check_integer
 from keras_masking.layers.checks import check_number
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.masks import fill_padding
-from keras_masking.ops.masks import unchecked_all_real
-from keras_masking.ops.masks import unchecked_step_index
+from keras_masking.ops.masks import unchecked_full_mask
+from keras_masking.ops.masks import unchecked_position_ids
 
 
 class Positions(MaskAware):
@@ -33,8 +33,8 @@ class Positions(MaskAware):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        index = unchecked_step_index(
-            unchecked_all_real(inputs) if mask is None else mask
+        index = unchecked_position_ids(
+            unchecked_full_mask(inputs) if mask is None else mask
         )
         y = ops.cast(self.vectors(index, inputs.shape[2]), self.compute_dtype)
         return fill_padding(y, mask)
@@ -102,7 +102,7 @@ class MaskedPositionEmbedding(Positions):
     ) -> None:
         super().__init__(**kwargs)
         self.sequence_length = check_integer(
-            self.who, "sequence_length", sequence_length, 1
+            self.caller, "sequence_length", sequence_length, 1
         )
         self.initializer = keras.initializers.get(initializer)
 
@@ -124,13 +124,13 @@ class MaskedPositionEmbedding(Positions):
         return ops.where((index > last)[..., None], float("nan"), vectors)
 
     def _refuse(self, index: Tensor) -> None:
-        found = known_value(index)
+        found = to_numpy_or_none(index)
         if found is None or not found.size:
             return
         if found.max() >= self.sequence_length:
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "a row must not have more real steps than "
                     "`sequence_length`.",
                     "Raise `sequence_length`, or cut the rows.",
@@ -197,12 +197,12 @@ class MaskedSinePositionEncoding(Positions):
     def __init__(self, max_wavelength: float = 10000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_wavelength = check_number(
-            self.who, "max_wavelength", max_wavelength, finite=True
+            self.caller, "max_wavelength", max_wavelength, finite=True
         )
         if self.max_wavelength <= 0:
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`max_wavelength` must be positive.",
                     "Leave it at 10000.",
                     max_wavelength=max_wavelength,

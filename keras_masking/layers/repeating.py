@@ -94,7 +94,7 @@ class RepeatVectorLike(MaskAware):
                 return inputs[0], inputs[1]
         raise ValueError(
             describe(
-                self.who,
+                self.caller,
                 "`inputs` must be a list of a vector (batch, ...) and a "
                 "sequence (batch, steps, ...).",
                 "Call it as `RepeatVectorLike()([vector, sequence])`.",

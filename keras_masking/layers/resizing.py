@@ -9,7 +9,7 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
-from keras_masking.layers.base import fresh
+from keras_masking.layers.base import copy_if_same
 from keras_masking.layers.checks import check_data_format
 from keras_masking.layers.checks import check_integer
 
@@ -18,7 +18,7 @@ class Resized(KeepsDtype):
     """A Keras layer that moves steps as they are; the mask moves alike."""
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return fresh(super().call(inputs), inputs)
+        return copy_if_same(super().call(inputs), inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(super().compute_output_shape(input_shape))
@@ -133,7 +133,7 @@ class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
         **kwargs: Any,
     ) -> None:
         super().__init__(padding, **kwargs)
-        self.data_format = check_data_format(self.who, data_format)
+        self.data_format = check_data_format(self.caller, data_format)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         return ops.pad(mask, ((0, 0), tuple(self.padding)))
@@ -181,7 +181,7 @@ class MaskedUpSampling1D(Resized, keras.layers.UpSampling1D):
 
     def __init__(self, size: int = 2, **kwargs: Any) -> None:
         super().__init__(size, **kwargs)
-        check_integer(self.who, "size", size, 1)
+        check_integer(self.caller, "size", size, 1)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         return ops.repeat(mask, self.size, axis=1)

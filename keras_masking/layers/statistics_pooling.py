@@ -5,7 +5,7 @@ import keras
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
-from keras_masking.layers.global_pooling import GlobalPooling
+from keras_masking.layers.sequence_pooling import OwnPooling
 from keras_masking.ops.reductions import unchecked_mean
 from keras_masking.ops.statistics import unchecked_mean_and_std
 
@@ -22,7 +22,7 @@ def side_by_side(
 
 
 @export
-class StatisticsPooling1D(GlobalPooling):
+class StatisticsPooling1D(OwnPooling):
     """Takes mean and standard deviation over the real steps of a sequence.
 
     The pooling of x-vectors (Snyder et al. 2018): speech of any length becomes
@@ -30,8 +30,6 @@ class StatisticsPooling1D(GlobalPooling):
     gradient of a deviation of 0, of a single step or of equal ones, is 0.
 
     Args:
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
@@ -56,7 +54,7 @@ class StatisticsPooling1D(GlobalPooling):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `data_format` is `"channels_first"`.
+        ValueError: If `keepdims` is not a boolean.
 
     Example:
 

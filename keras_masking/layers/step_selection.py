@@ -1,18 +1,16 @@
 """One step for a whole sequence: the first or the last real one."""
 
 from keras_masking._export import export
-from keras_masking.layers.global_pooling import GlobalPooling
+from keras_masking.layers.sequence_pooling import OwnPooling
 from keras_masking.ops.steps import unchecked_first_step
 from keras_masking.ops.steps import unchecked_last_step
 
 
 @export
-class FirstStep(GlobalPooling):
+class FirstStep(OwnPooling):
     """Takes the first real step of a sequence.
 
     Args:
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
@@ -37,7 +35,7 @@ class FirstStep(GlobalPooling):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `data_format` is `"channels_first"`.
+        ValueError: If `keepdims` is not a boolean.
 
     Example:
 
@@ -52,12 +50,10 @@ class FirstStep(GlobalPooling):
 
 
 @export
-class LastStep(GlobalPooling):
+class LastStep(OwnPooling):
     """Takes the last real step of a sequence, whatever padding follows it.
 
     Args:
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
@@ -82,7 +78,7 @@ class LastStep(GlobalPooling):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `data_format` is `"channels_first"`.
+        ValueError: If `keepdims` is not a boolean.
 
     Example:
 

@@ -6,50 +6,26 @@ import keras
 from keras import ops
 
 from keras_masking._export import export
+from keras_masking._keras import get_mask
+from keras_masking._keras import set_mask
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import zeros
+from keras_masking.layers.base import zeros_like_specs
+from keras_masking.layers.lent_masks import LENT
+from keras_masking.layers.lent_masks import join_lent
+from keras_masking.layers.segments import FoldSegments
+from keras_masking.layers.segments import UnfoldSegments
+from keras_masking.layers.segments import folded
 from keras_masking.layers.wrapping import Wrapping
-from keras_masking.ops import all_real
-from keras_masking.ops import apply_mask
-from keras_masking.ops.masks import any_real_of
-from keras_masking.ops.reading import expanded
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.masks import combine_masks
+from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import has_real_step_in
+from keras_masking.ops.masks import unchecked_full_mask
 
-
-@export
-class FoldSegments(keras.Operation):
-    """`(batch, segments, ...)` to `(batch * segments, ...)`.
-
-    An `Operation` of its own, like `UnfoldSegments`: a Functional model records
-    what a `compute_mask` does, and `keras.ops.reshape` wants to know all sizes
-    but one.
-    """
-
-    def call(self, x: Tensor) -> Tensor:
-        return ops.reshape(x, folded(ops.shape(x)))
-
-    def compute_output_spec(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        return keras.KerasTensor(folded(x.shape), dtype=x.dtype)
-
-
-@export
-class UnfoldSegments(keras.Operation):
-    """`(batch * segments, ...)` to the first two axes of another tensor."""
-
-    def call(self, y: Tensor, x: Tensor) -> Tensor:
-        return ops.reshape(y, (*ops.shape(x)[:2], *ops.shape(y)[1:]))
-
-    def compute_output_spec(
-        self, y: keras.KerasTensor, x: keras.KerasTensor
-    ) -> keras.KerasTensor:
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), dtype=y.dtype)
-
-
-def folded(shape: Any) -> Any:
-    """The shape of all segments, one below the other."""
-    rows = None if None in shape[:2] else shape[0] * shape[1]
-    return (rows, *shape[2:])
+# Layers of single steps, which make a mask or none, whatever mask there was.
+BY_STEP = (keras.layers.Embedding, keras.layers.Masking)
 
 
 @export
@@ -63,12 +39,14 @@ class MaskedTimeDistributed(Wrapping):
 
     In training, each `BatchNormalization` inside takes its statistics from
     real segments (real steps, where a mask of steps fits its input), also
-    behind a layer that loses the mask, and an `activity_regularizer` inside
-    counts zeros at padding. Keras' own layers need no more: they treat each
-    segment by itself. A layer of your own that keeps statistics gets zeros for
-    padding segments, and one that calls `add_loss` gets them too: a
-    `MaskWarning` says so, unless its `call` takes a `mask`. Noise is drawn for
-    all segments, so more padding draws other noise, as in Keras.
+    behind a layer that loses the mask or folds steps into rows, and an
+    `activity_regularizer` inside counts zeros at padding. A `MaskWarning` says
+    so, once, where the axes of its input are not those of the mask. Keras' own
+    layers need no more: they treat each segment by itself. A layer of your own
+    that keeps statistics gets zeros for padding segments, and one that calls
+    `add_loss` gets them too: a `MaskWarning` says so, unless its `call` takes a
+    `mask`. Noise is drawn for all segments, so more padding draws other noise,
+    as in Keras.
 
     Args:
         layer: The layer for a segment.
@@ -77,16 +55,18 @@ class MaskedTimeDistributed(Wrapping):
     Call arguments:
         inputs: Tensor of shape `(batch, segments, ...)`.
         mask: Boolean tensor: of shape `(batch, segments, steps)`, or of shape
-            `(batch, segments)`, which says which segments there are. Defaults
-            to the mask that `inputs` carries, if any.
+            `(batch, segments)`, which says which segments there are. Integers
+            `(batch, segments, steps)` are ids, and may have a mask of their
+            shape. Defaults to the mask that `inputs` carries, if any.
         training: Whether the layer trains; handed on if it asks.
 
     Mask behavior:
         Reads: `(batch, segments, steps)` or `(batch, segments)`. A segment is
             real where one of its steps is.
-        Emits: `(batch, segments, steps)` where the layer inside makes such a
-            mask of each segment, or keeps the one it is given; else `(batch,
-            segments)`.
+        Emits: one for each output. `(batch, segments, steps)` where the
+            output of the layer inside carries a mask of steps, which it makes
+            by itself or of one that it is given; else `(batch, segments)`.
+            An `Embedding` keeps the mask of its ids.
         Empty row: 0, as for any segment without a real step.
         Padding values: reach neither the output nor a gradient, NaN included.
 
@@ -101,10 +81,12 @@ class MaskedTimeDistributed(Wrapping):
             before `training`, as in our other layers.
 
     Returns:
-        Tensor of shape `(batch, segments, ...)`, 0 where there is padding.
+        What the layer returns, each tensor of shape `(batch, segments, ...)`,
+        0 where there is padding.
 
     Raises:
-        MaskShapeError: If `mask` is not the first axes of `inputs`.
+        MaskShapeError: If `mask` is not the first axes of `inputs`, without
+            that of the features.
         ValueError: If `layer` is no layer, or `inputs` has no segments.
 
     Example:
@@ -119,8 +101,11 @@ class MaskedTimeDistributed(Wrapping):
     [[True, True]]
     """
 
+    row_axes = 2
+
     def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
+        self._made: tuple[int | None, ...] | None = None
 
     def build(self, input_shape: Shape) -> None:
         super().build(self._folded(input_shape))
@@ -129,7 +114,7 @@ class MaskedTimeDistributed(Wrapping):
         if len(shape) < 3:
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`inputs` must have shape (batch, segments, ...).",
                     "Without segments call the layer inside by itself.",
                     **{"inputs.shape": tuple(shape)},
@@ -138,9 +123,11 @@ class MaskedTimeDistributed(Wrapping):
         return folded(shape)
 
     def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
-        # All axes but that of the features, for a wrapper in a wrapper.
+        # All axes but that of the features, for a wrapper in a wrapper; ids
+        # have no features.
         axes = len(getattr(mask, "shape", ()))
-        return max(2, min(axes, len(inputs.shape) - 1))
+        most = len(inputs.shape) - ("int" not in dtype_name(inputs))
+        return max(2, min(axes, most))
 
     def call(
         self,
@@ -150,60 +137,108 @@ class MaskedTimeDistributed(Wrapping):
     ) -> Any:
         mask = self.read_mask(inputs, mask)
         if 0 in inputs.shape:
-            return zeros(self.compute_output_spec(inputs))
-        rows = FoldSegments()(apply_mask(inputs, mask))
-        real = None if mask is None else FoldSegments()(mask)
-        outputs = self.tell(
-            rows, self._steps(rows, mask), real, training=training
-        )
-        outputs = keras.tree.map_structure(
-            lambda y: UnfoldSegments()(y, inputs), outputs
-        )
-        if mask is None:
-            return outputs
+            return self._of_nothing(inputs, mask)
+        rows = FoldSegments()(fill_padding(inputs, mask))
+        steps = self._steps(mask)
+        told = steps
+        if steps is None and mask is not None and len(rows.shape) > 2:
+            segments = ops.expand_dims(FoldSegments()(mask), -1)
+            told = ops.logical_and(unchecked_full_mask(rows), segments)
+        real = self._to_lend(inputs, mask)
+        outputs = self.call_with_mask(rows, told, real, training=training)
         flat = keras.tree.flatten(outputs)
-        real = self.compute_mask(inputs, mask)
-        flat[0] = apply_mask(flat[0], real)
-        flat[1:] = [apply_mask(y, any_real_of(mask, 2)) for y in flat[1:]]
+        known = [get_mask(y) for y in flat] if steps is told else None
+        if known is None and self.opaque:
+            # What it makes of a mask of segments is no mask of steps.
+            made = zip(flat, self._makes(inputs))
+            known = [None if n is None else get_mask(y) for y, n in made]
+        masks = self._masks(inputs, mask, known, len(flat))
+        flat = [UnfoldSegments()(y, inputs) for y in flat]
+        for i, real in enumerate(masks):
+            if mask is not None:
+                flat[i] = fill_padding(flat[i], real)
+            if real is not None:
+                set_mask(flat[i], real)
         return keras.tree.pack_sequence_as(outputs, flat)
 
-    def _steps(self, rows: Tensor, mask: Tensor | None) -> Tensor | None:
-        """The mask of the steps in each segment, if they are steps at all."""
-        if mask is None or len(rows.shape) < 3:
+    def _of_nothing(self, inputs: Tensor, mask: Tensor | None) -> Any:
+        outputs = zeros_like_specs(self.compute_output_spec(inputs))
+        if self.opaque:
+            flat = keras.tree.flatten(outputs)
+            for y, ndim in zip(flat, self.rehearsed(inputs, mask)):
+                if ndim is not None:
+                    set_mask(y, ops.zeros(y.shape[:ndim], dtype="bool"))
+        return outputs
+
+    def _steps(self, mask: Tensor | None) -> Tensor | None:
+        """The mask of the steps in each segment, if it is one of steps."""
+        of_steps = mask is not None and len(mask.shape) > 2
+        return FoldSegments()(mask) if of_steps else None
+
+    def _makes(self, inputs: Tensor) -> tuple[int | None, ...]:
+        """The axes of the masks that the layer inside makes without one."""
+        if self._made is None:
+            self._made = tuple(self.rehearsed(inputs, None))
+        return self._made
+
+    def _to_lend(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
+        """The mask of the rows inside; all real, where none fits them."""
+        mask = join_lent(self, inputs, mask)
+        if mask is None and not LENT.loans:
             return None
-        mask = FoldSegments()(mask)
-        if len(mask.shape) > 1:
-            return mask
-        return ops.logical_and(all_real(rows), ops.expand_dims(mask, -1))
+        if mask is None or len(mask.shape) < 2:
+            mask = combine_masks([mask, unchecked_full_mask(inputs)])
+        return FoldSegments()(mask)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Any:
         mask = self.read_mask(inputs, mask)
-        steps = None
-        if mask is not None and len(mask.shape) > 2:
-            steps = FoldSegments()(mask)
-        inner = self._inner_mask(FoldSegments()(inputs), steps)
-        if inner is None:
-            return None if mask is None else any_real_of(mask, 2)
-        inner = UnfoldSegments()(inner, inputs)
-        if mask is None:
-            return inner
-        segments = expanded(any_real_of(mask, 2), len(inner.shape))
-        return ops.logical_and(inner, segments)
+        if self.opaque:
+            # The outputs say more; those of a graph do so when it runs.
+            symbolic = isinstance(inputs, keras.KerasTensor)
+            return (
+                None if symbolic or mask is None else has_real_step_in(mask, 2)
+            )
+        outputs = [None]
+        if mask is not None:
+            outputs = keras.tree.flatten(self._inner_spec(inputs))
+        masks = self._masks(inputs, mask, None, len(outputs))
+        return masks if len(masks) > 1 else masks[0]
 
-    def _inner_mask(self, rows: Tensor, steps: Tensor | None) -> Tensor | None:
-        """The mask of the steps that the layer inside returns."""
+    def _masks(
+        self,
+        inputs: Tensor,
+        mask: Tensor | None,
+        known: list[Tensor | None] | None,
+        count: int,
+    ) -> list[Tensor | None]:
+        """The mask of each output, from those of the steps inside."""
+        steps = self._steps(mask)
         if self.recurrent:
-            return None if steps is None else self.sequence_mask(steps)
-        own = (
-            type(self.layer).compute_mask is not keras.layers.Layer.compute_mask
-        )
-        if not own and not self.layer.supports_masking:
-            return None
-        return keras.tree.flatten(self.layer.compute_mask(rows, steps))[0]
+            inner = None if steps is None else self.sequence_mask(steps)
+            known = [inner] * self.sequences
+        elif known is None:
+            known = self.declared_masks(FoldSegments()(inputs), steps)
+        if isinstance(self.layer, BY_STEP):
+            known = [combine_masks([m, steps]) for m in known]
+        segments = None if mask is None else has_real_step_in(mask, 2)
+        count = len(known) if mask is None else count
+        return [
+            segments
+            if m is None
+            else combine_masks([UnfoldSegments()(m, inputs), segments])
+            for m in [*known, *[None] * count][:count]
+        ]
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        inner = self.layer.compute_output_shape(self._folded(input_shape))
-        return (*input_shape[:2], *inner[1:])
+        return keras.tree.map_shape_structure(
+            lambda inner: (*input_shape[:2], *inner[1:]),
+            self.layer.compute_output_shape(self._folded(input_shape)),
+        )
+
+    def _inner_spec(self, inputs: Tensor) -> Any:
+        shape = self._folded(inputs.shape)
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        return self.layer.compute_output_spec(keras.KerasTensor(shape, dtype))
 
     def compute_output_spec(
         self,
@@ -211,9 +246,8 @@ class MaskedTimeDistributed(Wrapping):
         mask: Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
-        rows = keras.KerasTensor(self._folded(inputs.shape), dtype=inputs.dtype)
         self._check_unrolled(self.read_mask(inputs, mask))
         return keras.tree.map_structure(
             lambda y: UnfoldSegments().compute_output_spec(y, inputs),
-            self.layer.compute_output_spec(rows),
+            self._inner_spec(inputs),
         )

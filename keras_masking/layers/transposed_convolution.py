@@ -100,11 +100,11 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
             *args,
             **kwargs,
         )
-        self.data_format = check_data_format(self.who, data_format)
+        self.data_format = check_data_format(self.caller, data_format)
         if output_padding is not None:  # Keras 3.12 takes any, and forgets it
             (extra,) = self.output_padding
             limit = self.strides[0] - 1
-            check_integer(self.who, "output_padding", extra, 0, limit)
+            check_integer(self.caller, "output_padding", extra, 0, limit)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         extra = self.output_padding

@@ -45,7 +45,7 @@ class Windowed(StepMixer):
     def _check_steps(self, steps: int | None) -> None:
         size, _, padding, dilation_rate = self.window
         span = (size - 1) * dilation_rate
-        check_long_enough(self.who, steps, span + 1, padding)
+        check_long_enough(self.caller, steps, span + 1, padding)
 
 
 class Convolution(Windowed):

@@ -26,10 +26,10 @@ class WindowedPooling(Windowed):
 
     def check_arguments(self, data_format: str | None) -> None:
         """Refuses what Keras' pooling layers take and then fail on."""
-        self.data_format = check_data_format(self.who, data_format)
+        self.data_format = check_data_format(self.caller, data_format)
         size, strides, padding, _ = self.window
         check_window(
-            self.who,
+            self.caller,
             padding,
             ("valid", "same"),
             pool_size=size,

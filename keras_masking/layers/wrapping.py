@@ -17,6 +17,8 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.inner_statistics import lent
+from keras_masking.layers.segments import CarriedMask
+from keras_masking.layers.segments import Rehearsal
 
 
 class Wrapping(MaskAware, keras.layers.Wrapper):
@@ -44,8 +46,69 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         if type(self.layer).build is not keras.layers.Layer.build:
             super().build(input_shape)
 
+    # How many axes make the rows of the layer inside.
+    row_axes = 1
+
+    def __call__(
+        self, inputs: Any, mask: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        outputs = super().__call__(inputs, mask, *args, **kwargs)
+        flat = keras.tree.flatten(outputs)
+        if isinstance(flat[0], keras.KerasTensor) and self.opaque:
+            for y, ndim in zip(flat, self.rehearsed(inputs, mask)):
+                if ndim is not None:
+                    set_mask(y, CarriedMask(ndim)(y))
+        return outputs
+
+    def rehearsed(self, inputs: Any, mask: Any) -> list[int | None]:
+        """How many axes the mask has that each output will carry."""
+        mask = self.read_mask(inputs, mask)
+        inputs, mask = keras.tree.map_structure(self._stand_in, (inputs, mask))
+        rehearsal = Rehearsal(self.call)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the run itself will warn
+                rehearsal.compute_output_spec(inputs, mask)
+        except Exception:  # code that runs on numbers alone
+            return []  # the outputs carry their masks all the same
+        return rehearsal.ndims
+
+    def _stand_in(self, x: Tensor | None) -> keras.KerasTensor | None:
+        if x is None:
+            return None
+        # A few rows, since Keras may compute with these in earnest.
+        first, rest = x.shape[: self.row_axes], x.shape[self.row_axes :]
+        shape = (*(size or 2 for size in first), *(n or None for n in rest))
+        return keras.KerasTensor(
+            shape, dtype=keras.backend.standardize_dtype(x.dtype)
+        )
+
     @property
-    def told(self) -> str:
+    def opaque(self) -> bool:
+        """Whether nothing but its outputs tells the masks of the layer inside.
+
+        That is so of models, and of layers around others that leave it to
+        Keras.
+        """
+        if isinstance(self.layer, Wrapping):
+            return self.layer.opaque
+        default = (
+            type(self.layer).compute_mask is keras.layers.Layer.compute_mask
+        )
+        composed = len(with_sublayers(self.layer)) > 1
+        return default and composed and not self.recurrent
+
+    def declared_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
+        """The masks that the layer inside says its outputs have."""
+        own = (
+            type(self.layer).compute_mask is not keras.layers.Layer.compute_mask
+        )
+        if not own and not self.layer.supports_masking:
+            return [None]
+        return keras.tree.flatten(self.layer.compute_mask(inputs, mask))
+
+    @property
+    def inner_label(self) -> str:
         """How a message names the layer inside."""
         return f"{type(self.layer).__name__} '{self.layer.name}'"
 
@@ -64,6 +127,11 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         return found or [self.layer]
 
     @property
+    def sequences(self) -> int:
+        """How many of the outputs are not states."""
+        return 2 if getattr(self.layer, "merge_mode", "") is None else 1
+
+    @property
     def stateful(self) -> bool:
         """Whether the layer inside keeps its states between calls."""
         return bool(getattr(self.layer, "stateful", False))
@@ -80,7 +148,7 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             return ops.flip(mask, axis=1)  # as its outputs are
         return mask
 
-    def tell(
+    def call_with_mask(
         self, inputs: Any, mask: Any, real: Tensor | None, **kwargs: Any
     ) -> Any:
         """Calls the layer inside and tells it the mask, in whatever way.
@@ -102,7 +170,7 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             for x, m in pairs:
                 if m is not None:
                     set_mask(x, m)
-        with lent(self.layer, real, self.who), self._no_warning(mask, real):
+        with lent(self.layer, real, self.caller), self._no_warning(mask, real):
             return self.layer(inputs, **given)
 
     @contextmanager
@@ -135,11 +203,11 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             if mask is not None and backwards and getattr(layer, "unroll", 0):
                 raise ValueError(
                     describe(
-                        self.who,
+                        self.caller,
                         "Keras has no right numbers for a masked sequence that "
                         "is unrolled backwards.",
                         "Pass `unroll=False`: the layer computes the same.",
-                        layer=self.told,
+                        layer=self.inner_label,
                         unroll=True,
                         go_backwards=True,
                     )

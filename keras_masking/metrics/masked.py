@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops import all_real
 from keras_masking.ops import apply_mask
+from keras_masking.ops import full_mask
 from keras_masking.ops.class_weights import ClassWeight
+from keras_masking.ops.class_weights import WeighsClasses
 from keras_masking.ops.class_weights import read_class_weight
-from keras_masking.ops.class_weights import restored
 from keras_masking.ops.class_weights import times_class_weights
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.known import check_whole_weights
 from keras_masking.ops.masks import first_of_features
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.targets import aligned
@@ -29,7 +31,7 @@ from keras_masking.ops.targets import samples
 
 
 @export
-class MaskedMetric(keras.metrics.Metric):
+class MaskedMetric(WeighsClasses, keras.metrics.Metric):
     """A metric over the real steps, each of which is a sample of its own.
 
     Precision, recall, AUC, F1, RMSE, IoU and others of Keras do not look at the
@@ -49,9 +51,12 @@ class MaskedMetric(keras.metrics.Metric):
             classes or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
         sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step. Defaults to 1. A step of
-            weight 0 counts as padding. Predictions `(batch, features)` have
-            one for each row; one for each number goes to `metric` as it is.
+            `(batch, steps)`, one for each step; or of more axes of `y_pred`,
+            without its last one. Defaults to 1. A step of weight 0 counts as
+            padding. Predictions `(batch, features)` have one for each row; one
+            for each number goes to `metric` as it is. Of an IoU, which counts
+            in integers, whole numbers: with fractions make it with
+            `dtype="float32"`.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `y_pred` carries, if any.
 
@@ -70,7 +75,8 @@ class MaskedMetric(keras.metrics.Metric):
         Drops in for: the metric it wraps.
         Differs: predictions of three axes and more become
             `(batch * steps, ...)`, with a weight for each step, which is what
-            metrics such as F1Score demand.
+            metrics such as F1Score demand. An IoU takes each label of a step
+            for a sample, which weighs what its step does.
 
     Returns:
         What `metric` returns.
@@ -78,7 +84,9 @@ class MaskedMetric(keras.metrics.Metric):
     Raises:
         MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` the mask.
         ValueError: If `metric` is none, or takes no sample weights; if
-            `sample_weight` or `class_weight` is wrong, as in `MaskedLoss`.
+            `sample_weight` or `class_weight` is wrong, as in `MaskedLoss`, or
+            they have fractions that an IoU of integers would cut off (where
+            they are known: compiled, Keras cuts them off with a warning).
 
     Example:
 
@@ -92,6 +100,8 @@ class MaskedMetric(keras.metrics.Metric):
     1.0
     """
 
+    kind = "metric"
+
     def __init__(
         self,
         metric: str | keras.metrics.Metric | Callable[[Tensor, Tensor], Tensor],
@@ -103,14 +113,11 @@ class MaskedMetric(keras.metrics.Metric):
             name = metric if isinstance(metric, str) else inner.name
         super().__init__(name=name, dtype=inner.dtype)
         self.metric = inner
-        self.class_weight = read_class_weight(self.who, class_weight)
+        self.class_weight = read_class_weight(self.caller, class_weight)
+        if self.class_weight is not None:
+            self._counted(np.array([*self.class_weight.values()]))
         if hasattr(inner, "_direction"):  # whether callbacks want more or less
             self._direction = inner._direction
-
-    @property
-    def who(self) -> str:
-        """How a message names this metric."""
-        return f"metric '{self.name}' (of type {type(self).__name__})"
 
     def update_state(
         self,
@@ -119,15 +126,18 @@ class MaskedMetric(keras.metrics.Metric):
         sample_weight: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> None:
-        y_true, y_pred, mask = read_targets(self.who, y_true, y_pred, mask)
+        y_true, y_pred, mask = read_targets(self.caller, y_true, y_pred, mask)
+        if self._axes_of_labels(y_true, y_pred) == len(y_pred.shape):
+            y_true = ops.expand_dims(y_true, -1)
+            y_pred = ops.expand_dims(y_pred, -1)
         if self.class_weight is not None:
             sample_weight = times_class_weights(
-                *(self.who, self.class_weight, sample_weight),
+                *(self.caller, self.class_weight, sample_weight),
                 *(apply_mask(y_true, mask), y_pred),
                 rows=mask is None,
             )
         if mask is None and len(y_pred.shape) > 2:
-            mask = all_real(y_pred)
+            mask = full_mask(y_pred)
         elif mask is None and sample_weight is not None:
             sample_weight = ops.convert_to_tensor(sample_weight)
             rows = first_of_features(y_pred, 1)
@@ -138,6 +148,7 @@ class MaskedMetric(keras.metrics.Metric):
         elif sample_weight is None:
             self.metric.update_state(y_true, y_pred)
         else:  # a weight for each number, which few metrics take
+            sample_weight = self._counted(sample_weight)
             y_true = finite_where_weighed(y_true, sample_weight)
             y_pred = finite_where_weighed(y_pred, sample_weight)
             self.metric.update_state(y_true, y_pred, sample_weight)
@@ -150,18 +161,25 @@ class MaskedMetric(keras.metrics.Metric):
         mask: Tensor,
     ) -> None:
         """Shows the metric each place of `mask` as a sample with a weight."""
+        axes = self._axes_of_labels(y_true, y_pred)
         if weights is None:
             weights = mask
-        elif self.class_weight is not None:  # it may have more axes
-            mask = expanded(mask, len(weights.shape))
-            mask = ops.broadcast_to(mask, ops.shape(weights))
-        weights = read_weights(self.who, weights, mask)
+        else:
+            weights = ops.convert_to_tensor(weights)
+            given, most = len(weights.shape), len(y_pred.shape) - 1
+            if aligned(weights, mask) is None and given <= most:
+                axes = max(axes, given)
+        if axes > len(mask.shape):
+            mask = expanded(mask, axes)
+            mask = ops.broadcast_to(mask, ops.shape(y_pred)[:axes])
+        weights = read_weights(self.caller, weights, mask)
         if dtype_name(weights) == "bool":
             weights = ops.cast(weights, self.dtype)
         mask = ops.logical_and(mask, ops.not_equal(weights, 0))
         y_true = samples(apply_mask(y_true, mask), mask)
         y_pred = samples(apply_mask(y_pred, mask, 1.0), mask)
         weights = ops.reshape(apply_mask(weights, mask), (-1,))
+        weights = self._counted(weights)
         before = [(v, ops.copy(v.value)) for v in self.metric.variables]
         with _counting(self.metric, mask):
             self.metric.update_state(y_true, y_pred, sample_weight=weights)
@@ -169,6 +187,31 @@ class MaskedMetric(keras.metrics.Metric):
         some = ops.any(mask)
         for variable, value in before:
             variable.assign(ops.where(some, variable.value, value))
+
+    def _axes_of_labels(self, y_true: Tensor, y_pred: Tensor) -> int:
+        """The number of axes of the labels of an IoU, which are its samples.
+
+        0 for another metric, which weighs what it makes of the features.
+        """
+        if not isinstance(self.metric, keras.metrics.IoU):
+            return 0
+        axes = {
+            len(y_true.shape) - (not self.metric.sparse_y_true),
+            len(y_pred.shape) - (not self.metric.sparse_y_pred),
+        }
+        return axes.pop() if len(axes) == 1 else 0
+
+    def _counted(self, weights: Tensor) -> Tensor:
+        """`weights`, without the fractions that the metric would cut off."""
+        if not isinstance(self.metric, keras.metrics.IoU):
+            return weights
+        if "int" not in self.dtype:
+            return weights
+        kind = type(self.metric).__name__
+        fix = f"Make it count floats: `{kind}(..., dtype='float32')`."
+        known = check_whole_weights(self.caller, weights, fix)
+        # Of others Keras warns.
+        return ops.cast(weights, self.dtype) if known else weights
 
     def result(self) -> Any:
         return self.metric.result()
@@ -183,10 +226,6 @@ class MaskedMetric(keras.metrics.Metric):
             "name": self.name,
             "class_weight": self.class_weight,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "MaskedMetric":
-        return cls(**restored(config))
 
 
 @contextmanager

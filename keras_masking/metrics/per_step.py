@@ -10,12 +10,12 @@ from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.losses import MaskedLoss
 from keras_masking.ops.class_weights import ClassWeight
-from keras_masking.ops.class_weights import restored
+from keras_masking.ops.class_weights import WeighsClasses
 from keras_masking.ops.dtypes import wide_dtype
 
 
 @export
-class LossPerStep(keras.metrics.Metric):
+class LossPerStep(WeighsClasses, keras.metrics.Metric):
     """The loss of a step, averaged over the real steps of all batches.
 
     What `evaluate` reports as `loss` is the mean of the losses of the batches,
@@ -70,6 +70,8 @@ class LossPerStep(keras.metrics.Metric):
     3.0
     """
 
+    kind = "metric"
+
     def __init__(
         self,
         loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
@@ -109,7 +111,3 @@ class LossPerStep(keras.metrics.Metric):
             "loss": loss,
             "class_weight": self.loss.class_weight,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "LossPerStep":
-        return cls(**restored(config))

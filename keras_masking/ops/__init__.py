@@ -5,11 +5,13 @@ active backend or NumPy arrays, runs eagerly and inside compiled functions, and
 leaves its arguments as they are.
 """
 
-from keras_masking.ops.masks import all_real as all_real
+from keras_masking._moved import moved
+from keras_masking.ops.fast_paths import plain_formulas as plain_formulas
 from keras_masking.ops.masks import apply_mask as apply_mask
+from keras_masking.ops.masks import full_mask as full_mask
 from keras_masking.ops.masks import lengths_to_mask as lengths_to_mask
 from keras_masking.ops.masks import mask_to_lengths as mask_to_lengths
-from keras_masking.ops.masks import step_index as step_index
+from keras_masking.ops.masks import position_ids as position_ids
 from keras_masking.ops.order import compact_steps as compact_steps
 from keras_masking.ops.order import pack_steps as pack_steps
 from keras_masking.ops.order import reverse_steps as reverse_steps
@@ -21,7 +23,6 @@ from keras_masking.ops.reductions import masked_max as masked_max
 from keras_masking.ops.reductions import masked_mean as masked_mean
 from keras_masking.ops.reductions import masked_min as masked_min
 from keras_masking.ops.reductions import masked_sum as masked_sum
-from keras_masking.ops.shortcuts import plain_formulas as plain_formulas
 from keras_masking.ops.softmax import masked_logsumexp as masked_logsumexp
 from keras_masking.ops.softmax import masked_softmax as masked_softmax
 from keras_masking.ops.statistics import masked_moments as masked_moments
@@ -40,11 +41,11 @@ from keras_masking.ops.windows import (
 from keras_masking.ops.windows import window_mask as window_mask
 
 __all__ = [
-    "all_real",
     "apply_mask",
     "check_mask",
     "compact_steps",
     "first_step",
+    "full_mask",
     "last_step",
     "lengths_to_mask",
     "mask_to_lengths",
@@ -61,12 +62,20 @@ __all__ = [
     "masked_variance",
     "pack_steps",
     "plain_formulas",
+    "position_ids",
     "reverse_steps",
     "split_steps",
-    "step_index",
     "transposed_window_mask",
     "window_mask",
     "window_max",
     "window_mean",
     "window_sum",
 ]
+
+__getattr__ = moved(
+    __name__,
+    {
+        "all_real": "keras_masking.ops.full_mask",
+        "step_index": "keras_masking.ops.position_ids",
+    },
+)

@@ -9,8 +9,8 @@ from keras import ops
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import zero_unless
+from keras_masking.ops.masks import combine_masks
 from keras_masking.ops.masks import fill_padding
-from keras_masking.ops.masks import real_in_all
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.steps import unchecked_first_step
 
@@ -47,10 +47,10 @@ def attend_real(
     """
     query, *source = inputs
     answered, *real = masks
-    real_source = real_in_all(real)
+    real_source = combine_masks(real)
     allowed = attention_mask
     if real_source is not None:
-        allowed = real_in_all([allowed, real_source[:, None]])
+        allowed = combine_masks([allowed, real_source[:, None]])
     steps = query.shape[1], source[0].shape[1]
     if None not in steps and steps[0] == steps[1] and sliding_window is None:
         # Without masks both alignments are one, and Keras' kernel knows it.
@@ -60,7 +60,7 @@ def attend_real(
         place = _from_end if ends_together else _columns
         sides = place(query, answered), place(source[0], real_source)
         band = _band(*sides, causal, sliding_window)
-        allowed = real_in_all([allowed, band])
+        allowed = combine_masks([allowed, band])
     if allowed is not None:
         sees = ops.any(allowed, axis=-1)
         # A row of the softmax without any key would be 0 / 0.
@@ -70,7 +70,7 @@ def attend_real(
     key = _keys(source[-1], real_source)
     outputs = attend([query, value, key], allowed)
     if allowed is not None:
-        answered = real_in_all([answered, sees])
+        answered = combine_masks([answered, sees])
     if answered is None:
         return outputs
     if not isinstance(outputs, (list, tuple)):
@@ -115,4 +115,4 @@ def _band(
     """`(batch or 1, target, source)`: what their places allow."""
     behind = ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
     band = None if width is None else ops.abs(behind) < width
-    return real_in_all([band, behind >= 0 if causal else None])
+    return combine_masks([band, behind >= 0 if causal else None])

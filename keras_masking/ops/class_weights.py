@@ -9,10 +9,10 @@ from keras import ops
 
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.ops.dtypes import clip_to_int32
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import is_whole
-from keras_masking.ops.dtypes import saturated
 from keras_masking.ops.dtypes import wide_dtype
 from keras_masking.ops.targets import read_weights
 
@@ -20,7 +20,7 @@ ClassWeight = Mapping[int, float]
 WEIGHTS = (int, float, np.integer, np.floating)
 
 
-def read_class_weight(who: str, given: Any) -> dict[int, float] | None:
+def read_class_weight(caller: str, given: Any) -> dict[int, float] | None:
     """`class_weight` as a dict of Python's numbers, in the order of classes."""
     if given is None:
         return None
@@ -30,7 +30,7 @@ def read_class_weight(who: str, given: Any) -> dict[int, float] | None:
     ):
         raise ValueError(
             describe(
-                who,
+                caller,
                 "`class_weight` must be a dict from classes, integers from 0 "
                 "on, to weights, finite and not negative.",
                 "For example {0: 1.0, 1: 5.0}; a class without an entry has "
@@ -41,16 +41,28 @@ def read_class_weight(who: str, given: Any) -> dict[int, float] | None:
     return {int(c): float(given[c]) for c in sorted(given)}
 
 
-def restored(config: dict[str, Any]) -> dict[str, Any]:
-    """`config` with classes for the strings that JSON makes of them."""
-    given = config.get("class_weight")
-    if given is None:
-        return config
-    return {**config, "class_weight": {int(c): w for c, w in given.items()}}
+class WeighsClasses:
+    """A loss or a metric with the argument `class_weight`."""
+
+    kind: str  # what it is
+    name: str
+
+    @property
+    def caller(self) -> str:
+        """How a message names it."""
+        return f"{self.kind} '{self.name}' (of type {type(self).__name__})"
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        given = config.get("class_weight")
+        if given is not None:  # JSON makes strings of the classes
+            given = {int(c): weight for c, weight in given.items()}
+            config = {**config, "class_weight": given}
+        return cls(**config)
 
 
 def times_class_weights(
-    who: str,
+    caller: str,
     class_weight: dict[int, float],
     sample_weight: Tensor | None,
     y_true: Tensor,
@@ -60,7 +72,7 @@ def times_class_weights(
     """`sample_weight` times the weight of each step's class.
 
     Args:
-        who: Begins the message of an error.
+        caller: Begins the message of an error.
         class_weight: What `read_class_weight` gave.
         sample_weight: The first axes of `y_pred`, or None.
         y_true: Targets as `read_targets` gave them, and finite.
@@ -70,11 +82,11 @@ def times_class_weights(
     Returns:
         Tensor of the shape of `y_pred` without its last axis.
     """
-    classes, width = _classes(who, y_true, y_pred, rows)
+    classes, width = _classes(caller, y_true, y_pred, rows)
     if width and class_weight and max(class_weight) >= width:
         raise ValueError(
             describe(
-                who,
+                caller,
                 "`class_weight` must name classes that the predictions have.",
                 "Classes count from 0.",
                 class_weight=class_weight,
@@ -90,13 +102,13 @@ def times_class_weights(
     dtype = wide_dtype(dtype_name(y_pred))
     weights = ops.take(ops.convert_to_tensor(table, dtype), index, axis=0)
     if sample_weight is not None:
-        given = read_weights(who, sample_weight, weights)
+        given = read_weights(caller, sample_weight, weights)
         weights = weights * ops.cast(given, dtype)
     return weights
 
 
 def _classes(
-    who: str, y_true: Tensor, y_pred: Tensor, rows: bool
+    caller: str, y_true: Tensor, y_pred: Tensor, rows: bool
 ) -> tuple[Tensor, int | None]:
     """The class of each step, and the number of classes if it is known."""
     ndim, width = len(y_pred.shape), y_pred.shape[-1]
@@ -107,13 +119,13 @@ def _classes(
     if number_each or (len(y_true.shape) == ndim and own == 1):
         each = y_true if number_each else y_true[..., 0]
         each = ops.round(each) if is_float(each) else each
-        return saturated(each), width if width != 1 else None
+        return clip_to_int32(each), width if width != 1 else None
     one_hot = len(y_true.shape) == ndim and own is not None
     if one_hot and width in (own, None) and not (rows and ndim <= 2):
         return ops.cast(ops.argmax(y_true, axis=-1), "int32"), own
     raise ValueError(
         describe(
-            who,
+            caller,
             "with `class_weight`, `y_true` must be integers (batch, steps), "
             "0 or 1 (batch, steps, 1), or one-hot (batch, steps, classes).",
             "A number for each step needs an axis of features, "

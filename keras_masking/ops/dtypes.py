@@ -40,7 +40,7 @@ def as_float(x: Tensor) -> Tensor:
     return x if is_float(x) else ops.cast(x, keras.config.floatx())
 
 
-def wide(x: Tensor) -> Tensor:
+def upcast_half(x: Tensor) -> Tensor:
     """Half precision as float32, in which to accumulate."""
     return ops.cast(x, "float32") if dtype_name(x).endswith("float16") else x
 
@@ -66,7 +66,7 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def narrowed(x: Any) -> Any:
+def numpy_to_int32(x: Any) -> Any:
     """NumPy's integers as int32, the largest where they do not fit.
 
     Before JAX, which has no wider ones, cuts them to others. Anything else
@@ -83,14 +83,14 @@ def narrowed(x: Any) -> Any:
     return narrow
 
 
-def saturated(x: Tensor) -> Tensor:
+def clip_to_int32(x: Tensor) -> Tensor:
     """Whole numbers as int32; what int32 cannot hold becomes its largest.
 
     A cast wraps around in place of that.
     """
     if isinstance(x, keras.KerasTensor):
         return ops.cast(x, "int32")
-    x = ops.convert_to_tensor(narrowed(x))
+    x = ops.convert_to_tensor(numpy_to_int32(x))
     dtype = dtype_name(x)
     if dtype == "uint64":
         x = ops.cast(x, "int64")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking._keras import is_rehearsal
-from keras_masking._keras import known_value
-from keras_masking._keras import torch_traces
+from keras_masking._backends import to_numpy_or_none
+from keras_masking._backends import torch_traces
+from keras_masking._keras import in_symbolic_call
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskValueError
 from keras_masking.errors import describe
@@ -32,12 +32,14 @@ def differ(size: Any, other: Any) -> bool:
 def _value(x: Tensor) -> np.ndarray | None:
     """The value of `x` if it is there to be read, and no graph breaks."""
     # First, since PyTorch would leave its graph for the other question.
-    if torch_traces() or is_rehearsal():
+    if torch_traces() or in_symbolic_call():
         return None
-    return known_value(x)
+    return to_numpy_or_none(x)
 
 
-def check_zeros_and_ones(who: str, name: str, when: str, mask: Tensor) -> None:
+def check_zeros_and_ones(
+    caller: str, name: str, when: str, mask: Tensor
+) -> None:
     """Refuses a mask of numbers that are known and not 0 and 1 alone."""
     values = _value(mask)
     if values is None:
@@ -46,7 +48,7 @@ def check_zeros_and_ones(who: str, name: str, when: str, mask: Tensor) -> None:
     if wrong.size:
         raise MaskValueError(
             describe(
-                who,
+                caller,
                 f"`{name}` must be boolean, or 1 {when} and 0 elsewhere.",
                 _truth_fix(name, values),
                 **{f"{name}.dtype": dtype_name(mask)},
@@ -86,18 +88,18 @@ def _truth_fix(name: str, values: np.ndarray) -> str:
     )
 
 
-def check_lengths(who: str, lengths: Tensor, steps: Any) -> None:
+def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
     """Refuses lengths that are known and no numbers of steps.
 
     Args:
-        who: Who asks; begins the message of an error.
+        caller: How the message of an error names the caller.
         lengths: The lengths, of any shape and dtype.
         steps: The number of steps there are, if it is known.
     """
     if dtype_name(lengths) == "bool":
         raise ValueError(
             describe(
-                who,
+                caller,
                 "`lengths` must be whole numbers, one for each row.",
                 "A mask needs no lengths: `keras_masking.layers.AttachMask()"
                 "(x, mask=mask)`.",
@@ -120,9 +122,27 @@ def check_lengths(who: str, lengths: Tensor, steps: Any) -> None:
         )
     raise ValueError(
         describe(
-            who,
+            caller,
             f"`lengths` must be whole numbers from 0{limit}.",
             fix,
             lengths=_few(values[~fine]),
         )
     )
+
+
+def check_whole_weights(caller: str, weights: Tensor, fix: str) -> bool:
+    """Refuses weights that are known and have fractions; are they known?"""
+    values = _value(weights)
+    if values is None:
+        return False
+    fractions = values[values != np.floor(values)]
+    if fractions.size:
+        raise ValueError(
+            describe(
+                caller,
+                "weights must be whole numbers: the metric counts in integers.",
+                fix,
+                weights=_few(fractions),
+            )
+        )
+    return True

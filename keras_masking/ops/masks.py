@@ -7,10 +7,11 @@ import numpy as np
 from keras import ops
 from keras import tree
 
+from keras_masking._moved import renamed
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops.dtypes import saturated
+from keras_masking.ops.dtypes import clip_to_int32
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.known import check_lengths
@@ -19,7 +20,7 @@ from keras_masking.ops.reading import read
 from keras_masking.ops.reading import read_mask
 
 
-def all_real(x: Tensor) -> Tensor:
+def full_mask(x: Tensor) -> Tensor:
     """The mask of a sequence without padding.
 
     Args:
@@ -28,11 +29,11 @@ def all_real(x: Tensor) -> Tensor:
     Returns:
         Boolean tensor of shape `(batch, steps)`, all True.
     """
-    x, _ = read("all_real", x, None)
-    return unchecked_all_real(x)
+    x, _ = read("full_mask", x, None)
+    return unchecked_full_mask(x)
 
 
-def unchecked_all_real(x: Tensor) -> Tensor:
+def unchecked_full_mask(x: Tensor) -> Tensor:
     return ops.ones_like(first_of_features(x, 2), dtype="bool")
 
 
@@ -94,7 +95,7 @@ def lengths_to_mask(
             )
         )
     check_lengths("`lengths_to_mask`", lengths, maxlen)
-    lengths = saturated(lengths)
+    lengths = clip_to_int32(lengths)
     if maxlen is None:
         maxlen = int(ops.max(lengths)) if lengths.shape[0] else 0
     maxlen = max(maxlen, 0)
@@ -127,7 +128,7 @@ def count_steps(mask: Tensor) -> Tensor:
     return ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
-def step_index(mask: Tensor) -> Tensor:
+def position_ids(mask: Tensor) -> Tensor:
     """Numbers the real steps of each row from 0, padding left out.
 
     The number of a step does not depend on padding on its left or in holes
@@ -143,22 +144,26 @@ def step_index(mask: Tensor) -> Tensor:
     Example:
 
     >>> mask = np.array([[0, 0, 1, 1], [1, 0, 1, 1]])
-    >>> keras.ops.convert_to_numpy(keras_masking.ops.step_index(mask))
+    >>> keras.ops.convert_to_numpy(keras_masking.ops.position_ids(mask))
     array([[0, 0, 0, 1],
            [0, 0, 1, 2]], dtype=int32)
     """
-    return unchecked_step_index(read_mask("step_index", mask))
+    return unchecked_position_ids(read_mask("position_ids", mask))
 
 
-def unchecked_step_index(mask: Tensor) -> Tensor:
+def unchecked_position_ids(mask: Tensor) -> Tensor:
     counts = ops.cumsum(ops.cast(mask, "int32"), axis=1)
     return ops.where(mask, counts - 1, 0)
 
 
 def apply_mask(
-    x: Tensor, mask: Tensor | None = None, fill: float = 0.0
+    x: Tensor,
+    mask: Tensor | None = None,
+    fill_value: float = 0.0,
+    *,
+    fill: float | None = None,
 ) -> Tensor:
-    """Writes `fill` at padding steps.
+    """Writes `fill_value` at padding steps.
 
     It selects and never multiplies, so a NaN or an infinity at a padding step
     reaches neither the result nor a gradient.
@@ -167,7 +172,8 @@ def apply_mask(
         x: Tensor, `(batch, steps, ...)`, of any dtype.
         mask: True at real steps; the first axes of `x`. Defaults to all real.
             One of rows alone, `(batch,)`, must be boolean.
-        fill: The value at padding steps.
+        fill_value: The value at padding steps.
+        fill: The old name of `fill_value`, deprecated.
 
     Returns:
         Tensor of the shape and dtype of `x`.
@@ -179,34 +185,45 @@ def apply_mask(
     >>> keras.ops.convert_to_numpy(y)
     array([[1., 0.]], dtype=float32)
     """
-    return fill_padding(*read("apply_mask", x, mask), fill)
+    value = renamed("`apply_mask`", "fill", "fill_value", fill, fill_value)
+    return fill_padding(*read("apply_mask", x, mask), value)
 
 
-def fill_padding(x: Tensor, mask: Tensor | None, fill: float = 0.0) -> Tensor:
+def fill_padding(
+    x: Tensor, mask: Tensor | None, fill_value: float = 0.0
+) -> Tensor:
     """`apply_mask` of a checked mask."""
     if mask is None:
         return x
     mask = expanded(mask, len(x.shape))
-    if fill == 0:
+    if fill_value == 0:
         return zero_unless(mask, x)
-    return ops.where(mask, x, scalar(fill, x))
+    return ops.where(mask, x, scalar(fill_value, x))
 
 
-def real_in_all(masks: Any) -> Tensor | None:
+def combine_masks(masks: Any) -> Tensor | None:
     """Where each of `masks` is True, a None among them everywhere.
 
-    None if there is none but None.
+    One of fewer axes counts for all that is behind them. None if there is none
+    but None.
     """
-    given = {id(m): m for m in tree.flatten(masks) if m is not None}
-    return reduce(ops.logical_and, given.values()) if given else None
+    each = {id(m): m for m in tree.flatten(masks) if m is not None}
+    given = list(each.values())
+    ndim = max((len(m.shape) for m in given), default=0)
+    given = [expanded(m, ndim) for m in given]
+    return reduce(ops.logical_and, given) if given else None
 
 
-def any_real(mask: Tensor, axis: Axis = 1, keepdims: bool = False) -> Tensor:
+def has_real_step(
+    mask: Tensor, axis: Axis = 1, keepdims: bool = False
+) -> Tensor:
     """Whether there is a real step along `axis`: False for an empty row."""
     return ops.any(mask, axis=axis, keepdims=keepdims)
 
 
-def any_real_of(mask: Tensor, ndim: int) -> Tensor:
+def has_real_step_in(mask: Tensor, ndim: int) -> Tensor:
     """Where the first `ndim` axes of a mask have a real step behind them."""
-    axes = tuple(range(ndim, len(mask.shape)))
-    return any_real(mask, axis=axes) if axes else mask
+    # One by one: of several axes Keras 3.12 fails on PyTorch.
+    for axis in reversed(range(ndim, len(mask.shape))):
+        mask = has_real_step(mask, axis=axis)
+    return mask

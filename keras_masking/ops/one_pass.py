@@ -1,7 +1,7 @@
 """Reductions over real steps, with few passes over a sequence.
 
 What `reductions` and `statistics` compute with. Each function has its plain
-formula, and a shortcut that `shortcuts` explains. Formulas differ between
+formula, and a fast path that `fast_paths` explains. Formulas differ between
 backends where one of them was measured to be slower, or forgets a NaN.
 
 `mask` has as many axes as `x`. Empty rows give 0 in sums and the least of the
@@ -14,23 +14,22 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_masking._keras import choose
-from keras_masking._keras import gains_by_shortcuts
+from keras_masking._backends import cond
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
-from keras_masking.ops.shortcuts import along_steps
-from keras_masking.ops.shortcuts import by_rows
-from keras_masking.ops.shortcuts import product
-from keras_masking.ops.shortcuts import selected
-from keras_masking.ops.shortcuts import shortcut
-from keras_masking.ops.shortcuts import shorter
-from keras_masking.ops.shortcuts import sums_finite
+from keras_masking.ops.fast_paths import fast_or_plain
+from keras_masking.ops.fast_paths import fast_reduction
+from keras_masking.ops.fast_paths import map_rows
+from keras_masking.ops.fast_paths import product
+from keras_masking.ops.fast_paths import selected
+from keras_masking.ops.fast_paths import sums_finite
+from keras_masking.ops.fast_paths import takes_fast_path
 
 # Elements that PyTorch reads at a time: 4 MiB of float32 stay in a cache.
 _PIECE = 2**20
@@ -40,8 +39,6 @@ LARGE = 2**23
 
 def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     """Sum over real steps, in float32 at least."""
-    if not gains_by_shortcuts(x):
-        return _plain_sum(x, mask, axis, keepdims)
     if _steps_and_more(x, mask, axis):
         x = real_sum(x, mask, 1, keepdims=True)  # the other axes are small
         return ops.sum(x, axis=axis, keepdims=keepdims)
@@ -51,32 +48,32 @@ def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
 
     def short(x: Tensor, mask: Tensor) -> Tensor:
         how = _sum, _sum_gradient, _sum_tangent
-        return shortcut(*how, wide(x), mask, keepdims)
+        return fast_reduction(*how, upcast_half(x), mask, keepdims)
 
     if dtype_name(x) != "float32" and keras.backend.backend() == "jax":
         return plain(x, mask)  # the float32 copy would be written out
-    return shorter(short, plain, x, mask, axis)
+    return fast_or_plain(short, plain, x, mask, axis)
 
 
 def _steps_and_more(x: Tensor, mask: Tensor, axis: Axis) -> bool:
     several = not isinstance(axis, int) and 1 in axis and len(axis) > 1
-    return several and along_steps(x, mask, 1)
+    return several and takes_fast_path(x, mask, 1)
 
 
 def _plain_sum(
     x: Tensor, real: Tensor, axis: Axis = 1, keepdims: bool = True
 ) -> Tensor:
-    x = wide(zero_unless(real, x))
+    x = upcast_half(zero_unless(real, x))
     return ops.sum(x, axis=axis, keepdims=keepdims)
 
 
 def _sum(x: Tensor, weights: Tensor) -> Tensor:
     y = product(x, weights)
     # An overflow of the sum of all counts as well: that is only slower.
-    return choose(
+    return cond(
         ops.isfinite(ops.sum(y)),
         lambda: y,
-        lambda: by_rows(_plain_sum, x, weights > 0),
+        lambda: map_rows(_plain_sum, x, weights > 0),
     )
 
 
@@ -84,7 +81,7 @@ def _sum_gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
     if keras.backend.backend() != "torch":
         return selected(g, weights)
     # There a `where` takes thrice the time of a product.
-    return choose(
+    return cond(
         ops.isfinite(ops.sum(g)),
         lambda: weights * g,
         lambda: selected(g, weights),
@@ -112,9 +109,9 @@ def real_squares(
 
     def short(x: Tensor, mask: Tensor) -> Tensor:
         how = _squares, _squares_gradient, _squares_tangent
-        return shortcut(*how, x, mask, keepdims, mean)
+        return fast_reduction(*how, x, mask, keepdims, mean)
 
-    return shorter(short, plain, x, mask, axis)
+    return fast_or_plain(short, plain, x, mask, axis)
 
 
 def _plain_squares(
@@ -129,7 +126,7 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
     def select() -> Tensor:
         # A mean over the rows, too, is one for each of them here.
         each = ops.broadcast_to(mean, (ops.shape(x)[0], *ops.shape(mean)[1:]))
-        return by_rows(_plain_squares, x, weights > 0, each)
+        return map_rows(_plain_squares, x, weights > 0, each)
 
     def fused() -> Tensor:
         apart = (x - mean) * weights
@@ -139,13 +136,13 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
         # Asked of the squares, XLA would write them out. And of the mean, since
         # the largest float may be padding.
         small = ops.isfinite(ops.sum(mean * mean))
-        return choose(ops.logical_and(sums_finite(x), small), fused, select)
+        return cond(ops.logical_and(sums_finite(x), small), fused, select)
     y = None
     for part in _parts(x):
         apart = x[:, part] - mean
         z = product(apart * apart, weights[:, part])
         y = z if y is None else y + z
-    return choose(ops.isfinite(ops.sum(y)), lambda: y, select)
+    return cond(ops.isfinite(ops.sum(y)), lambda: y, select)
 
 
 def _squares_gradient(
@@ -174,14 +171,14 @@ def real_extreme(
     def short(x: Tensor, mask: Tensor) -> Tensor:
         value = partial(_extreme, largest=largest)
         how = value, _extreme_gradient, _extreme_tangent
-        return shortcut(*how, x, mask, keepdims)
+        return fast_reduction(*how, x, mask, keepdims)
 
     # XLA, which may compile for TensorFlow too, forgets a NaN in a maximum:
     # asking x takes what is gained, if memory is not asked of the system.
     gains = {"torch": True, "jax": _size(x) >= LARGE}
     if not gains.get(keras.backend.backend()):
         return plain(x, mask)
-    return shorter(short, plain, x, mask, axis)
+    return fast_or_plain(short, plain, x, mask, axis)
 
 
 def _worst(x: Tensor, largest: bool) -> Tensor:
@@ -218,13 +215,13 @@ def _extreme(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
 
     def select() -> Tensor:
         plain = partial(_plain_extreme, largest=largest)
-        return by_rows(plain, x, weights > 0)
+        return map_rows(plain, x, weights > 0)
 
     if keras.backend.backend() == "jax":
-        return choose(sums_finite(x), biased, select)
+        return cond(sums_finite(x), biased, select)
     y = biased()
     # `inf - inf` at padding, or a NaN of real steps.
-    return choose(ops.isnan(ops.sum(y)), select, lambda: y)
+    return cond(ops.isnan(ops.sum(y)), select, lambda: y)
 
 
 def _hits(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -247,14 +244,14 @@ def _extreme_gradient(
     g: Tensor, y: Tensor, x: Tensor, weights: Tensor
 ) -> Tensor:
     hit, ties = _hits(x, y, weights)
-    share = ops.cast(wide(g) / ties, dtype_name(g))
+    share = ops.cast(upcast_half(g) / ties, dtype_name(g))
     shares = zero_unless(hit, share)
 
     def beside_nan() -> Tensor:  # a NaN among real steps is no gradient of 0
         lost = ops.logical_and(ops.isnan(y), weights > 0)
         return ops.where(lost, y, shares)
 
-    return choose(ops.isnan(ops.sum(y)), beside_nan, lambda: shares)
+    return cond(ops.isnan(ops.sum(y)), beside_nan, lambda: shares)
 
 
 def _size(x: Tensor) -> int:

@@ -10,8 +10,8 @@ from keras_masking.errors import describe
 from keras_masking.ops.known import differ
 from keras_masking.ops.masks import count_steps
 from keras_masking.ops.masks import fill_padding
-from keras_masking.ops.masks import unchecked_all_real
-from keras_masking.ops.masks import unchecked_step_index
+from keras_masking.ops.masks import unchecked_full_mask
+from keras_masking.ops.masks import unchecked_position_ids
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.steps import gather_steps
 
@@ -43,8 +43,8 @@ def unchecked_reverse_steps(x: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return ops.flip(x, axis=1)
     last = count_steps(mask)[:, None] - 1
-    opposite = ops.maximum(last - unchecked_step_index(mask), 0)
-    index = ops.take_along_axis(_real_first(mask), opposite, axis=1)
+    opposite = ops.maximum(last - unchecked_position_ids(mask), 0)
+    index = _reordered(_real_first(mask), opposite)
     return fill_padding(_reordered(x, index), mask)
 
 
@@ -79,7 +79,7 @@ def unchecked_compact_steps(
     x: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     if mask is None:
-        return x, unchecked_all_real(x)
+        return x, unchecked_full_mask(x)
     front = compact_mask(mask)
     return fill_padding(_reordered(x, _real_first(mask)), front), front
 
@@ -87,7 +87,7 @@ def unchecked_compact_steps(
 def compact_mask(mask: Tensor) -> Tensor:
     """The mask of what `compact_steps` returns."""
     lengths = count_steps(mask)[:, None]
-    return unchecked_step_index(unchecked_all_real(mask)) < lengths
+    return unchecked_position_ids(unchecked_full_mask(mask)) < lengths
 
 
 def pack_steps(
@@ -138,19 +138,19 @@ def unchecked_pack_steps(
 ) -> tuple[Tensor, Tensor]:
     joined = ops.concatenate([x for x, _ in pairs], axis=1)
     if all(mask is None for _, mask in pairs):
-        return joined, unchecked_all_real(joined)
+        return joined, unchecked_full_mask(joined)
     return unchecked_compact_steps(joined, join_masks(pairs))
 
 
 def join_masks(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
     """The masks of tensors side by side; all real where there is none."""
     masks = [
-        unchecked_all_real(x) if mask is None else mask for x, mask in pairs
+        unchecked_full_mask(x) if mask is None else mask for x, mask in pairs
     ]
     return ops.concatenate(masks, axis=1)
 
 
-def check_joinable(who: str, shapes: Sequence[Shape]) -> None:
+def check_joinable(caller: str, shapes: Sequence[Shape]) -> None:
     """Refuses tensors that differ in more than their steps."""
     first = shapes[0]
     for shape in shapes:
@@ -159,7 +159,7 @@ def check_joinable(who: str, shapes: Sequence[Shape]) -> None:
         if unlike or len(shape) != len(first):
             raise ValueError(
                 describe(
-                    who,
+                    caller,
                     "tensors must be (batch, steps, ...) and differ in nothing "
                     "but their steps.",
                     "Bring their features to one width first, with "
@@ -171,8 +171,8 @@ def check_joinable(who: str, shapes: Sequence[Shape]) -> None:
 
 def _real_first(mask: Tensor) -> Tensor:
     """For each row the columns of its real steps, then the others."""
-    everywhere = unchecked_all_real(mask)
-    columns, steps = unchecked_step_index(everywhere), count_steps(everywhere)
+    everywhere = unchecked_full_mask(mask)
+    columns, steps = unchecked_position_ids(everywhere), count_steps(everywhere)
     # Distinct numbers, so that it is all one whether the sort is stable.
     behind = columns + steps[:, None]
     return ops.argsort(ops.where(mask, columns, behind), axis=1)

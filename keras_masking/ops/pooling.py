@@ -17,9 +17,9 @@ from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
-from keras_masking.ops.masks import unchecked_all_real
+from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.windows import check_long_enough
 from keras_masking.ops.windows import check_window
@@ -139,7 +139,7 @@ def real_window_mean(
     x = as_float(x)
     mean = _mean_of_all(x, mask, *how)
     if mask is not None or padding == "same":
-        counted = unchecked_all_real(x) if mask is None else mask
+        counted = unchecked_full_mask(x) if mask is None else mask
         count = ops.cast(window_count(counted, *how), dtype_name(mean))
         mean = mean * (window_size / ops.maximum(count, 1))[..., None]
     return ops.cast(mean, dtype_name(x))
@@ -170,14 +170,14 @@ def window_count(
 
 
 def _read(
-    who: str,
+    caller: str,
     x: Tensor,
     mask: Tensor | None,
     window_size: int,
     strides: int,
     padding: str,
 ) -> tuple[Tensor, Tensor | None]:
-    name = f"`{who}`"
+    name = f"`{caller}`"
     check_window(
         name,
         padding,
@@ -185,7 +185,7 @@ def _read(
         window_size=window_size,
         strides=strides,
     )
-    x, mask = read_steps(who, x, mask)
+    x, mask = read_steps(caller, x, mask)
     if len(x.shape) != 3:
         raise ValueError(
             describe(
@@ -220,7 +220,7 @@ def _mean_of_all(
 ) -> Tensor:
     """Mean of each window in which what is not real counts as 0."""
     real = x if mask is None else zero_unless(mask[..., None], x)
-    real = _spread(wide(real), window_size, strides, padding)
+    real = _spread(upcast_half(real), window_size, strides, padding)
     return _slide(ops.average_pool, real, window_size, strides)
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_masking._keras import is_dense
+from keras_masking._backends import is_dense
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskDtypeError
@@ -31,7 +31,7 @@ LENGTHS = (
 
 
 def check_mask(
-    mask: Tensor, inputs: Tensor, who: str = "`check_mask`", ndim: int = 2
+    mask: Tensor, inputs: Tensor, caller: str = "`check_mask`", ndim: int = 2
 ) -> Tensor:
     """Returns `mask` as booleans, or says what is wrong with it.
 
@@ -44,7 +44,7 @@ def check_mask(
         mask: The mask, of shape `inputs.shape[:ndim]`. Boolean, or numbers that
             are 1 at real steps and 0 at padding steps.
         inputs: The tensor that it belongs to, `(batch, steps, ...)`.
-        who: Who asks; begins the message of an error.
+        caller: How the message of an error names the caller.
         ndim: Number of axes of the mask. Defaults to 2, `(batch, steps)`.
 
     Returns:
@@ -58,26 +58,26 @@ def check_mask(
         MaskValueError: If a number in it is neither 0 nor 1: in an additive
             mask (0 and `-1e9`), in ids, in lengths, or a NaN.
     """
-    mask = _as_numbers(who, "mask", REAL, mask)
+    mask = _as_numbers(caller, "mask", REAL, mask)
     shape, expected = tuple(mask.shape), tuple(inputs.shape)[:ndim]
     if len(shape) != ndim or any(map(differ, shape, expected)):
         axes = "(batch, steps)" if ndim == 2 else f"inputs.shape[:{ndim}]"
         raise MaskShapeError(
             describe(
-                who,
+                caller,
                 f"`mask` must have shape {axes}, the first axes of `inputs`.",
                 _shape_fix(shape, expected),
                 **{"mask.shape": shape, "inputs.shape": tuple(inputs.shape)},
             )
         )
-    return _as_booleans(who, "mask", REAL, mask)
+    return _as_booleans(caller, "mask", REAL, mask)
 
 
 def check_attention_mask(
-    mask: Tensor, query: Tensor, value: Tensor, who: str
+    mask: Tensor, query: Tensor, value: Tensor, caller: str
 ) -> Tensor:
     """`mask` as booleans `(batch or 1, target or 1, source or 1)`."""
-    mask = _as_numbers(who, "attention_mask", SEEN, mask)
+    mask = _as_numbers(caller, "attention_mask", SEEN, mask)
     shape = tuple(mask.shape)
     expected = (query.shape[0], query.shape[1], value.shape[1])
     if len(shape) not in (2, 3) or any(
@@ -86,7 +86,7 @@ def check_attention_mask(
     ):
         raise MaskShapeError(
             describe(
-                who,
+                caller,
                 "`attention_mask` must have shape (batch, target, source), or "
                 "one that broadcasts to it.",
                 "Its axes are the rows, the steps of `query` and those of "
@@ -98,26 +98,26 @@ def check_attention_mask(
                 },
             )
         )
-    mask = _as_booleans(who, "attention_mask", SEEN, mask)
+    mask = _as_booleans(caller, "attention_mask", SEEN, mask)
     return mask if len(shape) == 3 else mask[None]
 
 
-def check_attention_values(mask: Tensor, who: str) -> Tensor:
+def check_attention_values(mask: Tensor, caller: str) -> Tensor:
     """`mask` as booleans, of whatever shape Keras takes."""
-    mask = _as_numbers(who, "attention_mask", SEEN, mask)
-    return _as_booleans(who, "attention_mask", SEEN, mask)
+    mask = _as_numbers(caller, "attention_mask", SEEN, mask)
+    return _as_booleans(caller, "attention_mask", SEEN, mask)
 
 
-def _as_numbers(who: str, name: str, when: str, mask: Any) -> Tensor:
+def _as_numbers(caller: str, name: str, when: str, mask: Any) -> Tensor:
     """`mask` as it is, lists as an array, if it can be read as a mask."""
     if isinstance(mask, (list, tuple, bool, int, float)):
-        mask = _array(mask, who)
+        mask = _array(mask, caller)
     dtype = dtype_name(mask)
     dense = is_dense(mask)
     if not dtype.startswith(NUMBERS) or not dense:
         raise MaskDtypeError(
             describe(
-                who,
+                caller,
                 f"`{name}` must be boolean, True {when}.",
                 f"Make it boolean, for example with "
                 f"`{name} = keras.ops.not_equal(ids, 0)`.",
@@ -127,12 +127,12 @@ def _as_numbers(who: str, name: str, when: str, mask: Any) -> Tensor:
     return mask
 
 
-def _as_booleans(who: str, name: str, when: str, mask: Tensor) -> Tensor:
+def _as_booleans(caller: str, name: str, when: str, mask: Tensor) -> Tensor:
     dtype = dtype_name(mask)
     if dtype == "bool" and ops.is_tensor(mask):
         return mask
     if dtype != "bool":
-        check_zeros_and_ones(who, name, when, mask)
+        check_zeros_and_ones(caller, name, when, mask)
     if isinstance(mask, np.ndarray):
         # Before a backend without 64 bits makes 0 of a large number.
         mask, dtype = mask != 0, "bool"
@@ -141,13 +141,13 @@ def _as_booleans(who: str, name: str, when: str, mask: Tensor) -> Tensor:
     return mask if dtype == "bool" else ops.cast(mask, "bool")
 
 
-def _array(mask: Any, who: str) -> np.ndarray:
+def _array(mask: Any, caller: str) -> np.ndarray:
     try:
         return np.asarray(mask)
     except ValueError:
         raise MaskShapeError(
             describe(
-                who,
+                caller,
                 "`mask` must have shape (batch, steps).",
                 "Give its rows one length.",
                 mask=mask,
@@ -177,7 +177,7 @@ def _shape_fix(shape: tuple[Any, ...], expected: tuple[Any, ...]) -> str:
 
 
 def read(
-    who: str, x: Tensor, mask: Tensor | None, axes: tuple[int, ...] = ()
+    caller: str, x: Tensor, mask: Tensor | None, axes: tuple[int, ...] = ()
 ) -> tuple[Tensor, Tensor | None]:
     """Tensors from what the function `who` was called with; mask checked.
 
@@ -189,7 +189,7 @@ def read(
     if not dtype_name(x).startswith(NUMBERS):
         raise ValueError(
             describe(
-                f"`{who}`",
+                f"`{caller}`",
                 "`x` must be boolean or real numbers.",
                 "Take parts of a complex tensor apart first.",
                 **{"x.dtype": dtype_name(x)},
@@ -197,13 +197,13 @@ def read(
         )
     if mask is None:
         return x, None
-    mask = _as_numbers(f"`{who}`", "mask", REAL, mask)
+    mask = _as_numbers(f"`{caller}`", "mask", REAL, mask)
     ndim = min(len(mask.shape), len(x.shape))
     first = {0, -len(x.shape)} & {*axes}
     if ndim == 1 < len(x.shape) and not first and dtype_name(mask) != "bool":
         raise MaskShapeError(
             describe(
-                f"`{who}`",
+                f"`{caller}`",
                 "`mask` must have shape (batch, steps, ...), or be boolean if "
                 "it says which rows are real.",
                 f"{LENGTHS} For rows: `mask = keras.ops.not_equal(mask, 0)`.",
@@ -211,40 +211,40 @@ def read(
                 **{"mask.dtype": dtype_name(mask), "x.shape": tuple(x.shape)},
             )
         )
-    return x, check_mask(mask, x, f"`{who}`", ndim=ndim)
+    return x, check_mask(mask, x, f"`{caller}`", ndim=ndim)
 
 
-def read_mask(who: str, mask: Tensor) -> Tensor:
+def read_mask(caller: str, mask: Tensor) -> Tensor:
     """The mask that is the function's own argument, `(batch, steps)`."""
-    mask = _as_numbers(f"`{who}`", "mask", REAL, mask)
+    mask = _as_numbers(f"`{caller}`", "mask", REAL, mask)
     shape = tuple(mask.shape)
     if len(shape) != 2:
         raise MaskShapeError(
             describe(
-                f"`{who}`",
+                f"`{caller}`",
                 "`mask` must have shape (batch, steps).",
                 _shape_fix(shape, (None, None)),
                 **{"mask.shape": shape},
             )
         )
-    return _as_booleans(f"`{who}`", "mask", REAL, mask)
+    return _as_booleans(f"`{caller}`", "mask", REAL, mask)
 
 
 def read_steps(
-    who: str, x: Tensor, mask: Tensor | None
+    caller: str, x: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """As `read`, where the mask must be `(batch, steps)`."""
-    x, _ = read(who, x, None)
+    x, _ = read(caller, x, None)
     if len(x.shape) < 2:
         raise ValueError(
             describe(
-                f"`{who}`",
+                f"`{caller}`",
                 "`x` must have shape (batch, steps, ...).",
                 "A single row is a batch of one: `x[None]`.",
                 **{"x.shape": tuple(x.shape)},
             )
         )
-    return x, None if mask is None else check_mask(mask, x, f"`{who}`")
+    return x, None if mask is None else check_mask(mask, x, f"`{caller}`")
 
 
 def of_each_number(x: Tensor, mask: Tensor | None) -> Tensor | None:
@@ -268,22 +268,22 @@ def expanded(mask: Tensor, ndim: int) -> Tensor:
 
 
 def read_reduced(
-    who: str, x: Tensor, mask: Tensor | None, axis: Axis
+    caller: str, x: Tensor, mask: Tensor | None, axis: Axis
 ) -> tuple[Tensor, Tensor | None, Axis]:
     """As `read`, with the axes to reduce as Python's integers."""
-    axes = _axes(who, axis)
-    x, mask = read(who, x, mask, axes)
+    axes = _axes(caller, axis)
+    x, mask = read(caller, x, mask, axes)
     return x, mask, axes[0] if len(axes) == 1 else axes
 
 
-def _axes(who: str, axis: Any) -> tuple[int, ...]:
+def _axes(caller: str, axis: Any) -> tuple[int, ...]:
     if isinstance(axis, (int, np.integer)):
         return (int(axis),)
     if isinstance(axis, (list, tuple)):
         return tuple(int(a) for a in axis)
     raise ValueError(
         describe(
-            f"`{who}`",
+            f"`{caller}`",
             "`axis` must be an integer or several.",
             "Pass the axis of the steps, 1 as a rule.",
             axis=repr(axis),

@@ -19,8 +19,8 @@ from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.dtypes import wide
-from keras_masking.ops.masks import any_real
+from keras_masking.ops.dtypes import upcast_half
+from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.one_pass import real_extreme
 from keras_masking.ops.one_pass import real_sum
 from keras_masking.ops.reading import of_each_number
@@ -38,7 +38,9 @@ def fill_empty(
 ) -> Tensor:
     """`y` as `dtype`, with `empty_value` in empty rows, where it is `given`."""
     if mask is not None and given != empty_value:
-        y = ops.where(any_real(mask, axis, keepdims), y, scalar(empty_value, y))
+        y = ops.where(
+            has_real_step(mask, axis, keepdims), y, scalar(empty_value, y)
+        )
     return ops.cast(y, dtype)
 
 
@@ -100,7 +102,7 @@ def unchecked_sum(
 ) -> Tensor:
     mask = of_each_number(x, mask)
     if mask is None:
-        total = ops.sum(wide(x), axis=axis, keepdims=keepdims)
+        total = ops.sum(upcast_half(x), axis=axis, keepdims=keepdims)
     else:
         total = real_sum(x, mask, axis, keepdims)
     dtype = dtype_name(x) if is_float(x) else dtype_name(total)
@@ -145,16 +147,16 @@ def unchecked_mean(
     empty_value: float = 0.0,
 ) -> Tensor:
     x, mask = as_float(x), of_each_number(x, mask)
-    mean = wide_mean(x, mask, axis, keepdims)
+    mean = upcast_mean(x, mask, axis, keepdims)
     return fill_empty(mean, mask, axis, keepdims, empty_value, dtype_name(x))
 
 
-def wide_mean(
+def upcast_mean(
     x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
 ) -> Tensor:
     """Mean of floats, in float32 at least; of no step, 0."""
     if mask is None and dtype_name(x) != "float64":
-        return ops.mean(wide(x), axis=axis, keepdims=keepdims)
+        return ops.mean(upcast_half(x), axis=axis, keepdims=keepdims)
     if mask is None:  # Keras' mean computes in float32 on PyTorch
         mask = ops.ones_like(x, dtype="bool")
     total = real_sum(x, mask, axis, keepdims)

@@ -7,24 +7,24 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_masking._keras import choose
+from keras_masking._backends import cond
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
-from keras_masking.ops.masks import any_real
+from keras_masking.ops.fast_paths import fast_or_plain
+from keras_masking.ops.fast_paths import map_rows
+from keras_masking.ops.fast_paths import product
+from keras_masking.ops.fast_paths import selected
+from keras_masking.ops.fast_paths import sums_finite
+from keras_masking.ops.fast_paths import with_gradient
+from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.reading import of_each_number
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reductions import fill_empty
-from keras_masking.ops.shortcuts import by_rows
-from keras_masking.ops.shortcuts import differentiable
-from keras_masking.ops.shortcuts import product
-from keras_masking.ops.shortcuts import selected
-from keras_masking.ops.shortcuts import shorter
-from keras_masking.ops.shortcuts import sums_finite
 
 
 def masked_logsumexp(
@@ -59,7 +59,7 @@ def masked_logsumexp(
     """
     x, mask, axis = read_reduced("masked_logsumexp", x, mask, axis)
     x, mask = as_float(x), of_each_number(x, mask)
-    real = wide(x)
+    real = upcast_half(x)
     if mask is not None:
         real = ops.where(mask, real, _no_step(mask, axis, real))
     result = ops.logsumexp(real, axis=axis, keepdims=keepdims)
@@ -102,9 +102,9 @@ def unchecked_softmax(x: Tensor, mask: Tensor | None, axis: Axis = 1) -> Tensor:
         # on a negative axis in a tuple.
         axis = (axis % len(x.shape),)
     if mask is None:
-        weights = ops.softmax(wide(x), axis=axis)
+        weights = ops.softmax(upcast_half(x), axis=axis)
     else:
-        weights = _real_softmax(wide(x), mask, axis)
+        weights = _real_softmax(upcast_half(x), mask, axis)
     return ops.cast(weights, dtype_name(x))
 
 
@@ -118,17 +118,17 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
         weights = ops.cast(mask, dtype_name(x))
         if keras.backend.backend() != "torch":
             how = _softmax, _softmax_gradient, _softmax_tangent
-            return differentiable(*how, x, weights)
+            return with_gradient(*how, x, weights)
         # Differentiates by itself, where all is finite.
-        x = differentiable(_same, _finite_gradient, None, x, weights)
+        x = with_gradient(_same, _finite_gradient, None, x, weights)
         y = _biased_softmax(x, weights)
-        y = differentiable(_same, _finite_gradient, None, y, weights)
+        y = with_gradient(_same, _finite_gradient, None, y, weights)
         fine = ops.logical_and(
-            ops.isfinite(ops.sum(y)), ops.all(any_real(mask))
+            ops.isfinite(ops.sum(y)), ops.all(has_real_step(mask))
         )
-        return choose(fine, lambda: y, lambda: plain(x, mask))
+        return cond(fine, lambda: y, lambda: plain(x, mask))
 
-    return shorter(short, plain, x, mask, axis)
+    return fast_or_plain(short, plain, x, mask, axis)
 
 
 def _no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ def _no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:
     That is `-inf`, whose exponential is 0; but 0 in an empty row, where `-inf`
     everywhere would make NaN.
     """
-    row = any_real(mask, axis, keepdims=True)
+    row = has_real_step(mask, axis, keepdims=True)
     return ops.where(row, scalar(-np.inf, x), scalar(0, x))
 
 
@@ -155,11 +155,11 @@ def _plain_softmax(x: Tensor, real: Tensor, axis: Axis = 1) -> Tensor:
 def _softmax(x: Tensor, weights: Tensor) -> Tensor:
     # Asked of `x`: what is outside of a condition is differentiated too, and
     # on TensorFlow a NaN does not reach all steps.
-    some = ops.all(any_real(weights > 0))
-    return choose(
+    some = ops.all(has_real_step(weights > 0))
+    return cond(
         ops.logical_and(some, sums_finite(x)),
         lambda: _biased_softmax(x, weights),
-        lambda: by_rows(_plain_softmax, x, weights > 0),
+        lambda: map_rows(_plain_softmax, x, weights > 0),
     )
 
 
@@ -174,7 +174,7 @@ def _softmax_gradient(
         return selected(y * (finite - inner), weights)
 
     fine = ops.isfinite(ops.sum(inner))
-    return choose(fine, lambda: y * (g - inner), select)
+    return cond(fine, lambda: y * (g - inner), select)
 
 
 def _softmax_tangent(
@@ -194,7 +194,7 @@ def _finite_gradient(
 ) -> Tensor:
     """A gradient as it is, or without that of padding if that is not finite."""
     at_padding = product(g, 1 - weights)
-    return choose(
+    return cond(
         ops.isfinite(ops.sum(at_padding)),
         lambda: g,
         lambda: selected(g, weights),

@@ -12,10 +12,10 @@ from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.dtypes import wide
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.masks import fill_padding
-from keras_masking.ops.masks import unchecked_all_real
-from keras_masking.ops.masks import unchecked_step_index
+from keras_masking.ops.masks import unchecked_full_mask
+from keras_masking.ops.masks import unchecked_position_ids
 from keras_masking.ops.one_pass import real_squares
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.reading import of_each_number
@@ -24,7 +24,7 @@ from keras_masking.ops.reading import read_steps
 from keras_masking.ops.reductions import count_real
 from keras_masking.ops.reductions import fill_empty
 from keras_masking.ops.reductions import unchecked_sum
-from keras_masking.ops.reductions import wide_mean
+from keras_masking.ops.reductions import upcast_mean
 
 
 def masked_moments(
@@ -86,8 +86,8 @@ unchecked_mean_and_std = partial(unchecked_moments, root=True)
 def _moments(
     x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
 ) -> tuple[Tensor, Tensor]:
-    mean = wide_mean(x, mask, axis, keepdims=True)
-    variance = _mean_square(wide(x), mask, mean, axis, keepdims)
+    mean = upcast_mean(x, mask, axis, keepdims=True)
+    variance = _mean_square(upcast_half(x), mask, mean, axis, keepdims)
     return mean if keepdims else ops.squeeze(mean, axis), variance
 
 
@@ -111,7 +111,7 @@ def _mean_square(
     x: Tensor, mask: Tensor | None, mean: Tensor, axis: Axis, keepdims: bool
 ) -> Tensor:
     if mask is None:
-        return wide_mean(ops.square(x - mean), None, axis, keepdims)
+        return upcast_mean(ops.square(x - mean), None, axis, keepdims)
     squares = real_squares(x, mask, mean, axis, keepdims)
     return squares / count_real(mask, x, axis, keepdims, dtype_name(squares))
 
@@ -221,7 +221,7 @@ def unchecked_sqrtn(
     empty_value: float = 0.0,
 ) -> Tensor:
     x, mask = as_float(x), of_each_number(x, mask)
-    mean = wide_mean(x, mask, axis, keepdims)
+    mean = upcast_mean(x, mask, axis, keepdims)
     real = ops.ones_like(x, dtype="bool") if mask is None else mask
     count = count_real(real, x, axis, keepdims, dtype_name(mean))
     y = mean * ops.sqrt(count)
@@ -268,11 +268,11 @@ def unchecked_position_mean(
     empty_value: float = 0.0,
 ) -> Tensor:
     x = as_float(x)
-    real = fill_padding(wide(x), mask)
+    real = fill_padding(upcast_half(x), mask)
     if mask is None:
-        mask = unchecked_all_real(x)
+        mask = unchecked_full_mask(x)
     # As floats: the integers' sum overflows from 65536 steps on.
-    place = ops.cast(unchecked_step_index(mask) + 1, dtype_name(real))
+    place = ops.cast(unchecked_position_ids(mask) + 1, dtype_name(real))
     total = unchecked_sum(place, mask, keepdims=True)
     share = expanded(place / ops.maximum(total, 1), len(x.shape))
     mask = expanded(mask, len(x.shape))

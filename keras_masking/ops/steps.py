@@ -14,8 +14,8 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.masks import any_real
 from keras_masking.ops.masks import first_of_features
+from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.reading import read
 
 
@@ -82,15 +82,15 @@ def last_step(
 
 
 def _read(
-    who: str, x: Tensor, mask: Tensor | None, axis: Any
+    caller: str, x: Tensor, mask: Tensor | None, axis: Any
 ) -> tuple[Tensor, Tensor | None, int]:
-    axis = _one_axis(who, axis)
-    x, mask = read(who, x, mask, (axis,))
+    axis = _one_axis(caller, axis)
+    x, mask = read(caller, x, mask, (axis,))
     axis = axis % len(x.shape)
     if mask is not None and axis >= len(mask.shape) and 0 not in x.shape:
         raise ValueError(
             describe(
-                f"`{who}`",
+                f"`{caller}`",
                 "`axis` must be an axis of the mask.",
                 "Pass the axis of the steps.",
                 axis=axis,
@@ -150,7 +150,7 @@ def _select(
     sizes = ops.shape(moved)
     rows, rest = sizes[: given - 1], sizes[given:]
     step = gather_steps(moved, ops.reshape(find(mask), (-1, 1)), given)
-    real = ops.reshape(any_real(mask, -1), (-1, *[1] * len(rest)))
+    real = ops.reshape(has_real_step(mask, -1), (-1, *[1] * len(rest)))
     step = ops.where(real, step, scalar(empty_value, step))
     step = ops.reshape(step, ((-1, *rows[1:]) if rows else ()) + rest)
     return ops.expand_dims(step, axis) if keepdims else step
@@ -175,12 +175,12 @@ def gather_steps(x: Tensor, index: Tensor, ndim: int = 2) -> Tensor:
     return ops.take(ops.reshape(x, (-1, *rest)), flat, axis=0)
 
 
-def _one_axis(who: str, axis: Any) -> int:
+def _one_axis(caller: str, axis: Any) -> int:
     if isinstance(axis, (int, np.integer)):
         return int(axis)
     raise ValueError(
         describe(
-            f"`{who}`",
+            f"`{caller}`",
             "`axis` must be one integer.",
             "Pass the axis of the steps.",
             axis=repr(axis),
@@ -272,7 +272,7 @@ def split_steps(
     return pieces
 
 
-def check_pieces(who: str, value: Any) -> int | list[int]:
+def check_pieces(caller: str, value: Any) -> int | list[int]:
     """Where to cut, as a positive number of pieces or increasing steps."""
     if is_whole(value) and value > 0:
         return int(value)
@@ -285,7 +285,7 @@ def check_pieces(who: str, value: Any) -> int | list[int]:
                 return [int(cut) for cut in cuts]
     raise ValueError(
         describe(
-            who,
+            caller,
             "`indices_or_sections` must be a positive number of pieces or "
             "a list of increasing steps.",
             "Pass 2 for two halves, or [3] to cut before step 3.",

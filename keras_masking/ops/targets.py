@@ -25,7 +25,7 @@ def fits(mask: Tensor, x: Tensor) -> bool:
 
 
 def read_targets(
-    who: str, y_true: Tensor, y_pred: Tensor, mask: Tensor | None
+    caller: str, y_true: Tensor, y_pred: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Targets and predictions of one rank, and the mask to obey.
 
@@ -41,7 +41,7 @@ def read_targets(
     if mask is not None:
         if hasattr(mask, "shape"):
             ndim = min(len(mask.shape), len(y_pred.shape))
-        mask = check_mask(mask, y_pred, who, ndim=ndim)
+        mask = check_mask(mask, y_pred, caller, ndim=ndim)
         if ndim == len(y_pred.shape):
             y_pred = ops.expand_dims(y_pred, -1)
     if len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
@@ -49,7 +49,7 @@ def read_targets(
     if mask is not None and not fits(mask, y_true):
         raise MaskShapeError(
             describe(
-                who,
+                caller,
                 "`y_true` must have the batch and the steps of `y_pred`.",
                 NO_STEPS,
                 **{
@@ -78,21 +78,23 @@ def aligned(weights: Tensor, x: Tensor) -> Tensor | None:
     return weights
 
 
-def read_weights(who: str, weights: Tensor, x: Tensor) -> Tensor:
+def read_weights(caller: str, weights: Tensor, x: Tensor) -> Tensor:
     """`sample_weight` as one weight for each number of `x`."""
     weights = ops.convert_to_tensor(weights)
     found = aligned(weights, x)
     if found is None:
         given = tuple(weights.shape)
         fix = "Give it the first axes of `y_pred`."
-        if len(given) > len(x.shape):
+        if len(given) > len(x.shape) > 1:
+            fix = "Leave its last axis out: the features of a step share one."
+        elif len(given) > len(x.shape):
             fix = (
                 "Predictions of a number for each step need an axis of "
                 "features, (batch, steps, 1), or their mask."
             )
         raise ValueError(
             describe(
-                who,
+                caller,
                 "`sample_weight` must be (batch,), a weight for each sequence, "
                 "or (batch, steps), a weight for each step.",
                 fix,

@@ -8,8 +8,8 @@ from keras import ops
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import is_whole
-from keras_masking.ops.masks import unchecked_all_real
-from keras_masking.ops.masks import unchecked_step_index
+from keras_masking.ops.masks import unchecked_full_mask
+from keras_masking.ops.masks import unchecked_position_ids
 from keras_masking.ops.reading import read_mask
 
 
@@ -166,7 +166,7 @@ def unchecked_transposed_window_mask(
         # Some outputs of a step are made only beside a real neighbour.
         following = ops.pad(mask, ((0, 0), (0, 1)))[:, 1:]
         inside = ops.logical_and(mask, following)
-        columns = unchecked_step_index(unchecked_all_real(repeated))
+        columns = unchecked_position_ids(unchecked_full_mask(repeated))
         place = columns % strides
         inside = ops.repeat(inside, strides, axis=1)
         real = ops.where(place < of_last, repeated, inside)
@@ -194,13 +194,13 @@ def outputs_of_one_step(
 
 
 def check_window(
-    who: str, padding: str, paddings: tuple[str, ...], **sizes: int
+    caller: str, padding: str, paddings: tuple[str, ...], **sizes: int
 ) -> None:
     """Refuses sizes that are not positive, and unknown kinds of padding."""
     if not all(is_whole(size) and size > 0 for size in sizes.values()):
         raise ValueError(
             describe(
-                who,
+                caller,
                 "the sizes of a window must be positive integers.",
                 "Pass 1 for windows that neither jump nor spread.",
                 **sizes,
@@ -210,7 +210,7 @@ def check_window(
         *others, last = [repr(name) for name in paddings]
         raise ValueError(
             describe(
-                who,
+                caller,
                 f"`padding` must be {', '.join(others)} or {last}.",
                 "Pass 'valid' for whole windows only, 'same' for one at each "
                 "stride.",
@@ -219,12 +219,14 @@ def check_window(
         )
 
 
-def check_long_enough(who: str, steps: Any, window: int, padding: str) -> None:
+def check_long_enough(
+    caller: str, steps: Any, window: int, padding: str
+) -> None:
     """Refuses a sequence, padding and all, that no window fits into."""
     if padding == "valid" and is_whole(steps) and steps < window:
         raise ValueError(
             describe(
-                who,
+                caller,
                 "with padding='valid' a window must not be longer than the "
                 "sequence.",
                 "Pad the batch to the length of a window at least (the mask "

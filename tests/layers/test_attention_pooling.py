@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_masking import layers
 from tests.helpers import MASKS
@@ -45,6 +46,19 @@ def test_weights_out_of_a_functional_model() -> None:
     got = model.predict([X, MASK], verbose=0)
     for y, z in zip(got, pool(X, mask=MASK, return_attention_scores=True)):
         assert_close(y, to_numpy(z))
+
+
+@pytest.mark.parametrize("hidden_dim", [None, 3])
+def test_no_features(hidden_dim: int | None) -> None:
+    """It raised; TensorFlow made 4 rows of 2."""
+    pool = layers.AttentionPooling1D(2, hidden_dim)
+    mask = np.array([[True, True, False, True], [False] * 4])
+    x = np.zeros((2, 4, 0), "float32")
+    y, scores = pool(x, mask=mask, return_attention_scores=True)
+    assert to_numpy(y).shape == (2, 0)
+    # The steps are all alike.
+    wanted = [[1 / 3, 1 / 3, 0, 1 / 3], [0.0] * 4]
+    assert_close(scores, [[row, row] for row in wanted])
 
 
 def test_equal_scores_are_a_mean() -> None:

@@ -132,6 +132,46 @@ def test_an_id_outside_the_table_is_never_another_row(wrong: float) -> None:
     np.testing.assert_array_equal(values[0, 2], 0)
 
 
+@pytest.mark.parametrize("wrong", [99, -7, 2.5, np.nan])
+def test_an_id_that_the_mask_hides_is_not_judged(wrong: float) -> None:
+    """It raised, and was NaN where it could not: eager and compiled."""
+    layer = embedding()
+    ids = np.array([[1, wrong], [wrong, 4]])
+    mask = np.array([[True, False], [False, True]])
+    wanted = np.zeros((2, 2, 4))
+    for row, step in ((0, 0), (1, 1)):
+        wanted[row, step] = TABLE[int(ids[row, step])]
+    y = layer(ids, mask=mask)
+    np.testing.assert_array_equal(to_numpy(y), wanted)
+    np.testing.assert_array_equal(mask_of(y), mask)
+    with pytest.raises(ValueError, match="ids must be whole numbers"):
+        layer(ids, mask=~mask)
+
+
+@pytest.mark.parametrize("mode", [None, "int8"])
+def test_hidden_ids_compiled_with_gradients(mode: str | None) -> None:
+    """They were NaN. Of segments, too: a mask of fewer axes than the ids."""
+    layer = embedding()
+    ids, mask = np.array([[[1, 3], [99, 2]]]), np.array([[True, False]])
+    wanted = np.array([[TABLE[[1, 3]], [0 * TABLE[0], TABLE[2]]]])
+    if mode is not None:
+        layer.quantize(mode)
+        y = layer(ids, mask=mask)
+        # Half a step of the coarser scale.
+        assert np.abs(to_numpy(y) - wanted).max() < TABLE.max() / 127
+        return
+    run = compiled(lambda ids, mask: layer(ids, mask=mask))
+    given = (ops.convert_to_tensor(ids), ops.convert_to_tensor(mask))
+    np.testing.assert_array_equal(to_numpy(run(*given)), wanted)
+
+    def total(table: object) -> object:
+        y, _ = layer.stateless_call([table], [], given[0], mask=given[1])
+        return ops.sum(y)
+
+    (grad,) = gradient(total, TABLE)
+    np.testing.assert_array_equal(grad[:, 0], [0, 1, 1, 1, 0])
+
+
 def test_the_gradient_goes_to_the_rows_that_were_taken() -> None:
     layer = embedding(mask_value=-1)
     ids = np.array([[1, 1, -1, 3]])

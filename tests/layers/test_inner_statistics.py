@@ -17,6 +17,8 @@ from keras_masking import layers
 from keras_masking._keras import DIVIDES_PENALTIES
 from keras_masking.errors import MaskWarning
 from keras_masking.layers import inner_statistics
+from keras_masking.layers import lent_masks
+from tests.helpers import BACKEND
 from tests.helpers import assert_close
 from tests.helpers import to_numpy
 
@@ -179,6 +181,171 @@ def test_the_penalty_of_steps() -> None:
     assert_close(backwards.losses[0], 1 + 4 + 16)
 
 
+def unmasked() -> keras.layers.Layer:
+    """Loses the mask."""
+    return keras.layers.Lambda(lambda x: x * 1.0)
+
+
+class Own(keras.layers.Layer):
+    """A wrapper behind a layer that loses the mask."""
+
+    def __init__(self, wrapper: Any, norm: Any) -> None:
+        super().__init__()
+        self.wrapper, self.norm = wrapper(norm), norm
+
+    def call(self, inputs: Any) -> Any:
+        return self.wrapper(inputs * 1.0)
+
+
+def behind(wrapper: Any, norm: Any) -> keras.Sequential:
+    return keras.Sequential([unmasked(), wrapper(norm)])
+
+
+# Of a row of 3 steps and one of 1, and rows of padding.
+VALUES = np.array([[[3.0], [5.0], [4.0]], [[8.0], [0.0], [0.0]]], "float32")
+VALUES = np.pad(VALUES, ((0, 1), (0, 2), (0, 0)))
+REAL = VALUES[..., 0] > 0
+MEAN = (3 + 5 + 4 + 8) / 4
+WRAPPERS = [layers.KeepMask, layers.MaskedTimeDistributed]
+
+
+@loses_the_mask
+@pytest.mark.parametrize("make", [Own, behind])
+@pytest.mark.parametrize("inner", WRAPPERS)
+@pytest.mark.parametrize("outer", WRAPPERS)
+def test_a_wrapper_without_a_mask_hides_none(
+    outer: Any, inner: Any, make: Any
+) -> None:
+    """It hid that of the outer one: the mean was 20 / 15."""
+    if outer is layers.KeepMask:
+        x, mask = VALUES, REAL
+    else:  # the steps are in a segment of three, the others are empty
+        x = np.zeros((3, 3, *VALUES.shape[1:]), "float32")
+        x[:, 1], mask = VALUES, np.zeros(x.shape[:3], bool)
+        mask[:, 1] = REAL
+    inside = norm()
+    outer(make(inner, inside))(x, mask=mask, training=True)
+    assert_close(inside.moving_mean, [MEAN])
+    assert not lent_masks.LENT.loans
+
+
+@loses_the_mask
+def test_a_wrapper_without_a_mask_in_a_model(tmp_path: Path) -> None:
+    """In `fit`, on batches of any size."""
+    x, lengths = keras.Input((None, 1)), keras.Input((), dtype="int32")
+    masked = layers.LengthMask()([x, lengths])
+    inside = keras.Sequential(
+        [keras.layers.EinsumDense("abc,cd->abd", (None, 1))]
+    )
+    inside.add(layers.MaskedTimeDistributed(norm(name="bn")))
+    y = layers.KeepMask(inside)(masked)
+    model = keras.Model([x, lengths], y)
+    model.save(tmp_path / "model.keras")
+    on_jax = keras.backend.backend() == "jax"
+    for made in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        dense, wrapper = made.layers[-1].layer.layers
+        dense.set_weights([np.ones((1, 1))])
+        made.compile("sgd", "mse", jit_compile=on_jax)
+        data = [VALUES, REAL.sum(axis=1).astype("int32")], VALUES
+        made.fit(*data, batch_size=3, epochs=1, verbose=0)
+        assert_close(wrapper.layer.moving_mean, [MEAN])
+
+
+@loses_the_mask
+def test_a_mask_made_inside_joins_the_one_around() -> None:
+    """The mean was [3]: rows of padding counted as real."""
+    inside = norm()
+    layers.MaskedTimeDistributed(
+        keras.Sequential(
+            [unmasked(), layers.NaNMask(), layers.KeepMask(inside)]
+        )
+    )(
+        np.array([[[[2.0], [np.nan]], [[0.0], [0.0]], [[4.0], [6.0]]]]),
+        mask=np.array([[True, False, True]]),
+        training=True,
+    )
+    assert_close(inside.moving_mean, [(2 + 4 + 6) / 3])
+
+
+class Fold(keras.layers.Layer):
+    """Steps as rows of their own, and what the layer inside makes of them."""
+
+    def __init__(self, inside: Any) -> None:
+        super().__init__()
+        self.inside = inside
+
+    def call(self, inputs: Any) -> Any:
+        rows = ops.reshape(inputs, (-1, inputs.shape[-1]))
+        return ops.reshape(self.inside(rows), ops.shape(inputs))
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("traced", {False, BACKEND == "tensorflow"})
+def test_steps_as_rows(wrapper: Any, traced: bool) -> None:
+    """The mean was 20 / 15: padding counted as zeros."""
+    inside = norm()
+    around = wrapper(Fold(inside))
+    x, mask = VALUES[None], REAL[None]
+    if wrapper is layers.KeepMask:
+        x, mask = VALUES, REAL
+    around.build(x.shape)
+    if traced:
+        import tensorflow as tf  # where sizes are not known
+
+        shapes = [[None] * mask.ndim + [1], [None] * mask.ndim]
+        run = tf.function(
+            lambda x, m: around(x, mask=m, training=True),
+            input_signature=[
+                tf.TensorSpec(shapes[0], "float32"),
+                tf.TensorSpec(shapes[1], "bool"),
+            ],
+        )
+        run(tf.constant(x), tf.constant(mask))
+    else:
+        around(x, mask=mask, training=True)
+    assert_close(inside.moving_mean, [MEAN])
+
+
+@loses_the_mask
+def test_axes_that_are_not_the_masks() -> None:
+    """Padding counts there, which was not said."""
+    inside = norm(name="of_other_axes")
+    pairs = keras.Sequential(
+        [keras.layers.Reshape((10, 1)), inside, keras.layers.Reshape((5, 2))]
+    )
+    x = np.repeat(VALUES, 2, axis=-1)
+    keep = layers.KeepMask(pairs)
+    keep(x, mask=REAL)  # in inference nothing counts
+    with pytest.warns(MaskWarning, match="of_other_axes.*counts|counts.*of_o"):
+        keep(x, mask=REAL, training=True)
+    keep(x, mask=REAL, training=True)  # once
+
+    class Thirds(Fold):
+        def call(self, inputs: Any) -> Any:
+            rows = ops.reshape(inputs, (-1, 5))
+            return ops.reshape(self.inside(rows), ops.shape(inputs))
+
+    with pytest.warns(MaskWarning, match="counts padding"):
+        layers.KeepMask(Thirds(norm()))(x, mask=REAL, training=True)
+
+
+@loses_the_mask
+def test_steps_of_a_time_distributed_of_keras() -> None:
+    """It calls for each step: the last mean was (4 + 0 + 6) / 3."""
+    x = np.array([[[3.0], [4.0]], [[1.0], [0.0]], [[2.0], [6.0]]], "float32")
+    mask = np.array([[1, 1], [1, 0], [1, 1]], bool)
+    inside = norm()
+    block = keras.Sequential([unmasked(), inside])
+    layers.KeepMask(keras.layers.TimeDistributed(block))(
+        x, mask=mask, training=True
+    )
+    assert_close(inside.moving_mean, [(4 + 6) / 2])
+    # Nothing tells the steps where their mask was lost before.
+    late = keras.Sequential([unmasked(), keras.layers.TimeDistributed(norm())])
+    with pytest.warns(MaskWarning, match="MaskedTimeDistributed"):
+        layers.KeepMask(late)(x, mask=mask, training=True)
+
+
 class Penalized(keras.layers.Layer):
     """Adds the sum of what it sees."""
 
@@ -218,7 +385,7 @@ def test_nothing_is_left_behind() -> None:
         wrapper(np.zeros((2, 3, 4, 4, 9), "float32"), mask=MASK)
     assert before == [(set(vars(x)), x.get_config()) for x in every]
     assert not inner_statistics._borrowers
-    assert not inner_statistics._lent.masks
+    assert not lent_masks.LENT.loans
 
 
 def test_the_same_layer_outside_and_in_another_thread() -> None:

@@ -57,7 +57,7 @@ def test_step_index(kind: str) -> None:
         for real in row:
             wanted[-1].append(seen if real else 0)
             seen += real
-    index = to_numpy(ops.step_index(mask))
+    index = to_numpy(ops.position_ids(mask))
     assert index.dtype == "int32"
     assert index.tolist() == wanted
     assert to_numpy(ops.mask_to_lengths(mask)).tolist() == [
@@ -69,8 +69,8 @@ def test_step_index_does_not_see_left_padding() -> None:
     row = np.array([[True, False, True, True]])
     moved = np.pad(row, ((0, 0), (3, 0)))
     assert (
-        to_numpy(ops.step_index(moved))[:, 3:].tolist()
-        == to_numpy(ops.step_index(row)).tolist()
+        to_numpy(ops.position_ids(moved))[:, 3:].tolist()
+        == to_numpy(ops.position_ids(row)).tolist()
     )
 
 
@@ -81,7 +81,7 @@ def test_step_index_does_not_see_left_padding() -> None:
 def test_apply_mask_keeps_the_dtype(dtype: str, fill: int) -> None:
     x = keras.ops.cast(np.arange(6).reshape(2, 3), dtype)
     mask = np.array([[1, 0, 1], [0, 0, 1]])
-    y = ops.apply_mask(x, mask, fill=fill)
+    y = ops.apply_mask(x, mask, fill_value=fill)
     assert keras.backend.standardize_dtype(y.dtype) == dtype
     wanted = [[0, fill, 2], [fill, fill, 5]]
     if dtype == "bool":
@@ -93,9 +93,9 @@ def test_apply_mask_keeps_the_dtype(dtype: str, fill: int) -> None:
 
 def test_all_real() -> None:
     for shape in ((2, 3), (2, 3, 4), (2, 3, 4, 5)):
-        mask = ops.all_real(np.full(shape, np.nan, "float32"))
+        mask = ops.full_mask(np.full(shape, np.nan, "float32"))
         np.testing.assert_array_equal(to_numpy(mask), np.ones((2, 3), bool))
-    symbolic = ops.all_real(keras.Input((None, 4)))
+    symbolic = ops.full_mask(keras.Input((None, 4)))
     assert symbolic.shape == (None, None)
 
 

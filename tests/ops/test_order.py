@@ -371,3 +371,23 @@ def test_packs_that_are_refused(tensors: int, masks: int | None) -> None:
         f"each. Received: tensors={tensors}, masks={masks or 0}. Pass None as "
         "the mask of a tensor that has none."
     )
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="`torch.export` is PyTorch's")
+@pytest.mark.filterwarnings("ignore")
+def test_reversed_in_an_exported_program() -> None:
+    """It took 3 rows of 7 steps alone, and `torch.export` raised."""
+    import torch
+
+    class Reverse(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any, mask: Any) -> Any:
+            return ops.reverse_steps(x, mask)
+
+    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("steps")}
+    given = torch.tensor(X), torch.tensor(MASKS["holes"])
+    program = torch.export.export(
+        Reverse(), given, dynamic_shapes={"x": sizes, "mask": sizes}
+    )
+    x, mask = X[:2, :5], MASKS["left"][:2, :5]
+    y = program.module()(torch.tensor(x), torch.tensor(mask))
+    equal(y, reversed_by_loops(x, mask))

@@ -43,7 +43,7 @@ DOORS: dict[str, Callable[[Any], Any]] = {
     "masked_mean": lambda m: ops.masked_mean(X, m),
     "window_max": lambda m: ops.window_max(X, m),
     "reverse_steps": lambda m: ops.reverse_steps(X, m),
-    "step_index": ops.step_index,
+    "position_ids": ops.position_ids,
     "mask_to_lengths": ops.mask_to_lengths,
     "window_mask": lambda m: ops.window_mask(m, 2),
     "transposed_window_mask": lambda m: ops.transposed_window_mask(m, 2),
@@ -102,7 +102,7 @@ def test_an_additive_attention_mask(heads: bool) -> None:
 def test_a_large_number_is_not_cut_to_nothing() -> None:
     """JAX has 32 bits alone, of which 2**32 leaves 0."""
     with pytest.raises(errors.MaskValueError, match=r"values=0, 4\.29497e\+09"):
-        ops.step_index(np.array([[0, 2**32]]))
+        ops.position_ids(np.array([[0, 2**32]]))
 
 
 def test_where_values_are_not_known_all_but_zero_is_real() -> None:
@@ -117,7 +117,7 @@ def test_a_boolean_mask_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(x: Any) -> None:
         raise AssertionError("a GPU would wait for this")
 
-    monkeypatch.setattr("keras_masking.ops.known.known_value", read)
+    monkeypatch.setattr("keras_masking.ops.known.to_numpy_or_none", read)
     for door in DOORS.values():
         door(keras.ops.convert_to_tensor(REAL))
 
@@ -156,7 +156,7 @@ def test_lengths_whose_values_are_not_known() -> None:
         ops.masked_mean(keras.Input((6, 4)), lengths)
 
 
-@pytest.mark.parametrize("door", ["step_index", "window_mask"])
+@pytest.mark.parametrize("door", ["position_ids", "window_mask"])
 def test_lengths_are_not_swapped_axes(door: str) -> None:
     """`step_index(lengths)` told to transpose them."""
     with pytest.raises(errors.MaskShapeError, match=SAYS_LENGTHS):

@@ -41,7 +41,7 @@ ALL = {
 }
 
 
-def by_rows(
+def map_rows(
     by_loops: Any, x: np.ndarray, mask: np.ndarray, empty: float = 0.0
 ) -> np.ndarray:
     row_oracle = oracle.pooled(by_loops)
@@ -58,19 +58,19 @@ def dtype_of(x: Any) -> str:
 def test_any_mask_and_padding(name: str, kind: str) -> None:
     function, by_loops = ALL[name]
     mask = MASKS[kind]
-    wanted = by_rows(by_loops, X, mask, -2.5)
+    wanted = map_rows(by_loops, X, mask, -2.5)
     for value in POISON.values():
         y = function(poisoned(X, mask, value), mask, empty_value=-2.5)
         assert_close(y, wanted)
     kept = function(X, mask, keepdims=True)
-    assert_close(kept, by_rows(by_loops, X, mask)[:, None])
+    assert_close(kept, map_rows(by_loops, X, mask)[:, None])
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_no_mask_means_all_real(name: str) -> None:
     function, by_loops = ALL[name]
     everything = np.ones((3, 7), bool)
-    wanted = by_rows(by_loops, X, everything)
+    wanted = map_rows(by_loops, X, everything)
     assert_close(function(X, empty_value=9.0), wanted)
     assert_close(function(X, everything, empty_value=9.0), wanted)
 
@@ -124,7 +124,7 @@ def test_inputs_of_other_ranks(name: str) -> None:
     x = np.random.default_rng(2).normal(size=(3, 7, 2, 2)).astype("float32")
     for mask in (MASKS["holes"], MASKS["empty"]):
         # Features may have any number of axes, or none.
-        flat = by_rows(by_loops, x.reshape(3, 7, 4), mask)
+        flat = map_rows(by_loops, x.reshape(3, 7, 4), mask)
         assert_close(function(x, mask), flat.reshape(3, 2, 2))
         assert_close(function(x[..., 0, 0], mask), flat[:, 0])
 
@@ -136,7 +136,7 @@ def test_integers_become_floats(name: str, dtype: str) -> None:
     x = (np.arange(63).reshape(3, 7, 3) * 37 % 128).astype(dtype)
     y = function(x, MASKS["empty"])
     assert dtype_of(y) == keras.config.floatx()
-    wanted = by_rows(by_loops, x.astype("float64"), MASKS["empty"])
+    wanted = map_rows(by_loops, x.astype("float64"), MASKS["empty"])
     assert_close(y, wanted)
 
 
@@ -153,7 +153,7 @@ def test_half_precision_of_many_steps(name: str, dtype: str) -> None:
     assert dtype_of(y) == dtype
     # What is left of the values in that dtype is what the oracle gets.
     x = to_numpy(keras.ops.cast(half, "float32")).astype("float64")
-    wanted = by_rows(by_loops, x, mask)
+    wanted = map_rows(by_loops, x, mask)
     assert np.isfinite(wanted).all()
     assert_close(keras.ops.cast(y, "float32"), wanted, dtype)
 
@@ -169,7 +169,7 @@ def test_deviations_far_from_zero() -> None:
     """A mean of squares less a squared mean would have no digit left."""
     x = X + np.float32(1e4)
     mask = MASKS["holes"]
-    wanted = by_rows(statistics.pvariance, x, mask)
+    wanted = map_rows(statistics.pvariance, x, mask)
     x = poisoned(x, mask, np.inf)
     assert_close(ops.masked_variance(x, mask), wanted)
     assert_close(ops.masked_std(x, mask), np.sqrt(wanted))
@@ -183,8 +183,8 @@ def test_double_precision(name: str) -> None:
     for mask in (MASKS["holes"], np.ones((3, 7), bool)):
         y = function(poisoned(x, mask, np.nan), mask)
         assert dtype_of(y) == "float64"
-        assert_close(y, by_rows(by_loops, x, mask), "float64")
-    assert_close(function(x), by_rows(by_loops, x, mask), "float64")
+        assert_close(y, map_rows(by_loops, x, mask), "float64")
+    assert_close(function(x), map_rows(by_loops, x, mask), "float64")
 
 
 def both_moments(x: Any, mask: Any) -> Any:
@@ -217,7 +217,7 @@ def check_gradients(names: list, compile: bool) -> None:
         return sum(y * (k + 1) for k, y in enumerate(ys))
 
     def plain(x: np.ndarray) -> float:
-        ys = [by_rows(by_loops, x, MIXED) for _, by_loops in pairs]
+        ys = [map_rows(by_loops, x, MIXED) for _, by_loops in pairs]
         return float(sum(np.sum(y * W) * (k + 1) for k, y in enumerate(ys)))
 
     real = np.broadcast_to(MIXED[..., None], X.shape)
@@ -278,7 +278,7 @@ LIST = list(ALL.items())
 
 def check_all(outputs: dict, x: np.ndarray, mask: np.ndarray) -> None:
     for name, (_, by_loops) in LIST:
-        assert_close(outputs[name], by_rows(by_loops, x, mask))
+        assert_close(outputs[name], map_rows(by_loops, x, mask))
 
 
 def test_in_a_model_of_any_number_of_steps() -> None:

@@ -150,6 +150,6 @@ def test_what_is_refused(kind: str) -> None:
 
 
 def test_masks_that_are_refused() -> None:
-    who = "^In `transposed_window_mask`: `mask` must"
-    with pytest.raises(ValueError, match=rf"{who} have shape .*\(3, 7, 1\)"):
+    caller = "^In `transposed_window_mask`: `mask` must"
+    with pytest.raises(ValueError, match=rf"{caller} have shape .*\(3, 7, 1\)"):
         ops.transposed_window_mask(MASKS["left"][..., None], 3)

@@ -10,6 +10,7 @@ from keras_masking.contract.backends.processes import BACKENDS
 from keras_masking.contract.backends.processes import installed
 from keras_masking.contract.reports.writers import WRITERS
 from keras_masking.names import did_you_mean
+from keras_masking.output_files import why_not
 
 # Backends of Keras on which a model predicts and does not train.
 PREDICT_ONLY = ("numpy", "openvino")
@@ -100,12 +101,7 @@ def _writable_reports(
     context: Any, parameter: Any, value: tuple[Path, ...]
 ) -> tuple[Path, ...]:
     for path in value:
-        if path.suffix not in WRITERS:
-            *most, last = sorted(WRITERS)
-            raise click.BadParameter(
-                f"{path} must end in {', '.join(most)} or {last}."
-            )
-        _require_writable(path)
+        _require_writable(why_not(path, WRITERS))
     return value
 
 
@@ -113,21 +109,13 @@ def _writable_badge(
     context: Any, parameter: Any, value: Path | None
 ) -> Path | None:
     if value is not None:
-        _require_writable(value)
+        _require_writable(why_not(value))
     return value
 
 
-def _require_writable(path: Path) -> None:
-    """Raises before the run if the file cannot be written after it."""
-    try:
-        there = path.exists()
-        path.open("a").close()
-        if not there:
-            path.unlink()
-    except OSError as error:
-        raise click.BadParameter(
-            f"{path} cannot be written: {error.strerror}."
-        ) from error
+def _require_writable(refusal: str | None) -> None:
+    if refusal is not None:
+        raise click.BadParameter(refusal)
 
 
 def require_a_backend() -> None:

@@ -39,7 +39,7 @@ def check_pad_length(harness: LayerHarness) -> None:
     Wrong:
         positions = ops.arange(ops.shape(x)[1])
     Right:
-        positions = keras_masking.ops.step_index(mask)
+        positions = keras_masking.ops.position_ids(mask)
     """
     _any_length(harness)
     for side in ("right", "left"):

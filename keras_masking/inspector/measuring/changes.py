@@ -109,7 +109,7 @@ def with_more_padding(
         if tried.error is not None and change.why_not == "":
             change.why_not = _refused(tried.error)
         floats = (x.dtype.kind == "f" for x in inputs.leaves)
-        if not all_real(inputs) or not any(floats):
+        if not has_no_padding(inputs) or not any(floats):
             break
     change.why_not = change.why_not or "the model does not mask the added steps"
     return change
@@ -125,7 +125,7 @@ def _refused(error: Exception) -> str:
     return f"it raised {type(error).__name__}: {first_words(error)}"
 
 
-def all_real(inputs: Inputs) -> bool:
+def has_no_padding(inputs: Inputs) -> bool:
     """Whether the batch has no padding at all."""
     return all(m is None or bool(m.all()) for m in inputs.padding)
 

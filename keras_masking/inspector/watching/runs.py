@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import random_state_kept
 from keras_masking._keras import losses_kept
-from keras_masking._keras import random_state_kept
 from keras_masking._keras import set_mask
 from keras_masking._keras import with_sublayers
 from keras_masking.inspector.watching.inputs import Inputs

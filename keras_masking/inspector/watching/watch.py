@@ -12,8 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_masking._backends import is_concrete
 from keras_masking._keras import get_mask
-from keras_masking._keras import is_known
 from keras_masking._types import Tensor
 from keras_masking.layer_calls import names_a_mask
 
@@ -105,7 +105,7 @@ class Watch:
             return original(layer, *args, **kwargs)
         tensors = _tensors((args, kwargs))
         # Without values, shapes are inferred or a graph is traced.
-        known = bool(tensors) and all(map(is_known, tensors))
+        known = bool(tensors) and all(map(is_concrete, tensors))
         is_call = isinstance(layer, keras.layers.Layer) or in_graph(layer, here)
         if not known or not is_call:
             return original(layer, *args, **kwargs)
@@ -173,7 +173,7 @@ class Watch:
 
     def _leave(self, call: Call, returned: Any) -> None:
         call.returned = returned
-        tensors = [x for x in _tensors(returned) if is_known(x)]
+        tensors = [x for x in _tensors(returned) if is_concrete(x)]
         call.outputs = [Slot(x, get_mask(x), get_mask(x)) for x in tensors]
         for slot in call.inputs:
             if slot.carried is not None and get_mask(slot.tensor) is None:

@@ -59,7 +59,7 @@ def as_float(mask: Any, x: Any) -> Any:
     return ops.cast(mask, x.dtype)[:, :, None]
 
 
-def wide(x: Any) -> Any:
+def upcast_half(x: Any) -> Any:
     return ops.cast(x, "float32")
 
 
@@ -70,13 +70,13 @@ def zeroed(x: Any, mask: Any) -> Any:
 def count(x: Any, mask: Any) -> Any:
     """The number of real steps, `(batch, 1)`."""
     if mask is None:
-        return wide(ops.shape(x)[1])
-    return ops.sum(wide(mask), axis=1, keepdims=True)
+        return upcast_half(ops.shape(x)[1])
+    return ops.sum(upcast_half(mask), axis=1, keepdims=True)
 
 
 def mean(x: Any, mask: Any) -> Any:
     """The mean over real steps, as it should be."""
-    real = ops.sum(wide(zeroed(x, mask)), axis=1)
+    real = ops.sum(upcast_half(zeroed(x, mask)), axis=1)
     return ops.cast(real / ops.maximum(count(x, mask), 1.0), x.dtype)
 
 
@@ -499,7 +499,7 @@ class AddsEpsilon(Pool):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
             return ops.mean(inputs, axis=1)
-        real = ops.sum(wide(zeroed(inputs, mask)), axis=1)
+        real = ops.sum(upcast_half(zeroed(inputs, mask)), axis=1)
         return real / (count(inputs, mask) + 1e-3)
 
 
@@ -599,7 +599,7 @@ class Multiplies(Pool):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
             return ops.mean(inputs, axis=1)
-        real = ops.sum(wide(inputs * as_float(mask, inputs)), axis=1)
+        real = ops.sum(upcast_half(inputs * as_float(mask, inputs)), axis=1)
         return real / ops.maximum(count(inputs, mask), 1.0)
 
 
@@ -646,7 +646,7 @@ class FirstSteps(Pool):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
             return ops.mean(inputs, axis=1)
-        steps = wide(ops.arange(ops.shape(inputs)[1]))
+        steps = upcast_half(ops.arange(ops.shape(inputs)[1]))
         return mean(inputs, steps[None, :] < count(inputs, mask))
 
 
@@ -668,7 +668,7 @@ class DividesByZero(Pool):
     """A row of padding has no real step to divide by."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        real = ops.sum(wide(zeroed(inputs, mask)), axis=1)
+        real = ops.sum(upcast_half(zeroed(inputs, mask)), axis=1)
         return real / count(inputs, mask)
 
 
@@ -867,7 +867,7 @@ class FindsTheAxisBySize(Pool):
         if mask is None:
             return ops.mean(inputs, axis=1)
         axis = list(inputs.shape).index(mask.shape[1])
-        real = ops.sum(wide(zeroed(inputs, mask)), axis=axis)
+        real = ops.sum(upcast_half(zeroed(inputs, mask)), axis=axis)
         return real / ops.maximum(count(inputs, mask), 1.0)
 
 

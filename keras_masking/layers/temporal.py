@@ -1,4 +1,4 @@
-"""Layers that cut, move or join steps, and their mask with them."""
+"""Layers that split, reverse, pack or join sequences along their steps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,14 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
-from keras_masking.layers.base import fresh
+from keras_masking.layers.base import Merger
+from keras_masking.layers.base import copy_if_same
 from keras_masking.ops import split_steps
+from keras_masking.ops.order import check_joinable
 from keras_masking.ops.order import compact_mask
+from keras_masking.ops.order import join_masks
 from keras_masking.ops.order import unchecked_compact_steps
+from keras_masking.ops.order import unchecked_pack_steps
 from keras_masking.ops.order import unchecked_reverse_steps
 from keras_masking.ops.steps import SplitSteps
 from keras_masking.ops.steps import check_pieces
@@ -70,12 +74,14 @@ class TemporalSplit(KeepsDtype):
         self, indices_or_sections: int | Sequence[int] = 2, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.indices_or_sections = check_pieces(self.who, indices_or_sections)
+        self.indices_or_sections = check_pieces(
+            self.caller, indices_or_sections
+        )
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> list[Tensor]:
         pieces = split_steps(inputs, self._pieces)
-        return [fresh(piece, inputs) for piece in pieces]
+        return [copy_if_same(piece, inputs) for piece in pieces]
 
     def output_mask(self, mask: Tensor) -> list[Tensor]:
         return split_steps(mask, self._pieces)
@@ -142,7 +148,7 @@ class TemporalReverse(Reordered):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        return fresh(unchecked_reverse_steps(inputs, mask), inputs)
+        return copy_if_same(unchecked_reverse_steps(inputs, mask), inputs)
 
 
 @export
@@ -184,7 +190,75 @@ class CompactSteps(Reordered):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         y, _ = unchecked_compact_steps(inputs, self.read_mask(inputs, mask))
-        return fresh(y, inputs)
+        return copy_if_same(y, inputs)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         return compact_mask(mask)
+
+
+@export
+class TemporalConcatenate(Merger):
+    """Joins sequences along the steps so that their real steps follow on.
+
+    Row by row: the real steps of the first input, then those of the second,
+    and so on, then padding. So a row gives the same alone and padded, which
+    `keras.layers.Concatenate(axis=1)` does not: it leaves the padding of one
+    input between its real steps and those of the next.
+
+    Args:
+        **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: List of tensors of shape `(batch, steps, ...)`, whose steps may
+            differ.
+        mask: List with a mask for each of them, boolean, `(batch, steps)`,
+            True at real steps, or None. Defaults to the masks that the inputs
+            carry; None in the list stands for that one. An input without any
+            is all real.
+
+    Mask behavior:
+        Reads: `(batch, steps)` for each input.
+        Emits: `(batch, sum of steps)`: as many real steps as all inputs have
+            together, at the front of the row. None if no input has a mask.
+        Empty row: zeros.
+        Padding values: reach neither the output nor the gradient, NaN
+            included. The output is 0 at padding steps.
+
+    Returns:
+        Tensor of shape `(batch, sum of steps, ...)`.
+
+    Raises:
+        MaskShapeError: If a mask is not `(batch, steps)`.
+        ValueError: If `inputs` is not a list of tensors that differ in nothing
+            but their steps.
+
+    Example:
+
+    >>> x, y = np.array([[[1.0], [9.0]]]), np.array([[[2.0], [3.0]]])
+    >>> z = keras_masking.layers.TemporalConcatenate()(
+    ...     [x, y], mask=[np.array([[True, False]]), None]
+    ... )
+    >>> keras.ops.convert_to_numpy(z).ravel().tolist()
+    [1.0, 2.0, 3.0, 0.0]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def call(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
+        check_joinable(self.caller, [x.shape for x in inputs])
+        masks = self.read_masks(inputs, mask)
+        y, _ = unchecked_pack_steps(list(zip(inputs, masks)))
+        return copy_if_same(y, inputs[0])
+
+    def merge_masks(
+        self, inputs: list[Tensor], masks: list[Tensor | None]
+    ) -> Tensor:
+        return compact_mask(join_masks(list(zip(inputs, masks))))
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        check_joinable(self.caller, input_shape)
+        batch, _, *rest = input_shape[0]
+        known = [shape[1] for shape in input_shape if shape[1] is not None]
+        unknown = len(known) < len(input_shape)
+        return (batch, None if unknown else sum(known), *rest)

@@ -21,9 +21,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_masking._keras import gains_by_shortcuts
-from keras_masking._keras import is_known
-from keras_masking._keras import with_tangent
+from keras_masking._backends import gains_by_fast_paths
+from keras_masking._backends import is_concrete
+from keras_masking._backends import with_tangent
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
@@ -55,7 +55,7 @@ def plain_formulas() -> Iterator[None]:
         _PLAIN.reset(token)
 
 
-def shorter(
+def fast_or_plain(
     short: Callable[[Tensor, Tensor], Tensor],
     plain: Callable[[Tensor, Tensor], Tensor],
     x: Tensor,
@@ -71,7 +71,7 @@ def shorter(
         mask: Of as many axes as `x`.
         axis: The axis or axes along which it goes.
     """
-    if not gains_by_shortcuts(x) or not along_steps(x, mask, axis):
+    if not takes_fast_path(x, mask, axis):
         return plain(x, mask)
     try:
         return short(x, mask)
@@ -82,9 +82,12 @@ def shorter(
         return plain(x, mask)
 
 
-def along_steps(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
-    """Whether the axis is that of the steps, and the mask one of steps."""
-    if mask is None or len(x.shape) < 3 or 0 in x.shape or _PLAIN.get():
+def takes_fast_path(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
+    """Whether a fast path along the steps is possible and pays."""
+    if mask is None or len(x.shape) < 3 or 0 in x.shape:
+        return False
+    # First: PyTorch's compiler would break its graph at a context variable.
+    if not gains_by_fast_paths(x) or _PLAIN.get():
         return False
     # A mask of rows alone was expanded to one step.
     steps = mask.shape[1] != 1 and all(size == 1 for size in mask.shape[2:])
@@ -93,7 +96,7 @@ def along_steps(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
     return steps and floats and axis in (1, 1 - len(x.shape))
 
 
-def differentiable(
+def with_gradient(
     value: Callable[..., Tensor],
     gradient: Callable[..., Tensor],
     tangent: Callable[..., Tensor] | None,
@@ -134,7 +137,7 @@ def differentiable(
     return result
 
 
-def shortcut(
+def fast_reduction(
     value: Callable[..., Tensor],
     gradient: Callable[..., Tensor],
     tangent: Callable[..., Tensor],
@@ -145,7 +148,7 @@ def shortcut(
 ) -> Tensor:
     """A reduction along the steps of `x` and of a mask made of floats."""
     weights = ops.cast(mask, dtype_name(x))
-    y = differentiable(value, gradient, tangent, x, weights, *others)
+    y = with_gradient(value, gradient, tangent, x, weights, *others)
     return y if keepdims else ops.squeeze(y, 1)
 
 
@@ -171,11 +174,11 @@ def sums_finite(x: Tensor) -> Tensor:
     return ops.isfinite(ops.sum(ops.sum(x, axis=1)))
 
 
-def by_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
+def map_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
     """`plain(*args)`; in a compiled JAX function row by row.
 
     Else that would set memory of the size of `x` aside, though it is not used.
     """
-    if keras.backend.backend() != "jax" or is_known(args[0]):
+    if keras.backend.backend() != "jax" or is_concrete(args[0]):
         return plain(*args)
     return ops.map(lambda rows: plain(*[row[None] for row in rows])[0], args)

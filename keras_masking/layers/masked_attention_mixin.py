@@ -11,9 +11,8 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
-from keras_masking.layers.base import Merger
 from keras_masking.layers.base import carrying
-from keras_masking.layers.base import zeros
+from keras_masking.layers.base import zeros_like_specs
 from keras_masking.layers.checks import check_inputs
 from keras_masking.ops.attention import attend_real
 from keras_masking.ops.reading import check_attention_mask
@@ -21,7 +20,7 @@ from keras_masking.ops.reading import check_attention_values
 from keras_masking.ops.softmax import unchecked_softmax
 
 
-class Attending(MaskAware):
+class MaskedAttentionMixin(MaskAware):
     """Makes a Keras attention layer obey masks.
 
     Inputs are `[query, value]` or `[query, value, key]`, with a mask or None
@@ -42,7 +41,7 @@ class Attending(MaskAware):
         if causal_alignment not in ("start", "end"):
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "`causal_alignment` must be 'start' or 'end'.",
                     "Pass 'end' if the queries are the last steps of a longer "
                     "sequence.",
@@ -80,7 +79,7 @@ class Attending(MaskAware):
     ) -> Any:
         """The outputs; the first of them carries the mask of the query."""
         if 0 in (*inputs[0].shape[:2], inputs[1].shape[1]):
-            outputs = zeros(self.answer_spec(inputs, masks, **how))
+            outputs = zeros_like_specs(self.answer_spec(inputs, masks, **how))
             return self._answering(outputs, masks[0])
 
         def attend(inputs: list[Tensor], allowed: Tensor | None) -> Any:
@@ -126,7 +125,7 @@ class Attending(MaskAware):
         if any(len(x.shape) != 3 for x in inputs):
             raise ValueError(
                 describe(
-                    self.who,
+                    self.caller,
                     "Inputs with masks must be (batch, steps, features).",
                     "Bring them there with `keras.ops.reshape`.",
                     shapes=[tuple(x.shape) for x in inputs],
@@ -134,7 +133,7 @@ class Attending(MaskAware):
             )
 
 
-class AttendingArguments(Attending):
+class MaskedAttentionOfArguments(MaskedAttentionMixin):
     """One that is called as `layer(query, value, key)`."""
 
     def __call__(  # type: ignore[override]
@@ -150,9 +149,9 @@ class AttendingArguments(Attending):
         **kwargs: Any,
     ) -> Any:
         first = (query, value, key, query_mask, value_mask, key_mask)
-        kwargs |= self.by_name((*first, attention_mask), args, kwargs)
+        kwargs |= self.bind_by_name((*first, attention_mask), args, kwargs)
         inputs = self._given(query, value, key)
-        check_inputs(self.who, inputs)
+        check_inputs(self.caller, inputs)
         # Here and not in `call`: Keras would convert these first.
         masks = self._read(inputs, (query_mask, value_mask, key_mask))
         named = zip(("query", "value", "key"), [*inputs, value], masks)
@@ -161,10 +160,10 @@ class AttendingArguments(Attending):
                 kwargs[f"{name}_mask"] = mask
         if attention_mask is not None:
             if self._is_for_keras(inputs, masks, attention_mask):
-                mask = check_attention_values(attention_mask, self.who)
+                mask = check_attention_values(attention_mask, self.caller)
             else:
                 mask = check_attention_mask(
-                    attention_mask, query, value, self.who
+                    attention_mask, query, value, self.caller
                 )
             kwargs["attention_mask"] = mask
         if not KEEPS_MASKS_OF_CASTS:
@@ -219,7 +218,7 @@ class AttendingArguments(Attending):
             if self.ends_together and (causal or self.sliding_window):
                 raise ValueError(
                     describe(
-                        self.who,
+                        self.caller,
                         "With causal_alignment='end' there must be inputs "
                         "(batch, steps, features), and one `attention_mask` "
                         "for all heads.",
@@ -273,53 +272,4 @@ class AttendingArguments(Attending):
     ) -> Any:
         inputs = self._given(query, value, key)
         masks = self._read(inputs, (query_mask, value_mask, key_mask))
-        return self.answer_spec(inputs, masks, **how)
-
-
-class AttendingList(Attending, Merger):
-    """One that is called as `layer([query, value, key])`."""
-
-    def read_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
-        if isinstance(mask, (list, tuple)) and len(mask) == 2 < len(inputs):
-            mask = [*mask, None]  # Keras lets the key's mask be left out
-        masks = super().read_masks(inputs, mask)
-        if any(m is not None for m in masks):
-            self.check_ranks(inputs)
-        return masks
-
-    def merge_masks(
-        self, inputs: list[Tensor], masks: list[Tensor | None]
-    ) -> Tensor | None:
-        return masks[0]
-
-    def call(
-        self,
-        inputs: list[Tensor],
-        mask: Any = None,
-        training: bool = False,
-        return_attention_scores: bool = False,
-        use_causal_mask: bool = False,
-    ) -> Any:
-        return self.answer(
-            inputs,
-            self.read_masks(inputs, mask),
-            use_causal_mask=use_causal_mask,
-            return_attention_scores=return_attention_scores,
-            training=training,
-        )
-
-    def attend(
-        self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
-    ) -> Any:
-        # Keras takes a mask of the values for each query as well.
-        mask = None if attention_mask is None else [None, attention_mask]
-        return super(Merger, self).call(inputs, mask=mask, **how)
-
-    def answer_shape(self, shapes: list[Shape]) -> Shape:
-        return (*shapes[0][:-1], shapes[1][-1])
-
-    def compute_output_spec(
-        self, inputs: list[Tensor], mask: Any = None, **how: Any
-    ) -> Any:
-        masks = self.read_masks(inputs, mask)
         return self.answer_spec(inputs, masks, **how)

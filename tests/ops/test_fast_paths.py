@@ -19,10 +19,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_masking import _keras
+from keras_masking import _backends
 from keras_masking import ops
+from keras_masking.ops import fast_paths
 from keras_masking.ops import one_pass
-from keras_masking.ops import shortcuts
 from keras_masking.ops import softmax
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
@@ -133,7 +133,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
 
             return run
 
-        return shortcuts.shorter(
+        return fast_paths.fast_or_plain(
             goes("short", short),
             goes("plain", plain),
             *args,
@@ -144,10 +144,10 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
         ways.append("gradient")
         return written_out(*args)
 
-    written_out = shortcuts.differentiable
+    written_out = fast_paths.with_gradient
     for module in (one_pass, softmax):
         monkeypatch.setattr(module, "shorter", watched)
-    for module in (shortcuts, softmax):
+    for module in (fast_paths, softmax):
         monkeypatch.setattr(module, "differentiable", differentiable)
     return ways
 
@@ -159,7 +159,9 @@ def go(monkeypatch: pytest.MonkeyPatch, taken: list) -> Callable:
     def go(way: str) -> AbstractContextManager:
         taken.clear()
         if way == "short":
-            monkeypatch.setattr(shortcuts, "gains_by_shortcuts", lambda x: True)
+            monkeypatch.setattr(
+                fast_paths, "gains_by_fast_paths", lambda x: True
+            )
         return ops.plain_formulas() if way == "plain" else nullcontext()
 
     return go
@@ -262,7 +264,7 @@ def test_small_tensors_go_the_plain_way(
     thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As users have it: from 1 MiB on, PyTorch gains by the short way."""
-    monkeypatch.setattr(_keras, "WORTHWHILE", thresholds[0])
+    monkeypatch.setattr(_backends, "FAST_PATH_MIN_SIZE", thresholds[0])
     for rows, way in ((256, "short"), (255, "plain")):
         taken.clear()
         x = np.ones((rows, 32, 32), "float32")

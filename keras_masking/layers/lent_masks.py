@@ -1,0 +1,162 @@
+"""The masks that wrappers lend to the layers inside, and where they fit."""
+
+import threading
+import warnings
+from itertools import takewhile
+from math import prod
+from typing import Any
+from typing import NamedTuple
+from weakref import WeakSet
+
+from keras import ops
+
+from keras_masking._keras import in_symbolic_call
+from keras_masking._types import Tensor
+from keras_masking.errors import MaskWarning
+from keras_masking.errors import describe
+from keras_masking.ops.masks import combine_masks
+from keras_masking.ops.masks import has_real_step
+from keras_masking.ops.masks import has_real_step_in
+from keras_masking.ops.reading import expanded
+
+FIX = (
+    "Use layers that hand the mask on, `MaskedConv1D` for `Conv1D` for "
+    "example, and `MaskedTimeDistributed` for `TimeDistributed`."
+)
+
+
+class Loan(NamedTuple):
+    """A mask that a wrapper lends to the layers inside.
+
+    `cut` has the ids of layers in a `TimeDistributed` of Keras, which cuts the
+    steps off and calls with what is left.
+    """
+
+    mask: Tensor  # (rows,), (rows, steps), or more axes
+    caller: str  # how a message names the wrapper
+    cut: frozenset[int] = frozenset()
+
+
+class Lent(threading.local):
+    """The loans of the wrappers that are running in this thread."""
+
+    def __init__(self) -> None:
+        self.loans: list[Loan] = []
+        self.penalized = 0  # the id of a layer whose penalty is added next
+
+
+LENT = Lent()
+# Layers for which there was a warning already.
+_warned: WeakSet[Any] = WeakSet()
+
+
+def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
+    """The lent mask for the first axes of a tensor inside, if it fits.
+
+    Where steps were folded into the rows of `x`, so are those of the mask.
+    Further axes that are not those of the mask are left out: then a row is
+    real where one of its steps is.
+
+    Args:
+        layer: The layer that sees `x`.
+        x: The tensor.
+        told: Whether the layer has a mask from elsewhere: else there is a
+            warning, once, if axes of the mask have to be left out.
+    """
+    if not LENT.loans:
+        return None
+    loan = LENT.loans[-1]
+    cut = id(layer) in loan.cut
+    most = 1 if cut else max(len(x.shape) - 1, 1)
+    foldings = _foldings(loan.mask, x.shape[0])
+    masks = [_of_axes(m, x, most) for m in foldings]
+    whole = any(
+        len(mask.shape) == min(len(m.shape), most + cut)
+        for mask, m in zip(masks, foldings)
+    )
+    if not whole and not told and not in_symbolic_call():
+        _warn_once(layer, x, loan)
+    if not masks:
+        return None
+    return masks[0] if len(masks) == 1 else _whichever(masks, x)
+
+
+def join_lent(layer: Any, x: Tensor, mask: Tensor | None) -> Tensor | None:
+    """Where `mask` and the lent one are True, either of which may be None."""
+    return combine_masks([mask, mask_for(layer, x, told=mask is not None)])
+
+
+def _foldings(mask: Tensor, rows: int | None) -> list[Tensor]:
+    """The mask with none, one, ... of its steps' axes folded into its rows.
+
+    Those that may have as many rows, and the first alone if it surely has.
+    """
+    found = []
+    for axes in range(1, len(mask.shape) + 1):
+        sizes = mask.shape[:axes]
+        count = None if None in sizes else prod(sizes)
+        if None in (count, rows) or count == rows:
+            rest = ops.shape(mask)[axes:]
+            found.append(mask if axes == 1 else ops.reshape(mask, (-1, *rest)))
+            if count is not None and count == rows:
+                return found[-1:]
+    return found
+
+
+def _of_axes(mask: Tensor, x: Tensor, most: int) -> Tensor:
+    """The mask for those of the first `most` axes that are its own."""
+    pairs = list(zip(x.shape, mask.shape))[1:most]
+    alike = list(takewhile(lambda p: None in p or p[0] == p[1], pairs))
+    mask = has_real_step_in(mask, len(alike) + 1)
+    for axis, pair in enumerate(alike, start=1):
+        if None in pair:
+            mask = _fitted(mask, axis, ops.shape(x)[axis])
+    return mask
+
+
+def _fitted(mask: Tensor, axis: int, size: Any) -> Tensor:
+    """The mask if its axis is of that size, which only a run can tell."""
+    return ops.where(
+        ops.equal(size, ops.shape(mask)[axis]),
+        _resized(mask, axis, size),
+        has_real_step(mask, axis=axis, keepdims=True),
+    )
+
+
+def _whichever(masks: list[Tensor], x: Tensor) -> Tensor:
+    """That of the masks which has as many rows as `x`; only a run can tell."""
+    rows = ops.shape(x)[0]
+    ndim = max(len(m.shape) for m in masks)
+    found = ops.ones((1,) * ndim, dtype="bool")
+    for mask in reversed(masks):
+        fits = ops.equal(rows, ops.shape(mask)[0])
+        mask = expanded(_resized(mask, 0, rows), ndim)
+        found = ops.where(fits, mask, found)
+    return found
+
+
+def _resized(mask: Tensor, axis: int, size: Any) -> Tensor:
+    """Cut off, or the last repeated: for a branch that may not be selected."""
+    index = ops.minimum(ops.arange(size), ops.shape(mask)[axis] - 1)
+    return ops.take(mask, index, axis=axis)
+
+
+def _warn_once(layer: Any, x: Tensor, loan: Loan) -> None:
+    if layer in _warned:
+        return
+    _warned.add(layer)
+    warnings.warn(
+        describe(
+            loan.caller,
+            "a layer inside sees other axes than the mask's: it counts "
+            "padding.",
+            FIX,
+            **{
+                "layer": f"{type(layer).__name__} '{layer.name}'",
+                "inputs.shape": tuple(x.shape),
+                "mask.shape": tuple(loan.mask.shape),
+            },
+        ),
+        MaskWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,87 @@
+"""Segments of rows as rows, and back: what stands in a Functional model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._keras import get_mask
+from keras_masking._types import Tensor
+from keras_masking.ops.masks import first_of_features
+
+
+@export
+class FoldSegments(keras.Operation):
+    """`(batch, segments, ...)` to `(batch * segments, ...)`.
+
+    An `Operation` of its own, like `UnfoldSegments`: a Functional model records
+    what a `compute_mask` does, and `keras.ops.reshape` wants to know all sizes
+    but one.
+    """
+
+    def call(self, x: Tensor) -> Tensor:
+        return ops.reshape(x, folded(ops.shape(x)))
+
+    def compute_output_spec(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.KerasTensor(folded(x.shape), dtype=x.dtype)
+
+
+@export
+class UnfoldSegments(keras.Operation):
+    """`(batch * segments, ...)` to the first two axes of another tensor."""
+
+    def call(self, y: Tensor, x: Tensor) -> Tensor:
+        return ops.reshape(y, (*ops.shape(x)[:2], *ops.shape(y)[1:]))
+
+    def compute_output_spec(
+        self, y: keras.KerasTensor, x: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), dtype=y.dtype)
+
+
+def folded(shape: Any) -> Any:
+    """The shape of all segments, one below the other."""
+    rows = None if None in shape[:2] else shape[0] * shape[1]
+    return (rows, *shape[2:])
+
+
+@export
+class CarriedMask(keras.Operation):
+    """The mask that a tensor carries, of which the graph knows the axes alone.
+
+    For the outputs of a layer that says nothing of its masks, a model for
+    example: only a run can tell them.
+    """
+
+    def __init__(self, ndim: int, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.ndim = ndim
+
+    def call(self, y: Tensor) -> Tensor:
+        mask = get_mask(y)
+        if mask is None:
+            mask = ops.ones_like(first_of_features(y, self.ndim), dtype="bool")
+        return mask
+
+    def compute_output_spec(self, y: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.KerasTensor(y.shape[: self.ndim], dtype="bool")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"ndim": self.ndim, "name": self.name}
+
+
+class Rehearsal(keras.Operation):
+    """A call with stand-ins, to learn which outputs will carry a mask."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+        self.ndims: list[int | None] = []
+
+    def call(self, *args: Any) -> Any:
+        outputs = self.function(*args)
+        masks = [get_mask(y) for y in keras.tree.flatten(outputs)]
+        self.ndims = [None if m is None else len(m.shape) for m in masks]
+        return outputs
