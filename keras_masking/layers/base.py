@@ -1,8 +1,11 @@
 """What all layers share: how a mask gets in, is checked, and gets out."""
 
 import inspect
+from collections.abc import Iterator
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
+from itertools import repeat
 from typing import Any
 
 import keras
@@ -15,8 +18,10 @@ from keras_masking._types import Tensor
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
 from keras_masking.layers.checks import check_inputs
+from keras_masking.layers.inner_statistics import penalizing
 from keras_masking.ops import check_mask
 from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import has_real_step_in
 
 
 class MaskAware(keras.layers.Layer):
@@ -65,6 +70,28 @@ class MaskAware(keras.layers.Layer):
         self, masks: Sequence[Any], *inputs: Any, **kwargs: Any
     ) -> Any:
         """Keras' `__call__`, in which `masks` are not checked again."""
+        if self.activity_regularizer is None:
+            return self._call_trusting(masks, *inputs, **kwargs)
+        with penalizing(self, self._masks_of_outputs(masks, inputs)):
+            return self._call_trusting(masks, *inputs, **kwargs)
+
+    def _masks_of_outputs(
+        self, masks: Sequence[Any], inputs: tuple[Any, ...]
+    ) -> Iterator[Tensor | None]:
+        """A mask for each output, or that of its rows."""
+        given = [m for m in masks if m is not None]
+        found: list[Any] = []
+        if len(inputs) == 1:
+            listed = isinstance(inputs[0], (list, tuple))
+            mask = list(masks) if listed else masks[0]
+            found = keras.tree.flatten(self.compute_mask(inputs[0], mask))
+        rows = has_real_step_in(given[0], 1) if given else None
+        for mask in chain(found, repeat(None)):
+            yield rows if mask is None else mask
+
+    def _call_trusting(
+        self, masks: Sequence[Any], *inputs: Any, **kwargs: Any
+    ) -> Any:
         if torch_traces():  # PyTorch would break its graph at what follows
             return super().__call__(*inputs, **kwargs)
         # Past Keras, which tracks what is set. Two threads may overwrite each

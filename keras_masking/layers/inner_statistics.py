@@ -21,6 +21,7 @@ from keras import ops
 
 from keras_masking._keras import DIVIDES_PENALTIES
 from keras_masking._keras import MOMENTS
+from keras_masking._keras import get_mask
 from keras_masking._keras import in_symbolic_call
 from keras_masking._keras import with_sublayers
 from keras_masking._types import Tensor
@@ -28,6 +29,7 @@ from keras_masking.errors import MaskWarning
 from keras_masking.errors import describe
 from keras_masking.layers.lent_masks import LENT
 from keras_masking.layers.lent_masks import Loan
+from keras_masking.layers.lent_masks import join_lent
 from keras_masking.layers.lent_masks import mask_for
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step_in
@@ -71,6 +73,24 @@ def lent(layer: Any, mask: Tensor | None, caller: str) -> Iterator[None]:
         with _lock:
             for borrower in borrowers:
                 _give_back(borrower)
+
+
+@contextmanager
+def penalizing(layer: Any, masks: Iterator[Tensor | None]) -> Iterator[None]:
+    """While it lasts, the activity penalty of `layer` sees real steps alone.
+
+    `masks` are those of its outputs, in their order. A mask that an output
+    carries comes first.
+    """
+    with _lock:
+        _borrow(layer, False, "")
+    LENT.outputs[id(layer)] = masks
+    try:
+        yield
+    finally:
+        del LENT.outputs[id(layer)]
+        with _lock:
+            _give_back(layer)
 
 
 def _borrow(layer: Any, of_steps: bool, caller: str) -> None:
@@ -183,11 +203,17 @@ def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
 
     def real(y: Tensor) -> Tensor:
         LENT.penalized = id(layer)
-        mask = mask_for(layer, y)
+        own = next(LENT.outputs.get(id(layer), iter(())), None)
+        own = own if get_mask(y) is None else get_mask(y)
+        mask = join_lent(layer, y, own)
         if mask is None:
             return regularizer(y)
-        if len(mask.shape) > 1 and getattr(layer, "go_backwards", False):
+        steps = own is None and len(mask.shape) > 1
+        if steps and getattr(layer, "go_backwards", False):
             mask = ops.flip(mask, axis=1)
+        return penalty(y, mask)
+
+    def penalty(y: Tensor, mask: Tensor) -> Tensor:
         loss = regularizer(fill_padding(y, mask))
         if not DIVIDES_PENALTIES:
             return loss

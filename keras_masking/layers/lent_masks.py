@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from collections.abc import Iterator
 from itertools import takewhile
 from math import prod
 from typing import Any
@@ -43,6 +44,8 @@ class Lent(threading.local):
     def __init__(self) -> None:
         self.loans: list[Loan] = []
         self.penalized = 0  # the id of a layer whose penalty is added next
+        # By the id of a layer that is running: a mask for each of its outputs.
+        self.outputs: dict[int, Iterator[Tensor | None]] = {}
 
 
 LENT = Lent()
