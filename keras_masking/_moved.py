@@ -11,7 +11,7 @@ def moved(module: str, homes: dict[str, str]) -> Callable[[str], Any]:
 
     Args:
         module: The module, its `__name__`.
-        homes: Each old name, and the path of what it is now.
+        homes: Each old name, and its path now.
     """
 
     def find(name: str) -> Any:

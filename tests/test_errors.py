@@ -18,13 +18,13 @@ from tests.helpers import BACKEND
 X = np.zeros((2, 5, 3), "float32")
 RULE = "`mask` must have shape (batch, steps), the first axes of `inputs`."
 ANOTHER = (
-    "The mask belongs to another tensor: a layer that changes the steps "
-    "changes the mask as well (its `compute_mask`)."
+    "The mask belongs to another tensor: a layer that changes the steps must "
+    "change the mask too, in `compute_mask`."
 )
 SHAPES = {
     "one row": (
         (1, 5),
-        "A mask is not broadcast: repeat it for every row with "
+        "Masks do not broadcast: repeat it for every row with "
         "`keras.ops.repeat(mask, batch, axis=0)`.",
     ),
     "features": (
@@ -34,7 +34,7 @@ SHAPES = {
     ),
     "lengths": (
         (2,),
-        "If these are lengths, one per row, make a mask of them with "
+        "If these are lengths, one per row, convert them with "
         "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`.",
     ),
     "swapped": (
@@ -173,11 +173,11 @@ def test_attention_masks(layer: type, shape: tuple[int, ...]) -> None:
     info = raises(
         lambda: make(layer)(X, X, attention_mask=np.ones(shape, bool)),
         f"In layer 'mine' (of type {layer.__name__}): `attention_mask` must "
-        "have shape (batch, target, source), or one that broadcasts to it. "
-        f"Received: attention_mask.shape={shape}, query.shape={X.shape}, "
+        "have shape (batch, target, source), or a shape that broadcasts to "
+        f"it. Received: attention_mask.shape={shape}, query.shape={X.shape}, "
         f"value.shape={X.shape}. Its axes are the rows, the steps of `query` "
-        "and those of `value`. One for each head works without other masks "
-        "only.",
+        "and the steps of `value`. A mask for each head cannot be combined "
+        "with other masks.",
     )
     assert info.type is errors.MaskShapeError
     with pytest.raises(errors.MaskDtypeError, match=r"attention_mask\.dtype"):
@@ -260,8 +260,8 @@ EMBEDDING = "In layer 'mine' (of type CustomEmbedding): "
 SPLIT = (
     "In layer 'mine' (of type TemporalSplit): `indices_or_sections` must be a "
     "positive number of pieces or a list of increasing steps. Received: "
-    "indices_or_sections={}. Pass 2 for two halves, or [3] to cut before step "
-    "3."
+    "indices_or_sections={}. Pass 2 for two halves, or [3] to split before "
+    "step 3."
 )
 LENGTHS = (
     "In layer 'mine' (of type LengthMask): `inputs` must be a list of a tensor "
@@ -399,9 +399,9 @@ MESSAGES = {
     "features differ": (
         lambda: layers.TemporalConcatenate(name="mine")([X, X[..., :2]]),
         "In layer 'mine' (of type TemporalConcatenate): tensors must be "
-        "(batch, steps, ...) and differ in nothing but their steps. Received: "
-        "shapes=[(2, 5, 3), (2, 5, 2)]. Bring their features to one width "
-        "first, with `keras.layers.Dense` say.",
+        "(batch, steps, ...) and may differ only in their number of steps. "
+        "Received: shapes=[(2, 5, 3), (2, 5, 2)]. First make their features "
+        "equally wide, for example with `keras.layers.Dense`.",
     ),
     "one mask for two": (
         lambda: layers.TemporalConcatenate(name="mine")(
@@ -453,16 +453,15 @@ MESSAGES = {
     ),
     "window size": (
         lambda: ops.window_mask(np.ones((2, 5)), 3, strides=0),
-        "In `window_mask`: the sizes of a window must be positive "
-        "integers. Received: "
-        "kernel_size=3, strides=0, dilation_rate=1. Pass 1 for windows that "
-        "neither jump nor spread.",
+        "In `window_mask`: window sizes must be positive integers. Received: "
+        "kernel_size=3, strides=0, dilation_rate=1. The default of `strides` "
+        "and `dilation_rate` is 1.",
     ),
     "window padding": (
         lambda: ops.window_mask(np.ones((2, 5)), 3, padding="full"),
         "In `window_mask`: `padding` must be 'valid', 'same' or 'causal'. "
         "Received: padding='full'. Pass 'valid' for whole windows only, "
-        "'same' for one at each stride.",
+        "'same' for one window per stride.",
     ),
     "axis": (
         lambda: ops.last_step(X, np.ones((2, 5)), axis=2),
@@ -666,9 +665,8 @@ def test_unrolled_backwards(both: bool) -> None:
 
 LONG = (
     "In layer 'mine' (of type {}): with padding='valid' a window must not be "
-    "longer than the sequence. Received: window={}, steps=5. Pad the batch to "
-    "the length of a window at least (the mask says what is real), or pass "
-    "padding='same'."
+    "longer than the sequence. Received: window={}, steps=5. Pad the batch at "
+    "least to the length of a window (with a mask), or pass padding='same'."
 )
 
 

@@ -587,8 +587,8 @@ def test_weights_and_masks_that_do_not_fit_are_refused() -> None:
     assert refused("mse", sample_weight=np.ones(7)) == (
         f"{WHO}`sample_weight` must be (batch,), a weight for each sequence, "
         "or (batch, steps), a weight for each step. Received: "
-        "sample_weight.shape=(7,), weighed=(3, 7). Give it the first axes of "
-        "`y_pred`."
+        "sample_weight.shape=(7,), weighed=(3, 7). Its axes must be the "
+        "first axes of `y_pred`."
     )
     assert "mask.shape=(3, 6)" in refused("mse", mask=MASK[:, :6])
 
@@ -614,10 +614,10 @@ def test_class_weights_that_are_none_are_refused(class_weight: Any) -> None:
     with pytest.raises(ValueError) as error:
         MaskedLoss("mse", name="mine", class_weight=class_weight)
     assert str(error.value) == (
-        f"{WHO}`class_weight` must be a dict from classes, integers from 0 on, "
-        "to weights, finite and not negative. Received: class_weight="
-        f"{class_weight!r}. For example {{0: 1.0, 1: 5.0}}; a class without "
-        "an entry has the weight 1."
+        f"{WHO}`class_weight` must map classes, integers from 0, to finite "
+        "weights that are not negative. Received: "
+        f"class_weight={class_weight!r}. For example {{0: 1.0, 1: 5.0}}; a "
+        "class without an entry has the weight 1."
     )
 
 
@@ -631,9 +631,9 @@ def test_class_weights_of_classes_that_are_none_are_refused(
     with pytest.raises(ValueError) as error:
         ours(y_true, CHANCES, mask=MASK)
     assert str(error.value) == (
-        f"{WHO}`class_weight` must name classes that the predictions have. "
-        "Received: class_weight={1: 2.0, 4: 3.0}, classes=4. Classes count "
-        "from 0."
+        f"{WHO}the classes in `class_weight` must exist in the predictions. "
+        "Received: class_weight={1: 2.0, 4: 3.0}, classes=4. Classes are "
+        "numbered from 0."
     )
 
 

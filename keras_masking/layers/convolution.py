@@ -23,8 +23,8 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
         padding: `"valid"`, `"same"` or `"causal"`. Defaults to `"valid"`.
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
-        dilation_rate: Distance of neighbouring steps of a window. Defaults to
-            1; cannot go together with strides.
+        dilation_rate: Distance between neighbouring steps of a window. Defaults
+            to 1; cannot go together with strides.
         groups: Number of groups that the features are split into.
         *args: The arguments of `keras.layers.Conv1D` that follow, in its order.
         **kwargs: The other arguments of `keras.layers.Conv1D`: `activation`,
@@ -115,8 +115,8 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
         depth_multiplier: Number of outputs for each feature. Defaults to 1.
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
-        dilation_rate: Distance of neighbouring steps of a window. Defaults to
-            1. Older versions of Keras refuse it together with strides.
+        dilation_rate: Distance between neighbouring steps of a window. Defaults
+            to 1. Older versions of Keras refuse it together with strides.
         *args: The arguments of `keras.layers.DepthwiseConv1D` that follow, in
             its order.
         **kwargs: The other arguments of `keras.layers.DepthwiseConv1D`:
@@ -206,8 +206,8 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
         data_format: `"channels_last"`, the only order of axes that has a
             meaning here. Defaults to that.
-        dilation_rate: Distance of neighbouring steps of a window. Defaults to
-            1. Older versions of Keras refuse it together with strides.
+        dilation_rate: Distance between neighbouring steps of a window. Defaults
+            to 1. Older versions of Keras refuse it together with strides.
         depth_multiplier: Number of depthwise outputs for each feature.
             Defaults to 1.
         *args: The arguments of `keras.layers.SeparableConv1D` that follow, in

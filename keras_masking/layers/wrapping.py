@@ -38,7 +38,7 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
                     layer=repr(layer),
                 )
             )
-        # The layer inside casts what it is given.
+        # The layer inside casts its inputs.
         super().__init__(layer, autocast=False, **kwargs)
 
     def build(self, input_shape: Shape) -> None:

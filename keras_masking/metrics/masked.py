@@ -109,7 +109,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
         class_weight: ClassWeight | None = None,
     ) -> None:
         inner = _read_metric(metric)
-        if name is None:  # as Keras names what it is given by name
+        if name is None:  # as Keras names a metric given by name
             name = metric if isinstance(metric, str) else inner.name
         super().__init__(name=name, dtype=inner.dtype)
         self.metric = inner

@@ -191,7 +191,7 @@ def test_a_list_of_inputs() -> None:
 
 
 class Deaf(keras.layers.Layer):
-    """Takes a mask, says that it supports none, and adds what it is told."""
+    """Takes a mask, says it supports none, and adds the mask it got."""
 
     def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
         told = 0.0 if mask is None else ops.cast(mask, "float32")[..., None]

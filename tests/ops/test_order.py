@@ -314,14 +314,14 @@ REFUSED = {
         SHAPE.format(
             "(3, 6)",
             "The mask belongs to another tensor: a layer that changes the "
-            "steps changes the mask as well (its `compute_mask`).",
+            "steps must change the mask too, in `compute_mask`.",
         ),
     ),
     "lengths": (
         np.array([1, 2, 3]),
         SHAPE.format(
             "(3,)",
-            "If these are lengths, one per row, make a mask of them with "
+            "If these are lengths, one per row, convert them with "
             "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`.",
         ),
     ),
@@ -367,9 +367,9 @@ def test_packs_that_are_refused(tensors: int, masks: int | None) -> None:
     with pytest.raises(ValueError, match="In `pack_steps`: ") as info:
         ops.pack_steps([X] * tensors, given)
     assert str(info.value) == (
-        "In `pack_steps`: there must be a list of tensors, and a mask for "
-        f"each. Received: tensors={tensors}, masks={masks or 0}. Pass None as "
-        "the mask of a tensor that has none."
+        "In `pack_steps`: there must be a mask for each tensor, and at least "
+        f"one tensor. Received: tensors={tensors}, masks={masks or 0}. Pass "
+        "None for a tensor without a mask."
     )
 
 

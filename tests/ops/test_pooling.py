@@ -284,21 +284,20 @@ def test_in_a_graph_of_unknown_sizes(jit_compile: bool) -> None:
 
 PADDING = (
     "`padding` must be 'valid' or 'same'. Received: padding='{}'. Pass "
-    "'valid' for whole windows only, 'same' for one at each stride."
+    "'valid' for whole windows only, 'same' for one window per stride."
 )
 SIZES = (
-    "the sizes of a window must be positive integers. Received: "
-    "window_size={}, strides={}. Pass 1 for windows that neither jump nor "
-    "spread."
+    "window sizes must be positive integers. Received: window_size={}, "
+    "strides={}. The default of `strides` and `dilation_rate` is 1."
 )
 LONG = (
     "with padding='valid' a window must not be longer than the sequence. "
-    "Received: window={}, steps=7. Pad the batch to the length of a window at "
-    "least (the mask says what is real), or pass padding='same'."
+    "Received: window={}, steps=7. Pad the batch at least to the length of a "
+    "window (with a mask), or pass padding='same'."
 )
 RANK = (
     "`x` must have shape (batch, steps, features). Received: x.shape={}. "
-    "Bring it there with `keras.ops.reshape`."
+    "Reshape it with `keras.ops.reshape`."
 )
 SHAPE = (
     "`mask` must have shape (batch, steps), the first axes of `inputs`. "
@@ -320,7 +319,7 @@ REFUSED = {
         (X, np.array([1, 2, 3])),
         SHAPE.format(
             "(3,)",
-            "If these are lengths, one per row, make a mask of them with "
+            "If these are lengths, one per row, convert them with "
             "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`.",
         ),
     ),

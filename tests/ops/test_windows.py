@@ -123,13 +123,13 @@ def test_of_nothing() -> None:
 
 
 SIZES = (
-    "the sizes of a window must be positive integers. Received: "
-    "kernel_size={}, strides={}, dilation_rate={}. Pass 1 for windows that "
-    "neither jump nor spread."
+    "window sizes must be positive integers. Received: kernel_size={}, "
+    "strides={}, dilation_rate={}. The default of `strides` and "
+    "`dilation_rate` is 1."
 )
 PADDING = (
     "`padding` must be 'valid' or 'same'. Received: padding='{}'. Pass "
-    "'valid' for whole windows only, 'same' for one at each stride."
+    "'valid' for whole windows only, 'same' for one window per stride."
 )
 REFUSED = {
     "causal": ((3, 1, "causal"), PADDING.format("causal")),
