@@ -580,7 +580,7 @@ def test_targets_of_another_length_are_refused() -> None:
         f"{WHO}`y_true` must have the batch and the steps"
     )
     assert "y_true.shape=(3, 2)" in message
-    assert "as CTC and Dice do" in message
+    assert "like CTC and Dice" in message
 
 
 def test_weights_and_masks_that_do_not_fit_are_refused() -> None:
@@ -617,7 +617,7 @@ def test_class_weights_that_are_none_are_refused(class_weight: Any) -> None:
         f"{WHO}`class_weight` must map classes, integers from 0, to finite "
         "weights that are not negative. Received: "
         f"class_weight={class_weight!r}. For example {{0: 1.0, 1: 5.0}}; a "
-        "class without an entry has the weight 1."
+        "class without an entry has weight 1."
     )
 
 
@@ -665,7 +665,7 @@ def test_targets_without_a_class_for_each_step_are_refused(
 
 def test_weights_of_steps_for_numbers_without_a_mask_are_refused() -> None:
     ours = MaskedLoss("mse", name="mine")
-    with pytest.raises(ValueError, match=r"need an axis of features") as error:
+    with pytest.raises(ValueError, match=r"need a feature axis") as error:
         ours(TARGETS[..., 0], SCORES[..., 0], WEIGHTS)
     assert "weighed=(3,)" in str(error.value)
     ours = MaskedLoss("mse", class_weight={1: 2.0}, name="mine")

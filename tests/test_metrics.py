@@ -453,9 +453,9 @@ def test_weights_of_more_axes_than_the_mask() -> None:
         assert_close(ours.result(), math.sqrt(total / count))
         loss = losses.MaskedLoss("mse", reduction="sum")
         assert_close(loss(y_true, y_pred, weights, mask=mask), total)
-    with pytest.raises(ValueError, match="features of a step share one"):
+    with pytest.raises(ValueError, match="features of a step share a weight"):
         loss(VALUES, SCORES, np.ones((3, 7, 4)), mask=MASK)
-    with pytest.raises(ValueError, match="features of a step share one"):
+    with pytest.raises(ValueError, match="features of a step share a weight"):
         ours.update_state(VALUES, SCORES, np.ones((3, 7, 4)), mask=MASK)
 
 

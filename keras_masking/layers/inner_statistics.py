@@ -1,9 +1,9 @@
-"""Inside a wrapper: statistics and penalties of real steps alone.
+"""Statistics and penalties of real steps only, inside wrappers.
 
-A mask gets lost between the layers inside a wrapper, and a wrapper of segments
-has padding rows that Keras has no mask for. So a wrapper lends its mask to the
-layers inside while it calls them. Each thread has masks of its own, and the
-layers are as before once the last wrapper has returned.
+The layers inside a wrapper may lose the mask, and a wrapper of segments has
+padding rows for which Keras has no mask. So a wrapper lends its mask to the
+layers inside while it calls them. Each thread has its own masks, and the layers
+are restored when the last wrapper returns.
 """
 
 import inspect
@@ -35,19 +35,19 @@ from keras_masking.ops.reading import expanded
 from keras_masking.ops.statistics import unchecked_moments
 
 _lock = threading.Lock()
-# By the id of a layer: how many wrappers lend to it, and what undoes that.
+# By layer id: how many wrappers lend to the layer, and how to undo it.
 _borrowers: dict[int, tuple[int, list[Callable[[], None]]]] = {}
 
 
 @contextmanager
 def lent(layer: Any, mask: Tensor | None, caller: str) -> Iterator[None]:
-    """Lends `mask` to `layer` and the layers in it, while it lasts.
+    """Context in which `mask` is lent to `layer` and its sublayers.
 
     Args:
         layer: The layer inside a wrapper.
         mask: The mask of its inputs: `(rows,)`, `(rows, steps)`, or more axes.
-            None leaves it at what a wrapper around this one lends.
-        caller: How a message names the wrapper.
+            None keeps the mask that an outer wrapper lends.
+        caller: The name of the wrapper in error messages.
     """
     if mask is None:
         yield
@@ -100,7 +100,7 @@ def _give_back(layer: Any) -> None:
 
 
 def _replaced(layer: Any, name: str, new: Any) -> Callable[[], None]:
-    """Sets an attribute of one layer past Keras; what is returned undoes it."""
+    """Sets an attribute, bypassing Keras; returns a function that undoes it."""
     own = vars(layer)
     back = (
         partial(object.__setattr__, layer, name, own[name])
@@ -112,7 +112,7 @@ def _replaced(layer: Any, name: str, new: Any) -> Callable[[], None]:
 
 
 def _of_any_mask(layer: Any) -> Callable[..., Any]:
-    """`call` of a BatchNormalization, for a mask of fewer axes as well."""
+    """`call` of a BatchNormalization that accepts masks of fewer axes."""
     call = layer.call
     signature = inspect.signature(call)
 
@@ -129,7 +129,7 @@ def _of_any_mask(layer: Any) -> Callable[..., Any]:
 
 
 def _of_a_step(layer: Any, caller: str) -> Callable[..., Any]:
-    """`call` of the layer in a TimeDistributed, which is told a step's mask."""
+    """`call` of the layer in a TimeDistributed, lending it the step's mask."""
     call = layer.call
 
     @wraps(call)
@@ -162,7 +162,7 @@ def _of_real_moments(layer: Any) -> Callable[..., Any]:
             lent_mask = ops.broadcast_to(both, ops.shape(inputs)[:-1])
         reduced = [a for a in range(rank) if a != layer.axis % rank]
         mean, variance = unchecked_moments(inputs, lent_mask, reduced)
-        # Of no real row at all nothing is learned: Keras would learn zeros.
+        # Without a real row the statistics stay: Keras would move them to 0.
         some = ops.any(lent_mask)
         return (
             ops.where(some, mean, ops.cast(layer.moving_mean, mean.dtype)),
@@ -177,7 +177,7 @@ def _of_real_moments(layer: Any) -> Callable[..., Any]:
 def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
     """An activity regularizer that sees zeros at padding steps.
 
-    Where Keras divides by the rows, it is the rows with a real step.
+    Where Keras divides by the number of rows, count those with a real step.
     """
     regularizer = layer.activity_regularizer
 
@@ -199,7 +199,7 @@ def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
 
 
 def _warning(layer: Any, caller: str) -> Callable[[Any], None]:
-    """`add_loss` of a layer that is not of Keras, and cannot see padding."""
+    """`add_loss` of a custom layer that takes no mask: it warns."""
     add_loss = layer.add_loss
     takes_mask = "mask" in inspect.signature(layer.call).parameters
 
@@ -210,9 +210,9 @@ def _warning(layer: Any, caller: str) -> Callable[[Any], None]:
             warnings.warn(
                 describe(
                     caller,
-                    "a layer inside adds a loss without knowing the mask: it "
+                    "a layer inside adds a loss without reading the mask: it "
                     "counts padding.",
-                    "Let its `call` take `mask`, or add the loss outside.",
+                    "Let its `call` take a `mask`, or add the loss outside.",
                     layer=f"{type(layer).__name__} '{layer.name}'",
                 ),
                 MaskWarning,

@@ -221,7 +221,7 @@ def has_real_step(
 
 
 def has_real_step_in(mask: Tensor, ndim: int) -> Tensor:
-    """A mask reduced to its first `ndim` axes: True where any of the rest is."""
+    """A mask reduced to its first `ndim` axes, True if any of the rest is."""
     # One by one: Keras 3.12 fails for several axes on PyTorch.
     for axis in reversed(range(ndim, len(mask.shape))):
         mask = has_real_step(mask, axis=axis)

@@ -101,7 +101,7 @@ def test_along_the_steps_masks_follow_one_another() -> None:
     np.testing.assert_array_equal(to_numpy(z), values)
     real = np.concatenate([ONE, np.ones((3, 5), bool)], axis=1)
     np.testing.assert_array_equal(mask_of(z), real)
-    with pytest.raises(ValueError, match="that of the features or of the"):
+    with pytest.raises(ValueError, match="the feature axis or the step"):
         layers.MaskedConcatenate(0)
 
 
@@ -237,5 +237,5 @@ def test_the_mask_is_broadcast_as_the_inputs_are() -> None:
 
 def test_the_axis_of_the_batch_is_refused_by_either_name() -> None:
     x = np.ones((2, 3, 4), "float32")
-    with pytest.raises(ValueError, match="`axis` must be that of the features"):
+    with pytest.raises(ValueError, match="`axis` must be the feature axis"):
         layers.MaskedConcatenate(-3)([x, x])

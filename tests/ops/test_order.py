@@ -367,8 +367,8 @@ def test_packs_that_are_refused(tensors: int, masks: int | None) -> None:
     with pytest.raises(ValueError, match="In `pack_steps`: ") as info:
         ops.pack_steps([X] * tensors, given)
     assert str(info.value) == (
-        "In `pack_steps`: there must be a mask for each tensor, and at least "
-        f"one tensor. Received: tensors={tensors}, masks={masks or 0}. Pass "
+        "In `pack_steps`: there must be a list of tensors, and a mask for each "
+        f"tensor. Received: tensors={tensors}, masks={masks or 0}. Pass "
         "None for a tensor without a mask."
     )
 

@@ -29,7 +29,7 @@ WRONG = {
     "additive": (np.where(REAL, 0.0, -1e9), r"keras\.ops\.equal\(mask, 0\)"),
     "infinite": (np.where(REAL, 0.0, -np.inf), r"keras\.ops\.equal\(mask, 0\)"),
     "ids": (np.where(REAL, 7, 0), r"keras\.ops\.not_equal\(ids, 0\)"),
-    "padding of -1": (np.where(REAL, 1, -1), "A weight is no mask"),
+    "padding of -1": (np.where(REAL, 1, -1), "Weights are not a mask"),
     "weights": (np.where(REAL, 0.5, 0.0), r"keras\.ops\.greater\(mask, 0\)"),
     "nan": (np.where(REAL, 1.0, np.nan), r"keras\.ops\.isnan\(x\)"),
 }

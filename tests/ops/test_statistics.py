@@ -355,7 +355,7 @@ def test_masks_that_are_refused(name: str) -> None:
         (np.ones((3, 6), bool), r"`mask` must have shape .* Received: "),
         (np.ones((7, 3), bool), "Its axes are swapped"),
         (np.ones((3, 7), "complex64"), "`mask` must be boolean"),
-        ([[1, 0], [1]], "Give its rows one length"),
+        ([[1, 0], [1]], "Make its rows equally long"),
     ):
         with pytest.raises(ValueError, match=rf"^In `{name}`: .*{rule}"):
             function(X, mask)
@@ -368,7 +368,7 @@ def test_masks_that_are_refused(name: str) -> None:
 def test_axes_that_are_refused(name: str, axis: Any) -> None:
     with pytest.raises(
         ValueError,
-        match=rf"^In `{name}`: `axis` must be an integer or several. "
-        rf"Received: axis={axis!r}. Pass",
+        match=rf"^In `{name}`: `axis` must be an integer or a tuple of "
+        rf"integers. Received: axis={axis!r}. Pass",
     ):
         getattr(ops, name)(X, MASKS["right"], axis)
