@@ -239,10 +239,10 @@ def test_what_is_left() -> None:
     model = keras.Model(ids, outputs())
     _, report = keras_masking.convert(model)
     left = {name: why for name, _, why in report.left}
-    assert "go over the steps" in left["over_steps"]
+    assert "include the step axis" in left["over_steps"]
     assert "padding becomes features" in left["flat"]
-    assert "its zeros count as steps" in left["zeros"]
-    assert "put `KeepMask` around it" in left["mine"]
+    assert "its zeros count as real" in left["zeros"]
+    assert "wrap it in `KeepMask`" in left["mine"]
     assert any("an operation between layers" in why for why in left.values())
     assert str(report).endswith(f"0 replaced, {len(left)} left")
 
@@ -318,7 +318,7 @@ def test_what_loses_the_mask_in_a_model_in_a_model() -> None:
     model = keras.Model(ids, inner(x))
     _, report = keras_masking.convert(model)
     (_, kind, steps), (_, _, operation) = report.left
-    assert kind == "LayerNormalization" and "go over the steps" in steps
+    assert kind == "LayerNormalization" and "include the step axis" in steps
     assert "an operation between layers" in operation
 
     # Layers of one name in two of them.
@@ -470,8 +470,8 @@ def test_lambdas_and_functions_as_loss() -> None:
     model.compile("adam", loss)
     made, report = keras_masking.convert(model)
     left = {name: why for name, _, why in report.left}
-    assert "put `KeepMask` around it" in left["double"]
-    assert "not compiled anew" in left[model.name]
+    assert "wrap it in `KeepMask`" in left["double"]
+    assert "not recompiled" in left[model.name]
     assert_close(predict(made, IDS), predict(model, IDS))
 
 

@@ -658,8 +658,8 @@ def test_unrolled_backwards(both: bool) -> None:
     ):
         raises(
             call,
-            "In layer 'mine' (of type KeepMask): Keras computes wrong "
-            "outputs for a masked sequence with `go_backwards` and `unroll`. "
+            "In layer 'mine' (of type KeepMask): Keras cannot compute a "
+            "masked sequence that is unrolled backwards. "
             f"Received: layer={type(inner).__name__} 'it', unroll=True, "
             "go_backwards=True. Pass `unroll=False`, which computes the same "
             "function.",

@@ -679,7 +679,7 @@ def test_what_is_no_loss_is_refused(loss: Any) -> None:
         MaskedLoss(loss)
     assert str(error.value) == (
         "In MaskedLoss: `loss` must be a Keras loss or a function. Received: "
-        f"loss={loss!r}. Its names are those of `keras.losses`, 'mse' say."
+        f"loss={loss!r}. Pass a name in `keras.losses`, for example 'mse'."
     )
     with pytest.raises(ValueError, match="Received: reduction=most"):
         MaskedLoss("mse", reduction="most")

@@ -795,8 +795,8 @@ def test_what_is_no_metric_is_refused(metric: Any) -> None:
         metrics.MaskedMetric(metric)
     assert str(error.value) == (
         "In MaskedMetric: `metric` must be a Keras metric or a function. "
-        f"Received: metric={metric!r}. For an accuracy name one, "
-        "'SparseCategoricalAccuracy' say; for a loss take `LossPerStep`."
+        f"Received: metric={metric!r}. Name a specific accuracy, for example "
+        "'SparseCategoricalAccuracy'; for a loss use `LossPerStep`."
     )
 
 
@@ -813,7 +813,7 @@ def test_metrics_that_cannot_leave_steps_out_are_refused(
         metrics.MaskedMetric(metric)
     assert str(error.value).startswith(
         "In MaskedMetric: `metric.update_state` must take `y_true`, `y_pred` "
-        "and `sample_weight`: padding steps get the weight 0. Received: "
+        "and `sample_weight`: padding steps get weight 0. Received: "
         f"metric={type(metric).__name__}, update_state=("
     )
 

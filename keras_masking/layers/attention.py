@@ -97,7 +97,7 @@ class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
         Reads: `(batch, steps)` for `query`, `value` and `key`.
         Emits: `(batch, target)`: the mask of `query`.
         Empty row: 0. The output and scores of a query that may see no key are 0
-        too.
+            too.
         Padding values: affect neither real outputs nor gradients, even NaN.
             Outputs and scores of padding queries are 0.
 
@@ -182,7 +182,7 @@ class MaskedAdditiveAttention(
         Reads: `(batch, steps)` for `query`, `value` and `key`.
         Emits: `(batch, target)`: the mask of `query`.
         Empty row: 0. The output and scores of a query that may see no key are 0
-        too.
+            too.
         Padding values: affect neither real outputs nor gradients, even NaN.
             Outputs and scores of padding queries are 0.
 

@@ -21,7 +21,7 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
         kernel_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"`, `"same"` or `"causal"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only order supported and the
+        data_format: `"channels_last"`, the only supported order and the
             default.
         dilation_rate: Distance between neighbouring steps of a window. Defaults
             to 1; cannot be combined with strides.
@@ -114,7 +114,7 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
         depth_multiplier: Number of outputs for each feature. Defaults to 1.
-        data_format: `"channels_last"`, the only order supported and the
+        data_format: `"channels_last"`, the only supported order and the
             default.
         dilation_rate: Distance between neighbouring steps of a window. Defaults
             to 1. Older versions of Keras do not allow it with strides.
@@ -206,7 +206,7 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
         kernel_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only order supported and the
+        data_format: `"channels_last"`, the only supported order and the
             default.
         dilation_rate: Distance between neighbouring steps of a window. Defaults
             to 1. Older versions of Keras do not allow it with strides.

@@ -32,7 +32,7 @@ class MaskedGlobalAveragePooling1D(
     """Averages the real steps of a sequence.
 
     Args:
-        data_format: `"channels_last"`, the only order supported and the
+        data_format: `"channels_last"`, the only supported order and the
             default.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
@@ -116,7 +116,7 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
     """Takes the maximum over the real steps of a sequence.
 
     Args:
-        data_format: `"channels_last"`, the only order supported and the
+        data_format: `"channels_last"`, the only supported order and the
             default.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.

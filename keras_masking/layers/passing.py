@@ -148,7 +148,7 @@ class RequireMask(PointwiseOfAnyDtype):
 
     Mask behavior:
         Reads: `(batch, steps)`, or a mask with more axes. Without a mask it
-        raises.
+            raises.
         Emits: the mask it reads.
         Empty row: unchanged.
         Padding values: stay in their step.

@@ -25,7 +25,7 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
         output_padding: Output steps beyond the shortest output, less than
             `strides`. By default `"same"` outputs are `strides` times as long
             as the inputs, and `"valid"` outputs at least as long.
-        data_format: `"channels_last"`, the only order supported and the
+        data_format: `"channels_last"`, the only supported order and the
             default.
         dilation_rate: Distance between neighbouring output steps that an input
             step adds to. Defaults to 1; cannot be combined with strides.
