@@ -203,7 +203,7 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         return ops.where(ops.equal(y_true, ignored), y_true, filled)
 
     def _join(self, mask: Tensor | None, losses: Tensor) -> Tensor | None:
-        """`mask` combined with the mask that the loss' `ignore_class` makes."""
+        """`mask` combined with the mask made by the loss for `ignore_class`."""
         own = get_mask(losses)
         if mask is None:
             return own

@@ -1,4 +1,4 @@
-"""Bad input gets a sentence that says who, the rule, what came, the fix."""
+"""Bad input gets a message with caller, rule, received values and fix."""
 
 import pickle
 import re
@@ -88,7 +88,7 @@ LAYERS = [
     if layer not in ATTEND  # their masks have other names
 ]
 MERGERS = [layer for layer in LAYERS if issubclass(layer, Merger)]
-LISTS = [*MERGERS, layers.RepeatVectorLike]  # which take a list of sequences
+LISTS = [*MERGERS, layers.RepeatVectorLike]  # inputs: a list of sequences
 OF_FEATURES = [layer for layer in LAYERS if layer is not layers.CustomEmbedding]
 
 
@@ -289,7 +289,7 @@ MESSAGES = {
         lambda: embed(3, 2, mask_value=-1)(np.array([[0, 7, -4, -1]])),
         f"{EMBEDDING}ids must be whole numbers from 0 to 2, or padding ids. "
         "Received: ids=-4 to 7, input_dim=3, padding_ids=[-1]. Increase "
-        "`input_dim`, or declare a padding id with `mask_value`.",
+        "`input_dim`, or set padding ids with `mask_value`.",
     ),
     "words": (
         lambda: embed(3, 2)(np.array([["a"]])),
@@ -431,8 +431,8 @@ MESSAGES = {
             keras.layers.Dense(2), name="mine"
         )(X[0]),
         "In layer 'mine' (of type MaskedTimeDistributed): `inputs` must have "
-        "shape (batch, segments, ...). Received: inputs.shape=(5, 3). For "
-        "inputs without segments call the layer inside directly.",
+        "shape (batch, segments, ...). Received: inputs.shape=(5, 3). "
+        "Without segments call the layer inside directly.",
     ),
     "channels_first": (
         lambda: layers.MaskedConv1D(
@@ -537,7 +537,7 @@ def test_ragged_and_sparse(layer: type) -> None:
 
 
 def test_errors_survive_what_keras_and_pickle_do_to_them() -> None:
-    """With traceback filtering Keras makes the error anew from its text."""
+    """With traceback filtering Keras recreates the error from its text."""
     assert issubclass(errors.MaskError, ValueError)
     for error in (errors.MaskShapeError, errors.MaskDtypeError):
         assert issubclass(error, errors.MaskError)
@@ -661,8 +661,7 @@ def test_unrolled_backwards(both: bool) -> None:
             "In layer 'mine' (of type KeepMask): Keras cannot compute a "
             "masked sequence that is unrolled backwards. "
             f"Received: layer={type(inner).__name__} 'it', unroll=True, "
-            "go_backwards=True. Pass `unroll=False`, which computes the same "
-            "function.",
+            "go_backwards=True. Pass `unroll=False`, which computes the same.",
         )
 
 

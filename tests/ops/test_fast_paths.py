@@ -1,6 +1,6 @@
-"""The shortcuts against loops over real steps, and against the plain formulas.
+"""Fast paths against loops over real steps, and against the plain formulas.
 
-Every test says which of the two it wants, and sees that it ran.
+Every test chooses a path, and checks that it was taken.
 """
 
 import gc
@@ -38,7 +38,7 @@ from tests.helpers import to_numpy
 from tests.ops.test_reductions import reduce_by_loops
 from tests.ops.test_reductions import softmax_by_loops
 
-# The others compile for minutes: there they run with the kit.
+# Other backends compile for minutes: there the contract kit runs these.
 pytestmark = [pytest.mark.long] if BACKEND != "torch" else []
 on_torch = pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
 not_on_torch = pytest.mark.skipif(
@@ -103,8 +103,8 @@ CASES: dict[str, tuple] = {
     "softmax-4": (ops.masked_softmax, shares, 4),
 }
 NAMES = list(CASES)
-# As it comes: elsewhere a sample of any size goes the short way by itself.
-WAYS = ["short", "plain", *["as it comes"] * (BACKEND == "torch")]
+# Without a threshold other backends always use the fast path by default.
+WAYS = ["short", "plain", *["default"] * (BACKEND == "torch")]
 
 
 def given(name: str, mask: np.ndarray, padding: float = 0.0) -> np.ndarray:
@@ -119,7 +119,7 @@ def at_padding(y: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list:
-    """The ways that were gone to their end, and the derivatives written out."""
+    """The paths that were taken, and the explicit derivatives that ran."""
     ways: list = []
 
     def watched(
@@ -140,21 +140,21 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
             **kwargs,
         )
 
-    def differentiable(*args: Any) -> Any:
+    def with_gradient(*args: Any) -> Any:
         ways.append("gradient")
         return written_out(*args)
 
     written_out = fast_paths.with_gradient
     for module in (one_pass, softmax):
-        monkeypatch.setattr(module, "shorter", watched)
+        monkeypatch.setattr(module, "fast_or_plain", watched)
     for module in (fast_paths, softmax):
-        monkeypatch.setattr(module, "differentiable", differentiable)
+        monkeypatch.setattr(module, "with_gradient", with_gradient)
     return ways
 
 
 @pytest.fixture
 def go(monkeypatch: pytest.MonkeyPatch, taken: list) -> Callable:
-    """Goes one way, and has seen it gone at the end."""
+    """Chooses one path, and checks at the end that it was taken."""
 
     def go(way: str) -> AbstractContextManager:
         taken.clear()
@@ -178,7 +178,7 @@ def check_taken(
 
 
 def has_none(name: str, dtype: str = "float32") -> bool:
-    """Where there is no shortcut: it would take longer, or forget a NaN."""
+    """Where there is no fast path: it would be slower, or lose a NaN."""
     kind = name.split("-")[0]
     if BACKEND == "tensorflow":
         return kind in ("max", "min")
@@ -195,7 +195,7 @@ def test_values(
     function, by_loops, _ = CASES[name]
     for mask in BATCHES.values():
         x = keras.ops.cast(given(name, mask), dtype)
-        # What is left of the values in that dtype is what the loops get.
+        # The loops get the values as rounded to that dtype.
         wanted = by_loops(to_numpy(keras.ops.cast(x, "float32")), mask)
         for value in PADDING.values():
             with np.errstate(over="ignore"):
@@ -211,7 +211,7 @@ def test_values(
 def test_gradients_are_written_out(
     name: str, go: Callable, taken: list
 ) -> None:
-    """The tests below would pass on the plain formulas."""
+    """Otherwise the tests below would pass on the plain formulas."""
     with go("short"):
         CASES[name][0](given(name, FULL, 8.0), FULL)
     assert "gradient" in taken
@@ -263,7 +263,7 @@ def test_real_values_that_are_not_finite(
 def test_small_tensors_go_the_plain_way(
     thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As users have it: from 1 MiB on, PyTorch gains by the short way."""
+    """The default threshold: from 1 MiB PyTorch uses the fast path."""
     monkeypatch.setattr(_backends, "FAST_PATH_MIN_SIZE", thresholds[0])
     for rows, way in ((256, "short"), (255, "plain")):
         taken.clear()
@@ -279,7 +279,7 @@ def test_small_tensors_go_the_plain_way(
 def test_small_maxima_go_the_plain_way(
     size: int, thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As users have it: from 32 MiB on, JAX gains by the short way."""
+    """The default threshold: from 32 MiB JAX uses the fast path."""
     assert thresholds[1] == 2**23
     x = given("max-3", FULL, np.nan)
     monkeypatch.setattr(one_pass, "LARGE", x.size + size)
@@ -309,7 +309,7 @@ def test_gradients(name: str, go: Callable, taken: list) -> None:
         total = total_of(CASES[name][0], mask, upstream_of(name, mask))
         with go("plain"):
             (wanted,) = gradient(total, given(name, mask))
-        for way in ("short", "as it comes"):
+        for way in ("short", "default"):
             for value in PADDING.values():
                 with go(way):
                     (grad,) = gradient(total, given(name, mask, value))
@@ -346,7 +346,7 @@ def test_compiled_gradients(way: str, go: Callable, taken: list) -> None:
 def test_gradients_from_above_that_are_not_finite(
     name: str, bad: float, go: Callable, taken: list
 ) -> None:
-    """They stay with their feature; padding gets 0 all the same."""
+    """They stay in their feature; padding still gets 0."""
     for mask in (FULL, MIXED):
         upstream = upstream_of(name, mask)
         upstream.reshape(-1)[[0, upstream.size // 2]] = bad
@@ -394,7 +394,7 @@ def test_gradients_from_above_at_padding(
 def test_gradients_beside_real_values_that_are_not_finite(
     name: str, bad: float, go: Callable, taken: list
 ) -> None:
-    """Padding gets 0 also where all that is real in a row is broken."""
+    """Padding gets 0 even if all real values of a row are NaN."""
     for mask in (FULL, MIXED):
         total = total_of(CASES[name][0], mask, upstream_of(name, mask))
         x = given(name, mask, 8.0)
@@ -474,7 +474,7 @@ def test_second_order(name: str, go: Callable, taken: list) -> None:
             assert_close(grad, wanted)
 
 
-# In a graph on TensorFlow, of a NaN at padding, all of it was NaN.
+# In a TensorFlow graph a NaN at padding made all of it NaN.
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's graphs")
 @pytest.mark.parametrize("name", ["softmax-3", "std-3"])
 def test_second_order_in_a_graph(name: str, go: Callable) -> None:
@@ -511,7 +511,7 @@ def test_second_order_in_a_graph(name: str, go: Callable) -> None:
 def test_real_infinities_beside_padding(
     name: str, go: Callable, taken: list
 ) -> None:
-    """The worst of all numbers ties with padding, which gets no gradient."""
+    """The lowest value ties with padding, which gets no gradient."""
     function = CASES[name][0]
     worst = np.inf if "min" in name else -np.inf
     x = poisoned(np.full_like(X, worst), MIXED, 8.0)
@@ -607,7 +607,7 @@ def test_transforms_of_torch(name: str, go: Callable, taken: list) -> None:
         x = torch.tensor(given(name, MIXED, value))
         go("short")
         assert_close(torch.func.grad(total)(x), wanted)
-        # One number, with another vector forward.
+        # One scalar, with another tangent vector.
         v = torch.tensor(given(name, MIXED))
         y, slope = torch.func.jvp(lambda x: function(x, MIXED), (x,), (v,))
         assert_close(y, to_numpy(function(x, MIXED)))
@@ -633,10 +633,10 @@ def test_traced_by_torch(taken: list) -> None:
         )
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # constants, and that it is deprecated
+        warnings.simplefilter("ignore")  # about constants, and its deprecation
         x = torch.tensor(poisoned(X, MIXED, 0.0))
         traced = torch.jit.trace(run, x, check_trace=False)
-    assert "short" not in taken  # its branch would be the trace
+    assert "short" not in taken  # its branch would be fixed in the trace
     ys = traced(torch.tensor(poisoned(X, MIXED, np.nan)))
     for y, (name, (_, by_loops, _)) in zip(ys, CASES.items()):
         assert_close(y, by_loops(given(name, MIXED), MIXED))
@@ -651,11 +651,11 @@ def test_compiled_by_torch(taken: list) -> None:
         assert_close(y, CASES["mean-3"][1](given("mean-3", MIXED), MIXED))
 
 
-# `keras.ops.stack`, which tests of moments use, holds what it stacks.
+# `keras.ops.stack`, used by the tests of moments, keeps its inputs.
 @on_torch
 @pytest.mark.parametrize("name", [n for n in NAMES if "moments" not in n])
 def test_torch_frees_what_was_given(name: str, go: Callable) -> None:
-    """And at once: a circle would hold a sequence until it is collected."""
+    """And at once: a reference cycle would keep a sequence until collected."""
     import torch
 
     function = CASES[name][0]
@@ -676,12 +676,12 @@ def test_torch_frees_what_was_given(name: str, go: Callable) -> None:
 @on_torch
 @pytest.mark.parametrize("name", NAMES)
 def test_under_autocast(name: str, go: Callable, taken: list) -> None:
-    """A matrix product is computed in half precision there."""
+    """There a matrix product runs in half precision."""
     import torch
 
     function, by_loops, _ = CASES[name]
     x = given(name, MIXED) + np.float32(100)
-    with go("as it comes"), torch.autocast("cpu", dtype=torch.bfloat16):
+    with go("default"), torch.autocast("cpu", dtype=torch.bfloat16):
         y = function(torch.tensor(x), MIXED)
     assert_close(y, by_loops(x, MIXED), scale=700.0)
 
@@ -741,7 +741,7 @@ def slope_of_loops(by_loops: Callable, x: np.ndarray, v: np.ndarray) -> Any:
 V = np.random.default_rng(8).normal(size=X[: len(FULL)].shape).astype("float32")
 
 
-# On JAX `jax.jvp` raised a TypeError in all but the plain way.
+# On JAX `jax.jvp` raised a TypeError except with plain formulas.
 @pytest.mark.parametrize("way", WAYS)
 def test_forward_mode(way: str, go: Callable, taken: list) -> None:
     def run(x: Any) -> dict:
