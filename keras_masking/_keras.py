@@ -63,8 +63,8 @@ def graph_calls(model: Any) -> list[Any]:
     calls = []
     for depth in sorted(model._nodes_by_depth):  # starting at the outputs
         for node in model._nodes_by_depth[depth]:
-            asked = any(id(y) in needed for y in node.outputs)
-            if asked and node.operation and not node.is_input:
+            is_needed = any(id(y) in needed for y in node.outputs)
+            if is_needed and node.operation and not node.is_input:
                 masks = tree.flatten(carried_mask(node))
                 inputs = node.input_tensors
                 needed |= {

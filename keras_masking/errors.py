@@ -41,5 +41,5 @@ def first_words(error: Exception) -> str:
     text = re.sub(r"\x1b\[\d*m", "", text)
     lines = text.split("Exception encountered: ")[-1].splitlines()
     said = [s.strip() for s in lines if s.strip()]
-    told = [s for s in said if not s.startswith("Exception encountered")]
-    return (told or said or ["(no message)"])[0]
+    own = [s for s in said if not s.startswith("Exception encountered")]
+    return (own or said or ["(no message)"])[0]

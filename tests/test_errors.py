@@ -633,12 +633,12 @@ OTHER_STEPS = (
 def test_layers_that_do_not_keep_the_steps(
     inner: keras.layers.Layer, rest: tuple
 ) -> None:
-    told = f"{type(inner).__name__} 'it'"
+    label = f"{type(inner).__name__} 'it'"
     for x in (X, keras.Input((5, 3))):
         shapes = tuple(x.shape), (x.shape[0], *rest)
         raises(
             lambda x=x: layers.KeepMask(inner, name="mine")(x),
-            OTHER_STEPS.format(told, *shapes),
+            OTHER_STEPS.format(label, *shapes),
         )
 
 

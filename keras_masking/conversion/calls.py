@@ -45,8 +45,8 @@ def is_deaf(layer: Any) -> bool:
         return True
     inner = isinstance(layer, keras.layers.Lambda)
     called = layer.function if inner else layer.call
-    asks = any(is_mask(name) for name in parameters(called))
-    return not asks and not layer.supports_masking
+    takes_mask = any(is_mask(name) for name in parameters(called))
+    return not takes_mask and not layer.supports_masking
 
 
 def call_like(

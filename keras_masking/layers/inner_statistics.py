@@ -40,7 +40,7 @@ _borrowers: dict[int, tuple[int, list[Callable[[], None]]]] = {}
 
 
 @contextmanager
-def lent(layer: Any, mask: Tensor | None, caller: str) -> Iterator[None]:
+def lend_mask(layer: Any, mask: Tensor | None, caller: str) -> Iterator[None]:
     """Context in which `mask` is lent to `layer` and its sublayers.
 
     Args:
@@ -78,15 +78,15 @@ def _borrow(layer: Any, of_steps: bool, caller: str) -> None:
     if not count:
         changed: dict[str, Any] = {}
         if isinstance(layer, keras.layers.BatchNormalization):
-            changed["call"] = _of_any_mask(layer)
-            changed[MOMENTS] = _of_real_moments(layer)
+            changed["call"] = _call_with_any_mask(layer)
+            changed[MOMENTS] = _real_moments(layer)
         elif of_steps:
-            changed["call"] = _of_a_step(layer, caller)
+            changed["call"] = _call_of_step(layer, caller)
         if getattr(layer, "activity_regularizer", None) is not None:
-            changed["activity_regularizer"] = _of_real_penalty(layer)
+            changed["activity_regularizer"] = _real_penalty(layer)
         if not type(layer).__module__.startswith("keras."):
             changed["add_loss"] = _warning(layer, caller)
-        undo = [_replaced(layer, name, new) for name, new in changed.items()]
+        undo = [_replace(layer, name, new) for name, new in changed.items()]
     _borrowers[id(layer)] = count + 1, undo
 
 
@@ -99,7 +99,7 @@ def _give_back(layer: Any) -> None:
         action()
 
 
-def _replaced(layer: Any, name: str, new: Any) -> Callable[[], None]:
+def _replace(layer: Any, name: str, new: Any) -> Callable[[], None]:
     """Sets an attribute, bypassing Keras; returns a function that undoes it."""
     own = vars(layer)
     back = (
@@ -111,7 +111,7 @@ def _replaced(layer: Any, name: str, new: Any) -> Callable[[], None]:
     return back
 
 
-def _of_any_mask(layer: Any) -> Callable[..., Any]:
+def _call_with_any_mask(layer: Any) -> Callable[..., Any]:
     """`call` of a BatchNormalization that accepts masks of fewer axes."""
     call = layer.call
     signature = inspect.signature(call)
@@ -128,7 +128,7 @@ def _of_any_mask(layer: Any) -> Callable[..., Any]:
     return wide
 
 
-def _of_a_step(layer: Any, caller: str) -> Callable[..., Any]:
+def _call_of_step(layer: Any, caller: str) -> Callable[..., Any]:
     """`call` of the layer in a TimeDistributed, lending it the step's mask."""
     call = layer.call
 
@@ -146,12 +146,12 @@ def _of_a_step(layer: Any, caller: str) -> Callable[..., Any]:
     return lending
 
 
-def _of_real_moments(layer: Any) -> Callable[..., Any]:
+def _real_moments(layer: Any) -> Callable[..., Any]:
     """Mean and variance of a BatchNormalization, in training."""
     moments = getattr(layer, MOMENTS)
 
     def real(inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        lent_mask = mask_for(layer, inputs, told=mask is not None)
+        lent_mask = mask_for(layer, inputs, has_mask=mask is not None)
         if lent_mask is None:
             return moments(inputs, mask)
         rank = len(inputs.shape)
@@ -174,7 +174,7 @@ def _of_real_moments(layer: Any) -> Callable[..., Any]:
     return real
 
 
-def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
+def _real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
     """An activity regularizer that sees zeros at padding steps.
 
     Where Keras divides by the number of rows, count those with a real step.

@@ -50,7 +50,7 @@ LENT = Lent()
 _warned: WeakSet[Any] = WeakSet()
 
 
-def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
+def mask_for(layer: Any, x: Tensor, has_mask: bool = False) -> Tensor | None:
     """The lent mask for the first axes of a tensor inside, if it fits.
 
     If steps were folded into the rows of `x`, the mask is folded too. Mask axes
@@ -60,7 +60,7 @@ def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
     Args:
         layer: The layer whose input or output is `x`.
         x: The tensor.
-        told: Whether the layer has another mask: if not, it warns once when
+        has_mask: Whether the layer has another mask: if not, it warns once when
             axes of the mask are reduced.
     """
     if not LENT.loans:
@@ -74,7 +74,7 @@ def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
         len(mask.shape) == min(len(m.shape), most + cut)
         for mask, m in zip(masks, foldings)
     )
-    if not whole and not told and not in_symbolic_call():
+    if not whole and not has_mask and not in_symbolic_call():
         _warn_once(layer, x, loan)
     if not masks:
         return None
@@ -83,7 +83,7 @@ def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
 
 def join_lent(layer: Any, x: Tensor, mask: Tensor | None) -> Tensor | None:
     """`mask` combined with the lent mask; either may be None."""
-    return combine_masks([mask, mask_for(layer, x, told=mask is not None)])
+    return combine_masks([mask, mask_for(layer, x, has_mask=mask is not None)])
 
 
 def _foldings(mask: Tensor, rows: int | None) -> list[Tensor]:

@@ -139,14 +139,14 @@ class MaskedTimeDistributed(Wrapping):
             return self._of_nothing(inputs, mask)
         rows = FoldSegments()(fill_padding(inputs, mask))
         steps = self._steps(mask)
-        told = steps
+        inner_mask = steps
         if steps is None and mask is not None and len(rows.shape) > 2:
             segments = ops.expand_dims(FoldSegments()(mask), -1)
-            told = ops.logical_and(unchecked_full_mask(rows), segments)
+            inner_mask = ops.logical_and(unchecked_full_mask(rows), segments)
         real = self._to_lend(inputs, mask)
-        outputs = self.call_with_mask(rows, told, real, training=training)
+        outputs = self.call_with_mask(rows, inner_mask, real, training=training)
         flat = keras.tree.flatten(outputs)
-        known = [get_mask(y) for y in flat] if steps is told else None
+        known = [get_mask(y) for y in flat] if steps is inner_mask else None
         if known is None and self.opaque:
             # Its mask for a mask of segments is not a mask of steps.
             made = zip(flat, self._makes(inputs))

@@ -16,7 +16,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
-from keras_masking.layers.inner_statistics import lent
+from keras_masking.layers.inner_statistics import lend_mask
 from keras_masking.layers.segments import CarriedMask
 from keras_masking.layers.segments import Rehearsal
 
@@ -169,7 +169,10 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             for x, m in pairs:
                 if m is not None:
                     set_mask(x, m)
-        with lent(self.layer, real, self.caller), self._no_warning(mask, real):
+        with (
+            lend_mask(self.layer, real, self.caller),
+            self._no_warning(mask, real),
+        ):
             return self.layer(inputs, **given)
 
     @contextmanager
@@ -189,10 +192,10 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         if not deaf:  # leave the filters, whose change slows warnings down
             yield
             return
-        told = "|".join(sorted(deaf))
+        names = "|".join(sorted(deaf))
         with warnings.catch_warnings():
             warnings.filterwarnings(
-                "ignore", rf"Layer '({told})' .*destroy the mask"
+                "ignore", rf"Layer '({names})' .*destroy the mask"
             )
             yield
 

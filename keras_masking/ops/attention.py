@@ -48,7 +48,7 @@ def attend_real(
         key.
     """
     query, *source = inputs
-    answered, *real = masks
+    real_query, *real = masks
     real_source = combine_masks(real)
     allowed = attention_mask
     if real_source is not None:
@@ -57,31 +57,31 @@ def attend_real(
     if None not in steps and steps[0] == steps[1] and sliding_window is None:
         # Without masks both alignments are the same, and Keras' fused kernel
         # has it.
-        ends_together &= answered is not None or real_source is not None
+        ends_together &= real_query is not None or real_source is not None
     limited = causal or sliding_window is not None
     if limited and (ends_together or allowed is not None):
         place = _from_end if ends_together else _columns
-        sides = place(query, answered), place(source[0], real_source)
+        sides = place(query, real_query), place(source[0], real_source)
         band = _band(*sides, causal, sliding_window)
         allowed = combine_masks([allowed, band])
     if allowed is not None:
         sees = ops.any(allowed, axis=-1)
         # A softmax over no key would be 0 / 0.
         allowed = ops.logical_or(allowed, ops.logical_not(sees)[..., None])
-    query = fill_padding(query, answered)
+    query = fill_padding(query, real_query)
     value = fill_padding(source[0], real_source)
     key = _keys(source[-1], real_source)
     outputs = attend([query, value, key], allowed)
     if allowed is not None:
-        answered = combine_masks([answered, sees])
-    if answered is None:
+        real_query = combine_masks([real_query, sees])
+    if real_query is None:
         return outputs
     if not isinstance(outputs, (list, tuple)):
-        return _where(answered, outputs)
+        return _where(real_query, outputs)
     output, scores = outputs
     heads = len(scores.shape) == 4
-    asked = answered[:, None] if heads else answered
-    return _where(answered, output), _where(asked, scores)
+    real_scores = real_query[:, None] if heads else real_query
+    return _where(real_query, output), _where(real_scores, scores)
 
 
 def _keys(key: Tensor, real: Tensor | None) -> Tensor:
@@ -116,6 +116,6 @@ def _band(
     queries: Tensor, keys: Tensor, causal: bool, width: int | None
 ) -> Tensor:
     """`(batch or 1, target, source)`: which key positions a query may see."""
-    behind = ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
-    band = None if width is None else ops.abs(behind) < width
-    return combine_masks([band, behind >= 0 if causal else None])
+    distance = ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
+    band = None if width is None else ops.abs(distance) < width
+    return combine_masks([band, distance >= 0 if causal else None])

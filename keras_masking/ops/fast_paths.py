@@ -56,16 +56,16 @@ def plain_formulas() -> Iterator[None]:
 
 
 def fast_or_plain(
-    short: Callable[[Tensor, Tensor], Tensor],
+    fast: Callable[[Tensor, Tensor], Tensor],
     plain: Callable[[Tensor, Tensor], Tensor],
     x: Tensor,
     mask: Tensor | None,
     axis: Axis,
 ) -> Tensor:
-    """`short(x, mask)` where it is possible and faster, else `plain(x, mask)`.
+    """`fast(x, mask)` where it is possible and faster, else `plain(x, mask)`.
 
     Args:
-        short: The fast path, for floats `(batch, steps, ...)` along the steps.
+        fast: The fast path, for floats `(batch, steps, ...)` along the steps.
         plain: The formula that is always right.
         x: Floats, at least `(batch, steps)`.
         mask: A mask with as many axes as `x`.
@@ -74,7 +74,7 @@ def fast_or_plain(
     if not takes_fast_path(x, mask, axis):
         return plain(x, mask)
     try:
-        return short(x, mask)
+        return fast(x, mask)
     except RuntimeError:
         # PyTorch in `torch.func` transforms and in forward mode.
         if keras.backend.backend() != "torch":

@@ -46,13 +46,13 @@ def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         return _plain_sum(x, mask, axis, keepdims)
 
-    def short(x: Tensor, mask: Tensor) -> Tensor:
+    def fast(x: Tensor, mask: Tensor) -> Tensor:
         how = _sum, _sum_gradient, _sum_tangent
         return fast_reduction(*how, upcast_half(x), mask, keepdims)
 
     if dtype_name(x) != "float32" and keras.backend.backend() == "jax":
         return plain(x, mask)  # it would write out a float32 copy
-    return fast_or_plain(short, plain, x, mask, axis)
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _steps_and_more(x: Tensor, mask: Tensor, axis: Axis) -> bool:
@@ -107,11 +107,11 @@ def real_squares(
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         return _plain_squares(x, mask, mean, axis, keepdims)
 
-    def short(x: Tensor, mask: Tensor) -> Tensor:
+    def fast(x: Tensor, mask: Tensor) -> Tensor:
         how = _squares, _squares_gradient, _squares_tangent
         return fast_reduction(*how, x, mask, keepdims, mean)
 
-    return fast_or_plain(short, plain, x, mask, axis)
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _plain_squares(
@@ -168,7 +168,7 @@ def real_extreme(
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         return _plain_extreme(x, mask, largest, axis, keepdims)
 
-    def short(x: Tensor, mask: Tensor) -> Tensor:
+    def fast(x: Tensor, mask: Tensor) -> Tensor:
         value = partial(_extreme, largest=largest)
         how = value, _extreme_gradient, _extreme_tangent
         return fast_reduction(*how, x, mask, keepdims)
@@ -179,7 +179,7 @@ def real_extreme(
     gains = {"torch": True, "jax": _size(x) >= LARGE}
     if not gains.get(keras.backend.backend()):
         return plain(x, mask)
-    return fast_or_plain(short, plain, x, mask, axis)
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _worst(x: Tensor, largest: bool) -> Tensor:

@@ -174,8 +174,8 @@ def _real_first(mask: Tensor) -> Tensor:
     everywhere = unchecked_full_mask(mask)
     columns, steps = unchecked_position_ids(everywhere), count_steps(everywhere)
     # Distinct keys, so the sort need not be stable.
-    behind = columns + steps[:, None]
-    return ops.argsort(ops.where(mask, columns, behind), axis=1)
+    after = columns + steps[:, None]
+    return ops.argsort(ops.where(mask, columns, after), axis=1)
 
 
 def _reordered(x: Tensor, index: Tensor) -> Tensor:

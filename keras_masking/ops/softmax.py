@@ -114,7 +114,7 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         return _plain_softmax(x, mask, axis)
 
-    def short(x: Tensor, mask: Tensor) -> Tensor:
+    def fast(x: Tensor, mask: Tensor) -> Tensor:
         weights = ops.cast(mask, dtype_name(x))
         if keras.backend.backend() != "torch":
             how = _softmax, _softmax_gradient, _softmax_tangent
@@ -128,7 +128,7 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
         )
         return cond(fine, lambda: y, lambda: plain(x, mask))
 
-    return fast_or_plain(short, plain, x, mask, axis)
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:

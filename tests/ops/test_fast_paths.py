@@ -104,7 +104,7 @@ CASES: dict[str, tuple] = {
 }
 NAMES = list(CASES)
 # Without a threshold other backends always use the fast path by default.
-WAYS = ["short", "plain", *["default"] * (BACKEND == "torch")]
+WAYS = ["fast", "plain", *["default"] * (BACKEND == "torch")]
 
 
 def given(name: str, mask: np.ndarray, padding: float = 0.0) -> np.ndarray:
@@ -123,7 +123,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
     ways: list = []
 
     def watched(
-        short: Callable, plain: Callable, *args: Any, **kwargs: Any
+        fast: Callable, plain: Callable, *args: Any, **kwargs: Any
     ) -> Any:
         def goes(way: str, function: Callable) -> Callable:
             def run(x: Any, mask: Any) -> Any:
@@ -134,7 +134,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
             return run
 
         return fast_paths.fast_or_plain(
-            goes("short", short),
+            goes("fast", fast),
             goes("plain", plain),
             *args,
             **kwargs,
@@ -158,7 +158,7 @@ def go(monkeypatch: pytest.MonkeyPatch, taken: list) -> Callable:
 
     def go(way: str) -> AbstractContextManager:
         taken.clear()
-        if way == "short":
+        if way == "fast":
             monkeypatch.setattr(
                 fast_paths, "gains_by_fast_paths", lambda x: True
             )
@@ -172,9 +172,9 @@ def check_taken(
 ) -> None:
     for name in names:
         if way == "plain":
-            assert "short" not in taken and "gradient" not in taken
-        elif way == "short" and not has_none(name, dtype):
-            assert "short" in taken, name
+            assert "fast" not in taken and "gradient" not in taken
+        elif way == "fast" and not has_none(name, dtype):
+            assert "fast" in taken, name
 
 
 def has_none(name: str, dtype: str = "float32") -> bool:
@@ -212,7 +212,7 @@ def test_gradients_are_written_out(
     name: str, go: Callable, taken: list
 ) -> None:
     """Otherwise the tests below would pass on the plain formulas."""
-    with go("short"):
+    with go("fast"):
         CASES[name][0](given(name, FULL, 8.0), FULL)
     assert "gradient" in taken
 
@@ -253,9 +253,9 @@ def test_real_values_that_are_not_finite(
                 x[row, 6 if row == 4 else 0].flat[1] = value
             with go("plain"):
                 wanted = to_numpy(function(x, mask))
-            with go("short"):
+            with go("fast"):
                 y = function(x, mask)
-            check_taken(taken, "short", [name])
+            check_taken(taken, "fast", [name])
             assert_close(y, wanted)
 
 
@@ -265,13 +265,13 @@ def test_small_tensors_go_the_plain_way(
 ) -> None:
     """The default threshold: from 1 MiB PyTorch uses the fast path."""
     monkeypatch.setattr(_backends, "FAST_PATH_MIN_SIZE", thresholds[0])
-    for rows, way in ((256, "short"), (255, "plain")):
+    for rows, way in ((256, "fast"), (255, "plain")):
         taken.clear()
         x = np.ones((rows, 32, 32), "float32")
         mask = np.ones((rows, 32), bool)
         x[:, 9:], mask[:, 9:] = np.nan, False
         assert_close(ops.masked_sum(x, mask), np.full((rows, 32), 9.0))
-        assert taken == [*["gradient"] * (way == "short"), way]
+        assert taken == [*["gradient"] * (way == "fast"), way]
 
 
 @on_jax
@@ -286,7 +286,7 @@ def test_small_maxima_go_the_plain_way(
     assert_close(
         ops.masked_max(x, FULL), CASES["max-3"][1](given("max-3", FULL), FULL)
     )
-    assert ("short" in taken) == (size == 0)
+    assert ("fast" in taken) == (size == 0)
 
 
 def total_of(function: Callable, mask: np.ndarray, upstream: Any) -> Callable:
@@ -309,7 +309,7 @@ def test_gradients(name: str, go: Callable, taken: list) -> None:
         total = total_of(CASES[name][0], mask, upstream_of(name, mask))
         with go("plain"):
             (wanted,) = gradient(total, given(name, mask))
-        for way in ("short", "default"):
+        for way in ("fast", "default"):
             for value in PADDING.values():
                 with go(way):
                     (grad,) = gradient(total, given(name, mask, value))
@@ -319,7 +319,7 @@ def test_gradients(name: str, go: Callable, taken: list) -> None:
 
 
 @not_on_torch
-@pytest.mark.parametrize("way", ["short", "plain"])
+@pytest.mark.parametrize("way", ["fast", "plain"])
 def test_compiled_gradients(way: str, go: Callable, taken: list) -> None:
     upstream = {name: upstream_of(name, MIXED) for name in NAMES}
 
@@ -355,9 +355,9 @@ def test_gradients_from_above_that_are_not_finite(
             x = given(name, mask, value)
             with go("plain"):
                 (wanted,) = gradient(total, x)
-            with go("short"):
+            with go("fast"):
                 (grad,) = gradient(total, x)
-            check_taken(taken, "short", [name])
+            check_taken(taken, "fast", [name])
             np.testing.assert_array_equal(at_padding(grad, mask), 0)
             finite = np.isfinite(wanted)
             assert not finite.all()
@@ -382,9 +382,9 @@ def test_gradients_from_above_at_padding(
                 (wanted,) = gradient(
                     total_of(ops.masked_softmax, mask, clean), x
                 )
-            with go("short"):
+            with go("fast"):
                 (grad,) = gradient(total_of(ops.masked_softmax, mask, dirty), x)
-            check_taken(taken, "short", [name])
+            check_taken(taken, "fast", [name])
             np.testing.assert_array_equal(at_padding(grad, mask), 0)
             assert_close(grad, wanted)
 
@@ -400,9 +400,9 @@ def test_gradients_beside_real_values_that_are_not_finite(
         x = given(name, mask, 8.0)
         x[1][mask[1]] = bad
         x[4][mask[4]] = bad
-        with go("short"):
+        with go("fast"):
             (grad,) = gradient(total, x)
-        check_taken(taken, "short", [name])
+        check_taken(taken, "fast", [name])
         np.testing.assert_array_equal(at_padding(grad, mask), 0)
 
 
@@ -416,7 +416,7 @@ def test_ties_share(name: str, go: Callable, taken: list) -> None:
     wanted[0, :, 1] = [1 / 4, 1 / 4, 0, 1 / 4, 1 / 4]
     wanted[1] = [[0, 0], [0.5, 0.5], [0.5, 0.5], [0, 0], [0, 0]]
     total = total_of(getattr(ops, f"masked_{name}"), mask, 1.0)
-    for way in ("short", "plain"):
+    for way in ("fast", "plain"):
         with go(way):
             (grad,) = gradient(total, x)
         check_taken(taken, way, [f"{name}-3"])
@@ -467,9 +467,9 @@ def test_second_order(name: str, go: Callable, taken: list) -> None:
             wanted = second_gradient(total, v, given(name, mask))
         assert np.abs(wanted).max() > 0.01
         for value in PADDING.values():
-            with go("short"):
+            with go("fast"):
                 grad = second_gradient(total, v, given(name, mask, value))
-            check_taken(taken, "short", [name])
+            check_taken(taken, "fast", [name])
             np.testing.assert_array_equal(at_padding(grad, mask), 0)
             assert_close(grad, wanted)
 
@@ -501,7 +501,7 @@ def test_second_order_in_a_graph(name: str, go: Callable) -> None:
     with go("plain"):
         wanted = second_gradient(total, V, given(name, FULL))
     for value in PADDING.values():
-        with go("short"):
+        with go("fast"):
             grad = to_numpy(second(given(name, FULL, value)))
         np.testing.assert_array_equal(at_padding(grad, FULL), 0)
         assert_close(grad, wanted)
@@ -517,9 +517,9 @@ def test_real_infinities_beside_padding(
     x = poisoned(np.full_like(X, worst), MIXED, 8.0)
     x = x.reshape(SHAPES[CASES[name][2]])
     total = total_of(function, MIXED, upstream_of(name, MIXED))
-    with go("short"):
+    with go("fast"):
         (grad,) = gradient(total, x)
-    check_taken(taken, "short", [name])
+    check_taken(taken, "fast", [name])
     np.testing.assert_array_equal(at_padding(grad, MIXED), 0)
 
 
@@ -584,7 +584,7 @@ def test_pieces(
             (gradient_wanted,) = gradient(total, x)
         for value in PADDING.values():
             poison = poisoned(x.reshape(SHAPES[3]), mask, value)
-            with go("short"):
+            with go("fast"):
                 y = function(poison.reshape(x.shape), mask)
                 (grad,) = gradient(total, poison.reshape(x.shape))
             assert "gradient" in taken
@@ -605,7 +605,7 @@ def test_transforms_of_torch(name: str, go: Callable, taken: list) -> None:
         (wanted,) = gradient(total, given(name, MIXED))
     for value in (0.0, 8.0, np.nan):
         x = torch.tensor(given(name, MIXED, value))
-        go("short")
+        go("fast")
         assert_close(torch.func.grad(total)(x), wanted)
         # One scalar, with another tangent vector.
         v = torch.tensor(given(name, MIXED))
@@ -636,7 +636,7 @@ def test_traced_by_torch(taken: list) -> None:
         warnings.simplefilter("ignore")  # about constants, and its deprecation
         x = torch.tensor(poisoned(X, MIXED, 0.0))
         traced = torch.jit.trace(run, x, check_trace=False)
-    assert "short" not in taken  # its branch would be fixed in the trace
+    assert "fast" not in taken  # its branch would be fixed in the trace
     ys = traced(torch.tensor(poisoned(X, MIXED, np.nan)))
     for y, (name, (_, by_loops, _)) in zip(ys, CASES.items()):
         assert_close(y, by_loops(given(name, MIXED), MIXED))
@@ -659,7 +659,7 @@ def test_torch_frees_what_was_given(name: str, go: Callable) -> None:
     import torch
 
     function = CASES[name][0]
-    with go("short"):
+    with go("fast"):
         for backward in (False, True):
             x = torch.tensor(given(name, FULL, 8.0), requires_grad=True) * 1
             gc.disable()
@@ -699,10 +699,10 @@ def test_transforms_of_jax(name: str, go: Callable, taken: list) -> None:
         (wanted,) = gradient(total, clean)
         y_wanted = to_numpy(function(clean, FULL))
     both = np.stack([clean, given(name, FULL, np.nan)])
-    with go("short"):
+    with go("fast"):
         ys = jax.vmap(lambda x: function(x, FULL))(both)
         grads = jax.vmap(jax.grad(total))(both)
-    check_taken(taken, "short", [name])
+    check_taken(taken, "fast", [name])
     for y, grad in zip(ys, grads):
         assert_close(y, y_wanted)
         np.testing.assert_array_equal(at_padding(to_numpy(grad), FULL), 0)
@@ -725,9 +725,9 @@ def test_hessian(name: str, go: Callable, taken: list) -> None:
     with go("plain"):
         wanted = to_numpy(jax.hessian(total)(given(name, mask)))
     for value in (8.0, np.nan):
-        with go("short"):
+        with go("fast"):
             got = jax.hessian(total)(given(name, mask, value))
-        check_taken(taken, "short", [name])
+        check_taken(taken, "fast", [name])
         assert_close(got, wanted)
 
 
@@ -774,13 +774,13 @@ def test_jacobians(go: Callable, taken: list) -> None:
             name: CASES[name][0](x, mask) for name in NAMES if name[-1] == "3"
         }
 
-    with go("short"):
+    with go("fast"):
         forward, backward = jax.jit(
             lambda x: (jax.jacfwd(run)(x), jax.jacrev(run)(x))
         )(x)
         y, linear = jax.linearize(jax.jit(run), x)
         slopes = linear(V[:3])
-    check_taken(taken, "short", list(y))
+    check_taken(taken, "fast", list(y))
     for name in y:
         wanted = to_numpy(backward[name])
         assert np.isfinite(wanted).all() and np.abs(wanted).max() > 0.01
@@ -803,4 +803,4 @@ def test_no_tensor_of_the_size_of_the_sequence(name: str, go: Callable) -> None:
             made = run.lower(x, mask).compile()
         return made.memory_analysis().temp_size_in_bytes / x.nbytes
 
-    assert extra("short") < 0.2 < extra("plain")
+    assert extra("fast") < 0.2 < extra("plain")
