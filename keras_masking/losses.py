@@ -76,8 +76,8 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         Emits: none.
         Empty row: adds nothing. A batch without any real step has loss 0 and
             gradients 0.
-        Padding values: affect neither the loss nor any gradient, even NaN. The
-            gradient at padding steps is exactly 0.
+        Padding values: affect neither the loss nor any gradient, even if NaN.
+            The gradient at padding steps is exactly 0.
 
     Keras loss:
         Drops in for: the loss it wraps.

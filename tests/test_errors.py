@@ -199,7 +199,7 @@ def test_attention_over_more_axes_takes_no_masks() -> None:
         lambda: layer(x, x, query_mask=np.ones((2, 5), bool)),
         "In layer 'mine' (of type MaskedMultiHeadAttention): inputs with "
         "masks must be (batch, steps, features). Received: shapes=[(2, 5, 4, "
-        "3), (2, 5, 4, 3)]. Bring them there with `keras.ops.reshape`.",
+        "3), (2, 5, 4, 3)]. Reshape them with `keras.ops.reshape`.",
     )
 
 

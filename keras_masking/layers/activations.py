@@ -38,7 +38,7 @@ class TemporalSoftmax(MaskAware):
         Reads: `(batch, steps)`. Without a mask every step counts.
         Emits: the mask it reads.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Returns:

@@ -90,7 +90,7 @@ class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
-        use_causal_mask: Whether queries cannot see later keys, given
+        use_causal_mask: Whether a query sees no later keys, given
             `causal_alignment`. Defaults to False.
 
     Mask behavior:
@@ -98,7 +98,7 @@ class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
         Emits: `(batch, target)`: the mask of `query`.
         Empty row: 0. The output and scores of a query that may see no key are 0
             too.
-        Padding values: affect neither real outputs nor gradients, even NaN.
+        Padding values: affect neither real outputs nor gradients, even if NaN.
             Outputs and scores of padding queries are 0.
 
     Keras layer:
@@ -175,7 +175,7 @@ class MaskedAdditiveAttention(
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
-        use_causal_mask: Whether queries cannot see later keys, given
+        use_causal_mask: Whether a query sees no later keys, given
             `causal_alignment`. Defaults to False.
 
     Mask behavior:
@@ -183,7 +183,7 @@ class MaskedAdditiveAttention(
         Emits: `(batch, target)`: the mask of `query`.
         Empty row: 0. The output and scores of a query that may see no key are 0
             too.
-        Padding values: affect neither real outputs nor gradients, even NaN.
+        Padding values: affect neither real outputs nor gradients, even if NaN.
             Outputs and scores of padding queries are 0.
 
     Keras layer:

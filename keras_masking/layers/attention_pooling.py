@@ -45,7 +45,7 @@ class AttentionPooling1D(MaskAware):
         Reads: `(batch, steps)`. Padding steps have weight 0.
         Emits: none: there is no step axis.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, num_heads * features)`, of the compute dtype;

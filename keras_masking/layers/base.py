@@ -210,7 +210,7 @@ class Merger(MaskAware):
 
 
 class StepMixer(MaskAware):
-    """Mixin that makes a Keras layer that mixes steps respect the mask.
+    """Mixin that makes a step-mixing Keras layer respect the mask.
 
     List it before the Keras layer in the bases of a class. Padding steps enter
     and leave the Keras layer as 0, even if they are NaN.

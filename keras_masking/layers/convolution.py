@@ -43,7 +43,7 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
             with `"same"` and `"causal"` if its anchor is; the anchors are every
             `strides`-th step.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Keras layer:
@@ -136,7 +136,7 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
             with `"same"` if its anchor is; the anchors are every `strides`-th
             step.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Keras layer:
@@ -230,7 +230,7 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
             with `"same"` if its anchor is; the anchors are every `strides`-th
             step.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Keras layer:

@@ -31,8 +31,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
     vectors.
 
     Args:
-        input_dim: Number of rows of the table; ids range from 0 to `input_dim -
-            1`.
+        input_dim: Number of rows of the table; ids are 0 to `input_dim - 1`.
         output_dim: Length of a vector.
         mask_zero: Whether 0 is a padding id. Defaults to `False`.
         mask_value: A padding id, or a list of them; they may be outside the

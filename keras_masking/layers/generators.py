@@ -109,8 +109,8 @@ class LengthMask(MaskAware):
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
         ValueError: If `inputs` is not a tensor and one length for each row, or
-            a known length is not in 0 to `steps`. (The check makes an eager
-            call on a GPU wait for the lengths.)
+            a known length is not between 0 and `steps`. (The check makes an
+            eager call on a GPU wait for the lengths.)
 
     Example:
 

@@ -54,7 +54,7 @@ class MaskedGlobalAveragePooling1D(
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
             for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Keras layer:
         Drops in for: `keras.layers.GlobalAveragePooling1D`: the same arguments
@@ -133,7 +133,7 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
             for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Keras layer:
         Drops in for: `keras.layers.GlobalMaxPooling1D`: the same arguments, and
@@ -193,7 +193,7 @@ class MaskedGlobalMinPooling1D(OwnPooling):
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
             for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
@@ -238,7 +238,7 @@ class MaskedGlobalSumPooling1D(OwnPooling):
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
             for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with

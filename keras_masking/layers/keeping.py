@@ -38,12 +38,12 @@ class KeepMask(Wrapping):
     `use_cudnn=False` to the recurrent layer.
 
     In training, each `BatchNormalization` inside takes its statistics from real
-    steps, even after a layer that loses the mask or folds steps into rows
-    (without a step axis, from rows with a real step), and an
-    `activity_regularizer` sees zeros at padding steps. If the axes of its input
-    are not those of the mask, for example after a `Reshape`, it counts padding,
-    and so does a custom layer that calls `add_loss` and takes no `mask`: a
-    `MaskWarning` says so. Instead of `KeepMask(TimeDistributed(layer))` use
+    steps (without a step axis, from rows with a real step), even after a layer
+    that loses the mask or folds steps into rows, and an `activity_regularizer`
+    sees zeros at padding steps. If their inputs do not have the axes of the
+    mask, for example after a `Reshape`, they count padding, and so does a
+    custom layer that calls `add_loss` and takes no `mask`: a `MaskWarning` says
+    so. Instead of `KeepMask(TimeDistributed(layer))` use
     `MaskedTimeDistributed(layer)`.
 
     Args:
@@ -68,7 +68,7 @@ class KeepMask(Wrapping):
             that the layer inside makes. None if the output has no steps. States
             carry no mask.
         Empty row: 0.
-        Padding values: affect neither the output nor any gradient, even NaN.
+        Padding values: affect neither the output nor any gradient, even if NaN.
             The output is 0 at padding steps.
 
     Returns:

@@ -127,7 +127,7 @@ class MaskedAttentionMixin(MaskAware):
                 describe(
                     self.caller,
                     "inputs with masks must be (batch, steps, features).",
-                    "Bring them there with `keras.ops.reshape`.",
+                    "Reshape them with `keras.ops.reshape`.",
                     shapes=[tuple(x.shape) for x in inputs],
                 )
             )

@@ -68,14 +68,14 @@ class MaskedAdd(Merging, keras.layers.Add):
         inputs: List of tensors of shape `(batch, steps, ...)`.
         mask: List with a boolean mask or None for each input, `(batch, steps)`,
             True at real steps. Defaults to the masks that the inputs carry, as
-            does None in the list. Without a mask an input is all real.
+            does None in the list. An input without a mask is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
         Emits: `(batch, steps)`: True where every masked input is real. None if
             no input has a mask.
         Empty row: the sum of the inputs, with 0 at their padding.
-        Padding values: count as 0, even NaN.
+        Padding values: count as 0, even if NaN.
 
     Keras layer:
         Drops in for: `keras.layers.Add`: without a mask, the same outputs.
@@ -117,14 +117,14 @@ class MaskedMultiply(Merging, keras.layers.Multiply):
         inputs: List of tensors of shape `(batch, steps, ...)`.
         mask: List with a boolean mask or None for each input, `(batch, steps)`,
             True at real steps. Defaults to the masks that the inputs carry, as
-            does None in the list. Without a mask an input is all real.
+            does None in the list. An input without a mask is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
         Emits: `(batch, steps)`: True where every masked input is real. None if
             no input has a mask.
         Empty row: the product of the inputs, with 1 at their padding.
-        Padding values: count as 1, even NaN.
+        Padding values: count as 1, even if NaN.
 
     Keras layer:
         Drops in for: `keras.layers.Multiply`: without a mask, the same outputs.
@@ -167,7 +167,7 @@ class MaskedConcatenate(Merging, keras.layers.Concatenate):
         inputs: List of tensors of shape `(batch, steps, ...)`.
         mask: List with a boolean mask or None for each input, `(batch, steps)`,
             True at real steps. Defaults to the masks that the inputs carry, as
-            does None in the list. Without a mask an input is all real.
+            does None in the list. An input without a mask is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
@@ -175,7 +175,7 @@ class MaskedConcatenate(Merging, keras.layers.Concatenate):
             input is real; along the steps, the joined masks. None if no input
             has a mask.
         Empty row: the features of the inputs, with 0 at their padding.
-        Padding values: count as 0, even NaN.
+        Padding values: count as 0, even if NaN.
 
     Keras layer:
         Drops in for: `keras.layers.Concatenate`: without a mask, the same

@@ -58,7 +58,7 @@ class MaskedMultiHeadAttention(
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
         training: Whether to apply dropout.
-        use_causal_mask: Whether queries cannot see later keys, given
+        use_causal_mask: Whether a query sees no later keys, given
             `causal_alignment`. Defaults to False, even with a mask, as in an
             encoder.
 
@@ -67,7 +67,7 @@ class MaskedMultiHeadAttention(
         Emits: `(batch, target)`: the mask of `query`.
         Empty row: 0. The output (after the projection) and scores of a query
             that may see no key are 0 too.
-        Padding values: affect neither real outputs nor gradients, even NaN.
+        Padding values: affect neither real outputs nor gradients, even if NaN.
             Outputs and scores of padding queries are 0.
 
     Keras layer:
@@ -170,7 +170,7 @@ class MaskedGroupQueryAttention(
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
         training: Whether to apply dropout.
-        use_causal_mask: Whether queries cannot see later keys, given
+        use_causal_mask: Whether a query sees no later keys, given
             `causal_alignment`. Defaults to False, even with a mask, as in an
             encoder.
 
@@ -179,7 +179,7 @@ class MaskedGroupQueryAttention(
         Emits: `(batch, target)`: the mask of `query`.
         Empty row: 0. The output (after the projection) and scores of a query
             that may see no key are 0 too.
-        Padding values: affect neither real outputs nor gradients, even NaN.
+        Padding values: affect neither real outputs nor gradients, even if NaN.
             Outputs and scores of padding queries are 0.
 
     Keras layer:

@@ -51,7 +51,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         Reads: `(batch, steps)`. Statistics are taken over real steps.
         Emits: the mask it reads.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Keras layer:

@@ -42,7 +42,7 @@ class ApplyMask(PointwiseOfAnyDtype):
             nothing changes.
         Emits: the mask it reads.
         Empty row: `fill_value`.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of the shape of `inputs`.

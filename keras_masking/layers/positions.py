@@ -158,7 +158,7 @@ class MaskedSinePositionEncoding(Positions):
     mask.
 
     Args:
-        max_wavelength: Wavelength of the slowest sine. Defaults to 10000.
+        max_wavelength: Sets the largest wavelength. Defaults to 10000.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:

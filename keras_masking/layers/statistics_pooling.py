@@ -45,7 +45,7 @@ class StatisticsPooling1D(OwnPooling):
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
             for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, 2 * features)`, or `(batch, 1, 2 * features)`

@@ -26,7 +26,7 @@ class FirstStep(OwnPooling):
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
             for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
@@ -68,7 +68,7 @@ class LastStep(OwnPooling):
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
             for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with

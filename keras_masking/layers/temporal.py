@@ -128,7 +128,7 @@ class TemporalReverse(Reordered):
         Reads: `(batch, steps)`. Without a mask all steps are reversed.
         Emits: the mask it reads.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Returns:
@@ -170,7 +170,7 @@ class CompactSteps(Reordered):
         Reads: `(batch, steps)`. Without a mask nothing moves.
         Emits: `(batch, steps)`: the same number of real steps, at the front.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Returns:
@@ -213,14 +213,14 @@ class TemporalConcatenate(Merger):
             steps may differ.
         mask: List with a boolean mask or None for each input, `(batch, steps)`,
             True at real steps. Defaults to the masks that the inputs carry, as
-            does None in the list. Without a mask an input is all real.
+            does None in the list. An input without a mask is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
         Emits: `(batch, sum of steps)`: all real steps, at the front of the row.
             None if no input has a mask.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Returns:

@@ -40,10 +40,10 @@ class MaskedTimeDistributed(Wrapping):
     In training, each `BatchNormalization` inside takes its statistics from real
     segments (from real steps if a mask of steps fits its input), even after a
     layer that loses the mask or folds steps into rows, and an
-    `activity_regularizer` inside sees zeros at padding. If the axes of its
-    input are not those of the mask, a `MaskWarning` says so once. Other Keras
-    layers treat each segment separately. A custom layer that keeps statistics
-    or calls `add_loss` sees zeros for padding segments: in the latter case a
+    `activity_regularizer` inside sees zeros at padding. If their inputs do not
+    have the axes of the mask, a `MaskWarning` says so once. Other Keras layers
+    treat each segment separately. A custom layer that keeps statistics or calls
+    `add_loss` sees zeros for padding segments: in the latter case a
     `MaskWarning` says so, unless its `call` takes a `mask`. Noise is drawn for
     all segments, so it changes with more padding, as in Keras.
 
@@ -68,7 +68,7 @@ class MaskedTimeDistributed(Wrapping):
             passed on; else `(batch, segments)`. An `Embedding` keeps the mask
             of its ids.
         Empty row: 0, as in any segment without a real step.
-        Padding values: affect neither the output nor any gradient, even NaN.
+        Padding values: affect neither the output nor any gradient, even if NaN.
 
     Keras layer:
         Drops in for: `keras.layers.TimeDistributed`: the same weights, and

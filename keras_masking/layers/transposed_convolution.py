@@ -48,7 +48,7 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
             with `"valid"`, `max(span + 1 - strides, 0)` more, where `span =
             (kernel_size - 1) * dilation_rate`.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Keras layer:

@@ -69,7 +69,7 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
         Windows: with `"valid"` a window is real if all its steps are; with
             `"same"` if its anchor is; the anchors are every `strides`-th step.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Keras layer:
@@ -145,7 +145,7 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
         Windows: with `"valid"` a window is real if all its steps are; with
             `"same"` if its anchor is; the anchors are every `strides`-th step.
         Empty row: zeros.
-        Padding values: affect neither the output nor the gradient, even NaN.
+        Padding values: affect neither the output nor the gradient, even if NaN.
             The output is 0 at padding steps.
 
     Keras layer:

@@ -69,7 +69,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
             the metric in `weighted_metrics`.
         Emits: none.
         Empty row: adds nothing. A batch without any real step changes nothing.
-        Padding values: change nothing, even NaN.
+        Padding values: change nothing, even if NaN.
 
     Keras metric:
         Drops in for: the metric it wraps.

@@ -51,7 +51,7 @@ class LossPerStep(WeighsClasses, keras.metrics.Metric):
         Emits: none.
         Empty row: adds nothing, nor does a row with weight 0. The result is 0
             if there was no real step at all.
-        Padding values: change nothing, even NaN.
+        Padding values: change nothing, even if NaN.
 
     Returns:
         A number.

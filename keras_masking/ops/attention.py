@@ -89,7 +89,7 @@ def _keys(key: Tensor, real: Tensor | None) -> Tensor:
     if real is None or dtype_name(key) != "float16":
         return fill_padding(key, real)
     # On PyTorch Keras adds -45856 to the score of a masked key, which may still
-    # be the largest. Copies of a real key have its score, so they cannot be.
+    # be the largest. With copies of a real key there, it is never larger.
     return ops.where(
         real[..., None], key, unchecked_first_step(key, real, keepdims=True)
     )

@@ -63,8 +63,8 @@ def lengths_to_mask(
         Boolean tensor of shape `(batch, maxlen)`, True at real steps.
 
     Raises:
-        ValueError: If `lengths` is not of rank 1, a known length is not in 0 to
-            `maxlen`, or `padding` is unknown.
+        ValueError: If `lengths` is not of rank 1, a known length is not between
+            0 and `maxlen`, or `padding` is unknown.
 
     Example:
 

@@ -33,8 +33,7 @@ LENGTHS = (
 def check_mask(
     mask: Tensor, inputs: Tensor, caller: str = "`check_mask`", ndim: int = 2
 ) -> Tensor:
-    """Returns `mask` as booleans, or raises an error that explains what is
-    wrong.
+    """Returns `mask` as booleans, or raises an error if it is invalid.
 
     Values are checked where they are known: in concrete tensors, NumPy arrays
     and lists. A symbolic or traced mask of numbers is `False` where it is 0 and
