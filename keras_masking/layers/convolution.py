@@ -11,7 +11,7 @@ from keras_masking.layers.windowed import Convolution
 
 @export
 class MaskedConv1D(Convolution, keras.layers.Conv1D):
-    """Convolution over the steps of a sequence that ignores padding.
+    """Convolution over the real steps of a sequence.
 
     A strided convolution starts at the first column: padding on the left
     changes nothing if its length is a multiple of `strides`.
@@ -21,8 +21,8 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
         kernel_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"`, `"same"` or `"causal"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         dilation_rate: Distance between neighbouring steps of a window. Defaults
             to 1; cannot be combined with strides.
         groups: Number of groups that the features are split into.
@@ -104,7 +104,7 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
 
 @export
 class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
-    """Convolution of each feature separately that ignores padding.
+    """Convolution of each feature separately, over its real steps.
 
     A strided convolution starts at the first column: padding on the left
     changes nothing if its length is a multiple of `strides`.
@@ -114,8 +114,8 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
         depth_multiplier: Number of outputs for each feature. Defaults to 1.
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         dilation_rate: Distance between neighbouring steps of a window. Defaults
             to 1. Older versions of Keras do not allow it with strides.
         *args: The remaining arguments of `keras.layers.DepthwiseConv1D`, in its
@@ -196,7 +196,7 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
 
 @export
 class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
-    """Depthwise, then pointwise convolution that ignores padding.
+    """Depthwise, then pointwise convolution over real steps.
 
     A strided convolution starts at the first column: padding on the left
     changes nothing if its length is a multiple of `strides`.
@@ -206,8 +206,8 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
         kernel_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         dilation_rate: Distance between neighbouring steps of a window. Defaults
             to 1. Older versions of Keras do not allow it with strides.
         depth_multiplier: Number of depthwise outputs for each feature.

@@ -32,8 +32,8 @@ class MaskedGlobalAveragePooling1D(
     """Averages the real steps of a sequence.
 
     Args:
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
@@ -116,8 +116,8 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
     """Takes the maximum over the real steps of a sequence.
 
     Args:
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.

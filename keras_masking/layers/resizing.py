@@ -88,8 +88,8 @@ class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
     Args:
         padding: Number of steps to add at each end, or a pair of numbers for
             the start and the end. Defaults to 1.
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:

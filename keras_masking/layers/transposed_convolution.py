@@ -15,7 +15,7 @@ from keras_masking.ops.windows import unchecked_transposed_window_mask
 
 @export
 class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
-    """Transposed convolution over the steps that ignores padding.
+    """Transposed convolution over the real steps of a sequence.
 
     Args:
         filters: Number of output features.
@@ -25,8 +25,8 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
         output_padding: Output steps beyond the shortest output, less than
             `strides`. By default `"same"` outputs are `strides` times as long
             as the inputs, and `"valid"` outputs at least as long.
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         dilation_rate: Distance between neighbouring output steps that an input
             step adds to. Defaults to 1; cannot be combined with strides.
         *args: The remaining arguments of `keras.layers.Conv1DTranspose`, in its

@@ -52,8 +52,8 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
         pool_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to `pool_size`.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         name: Name of the layer.
         **kwargs: Base layer keyword arguments, such as `dtype`.
 
@@ -129,8 +129,8 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
         pool_size: Steps in a window. Defaults to 2.
         strides: Steps from one window to the next. Defaults to `pool_size`.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only supported order and the
-            default.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         name: Name of the layer.
         **kwargs: Base layer keyword arguments, such as `dtype`.
 
