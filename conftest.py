@@ -1,4 +1,4 @@
-"""Which backend, which device, and what every test starts from."""
+"""Backend, device, and the state in which every test starts."""
 
 import gc
 import importlib.util
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # All of this has to be said before Keras is imported.
+    # All of this must be set before Keras is imported.
     installed = [b for b in BACKENDS if importlib.util.find_spec(b)]
     if installed:
         os.environ.setdefault("KERAS_BACKEND", installed[0])
@@ -69,7 +69,7 @@ def _has_gpu() -> bool:
 
 
 def pytest_collection_finish() -> None:
-    # What was imported stays: the collector need not go through it each time.
+    # Imports stay alive: the garbage collector need not scan them each time.
     gc.freeze()
 
 
@@ -84,10 +84,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
-    """Sizes from which shortcuts are taken; those that users have.
+    """Sizes from which fast paths are used; yields the defaults.
 
-    The samples of tests are small. Tests of operations and of layers take the
-    shortcuts all the same; all other tests run what users get.
+    Test samples are small. Tests of operations and layers use the fast paths
+    anyway; all other tests run with the defaults.
     """
     from keras_masking import _backends
     from keras_masking.ops import one_pass

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Embedding(lora_rank=..., lora_alpha=...) ignores lora_alpha. Keras 3.15.1 (JAX).
 #
-# Behaviour: the constructor keeps `lora_alpha` until the layer is built; then it
-# turns LoRA on by the rank alone, which sets `lora_alpha` to the rank. With
-# rank 2 and alpha 8 the update of the table counts once and not four times.
-# `layer.enable_lora(2, lora_alpha=8)` on the built layer does as it says. Dense
-# does the same as Embedding.
+# Behaviour: the constructor stores `lora_alpha`, but the build enables LoRA with
+# the rank alone, which sets `lora_alpha` to the rank. With rank 2 and alpha 8
+# the update of the table is scaled by 1 instead of 4. `layer.enable_lora(2,
+# lora_alpha=8)` on the built layer works as documented. Dense behaves like
+# Embedding.
 #
 # Why one would guess wrong: the argument is documented ("scaled by `lora_alpha /
-# lora_rank`"), is stored before the build, and no error or warning comes.
+# lora_rank`"), is stored before the build, and there is no error or warning.
 #
-# For users: fine-tuning by the constructor runs with another strength than the
-# config asks for. Build the layer, then call `enable_lora(rank,
-# lora_alpha=...)`, and read `layer.lora_alpha` after it.
+# For users: fine-tuning with the constructor argument has a different strength
+# than configured. Build the layer, call `enable_lora(rank, lora_alpha=...)`,
+# then check `layer.lora_alpha`.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

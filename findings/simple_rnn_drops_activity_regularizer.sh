@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# SimpleRNN takes `activity_regularizer` and drops it. Keras 3.15.1 (on JAX).
+# SimpleRNN accepts `activity_regularizer` but ignores it. Keras 3.15.1 (on JAX).
 #
 # Behaviour: `SimpleRNN(2, activity_regularizer=L2(1.0))` adds no loss, and its
 # `activity_regularizer` is None, also inside `Bidirectional`. No error, no
 # warning. LSTM, GRU and `RNN(SimpleRNNCell(2), ...)` add the penalty.
 #
 # Why one would guess wrong: the argument is in the signature and documented,
-# `get_config` has the key, and the two siblings with the same arguments obey.
+# `get_config` has the key, and it works in LSTM and GRU.
 #
-# For users: a SimpleRNN trained with a penalty on its activity was trained
-# without one. Take `RNN(SimpleRNNCell(...), activity_regularizer=...)`, or set
-# `layer.activity_regularizer` after the layer is made. A model that swaps LSTM
-# for SimpleRNN loses the penalty.
+# For users: a SimpleRNN with an activity penalty was trained without it. Use
+# `RNN(SimpleRNNCell(...), activity_regularizer=...)`, or set
+# `layer.activity_regularizer` on the instance. A model that replaces LSTM by
+# SimpleRNN loses the penalty.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# TimeDistributed(BatchNormalization()) learns zeros from padding that the mask
-# hides, and its statistics depend on the order of the steps. Keras 3.15.1 (JAX).
+# TimeDistributed(BatchNormalization()) learns zeros from masked padding, and its
+# statistics depend on the order of the steps. Keras 3.15.1 (JAX).
 #
-# Behaviour: the wrapper calls the layer once for each step. Each call moves the
-# moving mean, so that a batch of T steps moves it T times, and the last steps
-# weigh most. A step that is padding in every row gives the mean 0 of no
-# samples, and moves the statistics towards 0, although the layer got its mask.
+# Behaviour: the wrapper calls the layer once for each step. Each call updates
+# the moving mean, so a batch of T steps updates it T times, and the last steps
+# have the largest weight. A step that is padding in every row has mean 0 over no
+# samples, and moves the statistics towards 0, although the layer gets its mask.
 # All real steps are 4.0 here: with momentum 0.5 the mean is 3.5 after a batch
 # without padding, and 0.4375 after the same batch with three steps of padding.
-# `BatchNormalization()` by itself moves once, to 2.0, with and without padding.
+# `BatchNormalization()` alone updates once, to 2.0, with and without padding.
 #
 # Why one would guess wrong: BatchNormalization takes a mask and documents that
-# it leaves masked steps out, TimeDistributed hands each step its mask, and in
-# other wrappers "the same layer at each step" means the same numbers.
+# it skips masked steps, TimeDistributed passes each step its mask, and other
+# layers give the same numbers with and without the wrapper.
 #
-# For users: what the model predicts depends on how long the longest sequence of
-# the last training batches was. Normalize `(batch, steps, features)` with
-# BatchNormalization itself, which needs no TimeDistributed.
+# For users: predictions depend on the longest sequence of the last training
+# batches. Normalize `(batch, steps, features)` with BatchNormalization itself,
+# which needs no TimeDistributed.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,20 +2,20 @@
 # TimeDistributed ignores the `activity_regularizer` and the dtype of its layer.
 # Keras 3.15.1 (on JAX).
 #
-# Behaviour: the wrapper runs `layer.call` and not the layer itself, so all that
-# Keras does around a call does not happen: `TimeDistributed(Dense(2,
-# activity_regularizer=L2(1.0)))` adds no loss, and of `Dense(2,
-# dtype="float16")` it returns float32. No error, no warning. A penalty that a
-# layer adds in its `call`, by `add_loss`, does arrive.
+# Behaviour: the wrapper runs `layer.call`, not `layer.__call__`, so it skips all
+# that Keras does around a call: `TimeDistributed(Dense(2,
+# activity_regularizer=L2(1.0)))` adds no loss, and with `Dense(2,
+# dtype="float16")` the output is float32. No error, no warning. A penalty that a
+# layer adds in its `call`, by `add_loss`, is kept.
 #
 # Why one would guess wrong: the wrapped layer keeps both settings in its
-# config, `Dense` alone obeys both on the same input, `(batch, steps,
-# features)`, and gives the same values otherwise.
+# config, `Dense` alone respects both on the same input, `(batch, steps,
+# features)`, and otherwise gives the same values.
 #
-# For users: a model whose Dense layers are wrapped, as older tutorials do for
-# sequences, trains without its activity penalty, and a layer that is to run in
-# half precision runs in float32, its memory with it. Dense and EinsumDense need
-# no wrapper; else put the regularizer and the dtype on TimeDistributed.
+# For users: a model whose Dense layers are wrapped, as in older tutorials,
+# trains without its activity penalty, and a layer configured for half precision
+# runs in float32 and uses its memory. Dense and EinsumDense need no wrapper;
+# otherwise set the regularizer and the dtype on TimeDistributed.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

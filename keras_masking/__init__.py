@@ -1,8 +1,8 @@
-"""Masking for Keras 3: the same output with more padding.
+"""Masking for Keras 3: more padding does not change the output.
 
-Nothing here imports Keras. The modules are loaded at first use; importing
-`keras_masking.layers`, `losses` or `metrics` registers what is in them, so that
-`keras.saving.load_model` knows it.
+This module does not import Keras. Submodules are imported on first use;
+importing `keras_masking.layers`, `losses` or `metrics` registers their classes
+for `keras.saving.load_model`.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What a backend does now, where Keras has no question for it."""
+"""Queries of backend state for which Keras has no API."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from keras.layers import InputLayer
 from keras_masking._keras import STACKS_BATCHES
 from keras_masking._types import Tensor
 
-# Elements from which PyTorch gains by a fast path: 1 MiB of float32.
+# Elements from which a fast path pays on PyTorch: 1 MiB of float32.
 FAST_PATH_MIN_SIZE = 2**18
-# Not imported by a function: PyTorch would break its graph there.
+# Not imported inside a function, where PyTorch would break its graph.
 _TORCH: Any = import_module("torch") if backend() == "torch" else None
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 _UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
@@ -36,7 +36,7 @@ def is_dense(x: Tensor) -> bool:
         return False
     history = getattr(x, "_keras_history", None)
     if history is not None and not isinstance(history.operation, InputLayer):
-        return True  # Keras says of `x * 2.0` that it is sparse
+        return True  # Keras marks `x * 2.0` as sparse
     kind: Any = type(x)
     flags = _SPARSE_FLAGS if kind is KerasTensor else _flags_of(kind)
     return not any([getattr(x, flag, False) is True for flag in flags])
@@ -48,7 +48,7 @@ def _flags_of(kind: Any) -> list[str]:
 
 
 def is_concrete(x: Tensor) -> bool:
-    """Whether `x` is a tensor with numbers: not symbolic, and not traced."""
+    """Whether `x` is a tensor with values: neither symbolic nor traced."""
     if isinstance(x, KerasTensor) or not hasattr(x, "dtype"):
         return False
     return hasattr(x, "shape") and not type(x).__name__.endswith(_UNKNOWN_TYPES)
@@ -57,8 +57,8 @@ def is_concrete(x: Tensor) -> bool:
 def to_numpy_or_none(x: Tensor) -> np.ndarray | None:
     """The value of `x`, or None while a graph is traced.
 
-    Keras has no question for this, and each backend raises another error.
-    Where PyTorch compiles, this breaks its graph in two to read the value.
+    Keras has no API for this, and each backend raises a different error. In
+    torch.compile, reading the value breaks the graph.
     """
     try:
         return np.asarray(ops.convert_to_numpy(x))
@@ -67,29 +67,29 @@ def to_numpy_or_none(x: Tensor) -> np.ndarray | None:
 
 
 def gains_by_fast_paths(x: Tensor) -> bool:
-    """Whether `x` is computed with now, on a CPU, and by no compiler of torch.
+    """Whether `x` is on a CPU and PyTorch is not compiling.
 
-    There reading `x` once more costs; compilers for GPUs save that by
-    themselves, and so does torch's. Keras does not tell where a tensor is.
-    PyTorch as Keras runs it does one thing after the other: on a small tensor
-    reading takes less than asking. Backends that only predict have neither
-    devices nor gradients of ours, which a shortcut brings.
+    There another pass over `x` is expensive; compilers for GPUs and
+    torch.compile avoid it themselves. Keras has no API for a tensor's device.
+    PyTorch runs eagerly in Keras: for a small tensor the pass costs less than
+    this check. Inference-only backends have neither devices nor the explicit
+    gradients of a fast path.
     """
     if isinstance(x, KerasTensor):
         return False
     if _TORCH is None:
         return backend() in ("jax", "tensorflow") and _has_only_cpus()
-    if torch_traces():  # before what would break its graph
+    if torch_traces():  # before code that would break its graph
         return False
     if x.device.type != "cpu" or x.numel() < FAST_PATH_MIN_SIZE:
         return False
-    # Else a matrix product of float32 may be one of bfloat16.
+    # Otherwise a float32 matrix product may run in bfloat16.
     exact = _TORCH.get_float32_matmul_precision() == "highest"
     return exact and not _TORCH.is_autocast_enabled("cpu")
 
 
 def torch_traces() -> bool:
-    """Whether PyTorch compiles, exports or traces what is computed."""
+    """Whether PyTorch is compiling, exporting or tracing."""
     if _TORCH is None:
         return False
     return bool(_TORCH.compiler.is_compiling() or _TORCH.jit.is_tracing())
@@ -103,15 +103,15 @@ def _has_only_cpus() -> bool:
 def cond(
     ok: Tensor, first: Callable[[], Any], second: Callable[[], Any]
 ) -> Any:
-    """`first()` if `ok`, else `second()`, which is right for any `ok`.
+    """`first()` if `ok`, else `second()`, which is always right.
 
-    While a graph is traced it is `keras.ops.cond`. That one compiles at every
-    call in JAX otherwise.
+    In a traced graph this is `keras.ops.cond`, which outside of one would
+    compile at every call in JAX.
     """
     if backend() == "torch":
         try:
             ok = bool(ok)
-        except RuntimeError:  # of a batch of values, under `vmap`
+        except RuntimeError:  # under `vmap` there are several values
             ok = False
     elif not is_concrete(ok):
         return ops.cond(ok, first, second)
@@ -121,10 +121,10 @@ def cond(
 def with_tangent(
     value: Callable[..., Tensor], tangent: Callable[..., Tensor]
 ) -> Callable[..., Tensor]:
-    """JAX's `value(x, *others)`, with its derivative along `x` written out.
+    """`value(x, *others)` on JAX, with an explicit derivative along `x`.
 
-    `tangent(dx, y, x, *others)` is linear in `dx`, so that JAX has the gradient
-    too: its transpose. Keras has JAX's rule for gradients alone, which refuses
+    `tangent(dx, y, x, *others)` is linear in `dx`, so JAX derives the gradient
+    by transposition. Keras exposes only JAX's custom gradients, which exclude
     forward mode.
     """
     jax: Any = import_module("jax")
@@ -139,10 +139,10 @@ def with_tangent(
 
 
 def random_state_kept() -> AbstractContextManager[Any]:
-    """What is drawn inside changes nothing drawn later.
+    """A context that restores the random state at its end.
 
-    torch draws dropout from a state of its own, not from Keras' seeds, which
-    are variables.
+    torch draws dropout from its own state, not from Keras' seeds, which are
+    variables.
     """
     if _TORCH is None:
         return nullcontext()
@@ -150,16 +150,15 @@ def random_state_kept() -> AbstractContextManager[Any]:
 
 
 def first_batch(feed: Any, steps: int) -> tuple[Any, Any] | None:
-    """The first batch in what a train function is fed, and the same feed.
+    """The first batch of a train function's input, and an equivalent input.
 
     Args:
         feed: The last argument of `model.train_function`.
         steps: The model's `steps_per_execution`.
 
     Returns:
-        The batch, and a feed that has it still and is good for one call; or
-        None if it cannot be had: a `tf.distribute` strategy hands batches out
-        by themselves.
+        The batch, and a feed that still includes it, valid for one call; or
+        None if it is not accessible, as under a `tf.distribute` strategy.
     """
     if isinstance(feed, list):  # torch
         return feed[0], feed
@@ -181,7 +180,7 @@ def first_batch(feed: Any, steps: int) -> tuple[Any, Any] | None:
 
 
 def _put_back(batch: Any, rest: Iterator[Any], spec: Any) -> Any:
-    """An iterator of tf.data: for others Keras has another, slower way."""
+    """A tf.data iterator, since Keras is slower with other iterators."""
     tensorflow: Any = import_module("tensorflow")
     dataset = tensorflow.data.Dataset.from_generator(
         lambda: chain([batch], rest), output_signature=spec

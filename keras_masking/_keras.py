@@ -1,4 +1,4 @@
-"""The one place that reads what Keras keeps private."""
+"""The only module that uses private names of Keras."""
 
 import sys
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from keras.src.utils import rng_utils
 from keras_masking._types import Tensor
 
 _SINCE_3_14 = [int(n) for n in version().split(".")[:2]] >= [3, 14]
-# Since 3.14 a layer keeps the masks of the inputs that it casts.
+# Since 3.14 a layer keeps the masks of inputs that it casts.
 KEEPS_MASKS_OF_CASTS = _SINCE_3_14
-# Since 3.14 the penalty of an activity regularizer is divided by the rows.
+# Since 3.14 an activity penalty is divided by the number of rows.
 DIVIDES_PENALTIES = _SINCE_3_14
-# Since 3.16 JAX gets the batches of several steps as one, stacked.
+# Since 3.16 JAX gets the batches of several steps stacked.
 STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
-# The method of a BatchNormalization for mean and variance in training.
+# The BatchNormalization method for mean and variance in training.
 MOMENTS = "_moments"
 
 
@@ -41,30 +41,30 @@ def set_mask(x: Tensor, mask: Tensor) -> None:
 
 
 def scale_loss(loss: Tensor) -> Tensor:
-    """A mean's share where a `tf.distribute` strategy adds those of replicas.
+    """A replica's share of a mean under a `tf.distribute` strategy.
 
-    Elsewhere `loss` as it is.
+    Elsewhere `loss` unchanged.
     """
     return scale_loss_for_distribution(loss)
 
 
 def is_functional(model: Any) -> bool:
-    """Whether `model` was made of symbolic tensors, and runs as they say."""
+    """Whether `model` is Functional and runs by its graph."""
     own = type(model).call is not Functional.call
     return isinstance(model, Functional) and not own
 
 
 def graph_calls(model: Any) -> list[Any]:
-    """The calls in a Functional model's graph, in an order to run them.
+    """The calls in the graph of a Functional model, in topological order.
 
-    Without those that make nothing but masks that Keras wrote into the graph.
+    Without the calls that only compute masks, which Keras adds to the graph.
     """
     needed = {id(x) for x in model.outputs}
     calls = []
-    for depth in sorted(model._nodes_by_depth):  # from the outputs on
+    for depth in sorted(model._nodes_by_depth):  # starting at the outputs
         for node in model._nodes_by_depth[depth]:
-            asked = any(id(y) in needed for y in node.outputs)
-            if asked and node.operation and not node.is_input:
+            is_needed = any(id(y) in needed for y in node.outputs)
+            if is_needed and node.operation and not node.is_input:
                 masks = tree.flatten(carried_mask(node))
                 inputs = node.input_tensors
                 needed |= {
@@ -75,9 +75,9 @@ def graph_calls(model: Any) -> list[Any]:
 
 
 def carried_mask(node: Any) -> Any:
-    """The `mask` of a call in a graph, if it is what the inputs carried.
+    """The `mask` of a call in a graph, if the inputs carried it.
 
-    Up to Keras 3.15 a graph holds that as if somebody had passed it.
+    Up to Keras 3.15 a graph stores it like an explicit argument.
     """
     args, kwargs = node.arguments.args, node.arguments.kwargs
     passed = [m for m in tree.flatten(kwargs.get("mask")) if m is not None]
@@ -87,22 +87,22 @@ def carried_mask(node: Any) -> Any:
 
 
 def with_sublayers(layer: Any) -> list[Any]:
-    """A layer and the layers in it; an operation has none."""
+    """A layer and its sublayers; an operation has none."""
     inside = getattr(layer, "_flatten_layers", None)
     return [layer] if inside is None else inside()
 
 
 def in_symbolic_call() -> bool:
-    """Whether Keras runs a `call` with stand-ins, to learn its shapes.
+    """Whether Keras is running `call` symbolically, to infer shapes.
 
-    They carry none of the masks that the tensors will have.
+    The symbolic tensors do not carry the masks of the real ones.
     """
     return bool(in_symbolic_scope())
 
 
 @contextmanager
 def losses_kept(model: Any) -> Iterator[None]:
-    """Puts back what layers gave `add_loss`, which the next call clears."""
+    """Restores the losses from `add_loss`, which the next call clears."""
     kept = [
         (x, x._losses[:], x._loss_ids.copy()) for x in with_sublayers(model)
     ]
@@ -116,7 +116,7 @@ def losses_kept(model: Any) -> Iterator[None]:
 
 
 class _IfImported:
-    """TensorFlow as Keras asks for it, and not there unless it was imported."""
+    """Keras' lazy TensorFlow module, available only if already imported."""
 
     @property
     def available(self) -> bool:
@@ -127,10 +127,10 @@ class _IfImported:
 
 
 def spare_tensorflow() -> None:
-    """Keeps Keras from importing TensorFlow, for seconds, on other backends.
+    """Stops Keras from importing TensorFlow on other backends, to save seconds.
 
-    It does so to seed it, and to tell its types from others: of a module that
-    nobody has imported there are none. For a process of our own.
+    Keras imports it to seed it and to recognize its types, neither of which
+    matters if nothing else imports it. Only for our own processes.
     """
     if backend() != "tensorflow":
         rng_utils.tf = serialization_lib.tf = _IfImported()

@@ -1,4 +1,4 @@
-"""Our layers as cases of the contract: what `keras-masking check` checks."""
+"""Our layers as cases for the contract checks: `keras-masking check`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,10 +19,10 @@ LENGTHS = np.array([6, 4, 1], "int32")
 SEGMENTS = np.stack([X, X[:, ::-1]], axis=2)
 GAPS = X.copy()
 GAPS[0, 1], GAPS[1, 2, 0], GAPS[2, 3:] = np.nan, np.nan, np.nan
-COLUMNS = "cuts columns of the padded array, as its Keras namesake does"
-CROPS = "crops columns of the padded array, as its Keras namesake does"
-ASSERTS = "says whether a mask arrives, so it has nothing to say without one"
-COUNTED = "lengths count the first columns, so its padding is on the right"
+COLUMNS = "splits columns of the padded array, like the Keras guide's layer"
+CROPS = "crops columns of the padded array, like its Keras namesake"
+ASSERTS = "raises if no mask arrives, so there is nothing to check without one"
+COUNTED = "lengths count from the first column, so padding is on the right"
 
 
 def _case(call: str, role: str, **options: Any) -> Case:
@@ -33,13 +33,13 @@ def _case(call: str, role: str, **options: Any) -> Case:
 def _around(
     call: str, make: Callable[[], keras.layers.Layer], role: str, **options: Any
 ) -> Case:
-    """A layer around another one: no call of literals."""
+    """A wrapper, whose expression is more than a call with literals."""
     script = f"import keras\nfrom keras_masking import layers\nlambda: {call}"
     return Case(make, name=call, role=role, script=script, **options)
 
 
 def _rnn(kind: str, role: str = "passes", **config: Any) -> Case:
-    """`KeepMask` around a recurrent layer of Keras."""
+    """`KeepMask` around a Keras recurrent layer."""
     arguments = "".join(f", {k}={v!r}" for k, v in config.items())
     return _around(
         f"layers.KeepMask(keras.layers.{kind}(3{arguments}))",

@@ -1,11 +1,11 @@
-"""Which layers of ours stand for which of Keras', by name alone."""
+"""Our counterparts of Keras layers, by name."""
 
 from typing import Any
 
 import keras
 
-# Classes of `keras.layers`; ours have `Masked` before the name, and take the
-# same config.
+# Classes of `keras.layers`; ours have the prefix `Masked` and take the same
+# config.
 DROP_INS = (
     "Add",
     "AdditiveAttention",
@@ -26,7 +26,7 @@ DROP_INS = (
     "SeparableConv1D",
     "UpSampling1D",
 )
-# Those that are right once `KeepMask` is around them.
+# Layers that are right inside `KeepMask`.
 WRAPPED = (
     "Average",
     "Bidirectional",
@@ -40,22 +40,22 @@ WRAPPED = (
     "SimpleRNN",
     "Subtract",
 )
-# Those that let padding in and have no counterpart with the same numbers.
+# Layers that let padding in and have no counterpart with the same outputs.
 WRONG = {
     "AdaptiveAveragePooling1D": "its windows depend on the padded length",
     "AdaptiveMaxPooling1D": "its windows depend on the padded length",
     "Dot": "it may sum over padding; use `MaskedAttention`",
     "Flatten": "padding becomes features; pool the steps instead",
-    "LayerNormalization": "its statistics go over the steps; use "
+    "LayerNormalization": "its statistics include the step axis; use "
     "`MaskedGroupNormalization(1)`",
-    "UnitNormalization": "its norm goes over the steps",
-    "ZeroPadding1D": "its zeros count as steps; those of `MaskedZeroPadding1D` "
+    "UnitNormalization": "its norm includes the step axis",
+    "ZeroPadding1D": "its zeros count as real; those of `MaskedZeroPadding1D` "
     "are padding",
 }
 
 
 def name_in_keras(layer: Any) -> str:
-    """What `keras.layers` calls the layer's class; "" if it is not Keras'.
+    """The name of a layer's class in `keras.layers`, or "" if not from Keras.
 
     Not always `__name__`: `GroupQueryAttention` is `GroupedQueryAttention`,
     and Keras 3.16 has both names.

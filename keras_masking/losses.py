@@ -1,4 +1,4 @@
-"""Losses that count real steps alone."""
+"""Losses over real steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,71 +30,71 @@ __all__ = ["MaskedLoss"]
 
 @export
 class MaskedLoss(WeighsClasses, keras.losses.Loss):
-    """A loss over the real steps, whatever stands at the padding.
+    """A loss over the real steps, whatever the values at padding.
 
-    Keras' own losses obey the mask of `y_pred` too, and give the same number
-    as long as all padding is finite. This one is for what they do not do:
-    targets or predictions that are NaN at padding steps, where Keras
-    multiplies by 0; a weight for each sequence, or for each class; targets of
-    shape `(batch, steps)` for predictions of shape `(batch, steps, 1)`.
+    Keras' own losses respect the mask of `y_pred` too, and give the same number
+    if all padding is finite. `MaskedLoss` adds: targets or predictions that are
+    NaN at padding steps, where Keras multiplies by 0; a weight for each
+    sequence or class; and targets of shape `(batch, steps)` for predictions of
+    shape `(batch, steps, 1)`.
 
     Args:
-        loss: The loss of a step: name of a Keras loss, `keras.losses.Loss`, or
-            function of `y_true` and `y_pred`.
+        loss: The loss of a step: the name of a Keras loss, a
+            `keras.losses.Loss`, or a function of `y_true` and `y_pred`.
         reduction: `"sum_over_batch_size"` or `"mean"`: the sum of the weighted
-            losses of all real steps, divided by the number of real steps in
-            the batch. `"mean_with_sample_weight"`: divided by the sum of their
+            losses of all real steps, divided by the number of real steps in the
+            batch. `"mean_with_sample_weight"`: divided by the sum of their
             weights. `"sum"`: not divided. None or `"none"`: the weighted loss
-            of each step, 0 at padding steps. Defaults to `"auto"`: that of
-            `loss`, which is the mean for a name or a function.
-        name: Name of the loss. Defaults to that of `loss`.
-        class_weight: Dict from classes, integers from 0 on, to weights: each
-            step weighs what the class of its target does, times its
-            `sample_weight`. A class without an entry weighs 1. Targets are
-            integers `(batch, steps)` or `(batch, steps, 1)`, one-hot
-            `(batch, steps, classes)`, of which the largest counts, or 0 and 1
-            `(batch, steps, 1)`. Not that of `fit`, which knows no steps: it
-            weighs a row by the place of its largest class. Defaults to that of
-            `loss`, if it is a `MaskedLoss`.
+            of each step, 0 at padding steps. Defaults to `"auto"`: the
+            reduction of `loss`, which is the mean for a name or a function.
+        name: Name of the loss. Defaults to the name of `loss`.
+        class_weight: Dict from classes, integers from 0, to weights: each step
+            has the weight of its target class, times its `sample_weight`. A
+            class without an entry has weight 1. Targets are integers `(batch,
+            steps)` or `(batch, steps, 1)`, one-hot `(batch, steps, classes)`,
+            whose argmax is the class, or 0 and 1 `(batch, steps, 1)`. The
+            `class_weight` of `fit` does not know steps: it weights a row by the
+            index of its largest class. Defaults to that of `loss`, if it is a
+            `MaskedLoss`.
 
     Call arguments:
-        y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` if they are
-            classes or single numbers.
+        y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` for classes
+            or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
-        sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step; or of more axes of `y_pred`,
-            without its last one. Defaults to 1. A step of weight 0 adds
-            nothing, NaN included; `"mean"` and `"sum_over_batch_size"` count
-            it even so, as Keras does, and `"mean_with_sample_weight"` does not.
+        sample_weight: `(batch,)`, a weight for each sequence, `(batch, steps)`,
+            a weight for each step, or more of the first axes of `y_pred`,
+            without the last. Defaults to 1. A step with weight 0 adds nothing,
+            even if it is NaN; `"mean"` and `"sum_over_batch_size"` still count
+            it, as Keras does, and `"mean_with_sample_weight"` does not.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
-            Defaults to the mask that `y_pred` carries, if any. One on `y_true`
-            is not read.
+            Defaults to the mask that `y_pred` carries, if any. A mask of
+            `y_true` is ignored.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes of `y_pred`. Without a mask
-            every step is real, and the loss is that of `loss`.
+        Reads: `(batch, steps)`, or more of the first axes of `y_pred`. Without
+            a mask every step is real, and the result is that of `loss`.
         Emits: none.
-        Empty row: adds nothing. A batch without any real step has the loss 0,
-            and gradients of 0.
-        Padding values: reach neither the loss nor a gradient, NaN included.
+        Empty row: adds nothing. A batch without any real step has loss 0 and
+            gradients 0.
+        Padding values: affect neither the loss nor any gradient, even if NaN.
             The gradient at padding steps is exactly 0.
 
     Keras loss:
         Drops in for: the loss it wraps.
-        Differs: Keras takes weights of shape `(batch,)` for some along the
-            steps, or fails, and changes the caller's on PyTorch. float16
-            is computed and accumulated in float32.
+        Differs: Keras misreads weights of shape `(batch,)` as weights of steps,
+            or fails, and on PyTorch modifies the caller's weights. float16 is
+            computed and accumulated in float32.
 
     Returns:
-        A number, or a tensor of shape `(batch, steps)` where nothing is
-        reduced.
+        A scalar, or a tensor of shape `(batch, steps)` without a reduction.
 
     Raises:
-        MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` the mask.
-        ValueError: If `loss` gives no number for each step, as CTC and Dice;
-            if `sample_weight` has other axes; if `class_weight` is no such
-            dict, names a class that the predictions do not have, or `y_true`
-            is neither of the targets above.
+        MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` does not
+            fit the mask.
+        ValueError: If `loss` does not give a number for each step, like CTC and
+            Dice; if `sample_weight` has other axes; if `class_weight` is not
+            such a dict, has a class that the predictions do not have, or
+            `y_true` is none of the targets above.
 
     Example:
 
@@ -153,16 +153,16 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         mask: Tensor | None = None,
         count_zeros: bool = True,
     ) -> tuple[Tensor, Tensor]:
-        """The weighted losses, and what each of them counts in a mean.
+        """The weighted losses, and the count of each in a mean.
 
-        Both are 0 at padding steps, and float32 at least. A step of weight 0
-        has the loss 0, and counts if `count_zeros`.
+        Both are 0 at padding steps, and float32 at least. A step with weight 0
+        has loss 0, and counts if `count_zeros`.
         """
         y_true, y_pred, mask = read_targets(self.caller, y_true, y_pred, mask)
-        # Half precision holds neither the classes of many nor large squares.
+        # Half precision represents neither many classes nor large squares.
         dtype = wide_dtype(self.dtype)
-        # The loss of padding must be finite where it can, its gradient too: a
-        # prediction of 0 is not, divided by the sum of its classes.
+        # The loss of padding and its gradient must be finite: a prediction of
+        # 0, divided by the sum over its classes, is not.
         y_true = apply_mask(y_true, mask)
         y_pred = ops.cast(apply_mask(y_pred, mask, 1.0), dtype)
         weights = sample_weight
@@ -191,10 +191,10 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         return apply_mask(losses, mask), apply_mask(counts, mask)
 
     def _targets_that_count(self, y_true: Tensor, weights: Tensor) -> Tensor:
-        """`y_true` with a class that counts where the weight is 0.
+        """`y_true`, with a class that counts where the weight is 0.
 
-        Targets that the loss ignores stay, and no other becomes one of them:
-        the loss divides by those that it does not ignore.
+        The set of targets that the loss ignores must not change, since it
+        divides by the number of all others.
         """
         ignored = getattr(self.loss, "ignore_class", None)
         filled = where_weighed(y_true, weights, 1.0 if ignored == 0 else 0.0)
@@ -203,7 +203,7 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         return ops.where(ops.equal(y_true, ignored), y_true, filled)
 
     def _join(self, mask: Tensor | None, losses: Tensor) -> Tensor | None:
-        """`mask` and that of the loss itself, which `ignore_class` makes."""
+        """`mask` combined with the mask made by the loss for `ignore_class`."""
         own = get_mask(losses)
         if mask is None:
             return own
@@ -233,7 +233,7 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
 
 
 def _read_loss(loss: Any) -> Any:
-    """The Keras loss or the function that `loss` stands for."""
+    """The Keras loss or function that `loss` specifies."""
     try:
         found = keras.losses.get(loss)
     except ValueError:
@@ -243,7 +243,7 @@ def _read_loss(loss: Any) -> Any:
             describe(
                 "MaskedLoss",
                 "`loss` must be a Keras loss or a function.",
-                "Its names are those of `keras.losses`, 'mse' say.",
+                "Pass a name in `keras.losses`, for example 'mse'.",
                 loss=repr(loss),
             )
         )

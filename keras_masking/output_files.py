@@ -1,15 +1,15 @@
-"""Files that a command writes at the end of its run, tried before it."""
+"""Checks before a run that output files can be written."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 
 def why_not(path: Path, suffixes: Iterable[str] | None = None) -> str | None:
-    """Why `path` cannot be written, in a sentence; None if it can.
+    """The reason why `path` cannot be written, or None if it can.
 
     Args:
-        path: The file. If it exists, nothing in it changes.
-        suffixes: Those that it may end in. Defaults to any.
+        path: The file. An existing file is not changed.
+        suffixes: Allowed suffixes. Defaults to any.
     """
     if suffixes is not None and path.suffix not in (known := sorted(suffixes)):
         *most, last = known
@@ -22,7 +22,7 @@ def why_not(path: Path, suffixes: Iterable[str] | None = None) -> str | None:
         there = path.exists()
         path.open("a").close()
         if not there:
-            path.unlink(missing_ok=True)  # another process may have, too
+            path.unlink(missing_ok=True)  # another process may have removed it
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}."
     return None

@@ -1,6 +1,6 @@
-"""Every layer once per behaviour worth telling apart, with its oracle.
+"""Every layer, once per distinct behaviour, with its oracle.
 
-A case makes a layer with fixed weights and says, row by row, what it gives:
+A case makes a layer with fixed weights and computes its output for each row:
 one vector if it pools, else a list of steps with `oracle.PADDING` where the
 output step is not real.
 """
@@ -24,7 +24,7 @@ FEATURES = 4
 
 
 def weights(*shape: int, seed: int = 7) -> np.ndarray:
-    """Fixed weights that no backend's random numbers made."""
+    """Fixed weights, independent of the backends' random numbers."""
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
@@ -36,14 +36,14 @@ class Case:
     width: int = FEATURES
     pools: bool = False
     zeroes: bool = True  # writes 0 at padding steps
-    shortest: int = 1  # steps that a row needs to be run alone
-    columns: bool = False  # speaks of columns of the padded array
-    of_none: int | None = 0  # output steps for a row of no steps; None: fails
-    biased: bool = False  # a convolution: adds its last weight at each step
-    reorders: bool = False  # sums in another order where there is no mask
+    shortest: int = 1  # fewest steps for running a row alone
+    columns: bool = False  # works on columns of the padded array
+    of_none: int | None = 0  # output steps for no steps; None: fails
+    biased: bool = False  # a convolution: its last weight is a bias
+    reorders: bool = False  # sums in another order without a mask
     casts: bool = True  # to the dtype of its policy
     selects: bool = True  # a NaN at padding does not reach gradients
-    kink: float | None = None  # where it has no derivative
+    kink: float | None = None  # where the derivative does not exist
     outputs: Callable[[Any], Any] = field(default=lambda y: y)
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ def weighted(
     reorders: bool = False,
     **config: Any,
 ) -> Case:
-    """A layer whose oracle takes its weights, in their order, after a row."""
+    """A layer whose oracle takes its weights, in order, after a row."""
     values = [weights(*shape, seed=7 + i) for i, shape in enumerate(shapes)]
     lists = [value.tolist() for value in values]
 
@@ -167,7 +167,7 @@ def transposed(name: str, kernel_size: int = 3, **config: Any) -> Case:
 
 
 def around(name: str, layer: type) -> Case:
-    """A wrapper; what is in it computes in float64 on every backend."""
+    """A wrapper whose inner layer computes in float64 on every backend."""
 
     def make(**kwargs: Any) -> keras.layers.Layer:
         made = layer(keras.layers.Rescaling(2.0, 1.0, **kwargs), **kwargs)
@@ -236,7 +236,7 @@ def moved(
     row: Callable[..., list],
     **facts: Any,
 ) -> Case:
-    """A layer that moves steps, the padding ones as they are."""
+    """A layer that moves steps, including padding."""
     return Case(name, make, row, zeroes=False, **facts)
 
 
@@ -381,7 +381,7 @@ CASES = [
     around("time-distributed", layers.MaskedTimeDistributed),
 ]
 WEIGHTED = [case for case in CASES if case.make().weights]
-# Each layer once, and whatever has strides, whose formulas know no length.
+# Each layer once, and all with strides, to test unknown lengths.
 KINDS = {type(case.make()): case for case in reversed(CASES)}
 ONE_OF_EACH = [
     case for case in CASES if case in KINDS.values() or "strides" in case.name

@@ -1,4 +1,4 @@
-"""What several tests need: sample masks, tolerances, gradients, compiling."""
+"""Shared test helpers: sample masks, tolerances, gradients, compiling."""
 
 import sys
 import warnings
@@ -14,15 +14,15 @@ from keras_masking._keras import get_mask
 
 BACKEND = keras.backend.backend()
 
-# Largest error allowed, relative to the largest magnitude involved: some 100
-# roundings of the dtype.
+# Largest error allowed, relative to the largest magnitude: about 100 roundings
+# of the dtype.
 TOLERANCE = {
     "float64": 1e-13,
     "float32": 1e-5,
     "float16": 5e-3,
     "bfloat16": 4e-2,
 }
-# The smallest normal number, rounded up: below it backends flush to 0.
+# The smallest normal number, rounded up: backends flush smaller ones to 0.
 TINY = {
     "float64": 2.3e-308,
     "float32": 1.2e-38,
@@ -69,7 +69,7 @@ def sample(steps: int = 7, features: int = 4, seed: int = 0) -> np.ndarray:
 
 
 def quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Calls what loses a mask, without Keras' warning of it."""
+    """Calls a function without Keras' warning about a lost mask."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*destroy the mask")
         return call(*args, **kwargs)
@@ -113,7 +113,7 @@ def gradient(
 ) -> list:
     """Gradients of `function(*inputs)`, a scalar, as NumPy arrays.
 
-    Of what the scalar does not depend on, zeros.
+    Zeros for inputs that the scalar does not depend on.
     """
     return gradients_of(function, compile)(*inputs)
 
@@ -121,7 +121,7 @@ def gradient(
 def gradients_of(
     function: Callable[..., Any], compile: bool = False
 ) -> Callable[..., list]:
-    """What gives the `gradient` of `function`, compiled once for all calls."""
+    """A function for the `gradient` of `function`, compiled once."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -169,9 +169,9 @@ def gradients_of(
 
 
 def tangents_of(function: Callable[[Any], Any]) -> Callable[..., Any]:
-    """What gives, in forward mode, the derivative of `function` along `v`.
+    """A function for the forward-mode derivative of `function` along `v`.
 
-    Called with `x` and `v`. Compiled on JAX, once for all calls.
+    It takes `x` and `v`, and is compiled once on JAX.
     """
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -207,7 +207,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     if BACKEND == "torch":
         import torch
 
-        # Captures the graph as torch.compile does, without generating C++.
+        # Captures the graph like torch.compile, without generating C++.
         return torch.compile(function, backend="aot_eager")
     if BACKEND != "jax":
         pytest.skip(f"the backend {BACKEND} compiles nothing")
@@ -219,7 +219,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def finite_differences(
     function: Callable[[np.ndarray], float], x: np.ndarray, where: np.ndarray
 ) -> np.ndarray:
-    """Central differences of `function`, a float64 oracle, where asked."""
+    """Central differences of `function`, a float64 oracle, at given places."""
     x = x.astype("float64")
     result = np.zeros_like(x)
     step = 1e-5

@@ -1,9 +1,9 @@
-"""What every operation should give, in plain loops over real steps.
+"""The expected result of every operation, in plain loops over real steps.
 
-Nothing here pads, masks or knows an array: a row is a list of `(step, real)`,
-and whatever is not real is left out before anything is computed. What a hole
-means is written out per family: reductions, softmax and step selection leave it
-out; a convolution meets a zero there. All arithmetic is Python's float64.
+Nothing here uses padding, masks or arrays: a row is a list of `(step, real)`,
+and steps that are not real are removed before any computation. Holes are
+handled by family: reductions, softmax and step selection skip them; a
+convolution reads zeros there. All arithmetic is in Python's float64.
 """
 
 import math
@@ -104,12 +104,12 @@ def attention(
 
 
 def softmax(row: list, mask: list) -> list:
-    """Each real step's share: one over the sum of the others' ratios to it."""
+    """Each real step's weight: 1 over the sum of all ratios to it."""
     steps = real_steps(row, mask)
 
     def share(feature: int, value: float) -> float:
         ratios = [step[feature] - value for step in steps]
-        if max(ratios) > 700:  # the share is below what a float can say
+        if max(ratios) > 700:  # the weight underflows a float
             return 0.0
         return 1.0 / math.fsum(math.exp(ratio) for ratio in ratios)
 
@@ -129,11 +129,11 @@ def convolution(
     dilation_rate: int = 1,
     groups: int = 1,
 ) -> list:
-    """Convolution of a row that has lost its padding on both ends.
+    """Convolution of a row without the padding at its ends.
 
-    The row is cut to what lies between its first and its last real step, and
-    only the real steps in there add to a sum. `kernel[tap][channel][filter]`.
-    Outputs are put back where the row stands, PADDING elsewhere.
+    The row is cut to the span from its first to its last real step, and only
+    real steps are summed. `kernel[tap][channel][filter]`. Outputs are placed at
+    the row's position, with PADDING elsewhere.
     """
     width = len(kernel)
     span = (width - 1) * dilation_rate
@@ -176,7 +176,7 @@ def convolution(
 
 
 def embedding(row: list, padding_ids: set, table: list) -> list:
-    """The vector of each id; of padding ids too, where the table has them."""
+    """The vector of each id, and of padding ids in the table."""
     zeros = [0.0] * len(table[0])
     return [
         zeros if i in padding_ids and not 0 <= i < len(table) else table[int(i)]
@@ -187,7 +187,7 @@ def embedding(row: list, padding_ids: set, table: list) -> list:
 def depthwise(
     row: list, mask: list, kernel: list, bias: list, **config: Any
 ) -> list:
-    """Convolves each feature by itself: `kernel[tap][feature][multiple]`."""
+    """Convolves each feature separately: `kernel[tap][feature][multiple]`."""
     outputs: list = []
     number = iter(bias)
     for feature in range(len(row[0])):
@@ -210,7 +210,7 @@ def separable(
     bias: list,
     **config: Any,
 ) -> list:
-    """Depthwise, then each step by itself: `points[0][feature][filter]`."""
+    """Depthwise, then each step separately: `points[0][feature][filter]`."""
     zeros = [0.0] * len(points[0])
     return [
         PADDING
@@ -234,7 +234,7 @@ def transposed_convolution(
 ) -> list:
     """Every real step adds its taps: `kernel[tap][filter][channel]`.
 
-    The real outputs are those that each run of real steps makes alone.
+    The real outputs are those of each run of real steps alone.
     """
     width, filters = len(kernel), range(len(bias))
 
@@ -275,7 +275,7 @@ def transposed_convolution(
 def windows(
     row: list, mask: list, size: int, strides: int, padding: str = "valid"
 ) -> list:
-    """Of each window whether its output is real, and its real steps."""
+    """For each window, whether its output is real, and its real steps."""
     before = max(size - strides, 0) // 2 if padding == "same" else 0
     last = len(row) - (size - 1 if padding == "valid" else 0)
     found = []
@@ -317,7 +317,7 @@ def group_normalization(
     beta: list,
     epsilon: float = 1e-3,
 ) -> list:
-    """Each group's real values less their mean, by their deviation."""
+    """Each group's real values minus their mean, over their deviation."""
     width = len(row[0]) // groups
     steps = real_steps(row, mask)
     outputs: list = [[] if real else PADDING for real in mask]

@@ -80,7 +80,7 @@ def sequences(
 ) -> np.ndarray:
     """The outputs of each row at its real steps, 0 elsewhere.
 
-    Backwards they stand where the flipped row has its real steps.
+    If backwards, at the real steps of the flipped row.
     """
     backwards = how.get("backwards", False)
     if backwards:
@@ -97,7 +97,7 @@ def sequences(
 def lasts(
     kind: str, x: np.ndarray, mask: np.ndarray, weights: Any
 ) -> np.ndarray:
-    """The last output of each row, 0 of an empty one."""
+    """The last output of each row, 0 for an empty row."""
     width = np.shape(weights[1])[0]
     rows = [
         run(kind, steps, weights)[0] or [[0.0] * width]

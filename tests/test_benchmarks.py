@@ -1,4 +1,4 @@
-"""The benchmark's rows compare like with like, and its page counts right."""
+"""The benchmark's rows compare equal work, and its page is correct."""
 
 import json
 import os
@@ -49,11 +49,11 @@ def outputs(run: Run, inputs: Any) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(y) for y in found]
 
 
-# Keras warns where its layers lose a mask, the nightly at more of them.
+# Keras warns where its layers lose a mask, the nightly more often.
 @pytest.mark.filterwarnings("ignore:Layer '.*an input with a mask:UserWarning")
 @pytest.mark.parametrize("row", HERE, ids=lambda row: row.name)
 def test_a_row_is_one_job(row: Any) -> None:
-    """Without padding the contenders agree; with it, ours reads none of it."""
+    """Without padding the contenders agree; our function ignores padding."""
     batch = Batch(SHAPE, padding=0.0)
     full = {name: make(batch) for name, make in row.makers.items()}
     ours = ready(full["ours"])
@@ -62,9 +62,9 @@ def test_a_row_is_one_job(row: Any) -> None:
     for name in names & set(full):
         theirs = outputs(ready(full[name]), full[name].inputs)
         for mine, other in zip(found, theirs, strict=True):
-            if row.name == "position_ids":  # counts from 0; the floor adds up
+            if row.name == "position_ids":  # from 0; the other from 1
                 other = other - 1
-            if row.name == "transposed_window_mask":  # a step longer
+            if row.name == "transposed_window_mask":  # one step longer
                 mine = mine[:, : other.shape[1]]
             assert_close(mine, other)
     if not row.nan:
@@ -75,13 +75,13 @@ def test_a_row_is_one_job(row: Any) -> None:
     for mine, other in zip(clean_outputs, with_nan, strict=True):
         where: Any = clean.real if mine.shape[:2] == SHAPE[:2] else ...
         if row.name in ("split", "cropping", "zero_padding", "up_sampling"):
-            where = ~np.isnan(other)  # padding is moved as well
+            where = ~np.isnan(other)  # padding is moved too
             assert where.any()
         assert_close(other[where], mine[where])
 
 
 def test_fit_takes_the_gradients_of_the_weighted_sum() -> None:
-    """By hand: each real step of a mean gets the weight by their number."""
+    """By hand: each real step of a mean has gradient weight / number."""
     batch = Batch((2, 3, 4))
     run = ready(ROWS["mean"].ours.make(batch), "fit")
     found = outputs(run, batch.read("x mask"))
@@ -239,7 +239,7 @@ def test_a_ratio_is_that_of_a_round() -> None:
 def test_a_process_that_ends_costs_its_cell_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next one leaves out what has a record; then all gives up."""
+    """A rerun skips recorded cells, and gives up without progress."""
     file, left = tmp_path / "records.jsonl", [-11, -11, 0]
 
     def process(command: list[str], **options: Any) -> Any:
@@ -251,7 +251,7 @@ def test_a_process_that_ends_costs_its_cell_alone(
     options = {"file": str(file), "device": "cpu"}
     assert run.work(options, "jax", {})
     assert [record["row"] for record in records.read(file)] == ["3", "2", "1"]
-    assert not run.work(options, "jax", {})  # twice the same cell: no progress
+    assert not run.work(options, "jax", {})  # the same cell twice: no progress
 
 
 def test_a_worker_goes_on_behind_what_is_recorded(
@@ -318,11 +318,11 @@ def test_a_quick_run_records_and_prints(
 
 
 def test_every_op_and_layer_has_a_row() -> None:
-    """By name, in what the rows say of themselves."""
+    """By name, from the description of the rows."""
     said = " ".join(row.ours.text for row in ROWS.values())
     words = set(re.findall(r"\w+", said))
     assert not set(layers.__all__) - words
-    # What a layer above does, or what computes nothing of a sequence.
+    # Covered by a layer above, or no computation on a sequence.
     behind = {
         "masked_mean": "MaskedGlobalAveragePooling1D",
         "masked_sum": "MaskedGlobalSumPooling1D",

@@ -1,4 +1,4 @@
-"""Models of Keras' layers, converted: the same without padding, and with it."""
+"""Converted Keras models: the same outputs without padding and with it."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from keras_masking.conversion.walk import LOST_BY_OPERATION
 from tests.helpers import assert_close
 from tests.helpers import to_numpy
 
-# What Keras' models lose is the subject.
+# Keras' warnings are expected: its models lose masks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*destroy the mask")
 
 IDS = np.array([[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]])
@@ -41,7 +41,7 @@ def predict(model: keras.Model, ids: np.ndarray) -> np.ndarray:
 
 
 def check(model: keras.Model) -> conversion.ConversionReport:
-    """The same without padding, and with it on either side and in holes."""
+    """The same outputs without padding, and with padding anywhere."""
     made, report = keras_masking.convert(model)
     before = predict(model, IDS)
     assert_close(predict(made, IDS), before)
@@ -73,7 +73,7 @@ def replaced(report: Any) -> list[str]:
 
 
 def post_norm(x: Any) -> Any:
-    """Two blocks as everybody writes them: a sum by layer, one by operator."""
+    """Two typical blocks: one sum by layer, one by operator."""
     y = theirs.MultiHeadAttention(2, 3)(x, x)
     x = theirs.LayerNormalization()(theirs.Add(name="plus")([x, y]))
     y = theirs.MultiHeadAttention(2, 3)(x, x)
@@ -174,7 +174,7 @@ def test_a_layer_whose_first_call_has_no_mask() -> None:
     ],
 )
 def test_each_layer(name: str, layer: Any) -> None:
-    """Behind a convolution, which lets padding in, and in front of a pool."""
+    """After a convolution, which lets padding in, and before a pool."""
 
     def body(x: Any) -> Any:
         x = layer()(theirs.Conv1D(4, 3, padding="same")(x))
@@ -188,7 +188,7 @@ def test_each_layer(name: str, layer: Any) -> None:
 
 @pytest.mark.parametrize("name", ["Attention", "AdditiveAttention"])
 def test_attention_over_an_encoder(name: str) -> None:
-    """With a merge by Keras' rule, an `or`, written into the old graph."""
+    """With Keras' merge of masks, an `or`, in the old graph."""
 
     def body(x: Any) -> Any:
         memory = theirs.Conv1D(4, 3, padding="same")(x)
@@ -211,7 +211,7 @@ def test_attention_over_an_encoder(name: str) -> None:
 
 def test_a_softmax_over_classes_and_one_over_steps() -> None:
     class Softer(theirs.Softmax):
-        """Somebody's own."""
+        """A custom layer."""
 
     for axis, ours in ((-1, "MyActivation"), (1, "TemporalSoftmax")):
         made = counterpart(theirs.Softmax(axis, name="soft"), 3)
@@ -239,10 +239,10 @@ def test_what_is_left() -> None:
     model = keras.Model(ids, outputs())
     _, report = keras_masking.convert(model)
     left = {name: why for name, _, why in report.left}
-    assert "go over the steps" in left["over_steps"]
+    assert "include the step axis" in left["over_steps"]
     assert "padding becomes features" in left["flat"]
-    assert "its zeros count as steps" in left["zeros"]
-    assert "put `KeepMask` around it" in left["mine"]
+    assert "its zeros count as real" in left["zeros"]
+    assert "wrap it in `KeepMask`" in left["mine"]
     assert any("an operation between layers" in why for why in left.values())
     assert str(report).endswith(f"0 replaced, {len(left)} left")
 
@@ -284,7 +284,7 @@ def test_what_cannot_be_converted() -> None:
 def converted(
     body: Any,
 ) -> tuple[keras.Model, keras.Model, dict[str, str]]:
-    """A model, its clone, and why layers were left, by their name."""
+    """A model, its clone, and why layers were left, by name."""
     model = graph(body)
     made, report = keras_masking.convert(model)
     assert_close(predict(made, IDS), predict(model, IDS))
@@ -318,10 +318,10 @@ def test_what_loses_the_mask_in_a_model_in_a_model() -> None:
     model = keras.Model(ids, inner(x))
     _, report = keras_masking.convert(model)
     (_, kind, steps), (_, _, operation) = report.left
-    assert kind == "LayerNormalization" and "go over the steps" in steps
+    assert kind == "LayerNormalization" and "include the step axis" in steps
     assert "an operation between layers" in operation
 
-    # Layers of one name in two of them.
+    # Layers with the same name in two models.
     ends = theirs.Flatten(name="flat"), theirs.UnitNormalization(1, name="flat")
     models = [keras.Model(z, end(z)) for end in ends]
     model = keras.Model(ids, [inner(x) for inner in models])
@@ -352,7 +352,7 @@ def test_a_model_in_time_distributed() -> None:
     assert not report.left
     segments = np.stack([IDS, IDS[::-1]], axis=1)
     padded = np.pad(segments, ((0, 0), (0, 0), (0, 3)))
-    embedded = model.layers[1](segments)  # and Keras' own model fails
+    embedded = model.layers[1](segments)  # and the Keras model fails
     rows = [inner(keras.ops.convert_to_tensor(embedded[:, i])) for i in (0, 1)]
     wanted = np.mean([to_numpy(row) for row in rows], axis=0)
     assert_close(predict(made, segments), wanted)
@@ -395,7 +395,7 @@ def test_one_call_with_an_explicit_mask_and_one_without() -> None:
     cut = np.where(padded > 0, long, 0)
     for got, wanted in zip(made.predict([padded, cut], verbose=0), alone):
         assert_close(got, wanted)
-    # Real where both are: Keras' `or` is not left behind in the graph.
+    # Real where both are: Keras' `or` does not stay in the graph.
     assert_close(made.predict([padded, long], verbose=0)[0], alone[0])
 
 
@@ -470,8 +470,8 @@ def test_lambdas_and_functions_as_loss() -> None:
     model.compile("adam", loss)
     made, report = keras_masking.convert(model)
     left = {name: why for name, _, why in report.left}
-    assert "put `KeepMask` around it" in left["double"]
-    assert "not compiled anew" in left[model.name]
+    assert "wrap it in `KeepMask`" in left["double"]
+    assert "not recompiled" in left[model.name]
     assert_close(predict(made, IDS), predict(model, IDS))
 
 
@@ -550,7 +550,7 @@ def test_attention_of_more_axes_in_a_model_in_a_model() -> None:
 
 
 def test_a_scaled_sequence() -> None:
-    """Keras takes a tensor times a number for a sparse one."""
+    """Keras marks the product of a tensor and a number as sparse."""
     ids = keras.Input((None,), dtype="int32")
     x = theirs.Embedding(9, 4)(ids) * 2.0
     mask = keras.ops.not_equal(ids, 0)

@@ -1,4 +1,4 @@
-"""What `convert` changes without padding, and no more, its report names."""
+"""The report of `convert` names exactly what differs without padding."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from keras_masking.counterparts import DROP_INS
 from keras_masking.counterparts import WRAPPED
 from tests.helpers import to_numpy
 
-# What Keras' models lose is the subject.
+# Keras' warnings are expected: its models lose masks.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*destroy the mask"),
     # Keras 3.12, of transposed convolutions.
@@ -21,13 +21,13 @@ pytestmark = [
 ]
 
 BACKEND = keras.backend.backend()
-# The others compile for each length: an odd one and an even one.
+# Other backends compile for each length: test an odd and an even one.
 LENGTHS = range(5, 10) if BACKEND == "torch" else (8, 9)
-ROUNDING = 1e-4  # of values near 1; what is named moves by 1e-2 and more
+ROUNDING = 1e-4  # of values near 1; reported differences exceed 1e-2
 
 
 def pair(make: Any) -> Any:
-    """Two sequences into one layer."""
+    """One layer with two sequences."""
     return lambda x: make([x, theirs.Dense(4, name="other")(x)])
 
 
@@ -44,7 +44,7 @@ def recurrent(kind: Any) -> list[Any]:
     return [kind(3, return_sequences=True), kind(3, go_backwards=True)]
 
 
-# The class of Keras' that is replaced: layers, or functions of a sequence.
+# The replaced Keras class: layers, or functions of a sequence.
 MADE = {
     "Add": lambda: [pair(theirs.Add()), pair(lambda two: two[0] + two[1])],
     "AdditiveAttention": lambda: [pair(theirs.AdditiveAttention())],
@@ -68,7 +68,7 @@ MADE = {
         theirs.Conv1D(4, 3, padding="same", dilation_rate=2),
     ],
     "Conv1DTranspose": lambda: [
-        *(  # Keras 3.12 refuses even windows without strides on torch
+        *(  # Keras 3.12 fails for even windows without strides on torch
             layer
             for layer in windows(theirs.Conv1DTranspose, 4)
             if layer.strides != (1,)
@@ -110,7 +110,7 @@ MADE = {
     "TimeDistributed": lambda: [theirs.TimeDistributed(theirs.Dense(3))],
     "UpSampling1D": lambda: [theirs.UpSampling1D(3)],
 }
-# Where a backend, or a window, makes a difference.
+# Cases that depend on the backend or the window.
 FEW = {
     "AveragePooling1D": lambda: [
         theirs.AveragePooling1D(3, 2, "same"),
@@ -138,7 +138,7 @@ def model_of(body: Any, steps: int | None = None) -> keras.Model:
 
 
 def moved(old: keras.Model, new: keras.Model, steps: int) -> bool:
-    """Whether the two differ on sequences of that many real steps."""
+    """Whether the two differ on sequences with that many real steps."""
     ids = np.random.default_rng(steps).integers(1, 30, size=(3, steps))
     old_values, new_values = (
         to_numpy(m(ids.astype("int32"))) for m in (old, new)
@@ -149,7 +149,7 @@ def moved(old: keras.Model, new: keras.Model, steps: int) -> bool:
 
 @pytest.mark.parametrize("kind", MADE if BACKEND == "torch" else FEW)
 def test_what_differs_without_padding_is_named(kind: str) -> None:
-    """Strided `same` moved, and the report said "1 replaced, 0 left"."""
+    """Strided `same` windows moved; the report said "1 replaced, 0 left"."""
     for body in (MADE if BACKEND == "torch" else FEW)[kind]():
         model = model_of(body)
         made, report = keras_masking.convert(model)
@@ -189,7 +189,7 @@ def test_the_text_says_where() -> None:
 
 
 def test_averages_whose_edge_steps_count_twice_on_torch() -> None:
-    """0.01 at 8 steps, which 2 divides, in a small model."""
+    """A small model differed by 0.01 at 8 steps, which 2 divides."""
     pool = theirs.AveragePooling1D(3, 2, "same", name="pool")
     model = model_of(pool)
     made, report = keras_masking.convert(model)
@@ -198,7 +198,7 @@ def test_averages_whose_edge_steps_count_twice_on_torch() -> None:
 
 
 def statistics(model: keras.Model, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """The moving means after a batch in training; they are put back."""
+    """The moving means after a training batch; they are restored."""
     before = model.get_weights()
     model(ids, training=True)
     found = {

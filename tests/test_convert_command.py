@@ -1,4 +1,4 @@
-"""`keras-masking convert` as a user types it."""
+"""`keras-masking convert` on the command line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any:
 
 @pytest.fixture
 def refused(typed: Any) -> Callable[..., str]:
-    """Runs a command line that is refused: what it says, in one line."""
+    """Runs an invalid command line, and returns its one-line message."""
 
     def type_(*words: str) -> str:
         code, out, err = typed(*words)

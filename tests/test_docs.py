@@ -1,4 +1,4 @@
-"""Docstrings have their sections, and the README says what they say."""
+"""Docstrings have their sections, and the README agrees with them."""
 
 import importlib
 import inspect
@@ -77,7 +77,7 @@ def test_a_function_says_everything(name: str) -> None:
     function = getattr(ops, name)
     found = sections(function.__doc__)
     taken = list(inspect.signature(function).parameters)
-    if taken:  # a context takes none, and returns nothing
+    if taken:  # a context manager has no arguments
         assert {"Args", "Returns"} <= set(found)
     said = re.findall(r"^    (\w+): ", found.get("Args", ""), flags=re.M)
     assert said == taken
@@ -142,14 +142,14 @@ MARKDOWN = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda p: p.name)
 def test_examples_are_fenced(path: Path) -> None:
-    """Without a fence they are a quote, and run together."""
+    """Without a fence Markdown renders them as a quote."""
     assert unfenced(path.read_text()) == []
     assert unfenced("```python\n>>> 1\n1\n```\n>>> 2\n") == [">>> 2"]
 
 
 @pytest.mark.parametrize("path", shown_in_the_api())
 def test_examples_of_docstrings_have_their_section(path: str) -> None:
-    """Elsewhere the site shows them as a quote."""
+    """Otherwise the site shows them as a quote."""
     module, _, name = path.rpartition(".")
     thing = getattr(importlib.import_module(module), name)
     members = [
@@ -244,7 +244,7 @@ AS_IT_IS = {
     "GRU": {"units": 3},
     "LSTM": {"units": 3},
 }
-# Makers of masks, layers around others, and what takes another input.
+# Layers that make masks, wrappers, and layers with other inputs.
 NOT_JUDGED = {
     "AdditiveAttention",
     "Attention",
@@ -284,7 +284,7 @@ def test_every_layer_of_keras_is_named() -> None:
 
 
 def as_it_is() -> list[str]:
-    """The layers that the page says to keep, and that can be judged."""
+    """The layers that the page says to keep, and that can be tested."""
     names = {
         name
         for theirs, use, _ in ROWS

@@ -1,6 +1,6 @@
-"""Each layer that drops in for one of Keras takes what that one takes.
+"""Each drop-in layer accepts the arguments of its Keras layer.
 
-Which do is read in their docstrings, as are the differences that they name.
+Both the drop-ins and their differences are read from docstrings.
 """
 
 import inspect
@@ -37,8 +37,8 @@ def pairs() -> Iterator[tuple[str, str]]:
 
 PAIRS = dict(pairs())
 BY_KEYWORD = ["CustomEmbedding"]
-# What Keras is given; what is not here has Keras' default. By version some
-# have no place: `sliding_window` and `use_gate`.
+# Arguments for Keras; others have defaults. Some Keras versions lack
+# `sliding_window` and `use_gate`.
 GIVEN: dict[str, Any] = {
     "activation": "tanh",
     "axis": -1,
@@ -113,7 +113,7 @@ def test_there_are_layers_that_drop_in() -> None:
 @pytest.mark.parametrize("method", ["__init__", "call"])
 @pytest.mark.parametrize("name", PAIRS)
 def test_takes_each_argument_of_keras(name: str, method: str) -> None:
-    """At its place, with its default, or the docstring says "Differs"."""
+    """In its position and with its default, except for what "Differs"."""
     ours = getattr(getattr(layers, name), method)
     theirs = getattr(getattr(keras.layers, PAIRS[name]), method)
     differs = entries(name, "Keras layer")["Differs"]
@@ -148,7 +148,7 @@ def comparable(layer: keras.layers.Layer) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_by_position(name: str) -> None:
-    """All arguments of Keras in its order: `MaskedConv1D(...)` raised."""
+    """All arguments of Keras in its order; `MaskedConv1D(...)` raised."""
     given = arguments(name)
     ours, theirs = getattr(layers, name), getattr(keras.layers, PAIRS[name])
     named = name in BY_KEYWORD
@@ -175,12 +175,12 @@ def test_by_position(name: str) -> None:
 
 
 ALLOWED = np.random.default_rng(4).random((3, 7, 5)) < 0.6
-ALLOWED[:, :, 0] = True  # Keras answers with a mean where a query sees none
+ALLOWED[:, :, 0] = True  # Keras returns a mean where a query sees none
 
 
 @pytest.mark.parametrize("name", [n for n in PAIRS if "Attention" in n])
 def test_call_arguments_by_position(name: str) -> None:
-    """More than tensors, which alone Keras takes by position."""
+    """Not only tensors, which are all that Keras takes by position."""
     ours, theirs = getattr(layers, name), getattr(keras.layers, PAIRS[name])
     given = {"dropout": 0.25, "use_scale": True}
     size = {"num_heads": 2, "key_dim": 3, "head_dim": 3, "num_query_heads": 4}

@@ -1,4 +1,4 @@
-"""Bad input gets a sentence that says who, the rule, what came, the fix."""
+"""Bad input gets a message with caller, rule, received values and fix."""
 
 import pickle
 import re
@@ -18,13 +18,13 @@ from tests.helpers import BACKEND
 X = np.zeros((2, 5, 3), "float32")
 RULE = "`mask` must have shape (batch, steps), the first axes of `inputs`."
 ANOTHER = (
-    "The mask belongs to another tensor: a layer that changes the steps "
-    "changes the mask as well (its `compute_mask`)."
+    "The mask belongs to another tensor: a layer that changes the steps must "
+    "change the mask too, in `compute_mask`."
 )
 SHAPES = {
     "one row": (
         (1, 5),
-        "A mask is not broadcast: repeat it for every row with "
+        "Masks do not broadcast: repeat it for every row with "
         "`keras.ops.repeat(mask, batch, axis=0)`.",
     ),
     "features": (
@@ -34,7 +34,7 @@ SHAPES = {
     ),
     "lengths": (
         (2,),
-        "If these are lengths, one per row, make a mask of them with "
+        "If these are lengths, one per row, convert them with "
         "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`.",
     ),
     "swapped": (
@@ -88,7 +88,7 @@ LAYERS = [
     if layer not in ATTEND  # their masks have other names
 ]
 MERGERS = [layer for layer in LAYERS if issubclass(layer, Merger)]
-LISTS = [*MERGERS, layers.RepeatVectorLike]  # which take a list of sequences
+LISTS = [*MERGERS, layers.RepeatVectorLike]  # inputs: a list of sequences
 OF_FEATURES = [layer for layer in LAYERS if layer is not layers.CustomEmbedding]
 
 
@@ -173,11 +173,11 @@ def test_attention_masks(layer: type, shape: tuple[int, ...]) -> None:
     info = raises(
         lambda: make(layer)(X, X, attention_mask=np.ones(shape, bool)),
         f"In layer 'mine' (of type {layer.__name__}): `attention_mask` must "
-        "have shape (batch, target, source), or one that broadcasts to it. "
-        f"Received: attention_mask.shape={shape}, query.shape={X.shape}, "
+        "have shape (batch, target, source), or a shape that broadcasts to "
+        f"it. Received: attention_mask.shape={shape}, query.shape={X.shape}, "
         f"value.shape={X.shape}. Its axes are the rows, the steps of `query` "
-        "and those of `value`. One for each head works without other masks "
-        "only.",
+        "and the steps of `value`. A mask for each head cannot be combined "
+        "with other masks.",
     )
     assert info.type is errors.MaskShapeError
     with pytest.raises(errors.MaskDtypeError, match=r"attention_mask\.dtype"):
@@ -185,7 +185,9 @@ def test_attention_masks(layer: type, shape: tuple[int, ...]) -> None:
     for fits in ((5, 5), (1, 5, 5), (2, 1, 5), (2, 5, 1), (2, 1, 5, 5)):
         make(layer)(X, X, attention_mask=np.ones(fits, bool))
     how = {"attention_mask": np.ones((2, 2, 5, 5), bool)}
-    with pytest.raises(errors.MaskShapeError, match="works without other"):
+    with pytest.raises(
+        errors.MaskShapeError, match="cannot be combined with other"
+    ):
         make(layer)(X, X, value_mask=np.ones((2, 5), bool), **how)
 
 
@@ -195,10 +197,9 @@ def test_attention_over_more_axes_takes_no_masks() -> None:
     assert layer(x, x).shape == x.shape
     raises(
         lambda: layer(x, x, query_mask=np.ones((2, 5), bool)),
-        "In layer 'mine' (of type MaskedMultiHeadAttention): Inputs with "
-        "masks must be (batch, steps, features). Received: "
-        "shapes=[(2, 5, 4, 3), (2, 5, 4, 3)]. Bring them there with "
-        "`keras.ops.reshape`.",
+        "In layer 'mine' (of type MaskedMultiHeadAttention): inputs with "
+        "masks must be (batch, steps, features). Received: shapes=[(2, 5, 4, "
+        "3), (2, 5, 4, 3)]. Reshape them with `keras.ops.reshape`.",
     )
 
 
@@ -260,8 +261,8 @@ EMBEDDING = "In layer 'mine' (of type CustomEmbedding): "
 SPLIT = (
     "In layer 'mine' (of type TemporalSplit): `indices_or_sections` must be a "
     "positive number of pieces or a list of increasing steps. Received: "
-    "indices_or_sections={}. Pass 2 for two halves, or [3] to cut before step "
-    "3."
+    "indices_or_sections={}. Pass 2 for two halves, or [3] to split before "
+    "step 3."
 )
 LENGTHS = (
     "In layer 'mine' (of type LengthMask): `inputs` must be a list of a tensor "
@@ -287,25 +288,25 @@ MESSAGES = {
     "ids": (
         lambda: embed(3, 2, mask_value=-1)(np.array([[0, 7, -4, -1]])),
         f"{EMBEDDING}ids must be whole numbers from 0 to 2, or padding ids. "
-        "Received: ids=-4 to 7, input_dim=3, padding_ids=[-1]. Raise "
-        "`input_dim`, or name a padding id with `mask_value`.",
+        "Received: ids=-4 to 7, input_dim=3, padding_ids=[-1]. Increase "
+        "`input_dim`, or set padding ids with `mask_value`.",
     ),
     "words": (
         lambda: embed(3, 2)(np.array([["a"]])),
-        f"{EMBEDDING}`inputs` must be real numbers. Received: dtype=<U1. "
-        "Turn words into ids first, for example with "
+        f"{EMBEDDING}`inputs` must be real numbers. Received: dtype=<U1. Turn "
+        "strings into ids first, for example with "
         "`keras.layers.StringLookup`.",
     ),
     "activation": (
         lambda: layers.MyActivation("rellu", name="mine"),
         "In layer 'mine' (of type MyActivation): `activation` must be a Keras "
-        "activation or a function. Received: activation='rellu'. Its names "
-        "are those of `keras.activations`, 'relu' say.",
+        "activation or a function. Received: activation='rellu'. Pass a name "
+        "in `keras.activations`, for example 'relu'.",
     ),
     "empty_value": (
         lambda: layers.LastStep(empty_value="none", name="mine"),
         "In layer 'mine' (of type LastStep): `empty_value` must be a number. "
-        "Received: empty_value='none'. Pass a Python float: 0.0 say.",
+        "Received: empty_value='none'. Pass a Python float, for example 0.0.",
     ),
     "no pieces": (
         lambda: layers.TemporalSplit(0, name="mine"),
@@ -343,40 +344,42 @@ MESSAGES = {
         lambda: layers.MaskedGroupNormalization(2, name="mine")(X),
         "In layer 'mine' (of type MaskedGroupNormalization): `groups` must "
         "divide the number of features. Received: groups=2, features=3. Pass "
-        "a divisor, or -1 for a group of each feature.",
+        "a divisor, or -1 for one group per feature.",
     ),
     "axis of the steps": (
         lambda: layers.MaskedGroupNormalization(1, axis=1, name="mine")(X),
         "In layer 'mine' (of type MaskedGroupNormalization): `axis` must be "
-        "the last one, that of the features. Received: axis=1, "
-        "inputs.shape=(2, 5, 3). Leave it at -1.",
+        "the last axis, the features. Received: axis=1, inputs.shape=(2, 5, "
+        "3). Leave it at -1.",
     ),
     "missing": (
         lambda: layers.NaNMask(missing="some", name="mine"),
         "In layer 'mine' (of type NaNMask): `missing` must be 'all' or 'any'. "
         "Received: missing='some'. Pass 'any' if one missing feature makes a "
-        "step useless.",
+        "step unusable.",
     ),
     "fill_value": (
         lambda: layers.NaNMask("zero", name="mine"),
         "In layer 'mine' (of type NaNMask): `fill_value` must be a finite "
-        "number. Received: fill_value='zero'. Pass a Python float: 0.0 say.",
+        "number. Received: fill_value='zero'. Pass a Python float, for "
+        "example 0.0.",
     ),
     "NaN for NaN": (
         lambda: layers.NaNMask(float("nan"), name="mine"),
         "In layer 'mine' (of type NaNMask): `fill_value` must be a finite "
-        "number. Received: fill_value=nan. Pass a Python float: 0.0 say.",
+        "number. Received: fill_value=nan. Pass a Python float, for example "
+        "0.0.",
     ),
     "a number in words": (
         lambda: layers.LastStep(empty_value="3", name="mine"),
         "In layer 'mine' (of type LastStep): `empty_value` must be a number. "
-        "Received: empty_value='3'. Pass a Python float: 0.0 say.",
+        "Received: empty_value='3'. Pass a Python float, for example 0.0.",
     ),
     "max_wavelength": (
         lambda: layers.MaskedSinePositionEncoding(0, name="mine"),
         "In layer 'mine' (of type MaskedSinePositionEncoding): "
-        "`max_wavelength` must be positive. Received: max_wavelength=0. Leave "
-        "it at 10000.",
+        "`max_wavelength` must be positive. Received: max_wavelength=0. The "
+        "default is 10000.",
     ),
     "num_heads": (
         lambda: layers.AttentionPooling1D(0, name="mine"),
@@ -387,8 +390,8 @@ MESSAGES = {
         lambda: layers.MaskedPositionEmbedding(4, name="mine")(X),
         "In layer 'mine' (of type MaskedPositionEmbedding): a row must not "
         "have more real steps than `sequence_length`. Received: "
-        "sequence_length=4, longest=5. Raise `sequence_length`, or cut the "
-        "rows.",
+        "sequence_length=4, longest=5. Increase `sequence_length`, or "
+        "truncate the rows.",
     ),
     "no list": (
         lambda: layers.TemporalConcatenate(name="mine")(X),
@@ -399,9 +402,9 @@ MESSAGES = {
     "features differ": (
         lambda: layers.TemporalConcatenate(name="mine")([X, X[..., :2]]),
         "In layer 'mine' (of type TemporalConcatenate): tensors must be "
-        "(batch, steps, ...) and differ in nothing but their steps. Received: "
-        "shapes=[(2, 5, 3), (2, 5, 2)]. Bring their features to one width "
-        "first, with `keras.layers.Dense` say.",
+        "(batch, steps, ...) and may differ only in their number of steps. "
+        "Received: shapes=[(2, 5, 3), (2, 5, 2)]. First make their features "
+        "equally wide, for example with `keras.layers.Dense`.",
     ),
     "one mask for two": (
         lambda: layers.TemporalConcatenate(name="mine")(
@@ -409,27 +412,27 @@ MESSAGES = {
         ),
         "In layer 'mine' (of type TemporalConcatenate): `mask` must be a list "
         "with a mask for each input. Received: mask=ndarray, inputs=2. Pass "
-        "None for an input without one.",
+        "None for an input without a mask.",
     ),
     "no layer": (
         lambda: layers.KeepMask(7, name="mine"),
         "In `KeepMask`: `layer` must be a Keras layer. Received: layer=7. "
-        "Pass a layer that is made: `keras.layers.LSTM(8)` say.",
+        "Pass an instance, for example `keras.layers.LSTM(8)`.",
     ),
     "no mask": (
         lambda: layers.RequireMask(name="mine")(X),
         "In layer 'mine' (of type RequireMask): the inputs must carry a mask. "
-        "Received: mask=None, inputs.shape=(2, 5, 3). The layers before it "
-        "make none, or one of them loses it: an operation such as `x * 2` "
-        "does. `KeepMask` keeps it, `AttachMask` puts it on.",
+        "Received: mask=None, inputs.shape=(2, 5, 3). No layer before it "
+        "makes a mask, or something loses it, for example an operation such "
+        "as `x * 2`. Use `KeepMask` or `AttachMask`.",
     ),
     "no segments": (
         lambda: layers.MaskedTimeDistributed(
             keras.layers.Dense(2), name="mine"
         )(X[0]),
         "In layer 'mine' (of type MaskedTimeDistributed): `inputs` must have "
-        "shape (batch, segments, ...). Received: inputs.shape=(5, 3). Without "
-        "segments call the layer inside by itself.",
+        "shape (batch, segments, ...). Received: inputs.shape=(5, 3). "
+        "Without segments call the layer inside directly.",
     ),
     "channels_first": (
         lambda: layers.MaskedConv1D(
@@ -437,8 +440,8 @@ MESSAGES = {
         ),
         "In layer 'mine' (of type MaskedConv1D): axes must be (batch, steps, "
         "features). Received: data_format='channels_first'. Pass "
-        "data_format='channels_last', and move the axes with "
-        "`keras.layers.Permute((2, 1))` if they stand otherwise.",
+        "data_format='channels_last', and reorder the axes with "
+        "`keras.layers.Permute((2, 1))` if needed.",
     ),
     "lengths rank": (
         lambda: ops.lengths_to_mask([[1, 2]]),
@@ -453,16 +456,15 @@ MESSAGES = {
     ),
     "window size": (
         lambda: ops.window_mask(np.ones((2, 5)), 3, strides=0),
-        "In `window_mask`: the sizes of a window must be positive "
-        "integers. Received: "
-        "kernel_size=3, strides=0, dilation_rate=1. Pass 1 for windows that "
-        "neither jump nor spread.",
+        "In `window_mask`: window sizes must be positive integers. Received: "
+        "kernel_size=3, strides=0, dilation_rate=1. The default of `strides` "
+        "and `dilation_rate` is 1.",
     ),
     "window padding": (
         lambda: ops.window_mask(np.ones((2, 5)), 3, padding="full"),
         "In `window_mask`: `padding` must be 'valid', 'same' or 'causal'. "
         "Received: padding='full'. Pass 'valid' for whole windows only, "
-        "'same' for one at each stride.",
+        "'same' for one window per stride.",
     ),
     "axis": (
         lambda: ops.last_step(X, np.ones((2, 5)), axis=2),
@@ -530,12 +532,12 @@ def test_ragged_and_sparse(layer: type) -> None:
             lambda inputs=inputs: make(layer)(inputs),
             f"In layer 'mine' (of type {layer.__name__}): `inputs` must be a "
             f"dense tensor. Received: inputs={type(x).__name__}. Pad it to "
-            "one length and say with a mask which steps are real.",
+            "equal lengths and mark its real steps with a mask.",
         )
 
 
 def test_errors_survive_what_keras_and_pickle_do_to_them() -> None:
-    """With traceback filtering Keras makes the error anew from its text."""
+    """With traceback filtering Keras recreates the error from its text."""
     assert issubclass(errors.MaskError, ValueError)
     for error in (errors.MaskShapeError, errors.MaskDtypeError):
         assert issubclass(error, errors.MaskError)
@@ -612,9 +614,9 @@ def test_arguments_that_are_none(call: Callable[[], Any], rule: str) -> None:
 OTHER_STEPS = (
     "In layer 'mine' (of type KeepMask): the layer inside must keep the axes "
     "(batch, steps, ...). Received: layer={}, inputs.shape={}, "
-    "outputs.shape={}. Convolution, pooling, cropping and splitting change the "
-    "mask as well: use `MaskedConv1D`, `MaskedMaxPooling1D` and the others of "
-    "`keras_masking.layers`, without `KeepMask`."
+    "outputs.shape={}. Layers that convolve, pool, crop or split must change "
+    "the mask too: use those of `keras_masking.layers`, for example "
+    "`MaskedConv1D`, without `KeepMask`."
 )
 
 
@@ -631,12 +633,12 @@ OTHER_STEPS = (
 def test_layers_that_do_not_keep_the_steps(
     inner: keras.layers.Layer, rest: tuple
 ) -> None:
-    told = f"{type(inner).__name__} 'it'"
+    label = f"{type(inner).__name__} 'it'"
     for x in (X, keras.Input((5, 3))):
         shapes = tuple(x.shape), (x.shape[0], *rest)
         raises(
             lambda x=x: layers.KeepMask(inner, name="mine")(x),
-            OTHER_STEPS.format(told, *shapes),
+            OTHER_STEPS.format(label, *shapes),
         )
 
 
@@ -656,19 +658,17 @@ def test_unrolled_backwards(both: bool) -> None:
     ):
         raises(
             call,
-            "In layer 'mine' (of type KeepMask): Keras has no right numbers "
-            "for a masked sequence that is unrolled backwards. Received: "
-            f"layer={type(inner).__name__} 'it', unroll=True, "
-            "go_backwards=True. Pass `unroll=False`: the layer computes the "
-            "same.",
+            "In layer 'mine' (of type KeepMask): Keras cannot compute a "
+            "masked sequence that is unrolled backwards. "
+            f"Received: layer={type(inner).__name__} 'it', unroll=True, "
+            "go_backwards=True. Pass `unroll=False`, which computes the same.",
         )
 
 
 LONG = (
     "In layer 'mine' (of type {}): with padding='valid' a window must not be "
-    "longer than the sequence. Received: window={}, steps=5. Pad the batch to "
-    "the length of a window at least (the mask says what is real), or pass "
-    "padding='same'."
+    "longer than the sequence. Received: window={}, steps=5. Pad the batch at "
+    "least to the length of a window (with a mask), or pass padding='same'."
 )
 
 

@@ -1,4 +1,4 @@
-"""The examples run, and end with what they promise."""
+"""The examples run, and print what they promise."""
 
 import importlib
 import warnings
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    # As for a script, whose own folder is where it imports from.
+    # Like a script, which imports from its own folder.
     monkeypatch.syspath_prepend(EXAMPLES)
     return importlib.import_module
 
@@ -31,7 +31,7 @@ def test_japanese_vowels(
     assert ours["accuracy"] >= 0.95
     assert max(ours["drift"].values()) < 1e-5
     assert max(plain["drift"].values()) > 0.1
-    # Not by odd values alone: zeros in the padding are enough to be seen.
+    # Not only by odd values: zeros at padding are visible too.
     assert plain["drift"]["1 more appended"] > 0.01
     example.show(results, example.Console())
     table = capsys.readouterr().out
@@ -48,7 +48,7 @@ def test_dilated_tcn(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     plain, ours = results["plain Keras"], results["keras_masking"]
     assert ours["accuracy"] >= 0.93
     assert max(ours["drift"].values()) < 1e-5
-    # A causal network of plain layers holds too, with padding on the right.
+    # A causal network of plain layers is right too, with padding on the right.
     assert plain["drift"]["right, 20 more"] < 1e-5
     assert plain["drift"]["left"] > 0.03
     assert max(plain["drift"].values()) > 0.3
@@ -65,7 +65,7 @@ def test_speech_encoder(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     plain, ours = results["plain Keras"], results["keras_masking"]
     assert ours["accuracy"] >= 0.96
     for kind, drift in ours["drift"].items():
-        # Not a multiple of the strides: no mask mends it.
+        # Not a multiple of the strides: no mask can fix that.
         assert drift > 0.03 if kind == example.SHIFTED else drift < 1e-5, kind
     assert plain["drift"]["right, 0 more"] > 0.05
     assert max(plain["drift"].values()) > 0.3
@@ -83,10 +83,10 @@ def test_missing_values(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert ours[example.ERROR] < 0.9
     assert max(ours["drift"].values()) < 1e-5 * example.PPM
     for how, filled in results.items():
-        # Not better by much, nor worse: the record is smooth.
+        # Neither much better nor worse: the series is smooth.
         assert filled[example.ERROR] < 0.9
         assert filled["drift"]["in a padded batch"] > 0.03
-        # The forecast is one of the filling, too.
+        # The forecast predicts filled values too.
         others = {"zeros", "mean", "line"} - {how}
         assert min(filled["drift"][f"gaps hold {o}"] for o in others) > 0.3
     results["keras_masking"] = ours
@@ -104,7 +104,7 @@ def test_transformer(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     plain, ours = results["plain Keras"], results["keras_masking"]
     assert ours["accuracy"] >= 0.96
     assert max(ours["drift"].values()) < 1e-5
-    # Right padding is enough: the second block attends to it.
+    # Even right padding matters: the second block attends to it.
     assert plain["drift"]["right"] > 0.3
     assert plain["drift"]["left"] > 0.3
     example.show(results, example.Console())
@@ -133,11 +133,11 @@ def test_stress_tagger(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert plain["precision, right"] > plain["precision, words alone"] + 0.02
     assert plain["precision, right, 20 more"] > plain["precision, right"] + 0.01
     assert plain["loss, right, 20 more"] < 0.6 * plain["loss, right"]
-    # With a mask, too, if the metric does not look at it.
+    # Even with a mask, if the metric ignores it.
     precision = mixed["precision, right"]
     assert abs(precision - mixed["precision, words alone"]) > 0.02
     assert abs(precision - mixed["precision, right, 20 more"]) > 0.01
-    # And the mean over batches depends on what is in a batch.
+    # And the mean over batches depends on the batches.
     assert mixed["loss, one batch"] - mixed["loss, batches of 16"] > 0.005
     example.show(results, example.Console())
     table = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Imports point down, and nothing heavy comes along."""
+"""Imports point down, and import nothing heavy."""
 
 import ast
 import json
@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_masking"
-# What a part may import of the package; a later part stands on earlier ones.
+# What each part may import from the package: later parts use earlier ones.
 LOWEST = {"_types", "_moved", "_backends", "_keras", "_export", "errors"}
 MAY_IMPORT = {
     "errors": set(),
@@ -73,7 +73,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "__init__": set(),
 }
-# What starts before a backend is chosen. The kit's other modules need Keras.
+# Modules that start before a backend is chosen, so without Keras.
 WITHOUT_KERAS = (
     "cli",
     "cli_convert",
@@ -160,7 +160,7 @@ def test_no_circle_of_modules() -> None:
         }
         for module, path in modules.items()
     }
-    # Raises a CycleError that names the circle.
+    # Raises a CycleError that names the cycle.
     assert set(TopologicalSorter(graph).static_order()) == set(modules)
     a, b = "keras_masking.errors", "keras_masking.names"
     with pytest.raises(CycleError):
@@ -203,7 +203,7 @@ def test_help_loads_little(command: str) -> None:
 
 
 def test_the_layers_load_nothing_that_keras_did_not() -> None:
-    # The standard library is free; what counts is what others have to install.
+    # The standard library is always allowed; only installed packages count.
     before = {name.split(".")[0] for name in modules_after("import keras")}
     after = modules_after("import keras_masking.layers")
     new = {name.split(".")[0] for name in after} - before

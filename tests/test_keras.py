@@ -1,7 +1,7 @@
-"""Beside Keras: its numbers where it is right, ours where it is wrong.
+"""Compared with Keras: equal where Keras is right, different where not.
 
-Each of the second kind pins what Keras gives. If one of these fails on a newer
-Keras, Keras has changed, perhaps for the better: look, then say so in the docs.
+Tests of the second kind pin Keras' output. If one fails on a newer Keras, Keras
+has changed, perhaps for the better: check, then update the docs.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ X = sample(steps=8)
 MASK = np.pad(MASKS["right"], ((0, 0), (0, 1)))
 
 
-# Where Keras is right: with no mask, the same numbers and the same weights.
+# Where Keras is right: without a mask, the same outputs and weights.
 
 
 @pytest.mark.parametrize("name", ["Average", "Max"])
@@ -64,7 +64,7 @@ def test_convolution_drops_in(config: dict) -> None:
     ours(X)
     ours.set_weights(theirs.get_weights())
     assert_close(ours(X), wanted)
-    # A row without padding, in a batch: the same numbers under a mask.
+    # A row without padding in a masked batch: the same outputs.
     masked = to_numpy(ours(X, mask=np.ones((3, 8), bool)))
     assert_close(masked, wanted)
     theirs.set_weights(ours.get_weights())
@@ -179,7 +179,7 @@ def keras_call(layer: keras.layers.Layer, x: Any, mask: np.ndarray) -> Any:
 
 def test_softmax_cannot_take_the_mask_of_a_sequence() -> None:
     logits = layers.AttachMask()(X, mask=MASK)
-    # Since 3.14 Keras says so itself; before, the backend does.
+    # Since 3.14 Keras raises; before, the backend does.
     with pytest.raises(Exception, match=r"mask|[Ii]ncompatible|must match"):
         keras.layers.Softmax(axis=1)(logits)
     weights = to_numpy(layers.TemporalSoftmax()(logits))
@@ -245,7 +245,7 @@ def test_convolution_lets_padding_in_and_the_mask_go(padding: str) -> None:
     real = mask_of(ours(zeros, mask=mask))
     drift = np.abs(to_numpy(keras_call(theirs, eights, mask)) - to_numpy(y))
     if padding == "valid":
-        assert drift.max() > 1  # and no mask says which outputs are real
+        assert drift.max() > 1  # and no mask marks the real outputs
     else:
         assert drift[real].max() > 1
     np.testing.assert_array_equal(
@@ -253,7 +253,7 @@ def test_convolution_lets_padding_in_and_the_mask_go(padding: str) -> None:
     )
 
 
-# The layers of the Keras guide, as it publishes them, in few words.
+# The layers of the Keras guide as published, shortened.
 
 
 def test_the_guides_split_needs_an_even_number_of_steps() -> None:
@@ -261,7 +261,7 @@ def test_the_guides_split_needs_an_even_number_of_steps() -> None:
         return keras.ops.split(x, 2, axis=1)
 
     odd = X[:, :7]
-    with pytest.raises(Exception):  # noqa: B017  each backend has its own
+    with pytest.raises(Exception):  # noqa: B017  each backend raises its own
         [to_numpy(piece) for piece in split(odd)]
     first, second = layers.TemporalSplit()(odd, mask=MASK[:, :7])
     np.testing.assert_array_equal(to_numpy(first), odd[:, :4])
@@ -292,7 +292,7 @@ def test_the_guides_softmax_is_none() -> None:
 
     logits = X[..., :1]
     theirs = to_numpy(softmax(keras.ops.convert_to_tensor(logits), MASK))
-    # Divided by itself each step weighs 1, and padding is 0 / 0.
+    # Divided by itself each step has weight 1, and padding is 0 / 0.
     assert np.all(theirs[MASK] == 1)
     assert np.isnan(theirs[~MASK]).all()
     overflow = to_numpy(

@@ -1,9 +1,8 @@
-"""What Keras gets wrong with masks: its number, and ours.
+"""What Keras gets wrong with masks: its drift, and ours.
 
-The number is how far the answer for one sentence moves when four steps of
-padding are appended: of plain Keras layers, and of ours with the same weights.
-If Keras' numbers change on a newer Keras, so has Keras: look, then say so in
-the docs.
+The drift is how far the output for one sentence moves when four steps of
+padding are appended, for plain Keras layers and for our layers with the same
+weights. If Keras' numbers change on a newer Keras: check, then update the docs.
 """
 
 import warnings
@@ -28,7 +27,7 @@ X, MASK = sample(), MASKS["right"]
 
 
 def drift(layer: keras.layers.Layer, pool: keras.layers.Layer) -> float:
-    """How far the answer moves; the weights are the same everywhere."""
+    """How far the output moves, with the same weights everywhere."""
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(10, 4, mask_zero=True)(ids)
     model = quietly(lambda: keras.Model(ids, pool(layer(x))))
@@ -41,7 +40,7 @@ def drift(layer: keras.layers.Layer, pool: keras.layers.Layer) -> float:
 SIZES = {"filters": 3, "kernel_size": 3}
 SIZES_ALONE = {"kernel_size": 3, "padding": "same"}
 WINDOWS = {"pool_size": 3, "strides": 1, "padding": "same"}
-# Layer, arguments, what comes behind it, and Keras' drift.
+# Layer, arguments, following layers, and Keras' drift.
 DRIFTS = [
     ("Conv1D", SIZES | {"padding": "same"}, "average", 1.231),
     ("Conv1D", SIZES | {"padding": "same"}, "LSTM", 0.508),
@@ -78,7 +77,7 @@ def test_windowed_maximum_of_negative_values_is_the_padding() -> None:
     x = poisoned(-np.abs(X) - 1, MASK, 0.0)
     how = {"pool_size": 3, "strides": 1, "padding": "same"}
     theirs = to_numpy(keras.layers.MaxPooling1D(**how)(x))
-    last = MASK.sum(axis=1) - 1  # the last real step sees padding behind it
+    last = MASK.sum(axis=1) - 1  # the last real step sees the padding after it
     assert np.all(theirs[1:][np.arange(2), last[1:]] == 0)
     ours = to_numpy(layers.MaskedMaxPooling1D(**how)(x, mask=MASK))
     assert np.all(ours[MASK] <= -1)
@@ -118,7 +117,7 @@ def test_windowed_average_of_torch_counts_the_edge_twice() -> None:
 def test_normalization_over_steps_counts_padding_without_a_word(
     theirs: keras.layers.Layer,
 ) -> None:
-    """They say that they support masking, and ignore the mask."""
+    """They claim to support masking, and ignore the mask."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         zeros, eights = (
@@ -159,7 +158,7 @@ def test_reshaping_drops_the_mask(
 
 
 def test_concatenation_leaves_padding_between() -> None:
-    """The mask is right, and a convolution behind it meets zeros there."""
+    """The mask is right, and the next convolution reads zeros there."""
     x = layers.AttachMask()(X, mask=MASK)
     theirs = keras.layers.Concatenate(axis=1)([x, x])
     assert mask_of(theirs)[2].astype(int).tolist() == [1, *[0] * 6] * 2

@@ -1,7 +1,6 @@
 """What Keras' attention gets wrong with masks: its number, and ours.
 
-If Keras' numbers change on a newer Keras, so has Keras: look, then say so in
-the docs.
+If Keras' numbers change on a newer Keras: check, then update the docs.
 """
 
 from typing import Any
@@ -47,7 +46,7 @@ def ours(name: str = "MultiHeadAttention", **kwargs: Any) -> Any:
 
 
 def drift(body: Any, subclassed: bool = False) -> float:
-    """How far the answer moves when padding is appended; same weights."""
+    """How far the output moves when padding is appended; same weights."""
     ids = keras.Input((None,), dtype="int32")
     embedding = keras.layers.Embedding(10, 4, mask_zero=True)
     pool = keras.layers.GlobalAveragePooling1D()
@@ -65,7 +64,7 @@ def moved(model: Any) -> float:
 
 
 def blocks(attention: Any, add: Any, count: int) -> Any:
-    """Encoder blocks with the normalization behind the sum."""
+    """Encoder blocks with the normalization after the sum."""
     made = [
         (attention(), add(), keras.layers.LayerNormalization())
         for _ in range(count)
@@ -107,7 +106,7 @@ def test_post_norm_blocks_look_at_padding(
     [("MultiHeadAttention", 0.151), ("GroupQueryAttention", 0.548)],
 )
 def test_a_sum_by_an_operator(name: str, wanted: float) -> None:
-    """It does not warn; `MaskedAdd` stands for it."""
+    """It does not warn; `MaskedAdd` replaces it."""
     add, attend = layers.MaskedAdd(), ours(name)
     attention, norm = theirs(name), keras.layers.LayerNormalization()
     right = drift(lambda x: norm(add([x, attend(x, x)])))

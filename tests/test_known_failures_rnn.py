@@ -1,7 +1,7 @@
 """What Keras gets wrong with masks around its recurrent layers, and ours.
 
-Keras' number stands beside ours. If it changes on a newer Keras, so has Keras:
-look, then say so in the docs.
+Each test has Keras' number and ours. If it changes on a newer Keras: check,
+then update the docs.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from tests.helpers import sample
 from tests.helpers import to_numpy
 
 X, MASK = sample(), MASKS["right"]
-# The next Keras: its recurrent layers say that they support no masks.
+# The next Keras: its recurrent layers do not support masking.
 NEXT = not keras.layers.LSTM(1).supports_masking
 IDS = np.array([[1, 2, 3, 4, 5]])
 PADDED = np.pad(IDS, ((0, 0), (0, 4)))
@@ -35,7 +35,7 @@ def carrying(x: Any, mask: np.ndarray) -> Any:
 
 
 def drift(model: keras.Model) -> float:
-    """How far the answer moves when four steps of padding are appended."""
+    """How far the output moves when four steps of padding are appended."""
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
     short, long = (quietly(model.predict, x, verbose=0) for x in (IDS, PADDED))
@@ -117,7 +117,7 @@ def test_backwards_the_mask_of_keras_is_not() -> None:
 
 
 def test_unrolled_backwards_keras_is_wrong_or_fails() -> None:
-    """Ours refuses it, and gives the right numbers rolled."""
+    """Our layer rejects it, and is right with `unroll=False`."""
     how = {"return_sequences": True, "unroll": True}
     both = keras.layers.Bidirectional(keras.layers.GRU(3, **how))
     both.build(X.shape)
@@ -130,7 +130,7 @@ def test_unrolled_backwards_keras_is_wrong_or_fails() -> None:
     else:
         theirs = to_numpy(quietly(both, X, mask=MASK))[..., 3:]
         wrong = np.abs(theirs - back)[MASK] > 1e-5
-        # TensorFlow zeroes real outputs, by the mask that is not reversed.
+        # TensorFlow zeroes real outputs, since the mask is not reversed.
         assert wrong.any() == (BACKEND == "tensorflow")
         assert np.all(theirs[MASK][wrong] == 0)
     with pytest.raises(ValueError, match="unrolled backwards"):
@@ -168,7 +168,7 @@ TEXT = np.stack([X, X[:, ::-1]], axis=1)
 def test_time_distributed_takes_a_mask_of_segments_for_one_of_steps() -> None:
     segments = STEPS.any(axis=-1)
     theirs = keras.layers.TimeDistributed(keras.layers.GRU(3))
-    with pytest.raises(Exception):  # noqa: B017, each backend raises another
+    with pytest.raises(Exception):  # noqa: B017, each backend raises its own
         quietly(theirs, TEXT, mask=ops.convert_to_tensor(segments))
     ours = layers.MaskedTimeDistributed(keras.layers.GRU(3))
     y = ours(TEXT, mask=segments)

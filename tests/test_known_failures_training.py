@@ -1,7 +1,7 @@
 """What Keras gets wrong with masks in losses and metrics, and our number.
 
-And what it gets right: then ours is the same. If Keras' numbers change on a
-newer Keras, so has Keras: look, then say so in the docs.
+And what it gets right, where our number is the same. If Keras' numbers change
+on a newer Keras: check, then update the docs.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ MEAN = (4 * 1 + 9) / 5
 
 
 def carrying(x: Any, mask: np.ndarray = MASK) -> Any:
-    """`x` as a model puts it out, with its mask."""
+    """`x` with its mask, like a model's output."""
     return layers.AttachMask()(x, mask=mask)
 
 
@@ -69,7 +69,7 @@ def test_torch_multiplies_the_weights_of_the_caller() -> None:
 
 
 def test_a_weight_for_each_sequence() -> None:
-    """Keras takes them along the steps if the sizes allow, or fails."""
+    """Keras applies them to steps if the sizes allow, or fails."""
     theirs = keras.losses.MeanAbsoluteError()
     ours = MaskedLoss(theirs)
     weights = np.array([1.0, 3.0], "float32")
@@ -120,12 +120,12 @@ def test_a_loss_that_reduces_counts_padding_in_silence() -> None:
 
 
 def test_ctc_crashes_when_it_meets_a_mask() -> None:
-    """It gives a number for each sequence, and the mask has steps."""
+    """It gives a number for each sequence, but the mask has steps."""
     theirs, labels = keras.losses.CTC(), np.ones((2, 1))
     scores = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
     with pytest.raises(Exception, match=r"(?i)size|shape|broadcast"):
         theirs(labels, carrying(scores))
-    with pytest.raises(ValueError, match="as CTC and Dice do"):
+    with pytest.raises(ValueError, match="like CTC and Dice"):
         MaskedLoss(theirs)(labels, carrying(scores))
 
 
@@ -178,7 +178,7 @@ def test_nan_at_padding_reaches_metrics_that_obey_the_mask() -> None:
 
 
 def test_weights_divide_by_their_sum_in_metrics_and_not_in_losses() -> None:
-    """Both as Keras does it; `mean_with_sample_weight` is the metric's."""
+    """Both as in Keras; the metric uses `mean_with_sample_weight`."""
     weights = np.full((2, 4), 0.5, "float32")
     for reduction, wanted in (
         ("sum_over_batch_size", MEAN / 2),
@@ -200,7 +200,7 @@ def test_weights_divide_by_their_sum_in_metrics_and_not_in_losses() -> None:
         assert_close(metric.result(), MEAN)
 
 
-# Padding is -1, out of which comes 0. It would be an error of 5.
+# Padding is -1, where the output is 0, which would be an error of 5.
 STEPS = np.where(MASK[..., None], ERRORS, -1)
 GOALS = np.where(MASK[..., None], ZEROS, 5)
 
@@ -224,7 +224,7 @@ def test_the_loss_that_is_reported_depends_on_the_batches() -> None:
 
 
 def test_jax_forgets_the_mask_when_it_trains() -> None:
-    """Its trainer hands metrics a new tensor; the loss saw the mask."""
+    """Its trainer passes metrics a new tensor; the loss saw the mask."""
     weighted = [MaskedMetric(keras.metrics.MeanAbsoluteError(name="ours"))]
     model = identity(metrics=["mae"], weighted_metrics=weighted)
     logs = model.fit(
@@ -239,7 +239,7 @@ def test_jax_forgets_the_mask_when_it_trains() -> None:
 
 
 def test_a_mask_that_is_lost_before_the_output() -> None:
-    """No loss can know; the mask has to be carried on, or handed over."""
+    """No loss can know; the mask must be carried or passed."""
     y_pred = carrying(ERRORS) * 1.0
     counted = float(ERRORS.mean())
     theirs = keras.losses.MeanAbsoluteError()

@@ -60,7 +60,7 @@ def binary(t: np.ndarray, p: np.ndarray) -> float:
     return sum(each) / len(t)
 
 
-# Name: targets, predictions, the loss of a step, and what ours wraps.
+# Name: targets, predictions, the loss of a step, and the wrapped loss.
 LOSSES: dict[str, tuple[np.ndarray, np.ndarray, Callable, Any]] = {
     "mse": (TARGETS, SCORES, squared, "mse"),
     "mae": (TARGETS, SCORES, absolute, keras.losses.mean_absolute_error),
@@ -89,7 +89,7 @@ LOSSES: dict[str, tuple[np.ndarray, np.ndarray, Callable, Any]] = {
 def each_step(
     loss: Callable, y_true: Any, y_pred: Any, mask: Any, weights: Any = None
 ) -> list[tuple[float, float]]:
-    """Loss and weight of every real step, one after the other."""
+    """Loss and weight of every real step."""
     return [
         (
             float(loss(y_true[b][t], y_pred[b][t].astype("float64"))),
@@ -108,7 +108,7 @@ def mean(*args: Any) -> float:
 
 
 def spoiled(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
-    """`x` with `value` at padding steps, or a class that is none."""
+    """`x` with `value` or an invalid class at padding steps."""
     if x.dtype.kind == "i":
         return np.where(mask, x, -1)
     return poisoned(x, mask, value)
@@ -275,8 +275,10 @@ def test_masks_and_losses_of_other_ranks() -> None:
 
 @pytest.mark.parametrize("reduction", [*MEANS, "sum", None])
 def test_weights_of_0_hide_what_is_nan(reduction: str | None) -> None:
-    """It was NaN, the gradient too. A mean counts these steps, as Keras does;
-    the mean by weights does not."""
+    """It was NaN, and so was the gradient.
+
+    A mean counts these steps, as Keras does; the mean by weights does not.
+    """
     weights = np.where(MASK, WEIGHTS, np.float32(0))
     ours = MaskedLoss("mse", reduction)
     wanted = to_numpy(
@@ -307,7 +309,7 @@ CLASS_WEIGHT = {0: 1.0, 1: 3.0, 3: 0.25}  # 2 is missing
 
 
 def by_class(classes: np.ndarray, weights: Any = None) -> list:
-    """A weight for each step, by looking its class up."""
+    """A weight for each step, looked up by class."""
     return [
         [
             CLASS_WEIGHT.get(int(c), 1.0)
@@ -421,7 +423,7 @@ def test_the_caller_keeps_what_it_passed() -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_adds_up_in_float32(dtype: str) -> None:
-    """The sum is 5000 * 16, beyond float16, and its terms are exact."""
+    """The sum is 5000 * 16, beyond float16, with exact terms."""
     steps = ops.full((1, 5000, 1), 4.0, dtype=dtype)
     mask = np.ones((1, 5000), bool)
     theirs = keras.losses.MeanSquaredError(dtype=dtype)
@@ -453,7 +455,7 @@ def test_the_explicit_mask_wins() -> None:
 def test_a_replica_gives_its_share(
     reduction: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A strategy adds up what its replicas give: means must be smaller."""
+    """A strategy sums over replicas, so means must be scaled down."""
     import tensorflow as tf
 
     how = (TARGETS, layers.AttachMask()(SCORES, mask=MASK))
@@ -549,7 +551,7 @@ WHO = "In loss 'mine' (of type MaskedLoss): "
 
 
 def refused(loss: Any, y_true: Any = TARGETS, **kwargs: Any) -> str:
-    """The message with which a call is refused."""
+    """The error message of a call."""
     ours = MaskedLoss(loss, name="mine")
     with pytest.raises(ValueError, match="Received") as error:
         ours(y_true, SCORES, **{"mask": MASK, **kwargs})
@@ -580,15 +582,15 @@ def test_targets_of_another_length_are_refused() -> None:
         f"{WHO}`y_true` must have the batch and the steps"
     )
     assert "y_true.shape=(3, 2)" in message
-    assert "as CTC and Dice do" in message
+    assert "like CTC and Dice" in message
 
 
 def test_weights_and_masks_that_do_not_fit_are_refused() -> None:
     assert refused("mse", sample_weight=np.ones(7)) == (
         f"{WHO}`sample_weight` must be (batch,), a weight for each sequence, "
         "or (batch, steps), a weight for each step. Received: "
-        "sample_weight.shape=(7,), weighed=(3, 7). Give it the first axes of "
-        "`y_pred`."
+        "sample_weight.shape=(7,), weighed=(3, 7). Its axes must be the "
+        "first axes of `y_pred`."
     )
     assert "mask.shape=(3, 6)" in refused("mse", mask=MASK[:, :6])
 
@@ -614,10 +616,10 @@ def test_class_weights_that_are_none_are_refused(class_weight: Any) -> None:
     with pytest.raises(ValueError) as error:
         MaskedLoss("mse", name="mine", class_weight=class_weight)
     assert str(error.value) == (
-        f"{WHO}`class_weight` must be a dict from classes, integers from 0 on, "
-        "to weights, finite and not negative. Received: class_weight="
-        f"{class_weight!r}. For example {{0: 1.0, 1: 5.0}}; a class without "
-        "an entry has the weight 1."
+        f"{WHO}`class_weight` must map classes, integers from 0, to finite "
+        "weights that are not negative. Received: "
+        f"class_weight={class_weight!r}. For example {{0: 1.0, 1: 5.0}}; a "
+        "class without an entry has weight 1."
     )
 
 
@@ -631,16 +633,16 @@ def test_class_weights_of_classes_that_are_none_are_refused(
     with pytest.raises(ValueError) as error:
         ours(y_true, CHANCES, mask=MASK)
     assert str(error.value) == (
-        f"{WHO}`class_weight` must name classes that the predictions have. "
-        "Received: class_weight={1: 2.0, 4: 3.0}, classes=4. Classes count "
-        "from 0."
+        f"{WHO}the classes in `class_weight` must exist in the predictions. "
+        "Received: class_weight={1: 2.0, 4: 3.0}, classes=4. Classes are "
+        "numbered from 0."
     )
 
 
 @pytest.mark.parametrize(
     ("y_true", "y_pred"),
     [
-        ((3, 7), (3, 7)),  # one-hot rows, or steps: Keras takes the argmax
+        ((3, 7), (3, 7)),  # one-hot rows, or steps: Keras uses the argmax
         ((3, 7, 1), (3, 7)),
         ((3, 7, 4), (3, 7, 1)),
         ((3, 7, 4), (3, 7, 5)),
@@ -665,7 +667,7 @@ def test_targets_without_a_class_for_each_step_are_refused(
 
 def test_weights_of_steps_for_numbers_without_a_mask_are_refused() -> None:
     ours = MaskedLoss("mse", name="mine")
-    with pytest.raises(ValueError, match=r"need an axis of features") as error:
+    with pytest.raises(ValueError, match=r"need a feature axis") as error:
         ours(TARGETS[..., 0], SCORES[..., 0], WEIGHTS)
     assert "weighed=(3,)" in str(error.value)
     ours = MaskedLoss("mse", class_weight={1: 2.0}, name="mine")
@@ -679,7 +681,7 @@ def test_what_is_no_loss_is_refused(loss: Any) -> None:
         MaskedLoss(loss)
     assert str(error.value) == (
         "In MaskedLoss: `loss` must be a Keras loss or a function. Received: "
-        f"loss={loss!r}. Its names are those of `keras.losses`, 'mse' say."
+        f"loss={loss!r}. Pass a name in `keras.losses`, for example 'mse'."
     )
     with pytest.raises(ValueError, match="Received: reduction=most"):
         MaskedLoss("mse", reduction="most")
@@ -706,7 +708,7 @@ def test_compiled() -> None:
 
 @pytest.mark.parametrize("ignored", [-1, 0])
 def test_a_weight_of_0_ignores_no_more_and_no_less(ignored: int) -> None:
-    # Divided by 4 in place of 2 for -1, and by 2 in place of 4 for 0.
+    # Divided by 4 instead of 2 for -1, and by 2 instead of 4 for 0.
     classes = np.array([[1, 2, ignored or 1, ignored or 1]])
     chances = np.array([[[0.2, 0.3, 0.5]] * 4], "float32")
     weights = np.array([[1.0, 1.0, 0.0, 0.0]], "float32")

@@ -24,7 +24,7 @@ from tests.helpers import to_numpy
 pytestmark = pytest.mark.filterwarnings("ignore:Explicitly requested dtype")
 MASK = MASKS["holes"]
 RNG = np.random.default_rng(0)
-# No two features of a step are equal, so that one of them is the largest.
+# No two features of a step are equal, so the argmax is unique.
 SCORES, VALUES = RNG.normal(size=(2, 3, 7, 4)).astype("float32")
 CHANCES = np.exp(SCORES) / np.exp(SCORES).sum(axis=-1, keepdims=True)
 CLASSES = RNG.integers(0, 4, size=(3, 7))
@@ -80,7 +80,7 @@ def accuracy(real: list) -> float:
 
 
 def f1(real: list) -> list[float]:
-    """Of each class; the class predicted is the likeliest."""
+    """For each class; the predicted class is the most likely."""
     scores = []
     for c in range(4):
         tp = sum(w for t, p, w in real if t[c] and p.argmax() == c)
@@ -119,7 +119,7 @@ def correlation(real: list) -> float:
 
 
 def area(real: list) -> float:
-    """Under the ROC curve of three thresholds, by trapezoids."""
+    """Area under the ROC curve of three thresholds, by trapezoids."""
     points = []
     for threshold in (-1.0, 0.25, 0.5, 0.75, 2.0):
         tp, fp, fn, tn = counts(
@@ -186,7 +186,7 @@ METRICS: dict[str, tuple] = {
 
 
 def spoiled(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
-    """`x` with `value` at padding steps, or a class that is none."""
+    """`x` with `value` or an invalid class at padding steps."""
     real = mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
     return np.where(real, x, -1 if x.dtype.kind == "i" else np.float32(value))
 
@@ -261,7 +261,7 @@ def test_a_batch_without_real_steps_changes_nothing(name: str) -> None:
 
 FLOAT = {"dtype": "float32"}
 SPARSE = {"sparse_y_pred": False, **FLOAT}
-# What the metrics of Keras take that are not made with nothing.
+# Arguments of the Keras metrics that require some.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "BinaryIoU": FLOAT,
     "IoU": {"num_classes": 4, "target_class_ids": [0, 2], **SPARSE},
@@ -276,7 +276,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "SparseTopKCategoricalAccuracy": {"k": 2},
     "TopKCategoricalAccuracy": {"k": 2},
 }
-# Of values, and not of targets; and one of relative errors of given numbers.
+# Metrics of values, not of targets, and a relative error.
 OTHERS = {"Mean", "MeanMetricWrapper", "MeanRelativeError", "Metric", "Sum"}
 EVERY = sorted(
     {
@@ -290,7 +290,7 @@ EVERY = sorted(
 
 
 def samples_of(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Targets and predictions of the kind that a metric wants."""
+    """Targets and predictions of the kind that a metric needs."""
     if name == "BinaryIoU":
         return TRUE, CHANCE
     if name.startswith("Sparse") or name in ("IoU", "MeanIoU"):
@@ -305,10 +305,10 @@ def samples_of(name: str) -> tuple[np.ndarray, np.ndarray]:
 def test_every_metric_of_keras_without_weightless_steps(
     name: str, kind: type[keras.metrics.Metric]
 ) -> None:
-    """As Keras' metric of the other steps, one sample each.
+    """The same as Keras' metric of the real steps, one sample each.
 
-    A batch without any weight changes nothing: the correlation was NaN. R2 of
-    regressors counted 21 samples here. Of rows without steps, NaN * 0 was NaN.
+    A batch without any weight changes nothing; the correlation was NaN. R2 of
+    regressors counted 21 samples here. For rows without steps, NaN * 0 was NaN.
     """
     arguments = ARGUMENTS.get(name, {})
     y_true, y_pred = samples_of(name)
@@ -329,7 +329,7 @@ def test_every_metric_of_keras_without_weightless_steps(
 
 
 def test_weights_of_other_dtypes() -> None:
-    """A metric of integers warns of floats; booleans are a mask as well."""
+    """An integer metric warns about floats; booleans are a mask too."""
     for weights in (MASK, MASK.astype("int32"), MASK.astype("float32")):
         ours = metrics.MaskedMetric("RootMeanSquaredError")
         ours.update_state(VALUES, SCORES, weights)
@@ -342,7 +342,7 @@ def test_weights_of_other_dtypes() -> None:
 
 
 def test_a_weight_for_each_number() -> None:
-    """Of predictions `(batch, features)`; NaN of weight 0 made it NaN."""
+    """For predictions `(batch, features)`; a NaN with weight 0 made it NaN."""
     ours = metrics.MaskedMetric("RootMeanSquaredError")
     hidden = [np.where(MASK, x[..., 0], np.nan) for x in (VALUES, SCORES)]
     ours.update_state(*hidden, MASK.astype("float32"))
@@ -370,7 +370,7 @@ SEVERAL = {
 
 @pytest.mark.parametrize("kind", SEVERAL)
 def test_an_iou_of_several_labels_for_each_step(kind: str) -> None:
-    """It raised: as many weights as steps, and not as labels."""
+    """It raised: the number of weights was that of steps, not of labels."""
     make, y_pred = SEVERAL[kind]
     ours, of_classes = [
         metrics.MaskedMetric(make(), class_weight=given)
@@ -416,7 +416,7 @@ def test_a_binary_iou_of_several_numbers() -> None:
 
 
 def test_an_iou_of_integers_refuses_fractions() -> None:
-    """They were cut off: of the weights 0.5, 1.5, 1 and 1, IoU was 0.5."""
+    """They were truncated: for weights 0.5, 1.5, 1 and 1, IoU was 0.5."""
     y_true, y_pred = np.array([[0, 1, 1, 0]]), np.array([[0, 1, 0, 0]])
     weights = np.array([[0.5, 1.5, 1.0, 1.0]])
     mask = np.ones((1, 4), bool)
@@ -429,16 +429,16 @@ def test_an_iou_of_integers_refuses_fractions() -> None:
         metrics.MaskedMetric(K.MeanIoU(2), class_weight={0: 0.5, 1: 1.5})
     floats = metrics.MaskedMetric(K.MeanIoU(2, dtype="float32"))
     floats.update_state(y_true, y_pred, weights, mask=mask)
-    # Of class 0 1.5 of 2.5, of class 1 1.5 of 2.5.
+    # Class 0 has 1.5 of 2.5, class 1 has 1.5 of 2.5.
     assert_close(floats.result(), 0.6)
-    # Padding weighs nothing, whatever stands there.
+    # Padding has no weight, whatever its values.
     mask[0, 0] = False
     ours.update_state(y_true, y_pred, [[np.nan, 2.0, 1.0, 1.0]], mask=mask)
     assert_close(ours.result(), (1 / 2 + 2 / 3) / 2)
 
 
 def test_weights_of_more_axes_than_the_mask() -> None:
-    """They were refused: "Predictions need an axis of features"."""
+    """They were rejected: "Predictions need an axis of features"."""
     y_true, y_pred = RNG.normal(size=(2, 3, 7, 2, 4)).astype("float32")
     weights = RNG.uniform(0.5, 2, (3, 7, 2)).astype("float32")
     total = count = 0.0
@@ -453,9 +453,9 @@ def test_weights_of_more_axes_than_the_mask() -> None:
         assert_close(ours.result(), math.sqrt(total / count))
         loss = losses.MaskedLoss("mse", reduction="sum")
         assert_close(loss(y_true, y_pred, weights, mask=mask), total)
-    with pytest.raises(ValueError, match="features of a step share one"):
+    with pytest.raises(ValueError, match="features of a step share a weight"):
         loss(VALUES, SCORES, np.ones((3, 7, 4)), mask=MASK)
-    with pytest.raises(ValueError, match="features of a step share one"):
+    with pytest.raises(ValueError, match="features of a step share a weight"):
         ours.update_state(VALUES, SCORES, np.ones((3, 7, 4)), mask=MASK)
 
 
@@ -486,7 +486,7 @@ GOALS = np.where(REAL[..., None], sample(5, 2)[:, :5], np.nan)
 
 
 def tagger(weighted: bool = False) -> keras.Model:
-    """Two outputs, each with metrics; training leaves the weights alone."""
+    """Two outputs, each with metrics; training does not change the weights."""
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(5, 3, mask_zero=True)(ids)
     outputs = {
@@ -543,9 +543,9 @@ def test_compile_evaluate_save_load(tmp_path: Path) -> None:
 
 
 def test_fit() -> None:
-    """JAX' trainer loses the mask, so it is the weights there, too.
+    """JAX's trainer loses the mask, so the weights pass it there too.
 
-    The loss per step counted padding in that place, and nothing here said so.
+    The loss per step counted padding there, which no test noticed.
     """
     model = tagger(weighted=True)
     goals = {"one": LABELS, "two": GOALS}
@@ -566,7 +566,7 @@ def test_fit() -> None:
 def test_fit_and_evaluate_with_class_weights(tmp_path: Path) -> None:
     """The loss, the loss per step and the accuracy of a saved model, too.
 
-    `fit(class_weight=)` weighs rows, by the largest of their labels' places.
+    `fit(class_weight=)` weights rows, by the index of their largest label.
     """
     model = keras.Sequential(
         [
@@ -615,7 +615,7 @@ def test_stateless() -> None:
 
 
 def test_names_and_directions() -> None:
-    for _ in range(2):  # Keras numbers the names of metrics
+    for _ in range(2):  # Keras appends numbers to metric names
         assert metrics.MaskedMetric("precision").name == "precision"
     ours = metrics.MaskedMetric(keras.metrics.AUC(name="mine"))
     assert ours.name == "mine"
@@ -657,7 +657,7 @@ def test_loss_per_step(weighted: bool, reduction: str) -> None:
 
 
 def test_loss_per_step_without_weightless_steps() -> None:
-    """2.0 before: it divided by all four steps. 1.61 became 0.97 by rows."""
+    """It was 2.0: it divided by all four steps. By rows 1.61 became 0.97."""
     ours = metrics.LossPerStep("mse")
     squares = np.full((1, 4, 1), 2.0)
     ours.update_state(0 * squares, squares, [[1, 1, 0, 0]])
@@ -685,7 +685,7 @@ def test_loss_per_step_of_ignored_classes() -> None:
 
 
 def test_loss_per_step_adds_up_in_float32() -> None:
-    """The sum was infinite, and a count of ones ended at 2048."""
+    """The sum was infinite, and a count of ones stopped at 2048."""
     ours = metrics.LossPerStep("mse", dtype="float16")
     eights = np.full((1, 3000, 1), 8.0)
     for _ in range(2):
@@ -698,7 +698,7 @@ CLASS_WEIGHT = {0: 1.0, 1: 3.0, 3: 0.0}  # 2 is missing
 
 
 def by_class(classes: np.ndarray, weights: Any = None) -> list:
-    """A weight for each step, by looking its class up."""
+    """A weight for each step, looked up by class."""
     return [
         [
             CLASS_WEIGHT.get(int(c), 1.0)
@@ -795,8 +795,8 @@ def test_what_is_no_metric_is_refused(metric: Any) -> None:
         metrics.MaskedMetric(metric)
     assert str(error.value) == (
         "In MaskedMetric: `metric` must be a Keras metric or a function. "
-        f"Received: metric={metric!r}. For an accuracy name one, "
-        "'SparseCategoricalAccuracy' say; for a loss take `LossPerStep`."
+        f"Received: metric={metric!r}. Name a specific accuracy, for example "
+        "'SparseCategoricalAccuracy'; for a loss use `LossPerStep`."
     )
 
 
@@ -813,7 +813,7 @@ def test_metrics_that_cannot_leave_steps_out_are_refused(
         metrics.MaskedMetric(metric)
     assert str(error.value).startswith(
         "In MaskedMetric: `metric.update_state` must take `y_true`, `y_pred` "
-        "and `sample_weight`: padding steps get the weight 0. Received: "
+        "and `sample_weight`: padding steps get weight 0. Received: "
         f"metric={type(metric).__name__}, update_state=("
     )
 
@@ -833,7 +833,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 3, 1), (2, 0, 1)])
 def test_a_batch_of_nothing_changes_nothing(shape: tuple[int, ...]) -> None:
-    # It raised: no backend has the argmax of nothing.
+    # It raised: no backend has the argmax of an empty tensor.
     ours = metrics.MaskedMetric("Precision")
     ours.update_state(np.ones((1, 1, 1)), np.ones((1, 1, 1)))
     ours.update_state(np.zeros(shape), np.zeros(shape))

@@ -1,4 +1,4 @@
-"""Whether a file can be written is tried before a run, and leaves no trace."""
+"""Whether a file can be written is checked before a run, without a trace."""
 
 from pathlib import Path
 

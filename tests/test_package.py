@@ -1,4 +1,4 @@
-"""What a user gets: the wheel and the sdist, opened."""
+"""The contents of the wheel and the sdist."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What stands in several files of the project is the same in each."""
+"""Facts repeated in several files of the project agree."""
 
 import re
 import tomllib
@@ -27,7 +27,7 @@ def workflow(name: str) -> str:
 
 
 def row(name: str) -> tuple[str, str]:
-    """What the page of versions says is required, and what is tested."""
+    """The required and tested versions on the page of versions."""
     (cells,) = re.findall(
         rf"^\| {name} \| (.*) \| (.*) \|$", VERSIONS, flags=re.M
     )

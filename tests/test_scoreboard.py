@@ -1,4 +1,4 @@
-"""The scoreboard says what its records do, and each failure has its reason."""
+"""The scoreboard agrees with its records, and each failure has a reason."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Keras says what `docs/troubleshooting.md` quotes: a call for each text."""
+"""Keras shows each text that `docs/troubleshooting.md` quotes."""
 
 import re
 import warnings
@@ -93,7 +93,7 @@ def segments(layer: Any) -> Any:
     return keras.layers.TimeDistributed(layer)(masked(VIDEO))
 
 
-# For each section the calls that make its texts appear.
+# For each section, the calls that make its texts appear.
 CALLS: dict[str, list[Callable[..., Any]]] = {
     "The mask is destroyed": [
         lambda: keras.layers.Conv1D(3, 3, name="conv1d")(masked()),
@@ -153,9 +153,9 @@ def sections() -> dict[str, str]:
 
 
 def quotes(section: str) -> list[tuple[set[str], str]]:
-    """The texts of a section, each with the places where it appears.
+    """The texts of a section, each with the backends or versions of its label.
 
-    No place is everywhere.
+    No label means everywhere.
     """
     found = re.findall(
         r'^```text(?: title="(.*)")?\n(.*)\n```$', section, flags=re.M
@@ -164,7 +164,7 @@ def quotes(section: str) -> list[tuple[set[str], str]]:
 
 
 def said(call: Callable[..., Any], tmp_path: Path) -> str:
-    """What Keras warns of and raises, in one text."""
+    """Keras' warnings and errors, in one text."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         try:

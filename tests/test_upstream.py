@@ -1,7 +1,7 @@
-"""The scripts in docs/upstream show what they say, on what they say.
+"""The scripts in docs/upstream show what they claim, where they claim it.
 
-If one fails on a newer Keras, Keras has changed, perhaps for the better: look,
-then say so in the script's line `Shows on`.
+If one fails on a newer Keras, Keras has changed, perhaps for the better: check,
+then update the script's line `Shows on`.
 """
 
 import runpy
@@ -28,7 +28,7 @@ VERSION = keras.version()
 
 
 def status(name: str) -> int | str:
-    """What a script exits with. It may raise nothing else."""
+    """The exit code of a script, which may not raise anything else."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""A model of Keras' layers, made anew with ours where Keras lets padding in."""
+"""Conversion of Keras models to mask-aware layers."""
 
 import warnings
 from os import PathLike
@@ -14,44 +14,43 @@ from keras_masking.conversion.walk import Walk
 from keras_masking.conversion.walk import sentence
 
 TAUGHT = (
-    "it learned its statistics with padding, which now does not count; "
-    "fine-tune the model"
+    "its statistics include padding, which no longer counts; fine-tune the "
+    "model"
 )
 
 
 def convert(
     model: keras.Model | str | PathLike[str],
 ) -> tuple[keras.Model, ConversionReport]:
-    """Clones a model, with layers of ours where Keras' let padding in.
+    """Clones a model, replacing Keras layers that let padding in.
 
-    A layer is replaced where a mask reaches it; where none does, and where
-    Keras is right, it stays. Recurrent layers, which Keras 3.16 stops from
-    passing masks on, get `KeepMask` around them; sums and products of tensors
-    become `MaskedAdd` and `MaskedMultiply`. Weights are carried over, `model`
-    stays as it is, and a compiled one is compiled anew, without the state of
-    its optimizer.
+    A layer is replaced if a mask reaches it and Keras gets it wrong. Recurrent
+    layers, which in Keras 3.16 no longer pass masks on, are wrapped in
+    `KeepMask`; sums and products of tensors become `MaskedAdd` and
+    `MaskedMultiply`. Weights are copied, `model` does not change, and a
+    compiled model is recompiled, without the state of its optimizer.
 
-    Without padding the clone predicts what `model` does, with padding the same
-    again, except where the report says `differs`. Windows with strides and
-    `padding="same"` do where the strides don't divide the number of steps,
-    since Keras shifts them with the length; and on PyTorch before Keras 3.16
-    averages over an even number of steps, or with strides, whose edge steps
-    Keras counts twice. A batch normalization that a mask reaches for the first
-    time has learned its statistics with padding: the report says `fine-tune`.
-    Losses and metrics stay: see `MaskedLoss` and `MaskedMetric`.
+    With or without padding, the clone predicts what `model` predicts without
+    padding, except where the report says `differs`: windows with strides and
+    `padding="same"`, if the strides do not divide the number of steps, since
+    Keras shifts them with the length; and, on PyTorch before Keras 3.16,
+    averages over an even number of steps or with strides, since Keras counts
+    their edge steps twice. If a mask reaches a batch normalization only in the
+    clone, its statistics include padding: the report says `fine-tune`. Losses
+    and metrics stay: see `MaskedLoss` and `MaskedMetric`.
 
     Args:
-        model: Functional or Sequential model that is built, or the path of a
-            saved one. Models in it are converted too.
+        model: A built Functional or Sequential model, or the path of a saved
+            one. Nested models are converted too.
 
     Returns:
-        The new model, and a `ConversionReport` to print: what was replaced;
-        what was left although it loses the mask or lets padding in; what
-        differs without padding too; what to fine-tune.
+        The new model, and a printable `ConversionReport`: layers that were
+        replaced; layers left although they lose the mask or let padding in;
+        layers that differ even without padding; layers to fine-tune.
 
     Raises:
-        ValueError: If `model` is subclassed, or not built, or no model, or has
-            a layer with weights that cannot be made anew from its config.
+        ValueError: If `model` is subclassed, not built, not a model, or has a
+            layer with weights that cannot be recreated from its config.
 
     Example:
 
@@ -77,16 +76,16 @@ def convert(
         try:
             made.compile_from_config(model.get_compile_config())
         except (TypeError, ValueError) as error:
-            walk.leave(model, f"not compiled anew: {sentence(error)}")
+            walk.leave(model, f"not recompiled: {sentence(error)}")
     walk.report.fine_tune += _taught_by_padding(model, walk)
     return made, walk.report
 
 
 def _walked(model: Any, replaces: bool = True) -> tuple[Any, Walk]:
-    """What a walk makes of a model that knows where masks go."""
+    """The converted model, from a walk that knows where masks go."""
     walk = Walk(set(), {}, replaces)
     with warnings.catch_warnings():
-        # The report says what loses a mask.
+        # The report says which layers lose a mask.
         warnings.filterwarnings("ignore", ".*destroy the mask")
         made = walk.model(model)
         while walk.again:
@@ -96,13 +95,13 @@ def _walked(model: Any, replaces: bool = True) -> tuple[Any, Walk]:
 
 
 def _taught_by_padding(model: Any, walk: Walk) -> list[tuple[str, str, str]]:
-    """Layers with statistics that a mask reaches now and did not before."""
+    """Layers with statistics that a mask reaches only in the new model."""
     taught = [
         old
         for key, (old, _) in walk.made.items()
         if key in walk.reached and has_learned_statistics(old)
     ]
-    if taught:  # the old model is walked through for them alone
+    if taught:  # only for them is the old model walked
         _, before = _walked(model, replaces=False)
         taught = [x for x in taught if id(x) not in before.reached]
     return [(x.name, type(x).__name__, TAUGHT) for x in taught]

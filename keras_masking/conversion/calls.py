@@ -1,4 +1,4 @@
-"""How layers are called, and what is among the arguments."""
+"""How layers are called, and with which arguments."""
 
 import inspect
 from typing import Any
@@ -10,7 +10,7 @@ from keras_masking._keras import is_functional
 
 
 def is_model(layer: Any) -> bool:
-    """Whether it is a model that can be looked into."""
+    """Whether `layer` is a model whose graph is known."""
     if not isinstance(layer, keras.Model):
         return False
     sequential = isinstance(layer, keras.Sequential)
@@ -34,19 +34,19 @@ def is_mask(name: str) -> bool:
 
 
 def is_given_mask(layer: Any, args: Any, kwargs: dict[str, Any]) -> bool:
-    """Whether a mask is among the arguments, by name or by place."""
+    """Whether a mask is among the arguments, by name or position."""
     named = dict(zip(parameters(layer.call), args)) | kwargs
     return any(is_mask(k) and v is not None for k, v in named.items())
 
 
 def is_deaf(layer: Any) -> bool:
-    """Whether it neither asks for a mask nor hands one on."""
+    """Whether the layer neither takes a mask nor passes one on."""
     if not isinstance(layer, keras.layers.Layer):
         return True
     inner = isinstance(layer, keras.layers.Lambda)
     called = layer.function if inner else layer.call
-    asks = any(is_mask(name) for name in parameters(called))
-    return not asks and not layer.supports_masking
+    takes_mask = any(is_mask(name) for name in parameters(called))
+    return not takes_mask and not layer.supports_masking
 
 
 def call_like(
@@ -56,9 +56,9 @@ def call_like(
     if isinstance(new, keras.layers.Layer) and not isinstance(
         layer, keras.layers.Layer
     ):
-        return new(given)  # of `x + y`
+        return new(given)  # for `x + y`
     if isinstance(new, layers.KeepMask):
-        # Its arguments after the first stand in another order than an RNN's.
+        # Its further arguments are in another order than an RNN's.
         named = dict(zip(parameters(layer.call), args)) | kwargs
         first = parameters(layer.call)[0]
         args = (named.pop(first),)

@@ -1,4 +1,4 @@
-"""What a layer has learned, carried over to another."""
+"""Copies what one layer has learned to another."""
 
 import tempfile
 from typing import Any
@@ -10,16 +10,17 @@ from keras_masking.counterparts import name_in_keras
 
 
 def carry(old: Any, new: Any) -> None:
-    """Weights, and what a layer has learned besides."""
+    """Copies weights and any other learned state."""
     if is_model(old):
-        return  # its layers are carried one by one
+        return  # its layers are copied one by one
     new.set_weights(old.get_weights())
     if type(new) is type(old) and name_in_keras(old):
         own = "load_own_variables" in vars(type(old))
-        if own and hasattr(old, "adapt"):  # it computes more of its weights
+        if own and hasattr(old, "adapt"):  # computes more of its weights
             store: dict[str, Any] = {}
             old.save_own_variables(store)
-            # As arrays: JAX would give both models one buffer, and free it.
+            # As arrays: on JAX both models would share a buffer, which may be
+            # freed.
             new.load_own_variables(
                 {k: keras.ops.convert_to_numpy(v) for k, v in store.items()}
             )

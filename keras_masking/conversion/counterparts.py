@@ -1,4 +1,4 @@
-"""Which layer of ours stands for which of Keras', and what has none."""
+"""Our counterpart for each Keras layer, and layers without one."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ from keras_masking.counterparts import WRAPPED
 from keras_masking.counterparts import WRONG
 from keras_masking.counterparts import name_in_keras
 
-# What `x + y` and `x * y` are in a graph.
+# The operations of `x + y` and `x * y` in a graph.
 OPERATIONS = {"Add": layers.MaskedAdd, "Multiply": layers.MaskedMultiply}
 
 
 def normalized_axes(layer: Any, rank: int) -> list[int]:
-    """The axes that a layer is told by `axis`."""
+    """The axes given by a layer's `axis`."""
     axis = getattr(layer, "axis", None)
     axes = [axis] if isinstance(axis, int) else axis or []
     return sorted(a % rank for a in axes)
 
 
 def counterpart(layer: Any, rank: int) -> Any:
-    """A layer of ours like `layer`, for inputs of that rank; None without one.
+    """Our counterpart of `layer` for inputs of that rank, or None.
 
     Raises:
-        ValueError, TypeError: If ours refuses the configuration.
+            ValueError, TypeError: If our layer rejects the configuration.
     """
     name = name_in_keras(layer)
     if not name:
@@ -45,7 +45,7 @@ def counterpart(layer: Any, rank: int) -> Any:
 
 
 def operation_counterpart(operation: Any, given: list[Any]) -> Any:
-    """A layer for `x + y` and `x * y` of sequences alike, else None."""
+    """A layer for `x + y` or `x * y` of sequences of equal shape, else None."""
     name = type(operation).__name__
     ranks, dtypes = {len(x.shape) for x in given}, {x.dtype for x in given}
     alike = len(given) == 2 and len(ranks) == 1 == len(dtypes)
@@ -55,7 +55,7 @@ def operation_counterpart(operation: Any, given: list[Any]) -> Any:
 
 
 def breach(layer: Any, rank: int) -> str:
-    """Why a layer of Keras lets padding in, for inputs of that rank; or ''."""
+    """Why a Keras layer lets padding in, for inputs of that rank, or ''."""
     name = name_in_keras(layer)
     if not name or normalized_axes(layer, rank) == [rank - 1]:
         return ""
@@ -63,14 +63,14 @@ def breach(layer: Any, rank: int) -> str:
 
 
 def has_learned_statistics(layer: Any) -> bool:
-    """Whether it normalizes by statistics of batches, and has seen some."""
+    """Whether it normalizes by batch statistics and has been trained."""
     if not isinstance(layer, keras.layers.BatchNormalization):
         return False
     return bool(keras.ops.convert_to_numpy(layer.moving_mean).any())
 
 
 def config_of(layer: Any) -> dict[str, Any]:
-    """The config of a layer, with what Keras 3.12 forgets to write there."""
+    """The config of a layer, including what Keras 3.12 omits."""
     config: dict[str, Any] = layer.get_config()
     if name_in_keras(layer) == "Conv1DTranspose":
         config["output_padding"] = layer.output_padding
@@ -78,6 +78,6 @@ def config_of(layer: Any) -> dict[str, Any]:
 
 
 def base_config(layer: Any) -> dict[str, Any]:
-    """The part of a config that every layer has."""
+    """The part of the config that all layers have."""
     config = layer.get_config()
     return {key: config[key] for key in ("name", "trainable", "dtype")}

@@ -1,4 +1,4 @@
-"""What `convert` says that it did."""
+"""The report of `convert`."""
 
 from dataclasses import dataclass
 from dataclasses import field
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Difference(NamedTuple):
-    """A layer that gives other numbers than the old one without padding.
+    """A layer that differs from the old one even without padding.
 
     Attributes:
         name: The name of the layer.
-        layer: The class of the old one.
-        strides: Its strides.
-        remainders: It differs where the number of steps that reach it, modulo
-            `strides`, is one of these.
+        layer: The class of the old layer.
+        strides: The strides of the layer.
+        remainders: It differs if its number of input steps, modulo `strides`,
+            is one of these.
     """
 
     name: str
@@ -35,14 +35,14 @@ class ConversionReport:
     """What `convert` did.
 
     Attributes:
-        replaced: For each layer that was replaced its name, its class, and
-            what stands in its place.
-        left: For each layer that stays although it loses the mask, or lets
+        replaced: For each replaced layer, its name, its class, and its
+            replacement.
+        left: For each layer that stays although it loses the mask or lets
             padding in, its name, its class, and why.
-        differs: A `Difference` for each layer that gives other numbers than
-            the old one without padding too.
-        fine_tune: For each layer whose weights carry what padding did to them
-            before, its name, its class, and why.
+        differs: A `Difference` for each layer that differs from the old one
+            even without padding.
+        fine_tune: For each layer whose weights were affected by padding, its
+            name, its class, and why.
     """
 
     replaced: list[tuple[str, str, str]] = field(default_factory=list)

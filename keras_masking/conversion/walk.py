@@ -1,4 +1,4 @@
-"""One walk through a model, in which its layers are made anew."""
+"""A walk through a model that creates its layers anew."""
 
 from typing import Any
 
@@ -26,15 +26,15 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 
 LOST = (
-    "it loses the mask; put `KeepMask` around it if it keeps the steps and "
-    "lets no padding in"
+    "it loses the mask; wrap it in `KeepMask` if it keeps the steps and lets "
+    "no padding in"
 )
 LOST_BY_OPERATION = (
     "an operation between layers loses the mask; use a layer, for example "
     "`KeepMask(keras.layers.Lambda(...))`"
 )
 NEW_STEPS = (
-    "all its steps are real; use `RepeatVectorLike` if they are those of a "
+    "all its steps are real; use `RepeatVectorLike` to take the steps of a "
     "masked sequence"
 )
 MORE_AXES = "it attends over more axes, or has a mask for each head"
@@ -42,15 +42,15 @@ METHODS_LOST = "a subclass comes back without its own methods"
 
 
 def sentence(error: BaseException) -> str:
-    """The first line of what went wrong, without Keras' words around it."""
+    """The first line of an error message, without the text that Keras adds."""
     return str(error.__context__ or error).strip().splitlines()[0]
 
 
 class Walk:
-    """One walk through a model, and those in it.
+    """A walk through a model and its nested models.
 
-    A layer that is called several times may meet a mask, or be refused one,
-    after it was made: then another one is made that knows.
+    A layer that is called several times may meet a mask, or lose its
+    counterpart, after its copy was made: then it is made again.
     """
 
     def __init__(
@@ -58,18 +58,18 @@ class Walk:
     ) -> None:
         self.report = ConversionReport()
         self.reached = reached  # ids of layers that a mask reaches
-        self.refused = refused  # ids of layers that ours cannot stand for
-        self.replaces = replaces  # else all layers stay Keras'
+        self.refused = refused  # ids of layers that cannot be replaced
+        self.replaces = replaces  # if False, all layers stay Keras'
         self.again = False
-        self.made: dict[int, tuple[Any, Any]] = {}  # the old one, the new
-        self.perhaps: list[Any] = []  # tensors that carry a mask when run
-        self.ends: dict[int, list[bool]] = {}  # of a model, which outputs do
+        self.made: dict[int, tuple[Any, Any]] = {}  # old and new layer
+        self.perhaps: list[Any] = []  # tensors that carry a mask at run time
+        self.ends: dict[int, list[bool]] = {}  # for a model, which outputs do
         self.said: set[int] = set()
 
     def model(self, model: Any, everywhere: bool = False) -> keras.Model:
-        """A new model; `everywhere` if its inputs carry masks when it runs.
+        """A new model; `everywhere` if its inputs carry masks at run time.
 
-        A graph in a graph does not know of those.
+        The graph of a nested model does not know those.
         """
         if not is_model(model) or not model.built:
             raise ValueError(
@@ -77,8 +77,8 @@ class Walk:
                     "`convert`",
                     "`model` must be a Functional or Sequential model that is "
                     "built.",
-                    "Put layers of `keras_masking.layers` into the code of a "
-                    "subclassed model; give a Sequential one a `keras.Input`.",
+                    "In a subclassed model, use `keras_masking.layers` in its "
+                    "code; give a Sequential model a `keras.Input`.",
                     model=type(model).__name__,
                 )
             )
@@ -106,7 +106,7 @@ class Walk:
         for node in graph_calls(model):
             args, kwargs = node.arguments.fill_in(tensors)
             if carried_mask(node) is not None:
-                del kwargs["mask"]  # that of the old graph
+                del kwargs["mask"]  # the mask of the old graph
             outputs = self.call(node.operation, args, kwargs)
             pairs = zip(node.outputs, keras.tree.flatten(outputs))
             tensors |= {id(x): y for x, y in pairs}
@@ -123,7 +123,7 @@ class Walk:
         return made
 
     def call(self, layer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        """Calls what stands for `layer`; it is made at the first call."""
+        """Calls the replacement of `layer`, which the first call creates."""
         key, given = id(layer), tensors_in((args, kwargs))
         carried = any(get_mask(x) is not None for x in given)
         masked = carried or is_given_mask(layer, args, kwargs)
@@ -149,7 +149,7 @@ class Walk:
         return outputs
 
     def compare(self, layer: Any, new: Any, given: list[Any]) -> None:
-        """Says where `new` gives other numbers without padding."""
+        """Reports where `new` differs without padding."""
         if type(new) is type(layer) or is_model(layer):
             return
         if remainders := changed_remainders(new, given[0].shape[1]):
@@ -164,7 +164,7 @@ class Walk:
         return any(x is y for y in self.perhaps)
 
     def may_carry(self, x: Any) -> bool:
-        """Whether `x` carries a mask when the model runs, as far as known."""
+        """Whether `x` carries a mask at run time, as far as known."""
         return get_mask(x) is not None or self.is_unseen(x)
 
     def follow(
@@ -177,7 +177,7 @@ class Walk:
         masked: bool,
         unseen: bool,
     ) -> None:
-        """Sees where the mask goes from here, and says where it ends."""
+        """Tracks the mask from here, and reports where it is lost."""
         flat = keras.tree.flatten(outputs)
         bare = [y for y in flat if get_mask(y) is None]
         if is_model(layer):
@@ -185,14 +185,14 @@ class Walk:
             self.perhaps += [y for y, carries in ends if carries]
             return
         if getattr(layer, "mask_zero", False):
-            self.perhaps += bare  # some make theirs when they run
+            self.perhaps += bare  # some make masks at run time
         makes_mask = all(y.dtype == "bool" for y in flat)
         if not (masked or unseen) or makes_mask or isinstance(layer, MaskAware):
             return
         rank = max(len(x.shape) for x in given)
         kept = [y for y in bare if len(y.shape) >= rank]
         stays = type(new) is type(layer)
-        # One that takes its mask as an argument hands none on by itself.
+        # A layer that gets its mask as an argument passes none on by itself.
         lost = carried and kept and len(bare) == len(flat)
         if stays and (lost or is_deaf(layer)):
             operation = not isinstance(layer, keras.layers.Layer)
@@ -201,7 +201,7 @@ class Walk:
             self.perhaps += kept
 
     def stand_in(self, layer: Any, given: list[Any]) -> Any:
-        """What takes the place of `layer`."""
+        """The replacement of `layer`."""
         key, new = id(layer), None
         if key in self.refused:
             self.leave(layer, self.refused[key])
@@ -223,7 +223,7 @@ class Walk:
         return new
 
     def ours(self, layer: Any, given: list[Any]) -> Any:
-        """The layer of ours for one that a mask reaches, None if it stays."""
+        """Our layer for a layer that a mask reaches, or None if it stays."""
         if not self.replaces:
             return None
         if not isinstance(layer, keras.layers.Layer):
@@ -245,10 +245,10 @@ class Walk:
         return new
 
     def segments(self, layer: Any, given: Any) -> Any:
-        """What takes the place of a `TimeDistributed`."""
+        """The replacement of a `TimeDistributed`."""
         inner, mask = layer.layer, get_mask(given)
         reached = id(layer) in self.reached
-        # A mask of segments alone says nothing of the steps in them.
+        # A mask of segments says nothing about their steps.
         steps = reached and (mask is None or len(mask.shape) > 2)
         if steps:
             self.reached.add(id(inner))
@@ -264,17 +264,17 @@ class Walk:
         return kind(new, **base_config(layer))
 
     def clone(self, layer: Any) -> Any:
-        """Another one of its kind."""
+        """A copy of the layer."""
         try:
             return type(layer).from_config(config_of(layer))
         except Exception as error:
             if not getattr(layer, "weights", None):
-                return layer  # one without weights may be in both models
+                return layer  # a layer without weights may be shared
             raise ValueError(
                 describe(
                     "`convert`",
-                    "a layer with weights must be made anew from its config.",
-                    "Give it a `get_config` that its `from_config` takes.",
+                    "a layer with weights must be recreated from its config.",
+                    "Give it a `get_config` that its `from_config` accepts.",
                     layer=layer.name,
                     error=sentence(error),
                 )

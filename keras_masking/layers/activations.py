@@ -1,4 +1,4 @@
-"""Activations of each step, and the softmax over steps."""
+"""Activations of single steps, and the softmax over steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,18 +19,18 @@ from keras_masking.ops.softmax import unchecked_softmax
 class TemporalSoftmax(MaskAware):
     """Softmax over the real steps of a sequence.
 
-    The layer of the Keras guide on masking, done right: the guide's version
-    exponentiates without taking out the largest logit, divides by sums over
-    the last axis in place of the steps, and gives NaN in an empty row.
-    `keras.layers.Softmax(axis=1)` takes the `(batch, steps)` mask for one of
-    single elements, and raises.
+    A correct version of the layer in the Keras guide on masking. The guide's
+    version does not subtract the largest logit, divides by sums over the last
+    axis instead of the steps, and gives NaN in an empty row.
+    `keras.layers.Softmax(axis=1)` takes the `(batch, steps)` mask for a mask of
+    elements, and raises.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Tensor of logits, `(batch, steps, ...)`; each feature is
-            normalized on its own.
+            normalized separately.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
@@ -38,12 +38,12 @@ class TemporalSoftmax(MaskAware):
         Reads: `(batch, steps)`. Without a mask every step counts.
         Emits: the mask it reads.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Returns:
-        Tensor of the shape of `inputs` and of the compute dtype. Over the
-        steps of a row it sums to 1.
+        Tensor of the shape of `inputs` and of the compute dtype, which sums to
+        1 over the steps of a row.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
@@ -72,38 +72,38 @@ class TemporalSoftmax(MaskAware):
 class MyActivation(Pointwise):
     """Applies an activation to each step and passes the mask on.
 
-    The layer of the Keras guide on masking, and the smallest reference of how
-    a mask-aware layer is written. The guide's version does the same for
-    `relu`; it cannot be saved, since its class is not registered.
+    A layer of the Keras guide on masking, and the shortest example of a
+    mask-aware layer. The guide's version does the same for `relu`, but cannot
+    be loaded, since its class is not registered.
 
     Args:
         activation: Name of a Keras activation, or a function of a tensor.
-            Defaults to `"relu"`. One that works on several features, such as
-            `"softmax"`, does so within each step.
+            Defaults to `"relu"`. An activation over several features, such as
+            `"softmax"`, works within each step.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, without the last one of floats, True at real steps.
-            Defaults to the mask that `inputs` carries, if any.
+        mask: Boolean tensor, True at real steps: `(batch, steps)`, or more of
+            the first axes of `inputs` (not the last axis of floats). Defaults
+            to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: not needed: each step is computed alone.
+        Reads: not needed: each step is computed separately.
         Emits: the mask it reads.
-        Empty row: the activation of what stands there.
-        Padding values: stay in their step. Their gradient is the activation's
-            own, so a NaN there has a NaN gradient.
+        Empty row: the activation of its values.
+        Padding values: affect no other step. They have the activation's
+            gradient, so a NaN there has a NaN gradient.
 
     Keras layer:
         Drops in for: `keras.layers.Activation`: the same numbers.
-        Differs: `"linear"` returns a tensor of its own, not the caller's.
+        Differs: `"linear"` returns a copy, not the input tensor.
 
     Returns:
         Tensor of the shape of `inputs` and of the compute dtype.
 
     Raises:
-        MaskShapeError: If `mask` has other axes.
+        MaskShapeError: If the shape of `mask` does not fit `inputs`.
         ValueError: If `activation` is not an activation.
 
     Example:
@@ -127,13 +127,13 @@ class MyActivation(Pointwise):
                 describe(
                     self.caller,
                     "`activation` must be a Keras activation or a function.",
-                    "Its names are those of `keras.activations`, 'relu' say.",
+                    "Pass a name in `keras.activations`, for example 'relu'.",
                     activation=repr(activation),
                 )
             ) from None
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        # Some activations return the object they were given.
+        # Some activations return their input object.
         return copy_if_same(self.activation(inputs), inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -1,4 +1,4 @@
-"""Attention of one head, without projections."""
+"""Attention with one head and without projections."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from keras_masking.layers.masked_attention_mixin import MaskedAttentionMixin
 
 
 class MaskedAttentionOfList(MaskedAttentionMixin, Merger):
-    """One that is called as `layer([query, value, key])`."""
+    """Attention called as `layer([query, value, key])`."""
 
     def read_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
         if isinstance(mask, (list, tuple)) and len(mask) == 2 < len(inputs):
-            mask = [*mask, None]  # Keras lets the key's mask be left out
+            mask = [*mask, None]  # in Keras the key's mask may be omitted
         masks = super().read_masks(inputs, mask)
         if any(m is not None for m in masks):
             self.check_ranks(inputs)
@@ -46,7 +46,7 @@ class MaskedAttentionOfList(MaskedAttentionMixin, Merger):
     def attend(
         self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
     ) -> Any:
-        # Keras takes a mask of the values for each query as well.
+        # Keras also accepts a value mask for each query.
         mask = None if attention_mask is None else [None, attention_mask]
         return super(Merger, self).call(inputs, mask=mask, **how)
 
@@ -62,49 +62,51 @@ class MaskedAttentionOfList(MaskedAttentionMixin, Merger):
 
 @export
 class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
-    """Dot-product attention over real steps: Luong's.
+    """Dot-product (Luong) attention over real steps.
 
     Formula: Luong et al., "Effective Approaches to Attention-based Neural
     Machine Translation" (2015), section 3.1.
 
     Args:
-        use_scale: Whether to multiply the scores by a learned number. Defaults
+        use_scale: Whether to multiply the scores by a learned scalar. Defaults
             to False.
-        score_mode: How query and key are compared: `"dot"`, their product, or
-            `"concat"`, the sum of the tanh of their sum. Defaults to `"dot"`.
-        dropout: Share of the scores to drop in training. Defaults to 0.
+        score_mode: How to score query and key: `"dot"`, their dot product, or
+            `"concat"`, the tanh of their sum, summed over features. Defaults to
+            `"dot"`.
+        dropout: Fraction of the scores to drop in training. Defaults to 0.
         seed: Seed of the dropout.
-        causal_alignment: `"start"` or `"end"`: where the queries stand beside
-            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
+        causal_alignment: `"start"` or `"end"`: how queries and keys are
+            aligned, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: `[query, value]` or `[query, value, key]`: tensors of shape
             `(batch, target, features)`, and `(batch, source, features)` for
             value and key.
-        mask: List with a mask for each of them, boolean, `(batch, steps)`,
-            True at real steps, or None. Defaults to the masks that the inputs
-            carry; None in the list stands for that one. A step of the source
-            is real where both its value and its key are.
+        mask: List with a boolean mask or None for each input, `(batch, steps)`,
+            True at real steps. Defaults to the masks that the inputs carry, as
+            does None in the list. A source step is real where both its value
+            and its key are.
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
-        use_causal_mask: Whether a query sees no later key, by
+        use_causal_mask: Whether a query sees no later keys, given
             `causal_alignment`. Defaults to False.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
         Emits: `(batch, target)`: the mask of `query`.
-        Empty row: 0. A query that may see no key gives 0 too, and scores of 0.
-        Padding values: reach neither real outputs nor gradients, NaN included.
+        Empty row: 0. The output and scores of a query that may see no key are 0
+            too.
+        Padding values: affect neither real outputs nor gradients, even if NaN.
             Outputs and scores of padding queries are 0.
 
     Keras layer:
-        Drops in for: `keras.layers.Attention`: the same weights, and
-            without a mask the same numbers.
-        Differs: in Keras a NaN at padding spreads, a query that may see no key
-            answers with a mean of padding, or NaN in float16 on PyTorch, and
-            the mask of `key` is not looked at.
+        Drops in for: `keras.layers.Attention`: the same weights, and without a
+            mask the same outputs.
+        Differs: in Keras a NaN at padding spreads; a query that may see no key
+            returns a mean of padding, or NaN in float16 on PyTorch; and the
+            mask of `key` is ignored.
 
     Returns:
         Tensor of shape `(batch, target, features of value)`. With
@@ -112,8 +114,8 @@ class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
 
     Raises:
         MaskShapeError: If a mask is not `(batch, steps)`.
-        ValueError: If `inputs` is not a list, or an input with a mask is not
-            of rank 3.
+        ValueError: If `inputs` is not a list, or an input with a mask does not
+            have rank 3.
 
     Example:
 
@@ -149,46 +151,47 @@ class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
 class MaskedAdditiveAttention(
     MaskedAttentionOfList, keras.layers.AdditiveAttention
 ):
-    """Additive attention over real steps: Bahdanau's.
+    """Additive (Bahdanau) attention over real steps.
 
     Formula: Bahdanau et al., "Neural Machine Translation by Jointly Learning
     to Align and Translate" (2015), appendix A.1.2.
 
     Args:
-        use_scale: Whether to weigh the features by learned numbers. Defaults
-            to True.
-        dropout: Share of the scores to drop in training. Defaults to 0.
-        causal_alignment: `"start"` or `"end"`: where the queries stand beside
-            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
+        use_scale: Whether to scale the features by learned weights. Defaults to
+            True.
+        dropout: Fraction of the scores to drop in training. Defaults to 0.
+        causal_alignment: `"start"` or `"end"`: how queries and keys are
+            aligned, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: `[query, value]` or `[query, value, key]`: tensors of shape
             `(batch, target, features)`, and `(batch, source, features)` for
             value and key.
-        mask: List with a mask for each of them, boolean, `(batch, steps)`,
-            True at real steps, or None. Defaults to the masks that the inputs
-            carry; None in the list stands for that one. A step of the source
-            is real where both its value and its key are.
+        mask: List with a boolean mask or None for each input, `(batch, steps)`,
+            True at real steps. Defaults to the masks that the inputs carry, as
+            does None in the list. A source step is real where both its value
+            and its key are.
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
-        use_causal_mask: Whether a query sees no later key, by
+        use_causal_mask: Whether a query sees no later keys, given
             `causal_alignment`. Defaults to False.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
         Emits: `(batch, target)`: the mask of `query`.
-        Empty row: 0. A query that may see no key gives 0 too, and scores of 0.
-        Padding values: reach neither real outputs nor gradients, NaN included.
+        Empty row: 0. The output and scores of a query that may see no key are 0
+            too.
+        Padding values: affect neither real outputs nor gradients, even if NaN.
             Outputs and scores of padding queries are 0.
 
     Keras layer:
         Drops in for: `keras.layers.AdditiveAttention`: the same weights, and
-            without a mask the same numbers.
-        Differs: in Keras a NaN at padding spreads, a query that may see no key
-            answers with a mean of padding, or NaN in float16 on PyTorch, and
-            the mask of `key` is not looked at.
+            without a mask the same outputs.
+        Differs: in Keras a NaN at padding spreads; a query that may see no key
+            returns a mean of padding, or NaN in float16 on PyTorch; and the
+            mask of `key` is ignored.
 
     Returns:
         Tensor of shape `(batch, target, features of value)`. With
@@ -196,8 +199,8 @@ class MaskedAdditiveAttention(
 
     Raises:
         MaskShapeError: If a mask is not `(batch, steps)`.
-        ValueError: If `inputs` is not a list, or an input with a mask is not
-            of rank 3.
+        ValueError: If `inputs` is not a list, or an input with a mask does not
+            have rank 3.
 
     Example:
 

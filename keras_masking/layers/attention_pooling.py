@@ -20,12 +20,12 @@ class AttentionPooling1D(MaskAware):
     """Averages the real steps of a sequence with learned weights.
 
     Each head scores every step, `scores = activation(x W + b) V`, and averages
-    the steps by the softmax of its scores over the real ones (Lin et al. 2017,
-    "A structured self-attentive sentence embedding", here with a bias).
+    the steps, weighted by the softmax of its scores over real steps (Lin et al.
+    2017, "A structured self-attentive sentence embedding", here with a bias).
     Without `hidden_dim`, `scores = x V`.
 
     Args:
-        num_heads: Number of averages. Defaults to 1.
+        num_heads: Number of weighted averages. Defaults to 1.
         hidden_dim: Width of the hidden layer of the scores. Defaults to none.
         activation: Activation of the hidden layer. Defaults to `"tanh"`.
         kernel_initializer: Initializer of `W` and `V`. Defaults to
@@ -38,20 +38,19 @@ class AttentionPooling1D(MaskAware):
         inputs: Float tensor of shape `(batch, steps, features)`.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
-        return_attention_scores: Whether to return the weights of the steps as
-            well. Defaults to `False`.
+        return_attention_scores: Whether to return the weights of the steps too.
+            Defaults to `False`.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Padding steps weigh 0.
-        Emits: none: the step axis is gone.
+        Reads: `(batch, steps)`. Padding steps have weight 0.
+        Emits: none: there is no step axis.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, num_heads * features)`, of the compute dtype;
         with `return_attention_scores` also the weights, `(batch, num_heads,
-        steps)`, which sum to 1 over the real steps of a row that has any.
+        steps)`, which sum to 1 over the real steps of a row, if any.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
@@ -119,17 +118,17 @@ class AttentionPooling1D(MaskAware):
     ) -> Any:
         mask = self.read_mask(inputs, mask)
         x = ops.cast(fill_padding(inputs, mask), self.compute_dtype)
-        # `@`, since `ops.matmul` makes float32 of float64 on torch.
+        # `@`, since `ops.matmul` turns float64 into float32 on torch.
         scored = x
         if self.hidden_dim is not None:
             hidden = x @ ops.convert_to_tensor(self.hidden_kernel)
             scored = self.activation(hidden + self.hidden_bias)
         scores = upcast_half(scored @ ops.convert_to_tensor(self.score_kernel))
         weights = ops.transpose(unchecked_softmax(scores, mask), (0, 2, 1))
-        # A sum over many steps: not in half precision.
+        # Do not sum over many steps in half precision.
         pooled = weights @ upcast_half(x)
         width = self.num_heads * inputs.shape[2]
-        # Not -1 for the rows, which may be any number where the width is 0.
+        # Not -1 for the rows, which is ambiguous if the width is 0.
         pooled = ops.reshape(pooled, (ops.shape(x)[0], width))
         pooled = ops.cast(pooled, self.compute_dtype)
         if not return_attention_scores:

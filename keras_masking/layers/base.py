@@ -1,4 +1,4 @@
-"""What all layers share: how a mask gets in, is checked, and gets out."""
+"""Base classes: how a layer receives, checks and returns masks."""
 
 import inspect
 from collections.abc import Iterator
@@ -25,29 +25,29 @@ from keras_masking.ops.masks import has_real_step_in
 
 
 class MaskAware(keras.layers.Layer):
-    """A layer that reads a mask, checks it once and hands it on.
+    """A layer that reads a mask, checks it once and passes it on.
 
-    `__call__` checks each mask. A subclass calls `self.read_mask(inputs, mask)`
-    in `call`, which then gives back what was checked; it checks by itself where
-    another layer calls `call`, as Keras' `TimeDistributed` does. A subclass
-    overrides `make_mask` if it makes a mask, and `output_mask` if the mask that
-    it emits differs from that of the inputs.
+    `__call__` checks each mask. In `call` a subclass calls
+    `self.read_mask(inputs, mask)`, which returns the checked mask, or checks it
+    if another layer calls `call` directly, as Keras' `TimeDistributed` does. A
+    subclass overrides `make_mask` if it makes a mask, and `output_mask` if its
+    output mask differs from the input mask.
     """
 
-    # The masks that the running call has checked.
+    # Masks that the current call has checked.
     _checked: Sequence[Tensor | None] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # A layer without weights is ready at once, as Keras' own ones are.
+        # A layer without weights is built at once, as in Keras.
         if type(self).build is keras.layers.Layer.build:
             self.built = True
 
     def __call__(
         self, inputs: Any, mask: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        # Here and not in `call`: Keras would convert these first, and fail
-        # with an error of the backend.
+        # Not in `call`: Keras would convert these first, and fail with a
+        # backend error.
         check_inputs(self.caller, inputs)
         if args:
             kwargs |= self.bind_by_name((inputs, mask), args, kwargs)
@@ -58,8 +58,8 @@ class MaskAware(keras.layers.Layer):
         else:
             masks = [self.read_mask(inputs, mask)]
             carried = get_mask(inputs) is masks[0]
-        # As a keyword, because Keras does not see a mask among the positional
-        # arguments. What the inputs carry it finds by itself.
+        # As a keyword, since Keras does not recognize a positional mask. It
+        # finds the carried masks itself.
         if not carried:
             kwargs["mask"] = masks if listed else masks[0]
         if not KEEPS_MASKS_OF_CASTS:
@@ -69,7 +69,7 @@ class MaskAware(keras.layers.Layer):
     def call_trusting(
         self, masks: Sequence[Any], *inputs: Any, **kwargs: Any
     ) -> Any:
-        """Keras' `__call__`, in which `masks` are not checked again."""
+        """Keras' `__call__`, without checking `masks` again."""
         if self.activity_regularizer is None:
             return self._call_trusting(masks, *inputs, **kwargs)
         with penalizing(self, self._masks_of_outputs(masks, inputs)):
@@ -92,10 +92,10 @@ class MaskAware(keras.layers.Layer):
     def _call_trusting(
         self, masks: Sequence[Any], *inputs: Any, **kwargs: Any
     ) -> Any:
-        if torch_traces():  # PyTorch would break its graph at what follows
+        if torch_traces():  # the code below would break PyTorch's graph
             return super().__call__(*inputs, **kwargs)
-        # Past Keras, which tracks what is set. Two threads may overwrite each
-        # other's: then one of them checks once more.
+        # Bypasses Keras' attribute tracking. If two threads overwrite each
+        # other's, one of them checks once more.
         object.__setattr__(self, "_checked", masks)
         try:
             return super().__call__(*inputs, **kwargs)
@@ -108,17 +108,18 @@ class MaskAware(keras.layers.Layer):
         more: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> dict[str, Any]:
-        """Arguments of `call` that follow `first` by position, by their names.
+        """Binds positional arguments of `call` after `first` to their names.
 
-        Keras lets nothing but tensors be passed by position.
+        Keras accepts only tensors as positional arguments.
         """
         signature = inspect.signature(self.call)
-        signature.bind(*first, *more, **kwargs)  # else a TypeError says why
+        signature.bind(*first, *more, **kwargs)  # a TypeError says why
         return dict(zip([*signature.parameters][len(first) :], more))
 
     def _cast(self, x: Any) -> Any:
-        # Up to 3.13 Keras casts inputs to half precision and loses their mask.
-        # Later it does not, and a cast of ours would stand in the graph.
+        # Up to 3.13 Keras loses the mask when it casts inputs to half
+        # precision. Later versions keep it, and this cast would show in the
+        # graph.
         mask = get_mask(x)
         if mask is None:
             return x
@@ -129,15 +130,15 @@ class MaskAware(keras.layers.Layer):
 
     @cached_property
     def caller(self) -> str:
-        """How a message names this layer."""
+        """The name of this layer in error messages."""
         return self.caller_of(self.name)
 
     def caller_of(self, name: str) -> str:
-        """The same, for a layer that does not have its name yet."""
+        """The same, for a layer whose name is not set yet."""
         return f"layer '{name}' (of type {type(self).__name__})"
 
     def read_mask(self, inputs: Any, mask: Tensor | None) -> Tensor | None:
-        """The mask to obey: the explicit one, else the one carried."""
+        """The mask to use: the explicit one, else the carried one."""
         if mask is None:
             mask = get_mask(inputs)
         if mask is None:
@@ -150,20 +151,20 @@ class MaskAware(keras.layers.Layer):
         )
 
     def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
-        """How many of the inputs' axes a mask has."""
+        """The number of axes of a mask, the first axes of `inputs`."""
         return 2
 
     def read_masks(
         self, inputs: Sequence[Tensor], mask: Any
     ) -> list[Tensor | None]:
-        """The masks to obey, one for each input."""
+        """The masks to use, one for each input."""
         given = [None] * len(inputs) if mask is None else mask
         if not isinstance(given, (list, tuple)) or len(given) != len(inputs):
             raise MaskShapeError(
                 describe(
                     self.caller,
                     "`mask` must be a list with a mask for each input.",
-                    "Pass None for an input without one.",
+                    "Pass None for an input without a mask.",
                     mask=type(given).__name__,
                     inputs=len(inputs),
                 )
@@ -171,7 +172,7 @@ class MaskAware(keras.layers.Layer):
         return [self.read_mask(x, m) for x, m in zip(inputs, given)]
 
     def make_mask(self, inputs: Any, mask: Any) -> Any:
-        """The mask of the inputs; by default the one that was read."""
+        """The mask of the inputs; by default the mask that was read."""
         return mask
 
     def output_mask(self, mask: Any) -> Any:
@@ -186,7 +187,7 @@ class MaskAware(keras.layers.Layer):
 
 
 class KeepsDtype(MaskAware):
-    """A layer whose outputs have the dtype of its inputs, integers too."""
+    """A layer whose outputs have the dtype of its inputs, even integers."""
 
     def compute_output_spec(self, inputs: Any, mask: Any = None) -> Any:
         shape = self.compute_output_shape(inputs.shape)
@@ -196,7 +197,7 @@ class KeepsDtype(MaskAware):
 
 
 class Merger(MaskAware):
-    """A layer of a list of inputs, each of which may have a mask."""
+    """A layer with a list of inputs, each with its own mask or none."""
 
     def __call__(
         self, inputs: Any, mask: Tensor | None = None, *args: Any, **kwargs: Any
@@ -221,7 +222,7 @@ class Merger(MaskAware):
     def merge_masks(
         self, inputs: list[Tensor], masks: list[Tensor | None]
     ) -> Tensor:
-        """The mask that the output carries; at least one input has one."""
+        """The output mask, if at least one input has a mask."""
         raise NotImplementedError
 
     def compute_output_spec(
@@ -229,26 +230,26 @@ class Merger(MaskAware):
     ) -> keras.KerasTensor:
         shape = self.compute_output_shape([x.shape for x in inputs])
         dtypes = {x.dtype for x in inputs}
-        # One alone as it is: `result_type` makes float32 of float64.
+        # A single dtype is kept: `result_type` turns float64 into float32.
         alone = len(dtypes) == 1
         dtype = dtypes.pop() if alone else keras.backend.result_type(*dtypes)
         return keras.KerasTensor(shape, dtype=dtype)
 
 
 class StepMixer(MaskAware):
-    """Makes a Keras layer that mixes steps obey the mask.
+    """Mixin that makes a step-mixing Keras layer respect the mask.
 
-    Stands before the Keras layer in the bases of a class. Padding steps enter
-    the Keras layer as 0 and leave it as 0, whatever they hold, NaN included.
+    List it before the Keras layer in the bases of a class. Padding steps enter
+    and leave the Keras layer as 0, even if they are NaN.
     """
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        """What the layer computes; padding of the output may be anything."""
+        """The layer's computation; padding outputs may be anything."""
         return super().call(fill_padding(inputs, mask))
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        if 0 in inputs.shape:  # of nothing comes nothing; some backends fail
+        if 0 in inputs.shape:  # an empty tensor; some backends fail on it
             shape = self.compute_output_shape(inputs.shape)
             return keras.ops.zeros(shape, dtype=self.compute_dtype)
         outputs = self.mix(inputs, mask)
@@ -259,30 +260,30 @@ class StepMixer(MaskAware):
 
 
 def carrying(outputs: Tensor, mask: Tensor | None) -> Tensor:
-    """`outputs` with their mask: Keras does not compute it once more then."""
+    """Attaches the mask to `outputs`, so that Keras does not recompute it."""
     if mask is not None:
         set_mask(outputs, mask)
     return outputs
 
 
 def zeros_like_specs(specs: Any) -> Any:
-    """What comes of no rows or no steps, where Keras or a backend fails."""
+    """Outputs for no rows or no steps, where Keras or a backend fails."""
     return keras.tree.map_structure(
         lambda y: keras.ops.zeros(y.shape, y.dtype), specs
     )
 
 
 def copy_if_same(outputs: Tensor, inputs: Tensor) -> Tensor:
-    """A tensor that is not `inputs`.
+    """Returns `outputs`, or a copy if it is `inputs`.
 
-    Keras writes the output's mask onto the object that `call` returns, and
-    that must not be the caller's tensor.
+    Keras attaches the output mask to the object that `call` returns, which must
+    not be the caller's tensor.
     """
     return copy_without_mask(outputs) if outputs is inputs else outputs
 
 
 def copy_without_mask(x: Tensor) -> Tensor:
-    """Another tensor of the same values, which carries no mask."""
+    """A copy of the tensor that carries no mask."""
     y = keras.ops.copy(x)
     if y is x:  # on OpenVINO
         y = keras.ops.squeeze(keras.ops.expand_dims(x, 0), 0)

@@ -1,4 +1,4 @@
-"""What a layer refuses, and in which words."""
+"""Checks of layer arguments, with their error messages."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from keras_masking.ops.dtypes import is_whole
 
 
 def check_inputs(caller: str, inputs: Any) -> None:
-    """Refuses ragged and sparse tensors, and what is not numbers."""
-    if isinstance(inputs, (list, tuple)):  # Keras' `tree` takes longer
+    """Rejects ragged and sparse tensors, and anything but numbers."""
+    if isinstance(inputs, (list, tuple)):  # faster than Keras' `tree`
         for x in inputs:
             check_inputs(caller, x)
         return
@@ -24,8 +24,8 @@ def check_inputs(caller: str, inputs: Any) -> None:
                 describe(
                     caller,
                     "`inputs` must be a dense tensor.",
-                    "Pad it to one length and say with a mask which steps are "
-                    "real.",
+                    "Pad it to equal lengths and mark its real steps with a "
+                    "mask.",
                     inputs=type(x).__name__,
                 )
             )
@@ -34,7 +34,7 @@ def check_inputs(caller: str, inputs: Any) -> None:
                 describe(
                     caller,
                     "`inputs` must be real numbers.",
-                    "Turn words into ids first, for example with "
+                    "Turn strings into ids first, for example with "
                     "`keras.layers.StringLookup`.",
                     dtype=dtype_name(x),
                 )
@@ -48,7 +48,7 @@ def check_integer(
     smallest: int,
     largest: int | None = None,
 ) -> int:
-    """`value` as an int, if it is a whole number within the limits."""
+    """`value` as an int if it is an integer within the limits."""
     inside = is_whole(value) and value >= smallest
     if not inside or (largest is not None and value > largest):
         least = f" of at least {smallest}"
@@ -68,7 +68,7 @@ def check_integer(
 def check_number(
     caller: str, name: str, value: Any, finite: bool = False
 ) -> float:
-    """`value` as a float, if it is a number, and finite if it has to be."""
+    """`value` as a float if it is a number, finite if required."""
     kinds = (int, float, np.number, np.ndarray)
     number = isinstance(value, kinds) and np.ndim(value) == 0
     if not number or (finite and not np.isfinite(value)):
@@ -76,7 +76,7 @@ def check_number(
             describe(
                 caller,
                 f"`{name}` must be a {'finite ' if finite else ''}number.",
-                "Pass a Python float: 0.0 say.",
+                "Pass a Python float, for example 0.0.",
                 **{name: repr(value)},
             )
         )
@@ -84,9 +84,9 @@ def check_number(
 
 
 def check_boolean(caller: str, name: str, value: Any) -> bool:
-    """`value` as a bool, if it is one, of Python or of NumPy, or 0 or 1.
+    """`value` as a bool if it is a Python or NumPy boolean, 0 or 1.
 
-    0 and 1 mean nothing else here, and a saved config may hold them.
+    0 and 1 are unambiguous here, and a saved config may contain them.
     """
     if isinstance(value, np.bool_):
         value = bool(value)
@@ -97,7 +97,7 @@ def check_boolean(caller: str, name: str, value: Any) -> bool:
             describe(
                 caller,
                 f"`{name}` must be True or False.",
-                "If another argument was meant, pass it by its name.",
+                "If you meant another argument, pass it by name.",
                 **{name: repr(value)},
             )
         )
@@ -105,16 +105,16 @@ def check_boolean(caller: str, name: str, value: Any) -> bool:
 
 
 def check_data_format(caller: str, data_format: str | None) -> str:
-    """Refuses the axis order in which a mask has no meaning."""
-    if data_format is None:  # whatever Keras is configured to: for images
+    """Rejects the axis order in which a mask has no meaning."""
+    if data_format is None:  # ignore Keras' configuration, which is for images
         data_format = "channels_last"
     if data_format != "channels_last":
         raise ValueError(
             describe(
                 caller,
                 "axes must be (batch, steps, features).",
-                "Pass data_format='channels_last', and move the axes with "
-                "`keras.layers.Permute((2, 1))` if they stand otherwise.",
+                "Pass data_format='channels_last', and reorder the axes with "
+                "`keras.layers.Permute((2, 1))` if needed.",
                 data_format=repr(data_format),
             )
         )

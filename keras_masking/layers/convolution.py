@@ -1,4 +1,4 @@
-"""Convolutions that padding does not enter."""
+"""Convolutions that ignore padding."""
 
 from typing import Any
 
@@ -11,25 +11,25 @@ from keras_masking.layers.windowed import Convolution
 
 @export
 class MaskedConv1D(Convolution, keras.layers.Conv1D):
-    """Convolution over the steps of a sequence, blind to its padding.
+    """Convolution over the real steps of a sequence.
 
     A strided convolution starts at the first column: padding on the left
-    changes nothing if it is a multiple of `strides`.
+    changes nothing if its length is a multiple of `strides`.
 
     Args:
         filters: Number of output features.
         kernel_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"`, `"same"` or `"causal"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
-        dilation_rate: Distance of neighbouring steps of a window. Defaults to
-            1; cannot go together with strides.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
+        dilation_rate: Distance between neighbouring steps of a window. Defaults
+            to 1; cannot be combined with strides.
         groups: Number of groups that the features are split into.
-        *args: The arguments of `keras.layers.Conv1D` that follow, in its order.
+        *args: The remaining arguments of `keras.layers.Conv1D`, in its order.
         **kwargs: The other arguments of `keras.layers.Conv1D`: `activation`,
-            `use_bias`, initializers, regularizers and constraints; and those
-            of a base layer, such as `name` and `dtype`.
+            `use_bias`, initializers, regularizers and constraints; and base
+            layer arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Float tensor of shape `(batch, steps, features)`.
@@ -39,21 +39,22 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
     Mask behavior:
         Reads: `(batch, steps)`. A padding step counts as 0.
         Emits: `(batch, output steps)`.
-        Windows: with `"valid"` a step is real when its whole window is; with
-            `"same"` and `"causal"` when its anchor is, each `strides`-th step.
+        Windows: with `"valid"` an output step is real if all of its window is;
+            with `"same"` and `"causal"` if its anchor is; the anchors are every
+            `strides`-th step.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Keras layer:
-        Drops in for: `keras.layers.Conv1D`: the same arguments, weights and,
-            without a mask, numbers.
-        Differs: no padding enters, and the mask goes on. One exception without
-            a mask: strided `"same"` windows stand where they stand for any
-            length, `max(span + 1 - strides, 0) // 2` steps before their anchor
-            with `span = (kernel_size - 1) * dilation_rate`. Keras shifts them
-            with the length of the padded batch; the two agree when `strides`
-            divides it.
+        Drops in for: `keras.layers.Conv1D`: the same arguments and weights, and
+            without a mask the same outputs.
+        Differs: padding is ignored, and the mask is passed on. One difference
+            without a mask: strided `"same"` windows do not move with the
+            length: they start `max(span + 1 - strides, 0) // 2` steps before
+            their anchor with `span = (kernel_size - 1) * dilation_rate`. In
+            Keras their place depends on the padded length; the two agree if
+            `strides` divides it.
 
     Returns:
         Tensor of shape `(batch, output steps, filters)`, of the compute dtype.
@@ -103,25 +104,25 @@ class MaskedConv1D(Convolution, keras.layers.Conv1D):
 
 @export
 class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
-    """Convolution of each feature by itself, blind to the padding.
+    """Convolution of each feature separately, over its real steps.
 
     A strided convolution starts at the first column: padding on the left
-    changes nothing if it is a multiple of `strides`.
+    changes nothing if its length is a multiple of `strides`.
 
     Args:
         kernel_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
         depth_multiplier: Number of outputs for each feature. Defaults to 1.
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
-        dilation_rate: Distance of neighbouring steps of a window. Defaults to
-            1. Older versions of Keras refuse it together with strides.
-        *args: The arguments of `keras.layers.DepthwiseConv1D` that follow, in
-            its order.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
+        dilation_rate: Distance between neighbouring steps of a window. Defaults
+            to 1. Older versions of Keras do not allow it with strides.
+        *args: The remaining arguments of `keras.layers.DepthwiseConv1D`, in its
+            order.
         **kwargs: The other arguments of `keras.layers.DepthwiseConv1D`:
             `activation`, `use_bias`, initializers, regularizers and
-            constraints; and those of a base layer, such as `name`.
+            constraints; and base layer arguments, such as `name`.
 
     Call arguments:
         inputs: Float tensor of shape `(batch, steps, features)`.
@@ -131,21 +132,22 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
     Mask behavior:
         Reads: `(batch, steps)`. A padding step counts as 0.
         Emits: `(batch, output steps)`.
-        Windows: with `"valid"` a step is real when its whole window is; with
-            `"same"` when its anchor is, each `strides`-th step.
+        Windows: with `"valid"` an output step is real if all of its window is;
+            with `"same"` if its anchor is; the anchors are every `strides`-th
+            step.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Keras layer:
-        Drops in for: `keras.layers.DepthwiseConv1D`: the same arguments,
-            weights and, without a mask, numbers.
-        Differs: no padding enters, and the mask goes on. One exception without
-            a mask: strided `"same"` windows stand where they stand for any
-            length, `max(span + 1 - strides, 0) // 2` steps before their anchor
-            with `span = (kernel_size - 1) * dilation_rate`. Keras shifts them
-            with the length of the padded batch; the two agree when `strides`
-            divides it.
+        Drops in for: `keras.layers.DepthwiseConv1D`: the same arguments and
+            weights, and without a mask the same outputs.
+        Differs: padding is ignored, and the mask is passed on. One difference
+            without a mask: strided `"same"` windows do not move with the
+            length: they start `max(span + 1 - strides, 0) // 2` steps before
+            their anchor with `span = (kernel_size - 1) * dilation_rate`. In
+            Keras their place depends on the padded length; the two agree if
+            `strides` divides it.
 
     Returns:
         Tensor of shape `(batch, output steps, features * depth_multiplier)`,
@@ -194,27 +196,27 @@ class MaskedDepthwiseConv1D(Convolution, keras.layers.DepthwiseConv1D):
 
 @export
 class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
-    """Depthwise, then pointwise convolution, blind to the padding.
+    """Depthwise, then pointwise convolution over real steps.
 
     A strided convolution starts at the first column: padding on the left
-    changes nothing if it is a multiple of `strides`.
+    changes nothing if its length is a multiple of `strides`.
 
     Args:
         filters: Number of output features.
         kernel_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to 1.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
-        dilation_rate: Distance of neighbouring steps of a window. Defaults to
-            1. Older versions of Keras refuse it together with strides.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
+        dilation_rate: Distance between neighbouring steps of a window. Defaults
+            to 1. Older versions of Keras do not allow it with strides.
         depth_multiplier: Number of depthwise outputs for each feature.
             Defaults to 1.
-        *args: The arguments of `keras.layers.SeparableConv1D` that follow, in
-            its order.
+        *args: The remaining arguments of `keras.layers.SeparableConv1D`, in its
+            order.
         **kwargs: The other arguments of `keras.layers.SeparableConv1D`:
             `activation`, `use_bias`, initializers, regularizers and
-            constraints; and those of a base layer, such as `name`.
+            constraints; and base layer arguments, such as `name`.
 
     Call arguments:
         inputs: Float tensor of shape `(batch, steps, features)`.
@@ -224,21 +226,22 @@ class MaskedSeparableConv1D(Convolution, keras.layers.SeparableConv1D):
     Mask behavior:
         Reads: `(batch, steps)`. A padding step counts as 0.
         Emits: `(batch, output steps)`.
-        Windows: with `"valid"` a step is real when its whole window is; with
-            `"same"` when its anchor is, each `strides`-th step.
+        Windows: with `"valid"` an output step is real if all of its window is;
+            with `"same"` if its anchor is; the anchors are every `strides`-th
+            step.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Keras layer:
-        Drops in for: `keras.layers.SeparableConv1D`: the same arguments,
-            weights and, without a mask, numbers.
-        Differs: no padding enters, and the mask goes on. One exception without
-            a mask: strided `"same"` windows stand where they stand for any
-            length, `max(span + 1 - strides, 0) // 2` steps before their anchor
-            with `span = (kernel_size - 1) * dilation_rate`. Keras shifts them
-            with the length of the padded batch; the two agree when `strides`
-            divides it.
+        Drops in for: `keras.layers.SeparableConv1D`: the same arguments and
+            weights, and without a mask the same outputs.
+        Differs: padding is ignored, and the mask is passed on. One difference
+            without a mask: strided `"same"` windows do not move with the
+            length: they start `max(span + 1 - strides, 0) // 2` steps before
+            their anchor with `span = (kernel_size - 1) * dilation_rate`. In
+            Keras their place depends on the padded length; the two agree if
+            `strides` divides it.
 
     Returns:
         Tensor of shape `(batch, output steps, filters)`, of the compute dtype.

@@ -1,4 +1,4 @@
-"""The layer that turns ids into vectors and padding ids into a mask."""
+"""The embedding layer: vectors from ids, and a mask from padding ids."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -24,64 +24,63 @@ from keras_masking.ops.reading import expanded
 
 @export
 class CustomEmbedding(Pointwise, keras.layers.Embedding):
-    """Looks up a vector for each id, and masks the padding ids.
+    """Looks up a vector for each id, and masks padding ids.
 
-    The layer of the Keras guide on masking, done right: the guide's version
-    takes from the flattened table and returns single numbers in place of
+    A correct version of the layer in the Keras guide on masking: the guide's
+    version indexes the flattened table and returns single numbers instead of
     vectors.
 
     Args:
         input_dim: Number of rows of the table; ids are 0 to `input_dim - 1`.
         output_dim: Length of a vector.
         mask_zero: Whether 0 is a padding id. Defaults to `False`.
-        mask_value: A padding id, or a list of them; they may lie outside the
-            table, -1 say. With `mask_zero`, 0 is one more. Defaults to none.
+        mask_value: A padding id, or a list of them; they may be outside the
+            table, for example -1. With `mask_zero`, 0 is another. Defaults to
+            none.
         embeddings_initializer: Initializer of the table. Defaults to
             `"random_normal"`.
         embeddings_regularizer: Regularizer of the table.
         embeddings_constraint: Constraint on the table.
         **kwargs: The other arguments of `keras.layers.Embedding`: `weights`,
-            `lora_rank`, `lora_alpha`, and `quantization_config` where Keras
-            has it; and those of a base layer, such as `name` and `dtype`.
+            `lora_rank`, `lora_alpha`, and `quantization_config` where Keras has
+            it; and base layer arguments, such as `name` and `dtype`.
 
     Call arguments:
-        inputs: Ids of shape `(batch, steps)`, or of any other: any integer
-            dtype, or floats that are whole numbers. They are never cast to
-            half precision.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps; for
-            ids of more axes, of their shape or of their first axes, at least
-            two. Defaults to the mask that `inputs` carries, if any. An id is
-            real where the mask says so and it is no padding id.
+        inputs: Ids of shape `(batch, steps)`, or any other shape: integers, or
+            floats that are whole numbers. They are never cast to half
+            precision.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps. For
+            ids of higher rank: the shape of the ids, or at least two of their
+            first axes. Defaults to the mask that `inputs` carries, if any. An
+            id is real where the mask is True and it is not a padding id.
 
     Mask behavior:
         Reads: `(batch, steps)`, and the padding ids.
-        Emits: `(batch, steps)`, the shape of the ids: True where the id is no
-            padding id. None without padding ids and without a mask.
+        Emits: `(batch, steps)`, the shape of the ids: True where the id is not
+            a padding id. None without padding ids and without a mask.
         Empty row: the vectors of its padding ids.
         Padding values: an id in the table gives its row at padding steps too,
-            as in Keras; any other id gives zeros there and never reaches the
-            table.
+            as in Keras; any other id gives zeros there and is not looked up.
 
     Keras layer:
         Drops in for: `keras.layers.Embedding`: the same weights and, for ids in
-            the table, the same numbers; with LoRA and after `quantize` too.
-        Differs: it drops in by keyword, since `mask_zero` comes third, as in
-            the guide; `mask_value` names any padding ids; a mask that is there
-            counts as well; an id outside the table raises, or gives NaN; the
-            default of `embeddings_initializer` is `"random_normal"`.
+            the table, the same outputs, also with LoRA and after `quantize`.
+        Differs: it drops in by keyword, since `mask_zero` is third, as in the
+            guide; `mask_value` allows any padding ids; an input mask is
+            combined with them; an id outside the table raises, or gives NaN;
+            `embeddings_initializer` defaults to `"random_normal"`.
 
     Returns:
         Tensor of shape `(batch, steps, output_dim)`, of the compute dtype.
 
     Raises:
-        MaskShapeError: If `mask` is neither `(batch, steps)` nor of the shape
-            of the ids or of their first axes.
+        MaskShapeError: If `mask` has neither shape `(batch, steps)` nor that of
+            the ids or their first axes.
         ValueError: If a size is not positive, `mask_zero` is neither True nor
-            False, or an id of a real step lies outside the table. A compiled
-            function cannot raise: there such an id gives a vector of NaN,
-            never another row. (The check makes an eager call on a GPU wait for
-            the ids. `Model.predict` on JAX hands over the lowest 32 bits of a
-            larger id.)
+            False, or an id at a real step is outside the table. A compiled
+            function cannot raise: there such an id gives a vector of NaN, never
+            another row. (The check makes an eager call on a GPU wait for the
+            ids. `Model.predict` on JAX truncates ids to 32 bits.)
 
     Example:
 
@@ -126,7 +125,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
                 )
                 for value in keras.tree.flatten(mask_value)
             ]
-        # A tuple: Keras would wrap a list.
+        # A tuple, since Keras would wrap a list.
         self._padding_ids = tuple(sorted(set(padding_ids)))
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -143,7 +142,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         inputs: Tensor,
         mask: Tensor | None,
     ) -> Tensor:
-        """`rows` of the table, by Keras, which gets ids of the table alone."""
+        """Looks up `rows` by Keras, which gets only ids in the table."""
         ids = self._comparable(inputs)
         inside = ops.logical_and(ids >= 0, ids < self.input_dim)
         if is_float(ids):
@@ -164,7 +163,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         return carrying(vectors, mask)
 
     def places(self, inputs: Tensor) -> int:
-        return len(inputs.shape)  # ids have no features, floats neither
+        return len(inputs.shape)  # ids have no features, whatever their dtype
 
     def make_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
         if not self._padding_ids:
@@ -180,7 +179,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         return super().__call__(numpy_to_int32(inputs), mask, *args, **kwargs)
 
     def _comparable(self, inputs: Tensor) -> Tensor:
-        # Padding ids and `input_dim` may not fit into the ids' own dtype.
+        # Padding ids and `input_dim` may not fit the dtype of the ids.
         return (
             upcast_half(inputs) if is_float(inputs) else clip_to_int32(inputs)
         )
@@ -201,7 +200,7 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
                 self.caller,
                 f"ids must be whole numbers from 0 to {self.input_dim - 1}, "
                 "or padding ids.",
-                "Raise `input_dim`, or name a padding id with `mask_value`.",
+                "Increase `input_dim`, or set padding ids with `mask_value`.",
                 ids=f"{values.min()} to {values.max()}",
                 input_dim=self.input_dim,
                 padding_ids=list(self._padding_ids),
@@ -216,8 +215,8 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
     def quantize(
         self, mode: Any = None, type_check: bool = True, **kwargs: Any
     ) -> None:
-        # Keras refuses each subclass of its layer, as it cannot know its
-        # `call`. The one here takes the rows that Keras' own takes.
+        # Keras refuses to quantize subclasses, since their `call` may differ.
+        # This one looks up the same rows as Keras.
         strange = type_check and type(self) is not CustomEmbedding
         super().quantize(mode, type_check=strange, **kwargs)
 

@@ -26,36 +26,36 @@ from keras_masking.ops.masks import unchecked_position_ids
 
 @export
 class AttachMask(PointwiseOfAnyDtype):
-    """Makes a tensor carry the mask that is handed over.
+    """Attaches a mask to a tensor.
 
-    How a mask that is an input of a model gets in:
-    `x = AttachMask()(x, mask=mask)`. Values and dtype stay as they are.
+    Use it if the mask is an input of the model: `x = AttachMask()(x,
+    mask=mask)`. Values and dtype do not change.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, without the last one of floats, True at real steps. It
-            replaces a mask that `inputs` carries, which is the default.
-            Numbers must be 1 and 0; of a mask whose values are not known
-            (symbolic, or traced), everything but 0 counts as real. Make a
-            boolean of an additive mask, `keras.ops.equal(mask, 0)`.
+        mask: Boolean tensor, True at real steps: `(batch, steps)`, or more of
+            the first axes of `inputs` (not the last axis of floats). It
+            replaces the mask that `inputs` carries, which is the default.
+            Numbers must be 1 and 0; where the values are unknown (symbolic or
+            traced), everything but 0 counts as real. Convert an additive mask
+            with `keras.ops.equal(mask, 0)`.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes.
+        Reads: `(batch, steps)`, or a mask with more axes.
         Emits: the mask it reads.
-        Empty row: stays as it is.
+        Empty row: unchanged.
         Padding values: stay in their step.
 
     Returns:
         A copy of `inputs` that carries the mask.
 
     Raises:
-        MaskShapeError: If `mask` has other axes.
-        MaskDtypeError: If `mask` is neither boolean nor a number.
-        MaskValueError: If it is known and holds other numbers than 0 and 1.
+        MaskShapeError: If the shape of `mask` does not fit `inputs`.
+        MaskDtypeError: If `mask` is neither boolean nor real numbers.
+        MaskValueError: If its values are known and not all 0 or 1.
 
     Example:
 
@@ -79,28 +79,28 @@ class AttachMask(PointwiseOfAnyDtype):
 
 @export
 class LengthMask(MaskAware):
-    """Makes a tensor carry the mask that its rows' lengths say.
+    """Attaches a mask made from the lengths of the rows.
 
-    Values and dtype stay as they are. The padding follows the real steps; for
-    padding in front use `keras_masking.ops.lengths_to_mask` and `AttachMask`.
+    Values and dtype do not change. The padding follows the real steps; for
+    padding on the left use `keras_masking.ops.lengths_to_mask` and
+    `AttachMask`.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name`.
 
     Call arguments:
-        inputs: List of a tensor of shape `(batch, steps, ...)` and its
-            lengths, whole numbers from 0 to `steps`, of shape `(batch,)` or
-            `(batch, 1)`. Where they are not known (symbolic, or traced), one
-            below 0 counts as 0, one above `steps` as `steps`, and a fraction
-            is cut off.
+        inputs: List of a tensor of shape `(batch, steps, ...)` and its lengths,
+            whole numbers from 0 to `steps`, of shape `(batch,)` or `(batch,
+            1)`. Where the values are unknown (symbolic or traced), lengths are
+            clipped to 0 and `steps`, and fractions truncated.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that the first tensor carries, if any. A step
-            is real where mask and length both say so.
+            is real if it is real by the mask and by the length.
 
     Mask behavior:
         Reads: `(batch, steps)`, and the lengths.
         Emits: `(batch, steps)`: True at steps below the length.
-        Empty row: one of length 0; stays as it is.
+        Empty row: a row of length 0; unchanged.
         Padding values: stay in their step.
 
     Returns:
@@ -109,7 +109,7 @@ class LengthMask(MaskAware):
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
         ValueError: If `inputs` is not a tensor and one length for each row, or
-            a length is known and not from 0 to `steps`. (The check makes an
+            a known length is not between 0 and `steps`. (The check makes an
             eager call on a GPU wait for the lengths.)
 
     Example:
@@ -139,7 +139,7 @@ class LengthMask(MaskAware):
     def read_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
         x, _ = self._check_inputs(inputs)
         if isinstance(mask, (list, tuple)) and mask[-1] is None:
-            mask = mask[0]  # Keras hands over one for each input
+            mask = mask[0]  # Keras passes one for each input
         return [self.read_mask(x, mask), None]
 
     def compute_mask(self, inputs: list[Tensor], mask: Any = None) -> Tensor:
@@ -183,40 +183,39 @@ class LengthMask(MaskAware):
 
 @export
 class NaNMask(MaskAware):
-    """Makes a mask of missing values, which are NaN, and fills them.
+    """Masks missing values, which are NaN, and replaces them.
 
     For time series with gaps. `keras.layers.Masking(mask_value=nan)` masks
-    nothing, since NaN equals nothing, itself included.
+    nothing, since NaN is not equal to itself.
 
     Args:
-        fill_value: What a missing value becomes. Defaults to 0.
-        missing: When a step counts as missing: `"all"`, if all its features
-            are; or `"any"`, if one of them is. Defaults to `"all"`.
-        return_indicator: Whether to return as well which values were missing,
-            feature by feature. Defaults to `False`.
+        fill_value: The replacement for missing values. Defaults to 0.
+        missing: When a step counts as missing: `"all"` if all its features are,
+            `"any"` if at least one is. Defaults to `"all"`.
+        return_indicator: Whether to return an indicator of the missing values
+            too. Defaults to `False`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Float tensor of shape `(batch, steps, ...)`.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `inputs` carries, if any. A step is real
-            where the mask says so and it is not missing.
+            where the mask is True and the step is not missing.
 
     Mask behavior:
         Reads: `(batch, steps)`, and which values are NaN.
         Emits: `(batch, steps)`: True where the step is not missing.
-        Empty row: its values, filled.
-        Padding values: stay in their step; NaN is filled there too.
+        Empty row: its values, with NaN replaced.
+        Padding values: stay in their step; NaN is replaced there too.
 
     Returns:
         Tensor of the shape of `inputs`, of the compute dtype (integers, which
-        are never missing, as they are). With
-        `return_indicator` a second one, 1 where a value was missing, else 0;
-        it carries the same mask.
+        are never missing, unchanged). With `return_indicator` also a tensor
+        that is 1 where a value was missing, else 0, with the same mask.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `missing` is unknown, or `fill_value` is no finite
+        ValueError: If `missing` is unknown, or `fill_value` is not a finite
             number.
 
     Example:
@@ -246,7 +245,7 @@ class NaNMask(MaskAware):
                 describe(
                     self.caller,
                     "`missing` must be 'all' or 'any'.",
-                    "Pass 'any' if one missing feature makes a step useless.",
+                    "Pass 'any' if one missing feature makes a step unusable.",
                     missing=repr(missing),
                 )
             )

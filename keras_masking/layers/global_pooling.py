@@ -1,4 +1,4 @@
-"""Pooling of a whole sequence to one vector, over its real steps."""
+"""Pooling of the real steps of a sequence to one vector."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,15 +32,16 @@ class MaskedGlobalAveragePooling1D(
     """Averages the real steps of a sequence.
 
     Args:
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
         weighting: None for the mean; `"position"` for a mean in which the k-th
-            real step weighs k; `"sqrtn"` for the sum divided by the root of
-            the number of real steps. (sentence-transformers' pooling modes
-            `weightedmean` and `mean_sqrt_len_tokens`.) Defaults to `None`.
+            real step has weight k; `"sqrtn"` for the sum divided by the square
+            root of the number of real steps. (sentence-transformers' pooling
+            modes `weightedmean` and `mean_sqrt_len_tokens`.) Defaults to
+            `None`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -50,17 +51,16 @@ class MaskedGlobalAveragePooling1D(
 
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
-        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
-            False for an empty row.
+        Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
+            for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Keras layer:
         Drops in for: `keras.layers.GlobalAveragePooling1D`: the same arguments
-            and numbers.
-        Differs: an empty row gives 0, not NaN; it sums in float32 under a half
-            precision policy. `weighting` is ours.
+            and outputs.
+        Differs: an empty row gives 0, not NaN; sums accumulate in float32 under
+            a half precision policy; Keras has no `weighting`.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
@@ -116,8 +116,8 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
     """Takes the maximum over the real steps of a sequence.
 
     Args:
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
@@ -130,16 +130,15 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
 
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
-        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
-            False for an empty row.
+        Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
+            for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Keras layer:
-        Drops in for: `keras.layers.GlobalMaxPooling1D`: the same arguments and,
-            without a mask, numbers.
-        Differs: Keras ignores the mask, so padding wins against negative
+        Drops in for: `keras.layers.GlobalMaxPooling1D`: the same arguments, and
+            without a mask the same outputs.
+        Differs: Keras ignores the mask, so zeros at padding exceed negative
             values.
 
     Returns:
@@ -191,11 +190,10 @@ class MaskedGlobalMinPooling1D(OwnPooling):
 
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
-        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
-            False for an empty row.
+        Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
+            for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
@@ -221,8 +219,8 @@ class MaskedGlobalMinPooling1D(OwnPooling):
 class MaskedGlobalSumPooling1D(OwnPooling):
     """Sums the real steps of a sequence.
 
-    Under a half precision policy it sums in float32 and casts once, at the
-    end: a sum that float16 cannot hold, above 65504, becomes infinite then.
+    Under a half precision policy it sums in float32 and casts once, at the end:
+    a sum above 65504, the limit of float16, becomes infinite.
 
     Args:
         keepdims: Whether to keep the step axis with size 1. Defaults to
@@ -237,11 +235,10 @@ class MaskedGlobalSumPooling1D(OwnPooling):
 
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
-        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
-            False for an empty row.
+        Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
+            for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with

@@ -1,9 +1,9 @@
-"""Inside a wrapper: statistics and penalties of real steps alone.
+"""Statistics and penalties of real steps only, inside wrappers.
 
-A mask gets lost between the layers inside a wrapper, and a wrapper of segments
-has padding rows that Keras has no mask for. So a wrapper lends its mask to the
-layers inside while it calls them. Each thread has masks of its own, and the
-layers are as before once the last wrapper has returned.
+The layers inside a wrapper may lose the mask, and a wrapper of segments has
+padding rows for which Keras has no mask. So a wrapper lends its mask to the
+layers inside while it calls them. Each thread has its own masks, and the layers
+are restored when the last wrapper returns.
 """
 
 import inspect
@@ -37,19 +37,19 @@ from keras_masking.ops.reading import expanded
 from keras_masking.ops.statistics import unchecked_moments
 
 _lock = threading.Lock()
-# By the id of a layer: how many wrappers lend to it, and what undoes that.
+# By layer id: how many wrappers lend to the layer, and how to undo it.
 _borrowers: dict[int, tuple[int, list[Callable[[], None]]]] = {}
 
 
 @contextmanager
-def lent(layer: Any, mask: Tensor | None, caller: str) -> Iterator[None]:
-    """Lends `mask` to `layer` and the layers in it, while it lasts.
+def lend_mask(layer: Any, mask: Tensor | None, caller: str) -> Iterator[None]:
+    """Context in which `mask` is lent to `layer` and its sublayers.
 
     Args:
         layer: The layer inside a wrapper.
         mask: The mask of its inputs: `(rows,)`, `(rows, steps)`, or more axes.
-            None leaves it at what a wrapper around this one lends.
-        caller: How a message names the wrapper.
+            None keeps the mask that an outer wrapper lends.
+        caller: The name of the wrapper in error messages.
     """
     if mask is None:
         yield
@@ -98,15 +98,15 @@ def _borrow(layer: Any, of_steps: bool, caller: str) -> None:
     if not count:
         changed: dict[str, Any] = {}
         if isinstance(layer, keras.layers.BatchNormalization):
-            changed["call"] = _of_any_mask(layer)
-            changed[MOMENTS] = _of_real_moments(layer)
+            changed["call"] = _call_with_any_mask(layer)
+            changed[MOMENTS] = _real_moments(layer)
         elif of_steps:
-            changed["call"] = _of_a_step(layer, caller)
+            changed["call"] = _call_of_step(layer, caller)
         if getattr(layer, "activity_regularizer", None) is not None:
-            changed["activity_regularizer"] = _of_real_penalty(layer)
+            changed["activity_regularizer"] = _real_penalty(layer)
         if not type(layer).__module__.startswith("keras."):
             changed["add_loss"] = _warning(layer, caller)
-        undo = [_replaced(layer, name, new) for name, new in changed.items()]
+        undo = [_replace(layer, name, new) for name, new in changed.items()]
     _borrowers[id(layer)] = count + 1, undo
 
 
@@ -119,8 +119,8 @@ def _give_back(layer: Any) -> None:
         action()
 
 
-def _replaced(layer: Any, name: str, new: Any) -> Callable[[], None]:
-    """Sets an attribute of one layer past Keras; what is returned undoes it."""
+def _replace(layer: Any, name: str, new: Any) -> Callable[[], None]:
+    """Sets an attribute, bypassing Keras; returns a function that undoes it."""
     own = vars(layer)
     back = (
         partial(object.__setattr__, layer, name, own[name])
@@ -131,8 +131,8 @@ def _replaced(layer: Any, name: str, new: Any) -> Callable[[], None]:
     return back
 
 
-def _of_any_mask(layer: Any) -> Callable[..., Any]:
-    """`call` of a BatchNormalization, for a mask of fewer axes as well."""
+def _call_with_any_mask(layer: Any) -> Callable[..., Any]:
+    """`call` of a BatchNormalization that accepts masks of fewer axes."""
     call = layer.call
     signature = inspect.signature(call)
 
@@ -148,8 +148,8 @@ def _of_any_mask(layer: Any) -> Callable[..., Any]:
     return wide
 
 
-def _of_a_step(layer: Any, caller: str) -> Callable[..., Any]:
-    """`call` of the layer in a TimeDistributed, which is told a step's mask."""
+def _call_of_step(layer: Any, caller: str) -> Callable[..., Any]:
+    """`call` of the layer in a TimeDistributed, lending it the step's mask."""
     call = layer.call
 
     @wraps(call)
@@ -166,12 +166,12 @@ def _of_a_step(layer: Any, caller: str) -> Callable[..., Any]:
     return lending
 
 
-def _of_real_moments(layer: Any) -> Callable[..., Any]:
+def _real_moments(layer: Any) -> Callable[..., Any]:
     """Mean and variance of a BatchNormalization, in training."""
     moments = getattr(layer, MOMENTS)
 
     def real(inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        lent_mask = mask_for(layer, inputs, told=mask is not None)
+        lent_mask = mask_for(layer, inputs, has_mask=mask is not None)
         if lent_mask is None:
             return moments(inputs, mask)
         rank = len(inputs.shape)
@@ -182,7 +182,7 @@ def _of_real_moments(layer: Any) -> Callable[..., Any]:
             lent_mask = ops.broadcast_to(both, ops.shape(inputs)[:-1])
         reduced = [a for a in range(rank) if a != layer.axis % rank]
         mean, variance = unchecked_moments(inputs, lent_mask, reduced)
-        # Of no real row at all nothing is learned: Keras would learn zeros.
+        # Without a real row the statistics stay: Keras would move them to 0.
         some = ops.any(lent_mask)
         return (
             ops.where(some, mean, ops.cast(layer.moving_mean, mean.dtype)),
@@ -194,10 +194,10 @@ def _of_real_moments(layer: Any) -> Callable[..., Any]:
     return real
 
 
-def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
+def _real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
     """An activity regularizer that sees zeros at padding steps.
 
-    Where Keras divides by the rows, it is the rows with a real step.
+    Where Keras divides by the number of rows, count those with a real step.
     """
     regularizer = layer.activity_regularizer
 
@@ -225,7 +225,7 @@ def _of_real_penalty(layer: Any) -> Callable[[Tensor], Tensor]:
 
 
 def _warning(layer: Any, caller: str) -> Callable[[Any], None]:
-    """`add_loss` of a layer that is not of Keras, and cannot see padding."""
+    """`add_loss` of a custom layer that takes no mask: it warns."""
     add_loss = layer.add_loss
     takes_mask = "mask" in inspect.signature(layer.call).parameters
 
@@ -236,9 +236,9 @@ def _warning(layer: Any, caller: str) -> Callable[[Any], None]:
             warnings.warn(
                 describe(
                     caller,
-                    "a layer inside adds a loss without knowing the mask: it "
+                    "a layer inside adds a loss without reading the mask: it "
                     "counts padding.",
-                    "Let its `call` take `mask`, or add the loss outside.",
+                    "Let its `call` take a `mask`, or add the loss outside.",
                     layer=f"{type(layer).__name__} '{layer.name}'",
                 ),
                 MaskWarning,

@@ -1,4 +1,4 @@
-"""A layer around any other that keeps the steps: the mask stays, too."""
+"""A wrapper for layers that keep the steps: it keeps the mask too."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
 
 FIX = (
-    "Convolution, pooling, cropping and splitting change the mask as well: "
-    "use `MaskedConv1D`, `MaskedMaxPooling1D` and the others of "
-    "`keras_masking.layers`, without `KeepMask`."
+    "Layers that convolve, pool, crop or split must change the mask too: use "
+    "those of `keras_masking.layers`, for example `MaskedConv1D`, without "
+    "`KeepMask`."
 )
 
 
@@ -28,56 +28,57 @@ FIX = (
 class KeepMask(Wrapping):
     """Wraps a layer that keeps the steps, and keeps their mask.
 
-    For Keras' recurrent layers, `RMSNormalization`, `EinsumDense`, `Lambda`
-    and any other layer that loses the mask or stumbles over padding. The layer
-    inside gets zeros at padding steps, and the mask, if it takes one.
+    For Keras' recurrent layers, `RMSNormalization`, `EinsumDense`, `Lambda` and
+    any other layer that loses the mask or mishandles padding. The layer inside
+    gets zeros at padding steps, and the mask if it takes one.
 
-    A layer that mixes steps and looks at no mask meets these zeros: that is
-    right for a convolution and wrong for a maximum. TensorFlow's cuDNN takes
-    right padding and no empty row: else pass `use_cudnn=False` to the
-    recurrent layer.
+    A layer that mixes steps and ignores the mask reads these zeros, which is
+    right for a convolution and wrong for a maximum. TensorFlow's cuDNN kernels
+    need padding on the right and no empty rows: otherwise pass
+    `use_cudnn=False` to the recurrent layer.
 
-    In training, each `BatchNormalization` in the layer inside takes its
-    statistics from real steps, also behind one that loses the mask or folds
-    steps into rows, and an `activity_regularizer` counts zeros at padding
-    steps; where the steps are gone, from rows with a real step. Where its input
-    has other axes than the mask, behind a `Reshape` for example, it counts
-    padding, as a layer of your own does that calls `add_loss` and takes no
-    `mask`: a `MaskWarning` says so. Instead of
-    `KeepMask(TimeDistributed(layer))` use `MaskedTimeDistributed(layer)`.
+    In training, each `BatchNormalization` inside takes its statistics from real
+    steps (without a step axis, from rows with a real step), even after a layer
+    that loses the mask or folds steps into rows, and an `activity_regularizer`
+    sees zeros at padding steps. If their inputs do not have the axes of the
+    mask, for example after a `Reshape`, they count padding, and so does a
+    custom layer that calls `add_loss` and takes no `mask`: a `MaskWarning` says
+    so. Instead of `KeepMask(TimeDistributed(layer))` use
+    `MaskedTimeDistributed(layer)`.
 
     Args:
-        layer: The layer. It keeps the axes `(batch, steps, ...)`, or is a
-            recurrent one with `return_sequences=False`.
+        layer: A layer that keeps the axes `(batch, steps, ...)`, or a recurrent
+            layer with `return_sequences=False`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
-        inputs: Tensor of shape `(batch, steps, ...)`, or a list of them, of
-            the same steps, if the layer merges a list.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps; of
-            a list a list, None for an input without. Defaults to the mask that
-            `inputs` carries, if any.
-        initial_state: The first states of a recurrent layer.
-        training: Whether the layer trains; handed on if it asks.
+        inputs: Tensor of shape `(batch, steps, ...)`, or a list of tensors with
+            the same steps if the layer merges a list.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps; for
+            a list of inputs, a list with a mask or None for each. Defaults to
+            the mask that `inputs` carries, if any.
+        initial_state: The initial states of a recurrent layer.
+        training: Whether to run in training mode; passed on if the layer takes
+            it.
 
     Mask behavior:
-        Reads: `(batch, steps)`; of a list one for each input.
-        Emits: the mask it reads, reversed if the layer goes backwards; of a
-            list True where every masked input is real. False also where the
-            layer inside makes a mask that is False. None if the steps are
-            gone. States carry none.
+        Reads: `(batch, steps)`; one for each input of a list.
+        Emits: the mask it reads, reversed if the layer goes backwards; for a
+            list, True where every masked input is real; combined with any mask
+            that the layer inside makes. None if the output has no steps. States
+            carry no mask.
         Empty row: 0.
-        Padding values: reach neither the output nor a gradient, NaN included.
+        Padding values: affect neither the output nor any gradient, even if NaN.
             The output is 0 at padding steps.
 
     Returns:
         What the layer returns. The first output is the sequence (the first two
-        of a `Bidirectional` with `merge_mode=None`); others stay as they are.
+        of a `Bidirectional` with `merge_mode=None`); others are not changed.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `layer` is no layer, or it changes the step axis, or it
-            is a masked recurrent layer that goes backwards and is unrolled,
+        ValueError: If `layer` is not a layer, changes the step axis, or is a
+            recurrent layer with `go_backwards` and `unroll` that gets a mask,
             which Keras computes wrongly.
 
     Example:
@@ -130,7 +131,7 @@ class KeepMask(Wrapping):
         flat = keras.tree.flatten(outputs)
         masks = self._joined(mask, [get_mask(y) for y in flat])
         for i, real in enumerate(masks):
-            if real is None:  # no steps, but rows, some of which may be empty
+            if real is None:  # an output of rows, some of which may be empty
                 flat[i] = fill_padding(
                     flat[i], has_real_step(combine_masks(mask))
                 )
@@ -140,7 +141,7 @@ class KeepMask(Wrapping):
         return keras.tree.pack_sequence_as(outputs, flat)
 
     def _real(self, inputs: Any, mask: Any) -> Tensor | None:
-        """The mask to lend; without one, what a wrapper around this lends."""
+        """The mask to lend, else the mask that an outer wrapper lends."""
         if mask is None:
             return None
         first = keras.tree.flatten(inputs)[0]
@@ -149,7 +150,7 @@ class KeepMask(Wrapping):
     def _joined(
         self, mask: Any, made: list[Tensor | None]
     ) -> list[Tensor | None]:
-        """The masks of the sequences, with what the layer inside makes."""
+        """The masks of the sequences, combined with those made inside."""
         kept = self.sequence_mask(combine_masks(mask))
         if self.recurrent:
             return [kept] * self.sequences
@@ -182,7 +183,7 @@ class KeepMask(Wrapping):
         return outputs
 
     def _check_steps(self, inputs: Any, outputs: Any) -> None:
-        """Refuses a layer whose outputs have other steps than its inputs."""
+        """Rejects a layer whose outputs do not have the steps of its inputs."""
         if not getattr(self.layer, "return_sequences", True):
             return
         given = tuple(keras.tree.flatten(inputs)[0].shape)

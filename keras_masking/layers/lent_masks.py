@@ -1,4 +1,4 @@
-"""The masks that wrappers lend to the layers inside, and where they fit."""
+"""The masks that wrappers lend to the layers inside."""
 
 import threading
 import warnings
@@ -21,50 +21,50 @@ from keras_masking.ops.masks import has_real_step_in
 from keras_masking.ops.reading import expanded
 
 FIX = (
-    "Use layers that hand the mask on, `MaskedConv1D` for `Conv1D` for "
-    "example, and `MaskedTimeDistributed` for `TimeDistributed`."
+    "Use layers that pass the mask on, for example `MaskedConv1D` for "
+    "`Conv1D`, and `MaskedTimeDistributed` for `TimeDistributed`."
 )
 
 
 class Loan(NamedTuple):
     """A mask that a wrapper lends to the layers inside.
 
-    `cut` has the ids of layers in a `TimeDistributed` of Keras, which cuts the
-    steps off and calls with what is left.
+    `cut` has the ids of layers inside a Keras `TimeDistributed`, which removes
+    the step axis and calls the layer for each step.
     """
 
     mask: Tensor  # (rows,), (rows, steps), or more axes
-    caller: str  # how a message names the wrapper
+    caller: str  # the name of the wrapper in messages
     cut: frozenset[int] = frozenset()
 
 
 class Lent(threading.local):
-    """The loans of the wrappers that are running in this thread."""
+    """The masks lent by the wrappers that are running in this thread."""
 
     def __init__(self) -> None:
         self.loans: list[Loan] = []
-        self.penalized = 0  # the id of a layer whose penalty is added next
-        # By the id of a layer that is running: a mask for each of its outputs.
+        self.penalized = 0  # id of the layer whose penalty is added next
+        # By the id of a running layer: a mask for each of its outputs.
         self.outputs: dict[int, Iterator[Tensor | None]] = {}
 
 
 LENT = Lent()
-# Layers for which there was a warning already.
+# Layers that have already been warned about.
 _warned: WeakSet[Any] = WeakSet()
 
 
-def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
+def mask_for(layer: Any, x: Tensor, has_mask: bool = False) -> Tensor | None:
     """The lent mask for the first axes of a tensor inside, if it fits.
 
-    Where steps were folded into the rows of `x`, so are those of the mask.
-    Further axes that are not those of the mask are left out: then a row is
-    real where one of its steps is.
+    If steps were folded into the rows of `x`, the mask is folded too. Mask axes
+    that `x` does not have are reduced: then a row is real if any of its steps
+    is.
 
     Args:
-        layer: The layer that sees `x`.
+        layer: The layer whose input or output is `x`.
         x: The tensor.
-        told: Whether the layer has a mask from elsewhere: else there is a
-            warning, once, if axes of the mask have to be left out.
+        has_mask: Whether the layer has another mask: if not, it warns once when
+            axes of the mask are reduced.
     """
     if not LENT.loans:
         return None
@@ -77,7 +77,7 @@ def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
         len(mask.shape) == min(len(m.shape), most + cut)
         for mask, m in zip(masks, foldings)
     )
-    if not whole and not told and not in_symbolic_call():
+    if not whole and not has_mask and not in_symbolic_call():
         _warn_once(layer, x, loan)
     if not masks:
         return None
@@ -85,14 +85,14 @@ def mask_for(layer: Any, x: Tensor, told: bool = False) -> Tensor | None:
 
 
 def join_lent(layer: Any, x: Tensor, mask: Tensor | None) -> Tensor | None:
-    """Where `mask` and the lent one are True, either of which may be None."""
-    return combine_masks([mask, mask_for(layer, x, told=mask is not None)])
+    """`mask` combined with the lent mask; either may be None."""
+    return combine_masks([mask, mask_for(layer, x, has_mask=mask is not None)])
 
 
 def _foldings(mask: Tensor, rows: int | None) -> list[Tensor]:
-    """The mask with none, one, ... of its steps' axes folded into its rows.
+    """The mask with 0, 1, ... of its step axes folded into the rows.
 
-    Those that may have as many rows, and the first alone if it surely has.
+    Candidates that may have `rows` rows; only the first if it surely has.
     """
     found = []
     for axes in range(1, len(mask.shape) + 1):
@@ -107,7 +107,7 @@ def _foldings(mask: Tensor, rows: int | None) -> list[Tensor]:
 
 
 def _of_axes(mask: Tensor, x: Tensor, most: int) -> Tensor:
-    """The mask for those of the first `most` axes that are its own."""
+    """The mask for the first `most` axes of `x`, as far as they match."""
     pairs = list(zip(x.shape, mask.shape))[1:most]
     alike = list(takewhile(lambda p: None in p or p[0] == p[1], pairs))
     mask = has_real_step_in(mask, len(alike) + 1)
@@ -118,7 +118,7 @@ def _of_axes(mask: Tensor, x: Tensor, most: int) -> Tensor:
 
 
 def _fitted(mask: Tensor, axis: int, size: Any) -> Tensor:
-    """The mask if its axis is of that size, which only a run can tell."""
+    """The mask if its axis has that size, known only at run time."""
     return ops.where(
         ops.equal(size, ops.shape(mask)[axis]),
         _resized(mask, axis, size),
@@ -127,7 +127,7 @@ def _fitted(mask: Tensor, axis: int, size: Any) -> Tensor:
 
 
 def _whichever(masks: list[Tensor], x: Tensor) -> Tensor:
-    """That of the masks which has as many rows as `x`; only a run can tell."""
+    """The mask with as many rows as `x`, known only at run time."""
     rows = ops.shape(x)[0]
     ndim = max(len(m.shape) for m in masks)
     found = ops.ones((1,) * ndim, dtype="bool")
@@ -139,7 +139,7 @@ def _whichever(masks: list[Tensor], x: Tensor) -> Tensor:
 
 
 def _resized(mask: Tensor, axis: int, size: Any) -> Tensor:
-    """Cut off, or the last repeated: for a branch that may not be selected."""
+    """The mask cut or extended to a size, for a branch that may be unused."""
     index = ops.minimum(ops.arange(size), ops.shape(mask)[axis] - 1)
     return ops.take(mask, index, axis=axis)
 
@@ -151,8 +151,8 @@ def _warn_once(layer: Any, x: Tensor, loan: Loan) -> None:
     warnings.warn(
         describe(
             loan.caller,
-            "a layer inside sees other axes than the mask's: it counts "
-            "padding.",
+            "the input of a layer inside has other axes than the mask: it "
+            "counts padding.",
             FIX,
             **{
                 "layer": f"{type(layer).__name__} '{layer.name}'",

@@ -1,4 +1,4 @@
-"""What the attention layers share: masks in, real steps alone, mask out."""
+"""Base classes of attention layers: masks in, real steps only, mask out."""
 
 import inspect
 from typing import Any
@@ -21,14 +21,14 @@ from keras_masking.ops.softmax import unchecked_softmax
 
 
 class MaskedAttentionMixin(MaskAware):
-    """Makes a Keras attention layer obey masks.
+    """Makes a Keras attention layer respect masks.
 
     Inputs are `[query, value]` or `[query, value, key]`, with a mask or None
-    for each. A subclass says what shape comes out, and how the Keras layer is
-    called with an attention mask instead of masks.
+    for each. A subclass defines the output shape, and how to call the Keras
+    layer with one attention mask instead.
     """
 
-    heads: int | None = None  # None: the scores have no axis of heads
+    heads: int | None = None  # None: the scores have no head axis
     sliding_window: int | None = None
 
     def __init__(
@@ -52,7 +52,7 @@ class MaskedAttentionMixin(MaskAware):
 
     @property
     def ends_together(self) -> bool:
-        """Whether the last query stands beside the last key."""
+        """Whether the last query is aligned with the last key."""
         return self.causal_alignment == "end"
 
     def get_config(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class MaskedAttentionMixin(MaskAware):
             return self._answering(outputs, masks[0])
 
         def attend(inputs: list[Tensor], allowed: Tensor | None) -> Any:
-            # The causal mask is a part of the one that is allowed.
+            # `allowed` includes the causal mask.
             causal = use_causal_mask and allowed is None
             return self.attend(inputs, allowed, use_causal_mask=causal, **how)
 
@@ -105,7 +105,7 @@ class MaskedAttentionMixin(MaskAware):
         return_attention_scores: bool = False,
         **how: Any,
     ) -> Any:
-        """What `answer` gives, symbolically."""
+        """The symbolic result of `answer`."""
         shapes = [tuple(x.shape) for x in inputs]
         dtype = self.compute_dtype
         outputs = keras.KerasTensor(self.answer_shape(shapes), dtype=dtype)
@@ -116,25 +116,25 @@ class MaskedAttentionMixin(MaskAware):
         return self._answering(outputs, masks[0])
 
     def _answering(self, outputs: Any, mask: Tensor | None) -> Any:
-        # Keras would not know an explicit mask of the query.
+        # Keras would ignore an explicit query mask.
         carrying(keras.tree.flatten(outputs)[0], mask)
         return outputs
 
     def check_ranks(self, inputs: list[Tensor]) -> None:
-        """Refuses masks of anything but `(batch, steps, features)`."""
+        """Rejects masks for inputs other than `(batch, steps, features)`."""
         if any(len(x.shape) != 3 for x in inputs):
             raise ValueError(
                 describe(
                     self.caller,
-                    "Inputs with masks must be (batch, steps, features).",
-                    "Bring them there with `keras.ops.reshape`.",
+                    "inputs with masks must be (batch, steps, features).",
+                    "Reshape them with `keras.ops.reshape`.",
                     shapes=[tuple(x.shape) for x in inputs],
                 )
             )
 
 
 class MaskedAttentionOfArguments(MaskedAttentionMixin):
-    """One that is called as `layer(query, value, key)`."""
+    """Attention called as `layer(query, value, key)`."""
 
     def __call__(  # type: ignore[override]
         self,
@@ -152,11 +152,11 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         kwargs |= self.bind_by_name((*first, attention_mask), args, kwargs)
         inputs = self._given(query, value, key)
         check_inputs(self.caller, inputs)
-        # Here and not in `call`: Keras would convert these first.
+        # Not in `call`: Keras would convert these first.
         masks = self._read(inputs, (query_mask, value_mask, key_mask))
         named = zip(("query", "value", "key"), [*inputs, value], masks)
         for name, x, mask in named:
-            if mask is not get_mask(x):  # Keras finds what is carried
+            if mask is not get_mask(x):  # Keras finds carried masks itself
                 kwargs[f"{name}_mask"] = mask
         if attention_mask is not None:
             if self._is_for_keras(inputs, masks, attention_mask):
@@ -173,7 +173,7 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
     def _is_for_keras(
         self, inputs: list[Tensor], masks: list[Any], attention_mask: Any
     ) -> bool:
-        """Whether it is one for each head, or for more axes, and no masks."""
+        """Whether Keras handles it: per head or for more axes, and no masks."""
         axes = len(getattr(attention_mask, "shape", ()))
         more = axes > 3 or any(len(x.shape) != 3 for x in inputs)
         return more and all(mask is None for mask in masks)
@@ -187,7 +187,7 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         masks: tuple[Tensor | None, ...],
     ) -> list[Tensor | None]:
         read = [self.read_mask(x, mask) for x, mask in zip(inputs, masks)]
-        if len(inputs) == 2:  # without a key the values are it
+        if len(inputs) == 2:  # without a key the value is used
             key = masks[2]
             read.append(None if key is None else self.read_mask(inputs[1], key))
         if any(mask is not None for mask in read):
@@ -219,10 +219,9 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
                 raise ValueError(
                     describe(
                         self.caller,
-                        "With causal_alignment='end' there must be inputs "
-                        "(batch, steps, features), and one `attention_mask` "
-                        "for all heads.",
-                        "Make the causal mask a part of `attention_mask`, and "
+                        "causal_alignment='end' needs inputs (batch, steps, "
+                        "features), and one `attention_mask` for all heads.",
+                        "Include the causal mask in `attention_mask`, and "
                         "leave `causal_alignment` at 'start'.",
                         shapes=[tuple(x.shape) for x in inputs],
                     )
@@ -240,15 +239,15 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         )
 
     def _compute_sliding_window_mask(self, *inputs: Any) -> Tensor:
-        if self.ends_together:  # the window is a part of the attention mask
+        if self.ends_together:  # the attention mask includes the window
             return keras.ops.ones((1, 1, 1), dtype="bool")
         return super()._compute_sliding_window_mask(*inputs)
 
     def _masked_softmax(
         self, scores: Tensor, attention_mask: Tensor | None = None
     ) -> Tensor:
-        # Keras writes -30000 for a hidden key in float16, which may still be
-        # the largest.
+        # In float16 Keras sets masked scores to -30000, which may still be the
+        # largest.
         ranks = len(scores.shape), len(getattr(attention_mask, "shape", ()))
         if ranks != (4, 3):
             return super()._masked_softmax(scores, attention_mask)

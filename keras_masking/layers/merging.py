@@ -1,4 +1,4 @@
-"""Layers that merge several sequences step by step."""
+"""Layers that merge sequences step by step."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ from keras_masking.ops.order import join_masks
 
 
 class Merging(Merger):
-    """Makes a Keras merging layer obey masks; stands before it in the bases.
+    """Mixin that makes a Keras merging layer respect masks.
 
-    The padding of its inputs becomes its neutral element. A linear one, whose
-    derivatives do not depend on its inputs, writes that once if the inputs have
-    one and the same mask: in its output.
+    Padding in its inputs is replaced by its neutral element. A linear layer,
+    whose derivatives do not depend on its inputs, replaces it only once, in the
+    output, if all inputs share a mask.
     """
 
     neutral = 0.0
@@ -46,7 +46,7 @@ class Merging(Merger):
     ) -> Tensor:
         first = tuple(inputs[0].shape[:2])
         if any(tuple(x.shape[:2]) != first for x in inputs):
-            # Inputs are broadcast, and so is the mask.
+            # Masks broadcast as the inputs do.
             masks = [
                 unchecked_full_mask(x) if m is None else m
                 for x, m in zip(inputs, masks)
@@ -59,30 +59,28 @@ class Merging(Merger):
 
 @export
 class MaskedAdd(Merging, keras.layers.Add):
-    """Adds sequences step by step: a residual connection that keeps its mask.
+    """Adds sequences step by step: a residual connection that keeps the mask.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: List of tensors of shape `(batch, steps, ...)`.
-        mask: List with a mask for each of them, boolean, `(batch, steps)`,
-            True at real steps, or None. Defaults to the masks that the inputs
-            carry; None in the list stands for that one. An input without any
-            is all real.
+        mask: List with a boolean mask or None for each input, `(batch, steps)`,
+            True at real steps. Defaults to the masks that the inputs carry, as
+            does None in the list. An input without a mask is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
         Emits: `(batch, steps)`: True where every masked input is real. None if
             no input has a mask.
-        Empty row: the sum of its real steps, all of which are padding.
-        Padding values: count as 0, NaN included.
+        Empty row: the sum of the inputs, with 0 at their padding.
+        Padding values: count as 0, even if NaN.
 
     Keras layer:
-        Drops in for: `keras.layers.Add`: without a mask, the same numbers.
-        Differs: Keras drops the mask, with no warning, when one input has none,
-            and calls a step real when one input is, so that the padding of
-            another enters.
+        Drops in for: `keras.layers.Add`: without a mask, the same outputs.
+        Differs: Keras silently drops the mask if one input has none, and treats
+            a step as real if any input is, so padding of another input counts.
 
     Returns:
         Tensor of the shape that the inputs broadcast to.
@@ -117,22 +115,21 @@ class MaskedMultiply(Merging, keras.layers.Multiply):
 
     Call arguments:
         inputs: List of tensors of shape `(batch, steps, ...)`.
-        mask: List with a mask for each of them, boolean, `(batch, steps)`,
-            True at real steps, or None. Defaults to the masks that the inputs
-            carry; None in the list stands for that one. An input without any
-            is all real.
+        mask: List with a boolean mask or None for each input, `(batch, steps)`,
+            True at real steps. Defaults to the masks that the inputs carry, as
+            does None in the list. An input without a mask is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
         Emits: `(batch, steps)`: True where every masked input is real. None if
             no input has a mask.
-        Empty row: the product of its real steps, all of which are padding.
-        Padding values: count as 1, NaN included.
+        Empty row: the product of the inputs, with 1 at their padding.
+        Padding values: count as 1, even if NaN.
 
     Keras layer:
-        Drops in for: `keras.layers.Multiply`: without a mask, the same numbers.
-        Differs: Keras drops the mask, with no warning, when one input has none,
-            and calls a step real when one input is.
+        Drops in for: `keras.layers.Multiply`: without a mask, the same outputs.
+        Differs: Keras silently drops the mask if one input has none, and treats
+            a step as real if any input is.
 
     Returns:
         Tensor of the shape that the inputs broadcast to.
@@ -158,42 +155,41 @@ class MaskedMultiply(Merging, keras.layers.Multiply):
 
 @export
 class MaskedConcatenate(Merging, keras.layers.Concatenate):
-    """Joins sequences along their features, or one behind the other.
+    """Joins sequences along their features or their steps.
 
     Args:
-        axis: The axis to join along: that of the features, -1, or of the
-            steps, 1. Along the steps columns follow one another, padding and
-            all; `TemporalConcatenate` packs the real steps. Defaults to -1.
+        axis: The axis to join along: -1, the features, or 1, the steps. Along
+            the steps columns are joined including padding;
+            `TemporalConcatenate` packs the real steps. Defaults to -1.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: List of tensors of shape `(batch, steps, ...)`.
-        mask: List with a mask for each of them, boolean, `(batch, steps)`,
-            True at real steps, or None. Defaults to the masks that the inputs
-            carry; None in the list stands for that one. An input without any
-            is all real.
+        mask: List with a boolean mask or None for each input, `(batch, steps)`,
+            True at real steps. Defaults to the masks that the inputs carry, as
+            does None in the list. An input without a mask is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
-        Emits: `(batch, steps)`: along the features True where every masked
-            input is real; along the steps one mask behind the other. None if
-            no input has a mask.
-        Empty row: the features of its real steps, all of which are padding.
-        Padding values: count as 0, NaN included.
+        Emits: `(batch, steps)`: along the features, True where every masked
+            input is real; along the steps, the joined masks. None if no input
+            has a mask.
+        Empty row: the features of the inputs, with 0 at their padding.
+        Padding values: count as 0, even if NaN.
 
     Keras layer:
         Drops in for: `keras.layers.Concatenate`: without a mask, the same
-            numbers.
-        Differs: Keras calls every step real when one input has no mask, and a
-            step real when one input is, so that the padding of another enters.
-            `axis` must be that of the features or of the steps.
+            outputs.
+        Differs: Keras treats every step as real if one input has no mask, and a
+            step as real if any input is, so padding of another input counts.
+            `axis` must be the feature or step axis.
 
     Returns:
-        Tensor of the inputs side by side.
+        Tensor of the concatenated inputs.
 
     Raises:
         MaskShapeError: If a mask is not `(batch, steps)`.
-        ValueError: If `inputs` is not a list, or `axis` is that of the batch.
+        ValueError: If `inputs` is not a list, or `axis` is the batch axis.
 
     Example:
 
@@ -218,7 +214,7 @@ class MaskedConcatenate(Merging, keras.layers.Concatenate):
         raise ValueError(
             describe(
                 self.caller,
-                "`axis` must be that of the features or of the steps.",
+                "`axis` must be the feature axis or the step axis.",
                 "Pass -1 or 1.",
                 axis=self.axis,
             )

@@ -1,4 +1,4 @@
-"""Attention of several heads over real steps."""
+"""Multi-head attention over real steps."""
 
 from typing import Any
 
@@ -14,34 +14,32 @@ from keras_masking.layers.masked_attention_mixin import (
 class MaskedMultiHeadAttention(
     MaskedAttentionOfArguments, keras.layers.MultiHeadAttention
 ):
-    """Attention of several heads: padding masked, not causal by itself.
+    """Multi-head attention over real steps, not causal by default.
 
     Formula: Vaswani et al., "Attention Is All You Need" (2017), section 3.2.
-    Causal attention and sliding windows go by columns: real steps keep their
-    distance when padding is added at an end, but a hole stays between them.
+    Causal attention and sliding windows count columns: padding at the ends does
+    not change the distance of real steps, but holes count.
 
     With fewer queries than keys, as in a decoder with a memory or a cache,
-    query 0 stands beside key 0, as in Keras. `causal_alignment="end"` puts the
-    last real query beside the last real key: of `t` queries and `s` keys query
-    `i` sees keys up to `i + s - t`, whatever the padding of the row. PyTorch
-    calls that `causal_lower_right`, others bottom-right aligned.
+    query 0 is aligned with key 0, as in Keras. `causal_alignment="end"` aligns
+    the last real query with the last real key: with `t` queries and `s` keys,
+    query `i` sees keys up to `i + s - t`, whatever the padding of the row.
+    PyTorch calls this `causal_lower_right`, others bottom-right alignment.
 
     Args:
         num_heads: Number of heads.
         key_dim: Size of each head's queries and keys.
         value_dim: Size of each head's values. Defaults to `key_dim`.
-        dropout: Share of the scores to drop in training. Defaults to 0.
+        dropout: Fraction of the scores to drop in training. Defaults to 0.
         use_bias: Whether the projections add a bias. Defaults to True.
-        output_shape: Size of the outputs' features. Defaults to that of
-            `query`.
-        *args: The arguments of `keras.layers.MultiHeadAttention` that follow,
-            in its order.
-        causal_alignment: Where the queries stand beside the keys, for causal
-            attention and `sliding_window`: `"start"`, the first query beside
-            the first key, counted in columns, as in Keras; or `"end"`, the
-            last real query beside the last real key, counted in real steps,
-            for queries that are the last steps of a longer sequence. Defaults
-            to `"start"`.
+        output_shape: Size of the output features. Defaults to that of `query`.
+        *args: The remaining arguments of `keras.layers.MultiHeadAttention`, in
+            its order.
+        causal_alignment: How queries and keys are aligned for causal attention
+            and `sliding_window`: `"start"` aligns the first query with the
+            first key and counts columns, as in Keras; `"end"` aligns the last
+            real query with the last real key and counts real steps, for queries
+            that are the last steps of a longer sequence. Defaults to `"start"`.
         **kwargs: The other arguments of `keras.layers.MultiHeadAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.
@@ -52,45 +50,44 @@ class MaskedMultiHeadAttention(
         key: Tensor of shape `(batch, source, features)`. Defaults to `value`.
         query_mask: Boolean tensor of shape `(batch, target)`, True at real
             steps. Defaults to the mask that `query` carries, if any.
-        value_mask: The same of `value`, `(batch, source)`.
-        key_mask: The same of `key`. A step of the source is real where both
-            its value and its key are.
+        value_mask: The same for `value`, `(batch, source)`.
+        key_mask: The same for `key`. A source step is real where both its value
+            and its key are.
         attention_mask: Boolean tensor, True where a query may see a key:
-            `(batch, target, source)`, or what broadcasts to it.
+            `(batch, target, source)`, or a shape that broadcasts to it.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
         training: Whether to apply dropout.
-        use_causal_mask: Whether a query sees no later key, by
-            `causal_alignment`. Defaults to False: with a mask this is an
-            encoder's attention.
+        use_causal_mask: Whether a query sees no later keys, given
+            `causal_alignment`. Defaults to False, even with a mask, as in an
+            encoder.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
         Emits: `(batch, target)`: the mask of `query`.
-        Empty row: 0. A query that may see no key gives 0 too, after the output
-            projection, and scores of 0.
-        Padding values: reach neither real outputs nor gradients, NaN included.
+        Empty row: 0. The output (after the projection) and scores of a query
+            that may see no key are 0 too.
+        Padding values: affect neither real outputs nor gradients, even if NaN.
             Outputs and scores of padding queries are 0.
 
     Keras layer:
         Drops in for: `keras.layers.MultiHeadAttention`: the same arguments and
-            weights, and without a mask the same numbers.
-        Differs: Keras deletes the mask of the tensors that it is given, so
-            that a residual connection loses it and the next block looks at
-            padding; it overlooks an explicit `query_mask`, and a NaN at
-            padding spreads. With masks, inputs of rank 3 only, and one
-            `attention_mask` for all heads.
+            weights, and without a mask the same outputs.
+        Differs: Keras deletes the masks of its input tensors, so a residual
+            connection loses its mask and the next block attends to padding; it
+            ignores an explicit `query_mask`; and a NaN at padding spreads. With
+            masks, only inputs of rank 3, and one `attention_mask` for all
+            heads.
 
     Returns:
-        Tensor of shape `(batch, target, features)`, or of
-        `output_shape`. With
-        `return_attention_scores`, also the scores,
+        Tensor of shape `(batch, target, features)`, or with features of
+        `output_shape`. With `return_attention_scores`, also the scores,
         `(batch, heads, target, source)`.
 
     Raises:
         MaskShapeError: If a mask is not `(batch, steps)`, or `attention_mask`
             does not broadcast to `(batch, target, source)`.
-        ValueError: If there is a mask and an input is not of rank 3.
+        ValueError: If there is a mask and an input does not have rank 3.
 
     Example:
 
@@ -137,24 +134,24 @@ class MaskedMultiHeadAttention(
 class MaskedGroupQueryAttention(
     MaskedAttentionOfArguments, keras.layers.GroupQueryAttention
 ):
-    """Attention whose heads share keys and values in groups.
+    """Attention in which groups of heads share keys and values.
 
     Formula: Ainslie et al., "GQA: Training Generalized Multi-Query Transformer
     Models from Multi-Head Checkpoints" (2023). Causal attention and sliding
-    windows go by columns, or by real steps from the end, as those of
-    `MaskedMultiHeadAttention` do.
+    windows count columns, or real steps from the end, as in
+    `MaskedMultiHeadAttention`.
 
     Args:
         head_dim: Size of each head.
-        num_query_heads: Number of heads of the queries.
-        num_key_value_heads: Number of heads of keys and values; it must divide
-            that of the queries.
-        dropout: Share of the scores to drop in training. Defaults to 0.
+        num_query_heads: Number of query heads.
+        num_key_value_heads: Number of key and value heads, a divisor of
+            `num_query_heads`.
+        dropout: Fraction of the scores to drop in training. Defaults to 0.
         use_bias: Whether the projections add a bias. Defaults to True.
-        *args: The arguments of `keras.layers.GroupQueryAttention` that follow,
-            in its order.
-        causal_alignment: `"start"` or `"end"`: where the queries stand beside
-            the keys, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
+        *args: The remaining arguments of `keras.layers.GroupQueryAttention`, in
+            its order.
+        causal_alignment: `"start"` or `"end"`: how queries and keys are
+            aligned, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
         **kwargs: The other arguments of `keras.layers.GroupQueryAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.
@@ -165,33 +162,33 @@ class MaskedGroupQueryAttention(
         key: Tensor of shape `(batch, source, features)`. Defaults to `value`.
         query_mask: Boolean tensor of shape `(batch, target)`, True at real
             steps. Defaults to the mask that `query` carries, if any.
-        value_mask: The same of `value`, `(batch, source)`.
-        key_mask: The same of `key`. A step of the source is real where both
-            its value and its key are.
+        value_mask: The same for `value`, `(batch, source)`.
+        key_mask: The same for `key`. A source step is real where both its value
+            and its key are.
         attention_mask: Boolean tensor, True where a query may see a key:
-            `(batch, target, source)`, or what broadcasts to it.
+            `(batch, target, source)`, or a shape that broadcasts to it.
         return_attention_scores: Whether to return the scores too. Defaults to
             False.
         training: Whether to apply dropout.
-        use_causal_mask: Whether a query sees no later key, by
-            `causal_alignment`. Defaults to False: with a mask this is an
-            encoder's attention.
+        use_causal_mask: Whether a query sees no later keys, given
+            `causal_alignment`. Defaults to False, even with a mask, as in an
+            encoder.
 
     Mask behavior:
         Reads: `(batch, steps)` for `query`, `value` and `key`.
         Emits: `(batch, target)`: the mask of `query`.
-        Empty row: 0. A query that may see no key gives 0 too, after the output
-            projection, and scores of 0.
-        Padding values: reach neither real outputs nor gradients, NaN included.
+        Empty row: 0. The output (after the projection) and scores of a query
+            that may see no key are 0 too.
+        Padding values: affect neither real outputs nor gradients, even if NaN.
             Outputs and scores of padding queries are 0.
 
     Keras layer:
         Drops in for: `keras.layers.GroupQueryAttention`: the same arguments and
-            weights, and without a mask the same numbers.
-        Differs: in Keras a NaN at padding spreads, padding queries answer, an
-            explicit `query_mask` is not on the output, and a warning says that
-            the mask is lost when it is not. With masks, one `attention_mask`
-            for all heads.
+            weights, and without a mask the same outputs.
+        Differs: in Keras a NaN at padding spreads, padding queries have
+            outputs, an explicit `query_mask` is not passed on, and a warning
+            says that the mask is lost although it is not. With masks, one
+            `attention_mask` for all heads.
 
     Returns:
         Tensor of shape `(batch, target, features)`. With
@@ -201,7 +198,7 @@ class MaskedGroupQueryAttention(
     Raises:
         MaskShapeError: If a mask is not `(batch, steps)`, or `attention_mask`
             does not broadcast to `(batch, target, source)`.
-        ValueError: If there is a mask and an input is not of rank 3.
+        ValueError: If there is a mask and an input does not have rank 3.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Normalization whose statistics padding does not enter."""
+"""Normalization with statistics of real steps only."""
 
 from typing import Any
 
@@ -24,23 +24,23 @@ from keras_masking.ops.statistics import mean_square
 class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
     """Normalizes groups of features by their mean and variance over real steps.
 
-    Statistics belong to one row and one group of features; they run over the
-    row's real steps and the group's features (Wu and He 2018). `groups=-1`
-    normalizes each feature by itself (instance normalization), `groups=1` all
-    of them together (layer normalization over steps and features).
+    The statistics of each row and group of features are taken over the row's
+    real steps and the group's features (Wu and He 2018). `groups=-1` normalizes
+    each feature separately (instance normalization), `groups=1` all features
+    together (layer normalization over steps and features).
 
     Args:
         groups: Number of groups, a divisor of the number of features; -1 for
-            as many as there are features. Defaults to 32.
-        axis: The axis of the features: the last one. Defaults to -1.
+            one group per feature. Defaults to 32.
+        axis: The feature axis, which must be the last. Defaults to -1.
         epsilon: Added to the variance. Defaults to 1e-3.
         center: Whether to add a learned offset. Defaults to `True`.
         scale: Whether to multiply by a learned factor. Defaults to `True`.
-        *args: The arguments of `keras.layers.GroupNormalization` that follow,
-            in its order.
+        *args: The remaining arguments of `keras.layers.GroupNormalization`, in
+            its order.
         **kwargs: The other arguments of `keras.layers.GroupNormalization`:
             initializers, regularizers and constraints of `beta` and `gamma`;
-            and those of a base layer, such as `name` and `dtype`.
+            and base layer arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Float tensor of shape `(batch, steps, ..., features)`.
@@ -48,21 +48,21 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Statistics run over real steps.
+        Reads: `(batch, steps)`. Statistics are taken over real steps.
         Emits: the mask it reads.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Keras layer:
-        Drops in for: `keras.layers.GroupNormalization`: the same arguments,
-            weights and, without a mask, numbers.
-        Differs: Keras passes the mask on and ignores it: padding enters the
-            statistics of its row, with no warning. `axis` must be the last.
+        Drops in for: `keras.layers.GroupNormalization`: the same arguments and
+            weights, and without a mask the same outputs.
+        Differs: Keras passes the mask on but silently ignores it, so padding
+            counts in the statistics of its row. `axis` must be the last.
 
     Returns:
         Tensor of the shape of `inputs`, of the compute dtype. Statistics are
-        float32 at least, whatever the policy.
+        computed in float32 at least.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
@@ -99,7 +99,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
             raise ValueError(
                 describe(
                     self.caller,
-                    "`axis` must be the last one, that of the features.",
+                    "`axis` must be the last axis, the features.",
                     "Leave it at -1.",
                     axis=self.axis,
                     **{"inputs.shape": tuple(input_shape)},
@@ -110,7 +110,7 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
                 describe(
                     self.caller,
                     "`groups` must divide the number of features.",
-                    "Pass a divisor, or -1 for a group of each feature.",
+                    "Pass a divisor, or -1 for one group per feature.",
                     groups=self.groups,
                     features=features,
                 )
@@ -122,23 +122,23 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         steps = tuple(range(1, len(x.shape) - 1))
         mean = self._of_groups(unchecked_mean(x, mask, steps, keepdims=True))
         variance = self._of_groups(mean_square(x, mask, mean, steps))
-        if mask is not None:  # a tiny `epsilon` would leave an empty row 0 / 0
+        if mask is not None:  # an empty row is 0 / 0 if `epsilon` is tiny
             some = expanded(has_real_step(mask, keepdims=True), len(x.shape))
             variance = ops.where(some, variance, scalar(1, variance))
         scale = ops.rsqrt(variance + self.epsilon)
         if self.scale:
             scale = scale * ops.cast(self.gamma, scale.dtype)
-        # Subtracted first: `x * scale - mean * scale` loses digits.
+        # Subtract first: `x * scale - mean * scale` loses precision.
         y = (x - mean) * scale
         if self.center:
             y = y + ops.cast(self.beta, y.dtype)
         return ops.cast(y, self.compute_dtype)
 
     def _of_groups(self, x: Tensor) -> Tensor:
-        """The mean over the features of a group, for each of them."""
+        """The mean over each group of features, repeated for its features."""
         shape = ops.shape(x)
         split = (*shape[:-1], self.groups, shape[-1] // self.groups)
         grouped = ops.reshape(x, split)
-        # Keras' mean of float64 is one of float32 on PyTorch.
+        # On PyTorch Keras computes the mean of float64 in float32.
         mean = ops.sum(grouped, axis=-1, keepdims=True) / split[-1]
         return ops.reshape(ops.broadcast_to(mean, split), shape)

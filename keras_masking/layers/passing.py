@@ -1,4 +1,4 @@
-"""Layers that read, apply, drop or require the mask and change no shape."""
+"""Layers that read, apply, drop or require a mask and change no shape."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ from keras_masking.ops.masks import unchecked_full_mask
 class ApplyMask(PointwiseOfAnyDtype):
     """Writes a value at padding steps, and passes the mask on.
 
-    What comes behind and does not look at the mask meets that value, and no
-    NaN. It selects and never multiplies.
+    Later layers that ignore the mask see this value, and no NaN. Values are
+    selected, not multiplied.
 
     Args:
         fill_value: The value at padding steps. Defaults to 0.
@@ -33,23 +33,22 @@ class ApplyMask(PointwiseOfAnyDtype):
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, without the last one of floats, True at real steps.
-            Defaults to the mask that `inputs` carries, if any.
+        mask: Boolean tensor, True at real steps: `(batch, steps)`, or more of
+            the first axes of `inputs` (not the last axis of floats). Defaults
+            to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes. Without a mask nothing
-            changes.
+        Reads: `(batch, steps)`, or a mask with more axes. Without a mask
+            nothing changes.
         Emits: the mask it reads.
         Empty row: `fill_value`.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of the shape of `inputs`.
 
     Raises:
-        MaskShapeError: If `mask` has other axes.
+        MaskShapeError: If the shape of `mask` does not fit `inputs`.
         ValueError: If `fill_value` is not a number.
 
     Example:
@@ -81,32 +80,32 @@ class ApplyMask(PointwiseOfAnyDtype):
 
 @export
 class DropMask(PointwiseOfAnyDtype):
-    """Hands a tensor on without its mask: what follows takes all as real.
+    """Removes the mask of a tensor: later layers treat every step as real.
 
-    In front of a layer that takes the mask for something else, or whose
-    warning about a lost mask is known. Values stay as they are; write zeros at
-    padding steps with `ApplyMask` first.
+    Use it before a layer that misreads the mask, or to avoid an expected
+    warning about a lost mask. Values do not change; to write zeros at padding
+    steps, use `ApplyMask` first.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, without the last one of floats, True at real steps.
-            Defaults to the mask that `inputs` carries, if any.
+        mask: Boolean tensor, True at real steps: `(batch, steps)`, or more of
+            the first axes of `inputs` (not the last axis of floats). Defaults
+            to the mask that `inputs` carries, if any.
 
     Mask behavior:
         Reads: not needed.
         Emits: none.
-        Empty row: stays as it is.
+        Empty row: unchanged.
         Padding values: stay in their step.
 
     Returns:
         A copy of `inputs` that carries no mask.
 
     Raises:
-        MaskShapeError: If `mask` has other axes.
+        MaskShapeError: If the shape of `mask` does not fit `inputs`.
 
     Example:
 
@@ -131,25 +130,27 @@ class DropMask(PointwiseOfAnyDtype):
 
 @export
 class RequireMask(PointwiseOfAnyDtype):
-    """Hands a tensor and its mask on, and raises when there is none.
+    """Passes on a tensor and its mask, and raises if there is no mask.
 
-    An assertion in a model: here a mask must arrive. It is checked when the
-    model runs, compiled or not, and not when it is built: a symbolic tensor
-    may lack a mask that the tensor at run time has, behind a nested model say.
+    An assertion that a mask arrives at this place in a model. It is checked
+    when the model runs, compiled or not, and not when it is built: a symbolic
+    tensor may lack the mask that the tensor has at run time, for example after
+    a nested model.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, without the last one of floats, True at real steps.
-            Defaults to the mask that `inputs` carries.
+        mask: Boolean tensor, True at real steps: `(batch, steps)`, or more of
+            the first axes of `inputs` (not the last axis of floats). Defaults
+            to the mask that `inputs` carries.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes. Without a mask it raises.
+        Reads: `(batch, steps)`, or a mask with more axes. Without a mask it
+            raises.
         Emits: the mask it reads.
-        Empty row: stays as it is.
+        Empty row: unchanged.
         Padding values: stay in their step.
 
     Returns:
@@ -157,7 +158,7 @@ class RequireMask(PointwiseOfAnyDtype):
 
     Raises:
         MaskError: If there is no mask.
-        MaskShapeError: If `mask` has other axes.
+        MaskShapeError: If the shape of `mask` does not fit `inputs`.
 
     Example:
 
@@ -176,9 +177,9 @@ class RequireMask(PointwiseOfAnyDtype):
                 describe(
                     self.caller,
                     "the inputs must carry a mask.",
-                    "The layers before it make none, or one of them loses it: "
-                    "an operation such as `x * 2` does. `KeepMask` keeps it, "
-                    "`AttachMask` puts it on.",
+                    "No layer before it makes a mask, or something loses it, "
+                    "for example an operation such as `x * 2`. Use `KeepMask` "
+                    "or `AttachMask`.",
                     mask=None,
                     **{"inputs.shape": tuple(inputs.shape)},
                 )
@@ -193,31 +194,31 @@ class RequireMask(PointwiseOfAnyDtype):
 class GetMask(Pointwise):
     """Returns the mask that a tensor carries, as a tensor.
 
-    `Model.predict` returns no masks: make this layer's output one more output
-    of the model to see them.
+    `Model.predict` returns no masks: to see them, add this layer's output to
+    the outputs of the model.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, or of more first axes
-            of `inputs`, without the last one of floats, True at real steps.
-            Defaults to the mask that `inputs` carries, if any.
+        mask: Boolean tensor, True at real steps: `(batch, steps)`, or more of
+            the first axes of `inputs` (not the last axis of floats). Defaults
+            to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes. Without a mask every step
-            is real.
+        Reads: `(batch, steps)`, or a mask with more axes. Without a mask every
+            step is real.
         Emits: none: the mask is the output.
         Empty row: all False.
-        Padding values: are not looked at.
+        Padding values: are not read.
 
     Returns:
-        Boolean tensor of the shape of the mask, True at real steps; of
-        `(batch, steps)` without one.
+        Boolean tensor of the shape of the mask, True at real steps; `(batch,
+        steps)` if there is no mask.
 
     Raises:
-        MaskShapeError: If `mask` has other axes.
+        MaskShapeError: If the shape of `mask` does not fit `inputs`.
 
     Example:
 
@@ -248,7 +249,7 @@ class GetMask(Pointwise):
     def compute_output_spec(
         self, inputs: keras.KerasTensor, mask: Tensor | None = None
     ) -> keras.KerasTensor:
-        # Not by `inputs` alone: their mask may have more axes.
+        # The shape of `inputs` is not enough: the mask may have more axes.
         mask = self.read_mask(inputs, mask)
         shape = inputs.shape[:2] if mask is None else mask.shape
         return keras.KerasTensor(shape, dtype="bool")

@@ -1,4 +1,4 @@
-"""Layers that act on each place alone, under a mask of two axes or more."""
+"""Base classes of elementwise layers, whose mask has two or more axes."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from keras_masking.ops.dtypes import is_float
 class Pointwise(MaskAware):
     """A layer whose mask has two or more of the inputs' first axes.
 
-    Of segments a mask may say which are real, `(batch, segments)`, or which of
-    their steps are, `(batch, segments, steps)`.
+    A mask of segments may mark real segments, `(batch, segments)`, or their
+    real steps, `(batch, segments, steps)`.
     """
 
     def mask_ndim(self, inputs: Tensor, mask: Any) -> int:
@@ -21,10 +21,10 @@ class Pointwise(MaskAware):
         return min(axes, len(inputs.shape))
 
     def places(self, inputs: Tensor) -> int:
-        """How many axes a mask may have."""
-        # Floats have features as a rule, and a mask of each is a mistake.
+        """The largest number of axes of a mask."""
+        # Floats usually have features, and a mask of features is a mistake.
         return len(inputs.shape) - (1 if is_float(inputs) else 0)
 
 
 class PointwiseOfAnyDtype(Pointwise, KeepsDtype):
-    """One whose outputs have the dtype of its inputs, integers too."""
+    """An elementwise layer that keeps the dtype of its inputs."""

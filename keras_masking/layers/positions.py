@@ -21,14 +21,14 @@ from keras_masking.ops.masks import unchecked_position_ids
 
 
 class Positions(MaskAware):
-    """What the layers share that give a vector for the number of a step."""
+    """Base class of layers that make a vector for each position."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def vectors(self, index: Tensor, features: int) -> Tensor:
-        """For integers `(batch, steps)` floats `(batch, steps, features)`."""
+        """Floats `(batch, steps, features)` for integers `(batch, steps)`."""
         raise NotImplementedError
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -47,20 +47,20 @@ class Positions(MaskAware):
 class MaskedPositionEmbedding(Positions):
     """A learned vector for the position of each real step.
 
-    Positions count real steps, so padding on the left or between moves
-    nothing. The layer returns the vectors alone. Add them with a layer,
+    Positions count real steps, so padding on the left or in between changes
+    nothing. The layer returns only the vectors. Add them with a layer,
     `keras.layers.Add()([x, positions(x)])`: the operator `+` loses the mask,
-    and `Add` loses it when what is added has none, as a plain position
-    embedding has.
+    and so does `Add` if one input has none, for example a plain position
+    embedding.
 
     Args:
-        sequence_length: Number of positions, the longest row without padding.
+        sequence_length: Number of positions, the largest number of real steps.
         initializer: Initializer of the table. Defaults to `"glorot_uniform"`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, features)`, of which only the
-            shape and the mask count.
+            shape and the mask are used.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
@@ -68,13 +68,13 @@ class MaskedPositionEmbedding(Positions):
         Reads: `(batch, steps)`. Real steps are numbered from 0.
         Emits: the mask it reads.
         Empty row: zeros.
-        Padding values: are not looked at. The output is 0 at padding steps.
+        Padding values: are not read. The output is 0 at padding steps.
 
     Keras layer:
-        Drops in for: `keras_hub.layers.PositionEmbedding`: the same arguments,
-            weight and, without a mask, numbers.
-        Differs: that layer counts padding steps, and has the call arguments
-            `start_index` and `positions`.
+        Drops in for: `keras_hub.layers.PositionEmbedding`: the same arguments
+            and weight, and without a mask the same outputs.
+        Differs: KerasHub's layer counts padding steps, and has the call
+            arguments `start_index` and `positions`.
 
     Returns:
         Tensor of the shape of `inputs`, of the compute dtype.
@@ -82,7 +82,7 @@ class MaskedPositionEmbedding(Positions):
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
         ValueError: If a row has more real steps than `sequence_length`. A
-            compiled function cannot raise: there a step beyond it gets NaN.
+            compiled function cannot raise: there further steps get NaN.
 
     Example:
 
@@ -133,7 +133,7 @@ class MaskedPositionEmbedding(Positions):
                     self.caller,
                     "a row must not have more real steps than "
                     "`sequence_length`.",
-                    "Raise `sequence_length`, or cut the rows.",
+                    "Increase `sequence_length`, or truncate the rows.",
                     sequence_length=self.sequence_length,
                     longest=int(found.max()) + 1,
                 )
@@ -151,18 +151,19 @@ class MaskedPositionEmbedding(Positions):
 class MaskedSinePositionEncoding(Positions):
     """Sines and cosines of the position of each real step.
 
-    `sin(k / w ** (i / features))` at even features i and the cosine of the same
-    angle at the odd one behind it, where k numbers the real steps from 0 and w
-    is `max_wavelength` (Vaswani et al. 2017). Padding on the left or between
-    moves nothing. Add it with a layer: the operator `+` loses the mask.
+    `sin(k / w ** (i / features))` at even features i, and the cosine of the
+    same angle at the next odd feature, where k numbers the real steps from 0
+    and w is `max_wavelength` (Vaswani et al. 2017). Padding on the left or in
+    between changes nothing. Add it with a layer: the operator `+` loses the
+    mask.
 
     Args:
-        max_wavelength: Sets the slowest sine. Defaults to 10000.
+        max_wavelength: Sets the largest wavelength. Defaults to 10000.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, steps, features)`, of which only the
-            shape and the mask count.
+            shape and the mask are used.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `inputs` carries, if any.
 
@@ -170,14 +171,14 @@ class MaskedSinePositionEncoding(Positions):
         Reads: `(batch, steps)`. Real steps are numbered from 0.
         Emits: the mask it reads.
         Empty row: zeros.
-        Padding values: are not looked at. The output is 0 at padding steps.
+        Padding values: are not read. The output is 0 at padding steps.
 
     Keras layer:
         Drops in for: `keras_hub.layers.SinePositionEncoding`: the same
-            arguments and, without a mask, numbers.
-        Differs: that layer counts padding steps, has the call arguments
+            arguments, and without a mask the same outputs.
+        Differs: KerasHub's layer counts padding steps, has the call arguments
             `start_index` and `positions`, and computes angles in half precision
-            under such a policy.
+            under a half precision policy.
 
     Returns:
         Tensor of the shape of `inputs`, of the compute dtype.
@@ -204,7 +205,7 @@ class MaskedSinePositionEncoding(Positions):
                 describe(
                     self.caller,
                     "`max_wavelength` must be positive.",
-                    "Leave it at 10000.",
+                    "The default is 10000.",
                     max_wavelength=max_wavelength,
                 )
             )

@@ -15,12 +15,12 @@ from keras_masking.ops.masks import fill_padding
 
 @export
 class RepeatVectorLike(MaskAware):
-    """Repeats a vector for each step of another tensor, and takes its mask.
+    """Repeats a vector for each step of another tensor, with that one's mask.
 
-    For the decoder of an autoencoder: `keras.layers.RepeatVector(steps)` ends
-    the mask of the sequence that was encoded, and the loss counts padding.
-    Here the number of steps and the mask are those of that sequence; its
-    values are not used.
+    For the decoder of an autoencoder: `keras.layers.RepeatVector(steps)` loses
+    the mask of the encoded sequence, so the loss counts padding. This layer
+    takes the number of steps and the mask from that sequence; its values are
+    not used.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
@@ -28,17 +28,17 @@ class RepeatVectorLike(MaskAware):
     Call arguments:
         inputs: List of a vector for each row, `(batch, ...)`, and a tensor of
             shape `(batch, steps, ...)`.
-        mask: Boolean tensor of shape `(batch, steps)`, True at real steps, or
-            a list of None and that. Defaults to the mask that the second
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps, or a
+            list of None and such a tensor. Defaults to the mask that the second
             tensor carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`, of the second tensor. A mask of the first one
-            is not looked at.
+        Reads: `(batch, steps)`, of the second tensor. A mask of the first is
+            ignored.
         Emits: the mask it reads.
         Empty row: 0.
-        Padding values: are not looked at. The output is 0 at padding steps,
-            and they have no part in the gradient of the vector.
+        Padding values: are not read. The output is 0 at padding steps, which
+            add nothing to the gradient of the vector.
 
     Returns:
         Tensor of shape `(batch, steps, ...)`, with the axes of the vector
@@ -46,7 +46,8 @@ class RepeatVectorLike(MaskAware):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `inputs` is not a vector and a sequence of as many rows.
+        ValueError: If `inputs` is not a vector and a sequence with equally many
+            rows.
 
     Example:
 
@@ -77,7 +78,7 @@ class RepeatVectorLike(MaskAware):
         if isinstance(mask, (list, tuple)) and len(mask) == 2:
             first = mask[0]
             if first is None or hasattr(first, "shape"):
-                mask = mask[1]  # one for each input, as Keras hands them over
+                mask = mask[1]  # Keras passes one for each input
         return [None, self.read_mask(sequence, mask)]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:

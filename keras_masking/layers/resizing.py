@@ -1,4 +1,4 @@
-"""Layers that cut, add or repeat steps, and their mask with them."""
+"""Layers that remove, add or repeat steps, and change the mask likewise."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from keras_masking.layers.checks import check_integer
 
 
 class Resized(KeepsDtype):
-    """A Keras layer that moves steps as they are; the mask moves alike."""
+    """A Keras layer that moves whole steps, and the mask in the same way."""
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return copy_if_same(super().call(inputs), inputs)
@@ -26,14 +26,14 @@ class Resized(KeepsDtype):
 
 @export
 class MaskedCropping1D(Resized, keras.layers.Cropping1D):
-    """Cuts steps off both ends of a sequence, and off its mask.
+    """Crops a sequence and its mask at both ends.
 
-    It cuts columns of the padded array, as its namesake does: what is cut off
-    the end is padding in one batch and real steps in another.
+    Like its namesake it removes columns of the padded array: at the end these
+    are padding in one batch and real steps in another.
 
     Args:
-        cropping: Number of steps to cut off at each end, or a pair of numbers,
-            for the beginning and the end. Defaults to `(1, 1)`.
+        cropping: Number of steps to remove at each end, or a pair of numbers
+            for the start and the end. Defaults to `(1, 1)`.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -43,21 +43,21 @@ class MaskedCropping1D(Resized, keras.layers.Cropping1D):
 
     Mask behavior:
         Reads: `(batch, steps)`.
-        Emits: `(batch, steps left)`: the mask's columns that are left.
-        Empty row: stays as it is.
+        Emits: `(batch, steps left)`: the remaining columns of the mask.
+        Empty row: unchanged.
         Padding values: stay in their step.
 
     Keras layer:
-        Drops in for: `keras.layers.Cropping1D`: the same arguments and numbers.
-        Differs: the mask is cropped too, and not lost.
+        Drops in for: `keras.layers.Cropping1D`: the same arguments and outputs.
+        Differs: the mask is cropped too; Keras loses it.
 
     Returns:
         Tensor of shape `(batch, steps left, features)`.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `cropping` is neither a number nor two, or leaves
-            nothing of the sequence.
+        ValueError: If `cropping` is neither a number nor a pair, or leaves no
+            steps.
 
     Example:
 
@@ -82,14 +82,14 @@ class MaskedCropping1D(Resized, keras.layers.Cropping1D):
 class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
     """Adds steps of zeros at both ends of a sequence, as padding.
 
-    The steps added are padding steps. Without a mask there is none afterwards,
-    and the zeros count as real, as in Keras.
+    The added steps are padding. Without a mask the output has none, and the
+    zeros count as real, as in Keras.
 
     Args:
-        padding: Number of steps to add at each end, or a pair of numbers, for
-            the beginning and the end. Defaults to 1.
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
+        padding: Number of steps to add at each end, or a pair of numbers for
+            the start and the end. Defaults to 1.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -99,23 +99,23 @@ class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
 
     Mask behavior:
         Reads: `(batch, steps)`.
-        Emits: `(batch, steps and those added)`: False at the steps added.
+        Emits: `(batch, output steps)`: False at added steps.
         Empty row: stays empty.
         Padding values: stay in their step.
 
     Keras layer:
         Drops in for: `keras.layers.ZeroPadding1D`: the same arguments and
-            numbers.
-        Differs: the mask is lengthened too, and not lost; `data_format` must be
+            outputs.
+        Differs: the mask is extended too; Keras loses it. `data_format` must be
             `"channels_last"`.
 
     Returns:
-        Tensor of shape `(batch, steps and those added, features)`.
+        Tensor of shape `(batch, output steps, features)`.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `padding` is neither a number nor two, or `data_format`
-            is `"channels_first"`.
+        ValueError: If `padding` is neither a number nor a pair, or
+            `data_format` is `"channels_first"`.
 
     Example:
 
@@ -144,7 +144,7 @@ class MaskedUpSampling1D(Resized, keras.layers.UpSampling1D):
     """Repeats each step of a sequence, and of its mask.
 
     Args:
-        size: How often each step stands in the output. Defaults to 2.
+        size: How often each step is repeated. Defaults to 2.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -154,14 +154,14 @@ class MaskedUpSampling1D(Resized, keras.layers.UpSampling1D):
 
     Mask behavior:
         Reads: `(batch, steps)`.
-        Emits: `(batch, size * steps)`: each step of the mask `size` times.
+        Emits: `(batch, size * steps)`: each step of the mask, `size` times.
         Empty row: stays empty.
         Padding values: stay in their step.
 
     Keras layer:
         Drops in for: `keras.layers.UpSampling1D`: the same arguments and
-            numbers.
-        Differs: the mask is repeated too, and not lost.
+            outputs.
+        Differs: the mask is repeated too; Keras loses it.
 
     Returns:
         Tensor of shape `(batch, size * steps, features)`.

@@ -1,4 +1,4 @@
-"""Segments of rows as rows, and back: what stands in a Functional model."""
+"""Operations that fold segments into rows and back in Functional models."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +16,8 @@ from keras_masking.ops.masks import first_of_features
 class FoldSegments(keras.Operation):
     """`(batch, segments, ...)` to `(batch * segments, ...)`.
 
-    An `Operation` of its own, like `UnfoldSegments`: a Functional model records
-    what a `compute_mask` does, and `keras.ops.reshape` wants to know all sizes
-    but one.
+    An `Operation`, like `UnfoldSegments`: a Functional model records what
+    `compute_mask` does, and `keras.ops.reshape` needs all sizes but one.
     """
 
     def call(self, x: Tensor) -> Tensor:
@@ -42,17 +41,17 @@ class UnfoldSegments(keras.Operation):
 
 
 def folded(shape: Any) -> Any:
-    """The shape of all segments, one below the other."""
+    """The shape with segments folded into rows."""
     rows = None if None in shape[:2] else shape[0] * shape[1]
     return (rows, *shape[2:])
 
 
 @export
 class CarriedMask(keras.Operation):
-    """The mask that a tensor carries, of which the graph knows the axes alone.
+    """The mask that a tensor carries; the graph knows only its rank.
 
-    For the outputs of a layer that says nothing of its masks, a model for
-    example: only a run can tell them.
+    For outputs of a layer whose masks are known only at run time, for example a
+    model.
     """
 
     def __init__(self, ndim: int, name: str | None = None) -> None:
@@ -73,7 +72,7 @@ class CarriedMask(keras.Operation):
 
 
 class Rehearsal(keras.Operation):
-    """A call with stand-ins, to learn which outputs will carry a mask."""
+    """A call with symbolic tensors, to find which outputs will carry a mask."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()

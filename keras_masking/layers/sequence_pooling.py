@@ -1,4 +1,4 @@
-"""What layers share that make one vector of a sequence."""
+"""Base classes of layers that reduce a sequence to one vector."""
 
 import warnings
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from keras_masking.ops.masks import has_real_step
 
 
 class GlobalPooling(MaskAware):
-    """What the pooling layers share: all but the reduction itself."""
+    """A global pooling layer without its reduction."""
 
     reduction: Callable[..., Tensor]
 
@@ -63,7 +63,7 @@ class GlobalPooling(MaskAware):
 
 
 class OwnPooling(GlobalPooling):
-    """One that Keras does not have."""
+    """A pooling layer that Keras does not have."""
 
     def __init__(
         self, keepdims: bool = False, empty_value: float = 0.0, **kwargs: Any

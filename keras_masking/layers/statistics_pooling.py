@@ -1,4 +1,4 @@
-"""Mean and standard deviation of a sequence, side by side."""
+"""Mean and standard deviation of a sequence, concatenated."""
 
 import keras
 
@@ -16,7 +16,7 @@ def side_by_side(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    """Mean and deviation, one behind the other along the features."""
+    """Mean and deviation, concatenated along the features."""
     both = unchecked_mean_and_std(x, mask, 1, keepdims, empty_value)
     return keras.ops.concatenate(both, axis=-1)
 
@@ -25,9 +25,9 @@ def side_by_side(
 class StatisticsPooling1D(OwnPooling):
     """Takes mean and standard deviation over the real steps of a sequence.
 
-    The pooling of x-vectors (Snyder et al. 2018): speech of any length becomes
-    one vector. The variance is divided by the number of real steps. The
-    gradient of a deviation of 0, of a single step or of equal ones, is 0.
+    The pooling of x-vectors (Snyder et al. 2018), which turns speech of any
+    length into one vector. The variance is divided by the number of real steps.
+    The gradient of a deviation of 0 (a single step, or equal steps) is 0.
 
     Args:
         keepdims: Whether to keep the step axis with size 1. Defaults to
@@ -42,11 +42,10 @@ class StatisticsPooling1D(OwnPooling):
 
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
-        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
-            False for an empty row.
+        Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
+            for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, 2 * features)`, or `(batch, 1, 2 * features)`
@@ -70,7 +69,7 @@ class StatisticsPooling1D(OwnPooling):
     def compute_output_spec(
         self, inputs: keras.KerasTensor, mask: Tensor | None = None
     ) -> keras.KerasTensor:
-        # Keras' symbolic concatenation makes float32 of float64.
+        # Keras' symbolic concatenation turns float64 into float32.
         dtype = unchecked_mean(inputs, None).dtype
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=dtype)

@@ -1,4 +1,4 @@
-"""One step for a whole sequence: the first or the last real one."""
+"""Selection of one step: the first or the last real one."""
 
 from keras_masking._export import export
 from keras_masking.layers.sequence_pooling import OwnPooling
@@ -23,11 +23,10 @@ class FirstStep(OwnPooling):
 
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
-        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
-            False for an empty row.
+        Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
+            for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
@@ -51,7 +50,7 @@ class FirstStep(OwnPooling):
 
 @export
 class LastStep(OwnPooling):
-    """Takes the last real step of a sequence, whatever padding follows it.
+    """Takes the last real step of a sequence, wherever the padding is.
 
     Args:
         keepdims: Whether to keep the step axis with size 1. Defaults to
@@ -66,11 +65,10 @@ class LastStep(OwnPooling):
 
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
-        Emits: none: the step axis is gone. With `keepdims`, `(batch, 1)`:
-            False for an empty row.
+        Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
+            for an empty row.
         Empty row: `empty_value`, 0 by default.
-        Padding values: reach neither the output nor the gradient, NaN
-            included.
+        Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with

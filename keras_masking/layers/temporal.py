@@ -24,21 +24,21 @@ from keras_masking.ops.steps import check_pieces
 
 @export
 class TemporalSplit(KeepsDtype):
-    """Cuts a sequence, and its mask, into pieces along the steps.
+    """Splits a sequence and its mask along the steps.
 
-    The layer of the Keras guide on masking, done right: the guide's version
-    makes two halves and needs an even number of steps.
+    A general version of the layer in the Keras guide on masking: the guide's
+    version makes two halves and needs an even number of steps.
 
-    It cuts the columns of the padded array, as its name says in the guide: cut
-    into sections, a row's steps fall into other pieces when the batch is
-    padded more. Cut at indices from the front, they do so only with padding
-    on the left; at indices from the end, with padding on the right.
+    As in the guide, it splits columns of the padded array. With a number of
+    pieces, more padding moves a row's steps to other pieces. With indices from
+    the start only padding on the left does, with indices from the end only
+    padding on the right.
 
     Args:
         indices_or_sections: Number of pieces, of which the first ones have one
-            step more if the steps do not divide (as `numpy.array_split` does);
-            or a list of increasing steps at which to cut, negative ones
-            counted from the end. Defaults to 2.
+            more step if the steps do not divide evenly (like
+            `numpy.array_split`); or a list of increasing steps at which to
+            split, negative ones counted from the end. Defaults to 2.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -48,7 +48,7 @@ class TemporalSplit(KeepsDtype):
 
     Mask behavior:
         Reads: `(batch, steps)`.
-        Emits: one mask for each piece: the same columns.
+        Emits: a mask for each piece, with the same columns.
         Empty row: stays empty in every piece.
         Padding values: stay in their step.
 
@@ -88,7 +88,7 @@ class TemporalSplit(KeepsDtype):
 
     @property
     def _pieces(self) -> int | list[int]:
-        value = self.indices_or_sections  # Keras wraps lists that it tracks
+        value = self.indices_or_sections  # Keras wraps the lists that it tracks
         return value if isinstance(value, int) else [int(cut) for cut in value]
 
     def compute_output_shape(self, input_shape: Shape) -> list[Shape]:
@@ -113,8 +113,8 @@ class Reordered(KeepsDtype):
 class TemporalReverse(Reordered):
     """Reverses the real steps of each row, and leaves the padding in place.
 
-    What a backward RNN needs: the last real step comes to where the first one
-    stood, whichever side the padding is on.
+    Use it for a backward RNN: the last real step moves to the place of the
+    first one, whichever side the padding is on.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
@@ -128,8 +128,8 @@ class TemporalReverse(Reordered):
         Reads: `(batch, steps)`. Without a mask all steps are reversed.
         Emits: the mask it reads.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Returns:
         Tensor of the shape of `inputs`.
@@ -168,10 +168,10 @@ class CompactSteps(Reordered):
 
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask nothing moves.
-        Emits: `(batch, steps)`: as many real steps, at the front of the row.
+        Emits: `(batch, steps)`: the same number of real steps, at the front.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Returns:
         Tensor of the shape of `inputs`.
@@ -198,39 +198,38 @@ class CompactSteps(Reordered):
 
 @export
 class TemporalConcatenate(Merger):
-    """Joins sequences along the steps so that their real steps follow on.
+    """Joins sequences along the steps so that real steps are contiguous.
 
-    Row by row: the real steps of the first input, then those of the second,
-    and so on, then padding. So a row gives the same alone and padded, which
-    `keras.layers.Concatenate(axis=1)` does not: it leaves the padding of one
-    input between its real steps and those of the next.
+    In each row: the real steps of the first input, those of the second, and so
+    on, then padding. So a row gives the same output alone and padded, unlike
+    with `keras.layers.Concatenate(axis=1)`, which leaves the padding of one
+    input before the real steps of the next.
 
     Args:
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
-        inputs: List of tensors of shape `(batch, steps, ...)`, whose steps may
-            differ.
-        mask: List with a mask for each of them, boolean, `(batch, steps)`,
-            True at real steps, or None. Defaults to the masks that the inputs
-            carry; None in the list stands for that one. An input without any
-            is all real.
+        inputs: List of tensors of shape `(batch, steps, ...)`; their number of
+            steps may differ.
+        mask: List with a boolean mask or None for each input, `(batch, steps)`,
+            True at real steps. Defaults to the masks that the inputs carry, as
+            does None in the list. An input without a mask is all real.
 
     Mask behavior:
         Reads: `(batch, steps)` for each input.
-        Emits: `(batch, sum of steps)`: as many real steps as all inputs have
-            together, at the front of the row. None if no input has a mask.
+        Emits: `(batch, sum of steps)`: all real steps, at the front of the row.
+            None if no input has a mask.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Returns:
         Tensor of shape `(batch, sum of steps, ...)`.
 
     Raises:
         MaskShapeError: If a mask is not `(batch, steps)`.
-        ValueError: If `inputs` is not a list of tensors that differ in nothing
-            but their steps.
+        ValueError: If `inputs` is not a list of tensors that differ only in
+            their number of steps.
 
     Example:
 

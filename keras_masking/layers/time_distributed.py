@@ -1,4 +1,4 @@
-"""A layer applied to each segment of a row, with the masks of both."""
+"""A wrapper that applies a layer to each segment of a row, with masks."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step_in
 from keras_masking.ops.masks import unchecked_full_mask
 
-# Layers of single steps, which make a mask or none, whatever mask there was.
+# Layers of single steps, which ignore the input mask.
 BY_STEP = (keras.layers.Embedding, keras.layers.Masking)
 
 
@@ -32,62 +32,62 @@ BY_STEP = (keras.layers.Embedding, keras.layers.Masking)
 class MaskedTimeDistributed(Wrapping):
     """Applies a layer to each segment of a row, and keeps the masks.
 
-    A text of sentences, say: `Embedding(mask_zero=True)` on ids `(batch,
-    segments, steps)` gives a mask of the same shape, a recurrent layer in
-    `MaskedTimeDistributed` makes a vector of each sentence, and the mask behind
-    it says which sentences there are. All segments run at once.
+    For example for texts of sentences: `Embedding(mask_zero=True)` on ids
+    `(batch, segments, steps)` gives a mask of the same shape, a recurrent layer
+    in `MaskedTimeDistributed` turns each sentence into a vector, and the output
+    mask marks the real sentences. All segments run at once.
 
-    In training, each `BatchNormalization` inside takes its statistics from
-    real segments (real steps, where a mask of steps fits its input), also
-    behind a layer that loses the mask or folds steps into rows, and an
-    `activity_regularizer` inside counts zeros at padding. A `MaskWarning` says
-    so, once, where the axes of its input are not those of the mask. Keras' own
-    layers need no more: they treat each segment by itself. A layer of your own
-    that keeps statistics gets zeros for padding segments, and one that calls
-    `add_loss` gets them too: a `MaskWarning` says so, unless its `call` takes a
-    `mask`. Noise is drawn for all segments, so more padding draws other noise,
-    as in Keras.
+    In training, each `BatchNormalization` inside takes its statistics from real
+    segments (from real steps if a mask of steps fits its input), even after a
+    layer that loses the mask or folds steps into rows, and an
+    `activity_regularizer` inside sees zeros at padding. If their inputs do not
+    have the axes of the mask, a `MaskWarning` says so once. Other Keras layers
+    treat each segment separately. A custom layer that keeps statistics or calls
+    `add_loss` sees zeros for padding segments: in the latter case a
+    `MaskWarning` says so, unless its `call` takes a `mask`. Noise is drawn for
+    all segments, so it changes with more padding, as in Keras.
 
     Args:
-        layer: The layer for a segment.
+        layer: The layer to apply to each segment.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, segments, ...)`.
-        mask: Boolean tensor: of shape `(batch, segments, steps)`, or of shape
-            `(batch, segments)`, which says which segments there are. Integers
+        mask: Boolean tensor of shape `(batch, segments, steps)`, or of shape
+            `(batch, segments)`, which marks the real segments. Integer inputs
             `(batch, segments, steps)` are ids, and may have a mask of their
             shape. Defaults to the mask that `inputs` carries, if any.
-        training: Whether the layer trains; handed on if it asks.
+        training: Whether to run in training mode; passed on if the layer takes
+            it.
 
     Mask behavior:
         Reads: `(batch, segments, steps)` or `(batch, segments)`. A segment is
-            real where one of its steps is.
-        Emits: one for each output. `(batch, segments, steps)` where the
-            output of the layer inside carries a mask of steps, which it makes
-            by itself or of one that it is given; else `(batch, segments)`.
-            An `Embedding` keeps the mask of its ids.
-        Empty row: 0, as for any segment without a real step.
-        Padding values: reach neither the output nor a gradient, NaN included.
+            real if any of its steps is.
+        Emits: a mask for each output: `(batch, segments, steps)` if the output
+            of the layer inside carries a mask of steps, made by that layer or
+            passed on; else `(batch, segments)`. An `Embedding` keeps the mask
+            of its ids.
+        Empty row: 0, as in any segment without a real step.
+        Padding values: affect neither the output nor any gradient, even if NaN.
 
     Keras layer:
-        Drops in for: `keras.layers.TimeDistributed`: without a mask, the same
-            numbers, and the same weights.
-        Differs: Keras hands `mask[:, segment]` on as if it were a mask of
-            steps, leaves a mask of steps on an output without, loses the mask
-            that the layer inside makes, and drops all masks from 3.16 on. It
-            calls a layer once for each segment, here once: the moving
-            statistics of a BatchNormalization differ. In a call `mask` comes
-            before `training`, as in our other layers.
+        Drops in for: `keras.layers.TimeDistributed`: the same weights, and
+            without a mask the same outputs.
+        Differs: Keras passes `mask[:, segment]` on as if it were a mask of
+            steps, keeps a mask of steps on an output without steps, loses the
+            mask that the layer inside makes, and drops all masks from 3.16 on.
+            Keras calls the layer once for each segment, this wrapper once in
+            all, so moving statistics of a BatchNormalization differ. In a call
+            `mask` comes before `training`, as in our other layers.
 
     Returns:
-        What the layer returns, each tensor of shape `(batch, segments, ...)`,
-        0 where there is padding.
+        What the layer returns, as tensors of shape `(batch, segments, ...)`, 0
+        at padding.
 
     Raises:
-        MaskShapeError: If `mask` is not the first axes of `inputs`, without
-            that of the features.
-        ValueError: If `layer` is no layer, or `inputs` has no segments.
+        MaskShapeError: If the shape of `mask` is not that of the first axes of
+            `inputs`, without the feature axis.
+        ValueError: If `layer` is not a layer, or `inputs` has no segments.
 
     Example:
 
@@ -116,15 +116,14 @@ class MaskedTimeDistributed(Wrapping):
                 describe(
                     self.caller,
                     "`inputs` must have shape (batch, segments, ...).",
-                    "Without segments call the layer inside by itself.",
+                    "Without segments call the layer inside directly.",
                     **{"inputs.shape": tuple(shape)},
                 )
             )
         return folded(shape)
 
     def mask_ndim(self, inputs: Tensor, mask: Tensor) -> int:
-        # All axes but that of the features, for a wrapper in a wrapper; ids
-        # have no features.
+        # All axes but the features, for nested wrappers; ids have no features.
         axes = len(getattr(mask, "shape", ()))
         most = len(inputs.shape) - ("int" not in dtype_name(inputs))
         return max(2, min(axes, most))
@@ -140,16 +139,16 @@ class MaskedTimeDistributed(Wrapping):
             return self._of_nothing(inputs, mask)
         rows = FoldSegments()(fill_padding(inputs, mask))
         steps = self._steps(mask)
-        told = steps
+        inner_mask = steps
         if steps is None and mask is not None and len(rows.shape) > 2:
             segments = ops.expand_dims(FoldSegments()(mask), -1)
-            told = ops.logical_and(unchecked_full_mask(rows), segments)
+            inner_mask = ops.logical_and(unchecked_full_mask(rows), segments)
         real = self._to_lend(inputs, mask)
-        outputs = self.call_with_mask(rows, told, real, training=training)
+        outputs = self.call_with_mask(rows, inner_mask, real, training=training)
         flat = keras.tree.flatten(outputs)
-        known = [get_mask(y) for y in flat] if steps is told else None
+        known = [get_mask(y) for y in flat] if steps is inner_mask else None
         if known is None and self.opaque:
-            # What it makes of a mask of segments is no mask of steps.
+            # Its mask for a mask of segments is not a mask of steps.
             made = zip(flat, self._makes(inputs))
             known = [None if n is None else get_mask(y) for y, n in made]
         masks = self._masks(inputs, mask, known, len(flat))
@@ -171,18 +170,18 @@ class MaskedTimeDistributed(Wrapping):
         return outputs
 
     def _steps(self, mask: Tensor | None) -> Tensor | None:
-        """The mask of the steps in each segment, if it is one of steps."""
+        """The mask if it is a mask of steps, else None."""
         of_steps = mask is not None and len(mask.shape) > 2
         return FoldSegments()(mask) if of_steps else None
 
     def _makes(self, inputs: Tensor) -> tuple[int | None, ...]:
-        """The axes of the masks that the layer inside makes without one."""
+        """The ranks of the masks that the layer inside makes on its own."""
         if self._made is None:
             self._made = tuple(self.rehearsed(inputs, None))
         return self._made
 
     def _to_lend(self, inputs: Tensor, mask: Tensor | None) -> Tensor | None:
-        """The mask of the rows inside; all real, where none fits them."""
+        """The mask of the rows inside; all real if none fits."""
         mask = join_lent(self, inputs, mask)
         if mask is None and not LENT.loans:
             return None
@@ -193,7 +192,8 @@ class MaskedTimeDistributed(Wrapping):
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Any:
         mask = self.read_mask(inputs, mask)
         if self.opaque:
-            # The outputs say more; those of a graph do so when it runs.
+            # The outputs carry more specific masks; those of a graph, at run
+            # time.
             symbolic = isinstance(inputs, keras.KerasTensor)
             return (
                 None if symbolic or mask is None else has_real_step_in(mask, 2)
@@ -211,7 +211,7 @@ class MaskedTimeDistributed(Wrapping):
         known: list[Tensor | None] | None,
         count: int,
     ) -> list[Tensor | None]:
-        """The mask of each output, from those of the steps inside."""
+        """The mask of each output, from the masks of the steps inside."""
         steps = self._steps(mask)
         if self.recurrent:
             inner = None if steps is None else self.sequence_mask(steps)

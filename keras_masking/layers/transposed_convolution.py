@@ -1,4 +1,4 @@
-"""Transposed convolution that padding does not enter."""
+"""Transposed convolution that ignores padding."""
 
 from typing import Any
 
@@ -15,26 +15,25 @@ from keras_masking.ops.windows import unchecked_transposed_window_mask
 
 @export
 class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
-    """Transposed convolution over the steps, blind to their padding.
+    """Transposed convolution over the real steps of a sequence.
 
     Args:
         filters: Number of output features.
-        kernel_size: Output steps that an input step adds to.
-        strides: Output steps from the first of one input step to the first of
-            the next. Defaults to 1.
+        kernel_size: Output steps that each input step adds to.
+        strides: Output steps from one input step to the next. Defaults to 1.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
         output_padding: Output steps beyond the shortest output, less than
-            `strides`. Defaults to what makes `"same"` outputs `strides` times
-            as long as the inputs, and `"valid"` ones at least so.
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
-        dilation_rate: Distance of neighbouring output steps that an input step
-            adds to. Defaults to 1; cannot go together with strides.
-        *args: The arguments of `keras.layers.Conv1DTranspose` that follow, in
-            its order.
+            `strides`. By default `"same"` outputs are `strides` times as long
+            as the inputs, and `"valid"` outputs at least as long.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
+        dilation_rate: Distance between neighbouring output steps that an input
+            step adds to. Defaults to 1; cannot be combined with strides.
+        *args: The remaining arguments of `keras.layers.Conv1DTranspose`, in its
+            order.
         **kwargs: The other arguments of `keras.layers.Conv1DTranspose`:
             `activation`, `use_bias`, initializers, regularizers and
-            constraints; and those of a base layer, such as `name`.
+            constraints; and base layer arguments, such as `name`.
 
     Call arguments:
         inputs: Float tensor of shape `(batch, steps, features)`.
@@ -44,18 +43,18 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
     Mask behavior:
         Reads: `(batch, steps)`. A padding step adds nothing.
         Emits: `(batch, output steps)`.
-        Windows: a run of real steps makes as many as it makes alone. Without
-            `output_padding`: with `"same"`, `strides` for each of its steps;
+        Windows: a run of real steps has as many real outputs as it has alone.
+            Without `output_padding`: with `"same"`, `strides` for each step;
             with `"valid"`, `max(span + 1 - strides, 0)` more, where `span =
             (kernel_size - 1) * dilation_rate`.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Keras layer:
-        Drops in for: `keras.layers.Conv1DTranspose`: the same arguments,
-            weights and, without a mask, numbers.
-        Differs: no padding enters, and the mask goes on.
+        Drops in for: `keras.layers.Conv1DTranspose`: the same arguments and
+            weights, and without a mask the same outputs.
+        Differs: padding is ignored, and the mask is passed on.
 
     Returns:
         Tensor of shape `(batch, output steps, filters)`, of the compute dtype.
@@ -101,7 +100,7 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
             **kwargs,
         )
         self.data_format = check_data_format(self.caller, data_format)
-        if output_padding is not None:  # Keras 3.12 takes any, and forgets it
+        if output_padding is not None:  # Keras 3.12 does not check or save it
             (extra,) = self.output_padding
             limit = self.strides[0] - 1
             check_integer(self.caller, "output_padding", extra, 0, limit)
@@ -119,7 +118,7 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, steps, filters = super().compute_output_shape(input_shape)
-        # Keras' formula goes below 0 for a sequence of no steps.
+        # Keras' formula is negative for a sequence of no steps.
         return (batch, None if steps is None else max(steps, 0), filters)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What layers share that slide a window along the steps."""
+"""Base classes of layers that slide a window along the steps."""
 
 import keras
 
@@ -10,11 +10,11 @@ from keras_masking.ops.windows import unchecked_window_mask
 
 
 class Windowed(StepMixer):
-    """Makes a Keras layer that slides a window obey the mask."""
+    """Mixin that makes a Keras layer with windows respect the mask."""
 
     @property
     def window(self) -> tuple[int, int, str, int]:
-        """Its size, strides, kind of padding, and dilation rate."""
+        """Size, strides, kind of padding, and dilation rate of the window."""
         return (
             self.kernel_size[0],
             self.strides[0],
@@ -49,11 +49,11 @@ class Windowed(StepMixer):
 
 
 class Convolution(Windowed):
-    """A Keras convolution, with strided `"same"` windows at fixed places."""
+    """A Keras convolution with strided `"same"` windows at fixed places."""
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        # Keras pads by our rule when the strides divide the length, and zeros
-        # at the end change nothing else.
+        # If the strides divide the length, Keras pads by our rule; zeros at the
+        # end change nothing else.
         _, strides, padding, _ = self.window
         if padding == "same" and strides > 1:
             missing = -keras.ops.shape(inputs)[1] % strides

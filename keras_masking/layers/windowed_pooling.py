@@ -1,4 +1,4 @@
-"""Pooling of windows of steps, over the real steps in each."""
+"""Pooling over the real steps of each window."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,11 +21,11 @@ class WindowedPooling(Windowed):
 
     @property
     def window(self) -> tuple[int, int, str, int]:
-        """Its size, strides, kind of padding, and dilation rate."""
+        """Size, strides, kind of padding, and dilation rate of the window."""
         return self.pool_size[0], self.strides[0], self.padding, 1
 
     def check_arguments(self, data_format: str | None) -> None:
-        """Refuses what Keras' pooling layers take and then fail on."""
+        """Rejects arguments that Keras accepts but fails on later."""
         self.data_format = check_data_format(self.caller, data_format)
         size, strides, padding, _ = self.window
         check_window(
@@ -46,14 +46,14 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
     """Averages the real steps of each window.
 
     Strided windows start at the first column: padding on the left changes
-    nothing if it is a multiple of `strides`.
+    nothing if its length is a multiple of `strides`.
 
     Args:
         pool_size: Steps in a window.
         strides: Steps from one window to the next. Defaults to `pool_size`.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         name: Name of the layer.
         **kwargs: Base layer keyword arguments, such as `dtype`.
 
@@ -63,25 +63,25 @@ class MaskedAveragePooling1D(WindowedPooling, keras.layers.AveragePooling1D):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. A mean divides by the real steps of the
-            window.
+        Reads: `(batch, steps)`. A mean divides by the number of real steps in
+            the window.
         Emits: `(batch, windows)`.
-        Windows: with `"valid"` a window is real when all its steps are; with
-            `"same"` when its anchor is, each `strides`-th step.
+        Windows: with `"valid"` a window is real if all its steps are; with
+            `"same"` if its anchor is; the anchors are every `strides`-th step.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Keras layer:
-        Drops in for: `keras.layers.AveragePooling1D`: the same arguments and,
-            without a mask, numbers.
-        Differs: padding steps do not count, and the mask goes on. One exception
-            without a mask: strided `"same"` windows stand where they stand for
-            any length, `max(pool_size - strides, 0) // 2` steps before their
-            anchor. Keras shifts them with the length of the padded batch; the
-            two agree when `strides` divides it. The edge steps of such windows
-            count once, as on TensorFlow and JAX; before Keras 3.16 some count
-            twice on torch.
+        Drops in for: `keras.layers.AveragePooling1D`: the same arguments, and
+            without a mask the same outputs.
+        Differs: padding steps do not count, and the mask is passed on. One
+            difference without a mask: strided `"same"` windows do not move with
+            the length: they start `max(pool_size - strides, 0) // 2` steps
+            before their anchor. In Keras their place depends on the padded
+            length; the two agree if `strides` divides it. The edge steps of
+            such windows count once, as on TensorFlow and JAX; on torch, Keras
+            before 3.16 counts some twice.
 
     Returns:
         Tensor of shape `(batch, windows, features)`, of the compute dtype.
@@ -123,14 +123,14 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
     """Takes the maximum over the real steps of each window.
 
     Strided windows start at the first column: padding on the left changes
-    nothing if it is a multiple of `strides`.
+    nothing if its length is a multiple of `strides`.
 
     Args:
         pool_size: Steps in a window. Defaults to 2.
         strides: Steps from one window to the next. Defaults to `pool_size`.
         padding: `"valid"` or `"same"`. Defaults to `"valid"`.
-        data_format: `"channels_last"`, the only order of axes that has a
-            meaning here. Defaults to that.
+        data_format: `"channels_last"`, the default and the only order
+            supported.
         name: Name of the layer.
         **kwargs: Base layer keyword arguments, such as `dtype`.
 
@@ -140,22 +140,22 @@ class MaskedMaxPooling1D(WindowedPooling, keras.layers.MaxPooling1D):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Padding steps never win.
+        Reads: `(batch, steps)`. Padding steps are never the maximum.
         Emits: `(batch, windows)`.
-        Windows: with `"valid"` a window is real when all its steps are; with
-            `"same"` when its anchor is, each `strides`-th step.
+        Windows: with `"valid"` a window is real if all its steps are; with
+            `"same"` if its anchor is; the anchors are every `strides`-th step.
         Empty row: zeros.
-        Padding values: reach neither the output nor the gradient, NaN
-            included. The output is 0 at padding steps.
+        Padding values: affect neither the output nor the gradient, even if NaN.
+            The output is 0 at padding steps.
 
     Keras layer:
-        Drops in for: `keras.layers.MaxPooling1D`: the same arguments and,
-            without a mask, numbers.
-        Differs: padding steps do not count, and the mask goes on. One exception
-            without a mask: strided `"same"` windows stand where they stand for
-            any length, `max(pool_size - strides, 0) // 2` steps before their
-            anchor. Keras shifts them with the length of the padded batch; the
-            two agree when `strides` divides it.
+        Drops in for: `keras.layers.MaxPooling1D`: the same arguments, and
+            without a mask the same outputs.
+        Differs: padding steps do not count, and the mask is passed on. One
+            difference without a mask: strided `"same"` windows do not move with
+            the length: they start `max(pool_size - strides, 0) // 2` steps
+            before their anchor. In Keras their place depends on the padded
+            length; the two agree if `strides` divides it.
 
     Returns:
         Tensor of shape `(batch, windows, features)`, of the compute dtype.

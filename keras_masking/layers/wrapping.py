@@ -1,4 +1,4 @@
-"""What the layers around another layer share."""
+"""Base class of layers that wrap another layer."""
 
 import inspect
 import re
@@ -16,15 +16,15 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
-from keras_masking.layers.inner_statistics import lent
+from keras_masking.layers.inner_statistics import lend_mask
 from keras_masking.layers.segments import CarriedMask
 from keras_masking.layers.segments import Rehearsal
 
 
 class Wrapping(MaskAware, keras.layers.Wrapper):
-    """A layer that calls another one and tells it the mask.
+    """A layer that calls another layer and passes it the mask.
 
-    A recurrent layer is known by the arguments that Keras documents for it:
+    Recurrent layers are recognized by their documented attributes:
     `return_sequences`, `go_backwards`, `unroll`, and those of `Bidirectional`.
     """
 
@@ -34,19 +34,19 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
                 describe(
                     f"`{type(self).__name__}`",
                     "`layer` must be a Keras layer.",
-                    "Pass a layer that is made: `keras.layers.LSTM(8)` say.",
+                    "Pass an instance, for example `keras.layers.LSTM(8)`.",
                     layer=repr(layer),
                 )
             )
-        # The layer inside casts what it is given.
+        # The layer inside casts its inputs.
         super().__init__(layer, autocast=False, **kwargs)
 
     def build(self, input_shape: Shape) -> None:
-        # Without a `build` of its own a layer builds itself when it is called.
+        # A layer without its own `build` is built when it is called.
         if type(self.layer).build is not keras.layers.Layer.build:
             super().build(input_shape)
 
-    # How many axes make the rows of the layer inside.
+    # The number of axes that become the rows of the layer inside.
     row_axes = 1
 
     def __call__(
@@ -61,22 +61,22 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         return outputs
 
     def rehearsed(self, inputs: Any, mask: Any) -> list[int | None]:
-        """How many axes the mask has that each output will carry."""
+        """The rank of the mask that each output will carry."""
         mask = self.read_mask(inputs, mask)
         inputs, mask = keras.tree.map_structure(self._stand_in, (inputs, mask))
         rehearsal = Rehearsal(self.call)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the run itself will warn
+                warnings.simplefilter("ignore")  # the actual run will warn
                 rehearsal.compute_output_spec(inputs, mask)
-        except Exception:  # code that runs on numbers alone
-            return []  # the outputs carry their masks all the same
+        except Exception:  # code that needs concrete values
+            return []  # the outputs carry their masks anyway
         return rehearsal.ndims
 
     def _stand_in(self, x: Tensor | None) -> keras.KerasTensor | None:
         if x is None:
             return None
-        # A few rows, since Keras may compute with these in earnest.
+        # A few rows, since Keras may run real computations on them.
         first, rest = x.shape[: self.row_axes], x.shape[self.row_axes :]
         shape = (*(size or 2 for size in first), *(n or None for n in rest))
         return keras.KerasTensor(
@@ -85,10 +85,9 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
 
     @property
     def opaque(self) -> bool:
-        """Whether nothing but its outputs tells the masks of the layer inside.
+        """Whether only the outputs of the layer inside show its masks.
 
-        That is so of models, and of layers around others that leave it to
-        Keras.
+        This holds for models, and for wrappers that leave masks to Keras.
         """
         if isinstance(self.layer, Wrapping):
             return self.layer.opaque
@@ -99,7 +98,7 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         return default and composed and not self.recurrent
 
     def declared_masks(self, inputs: Any, mask: Any) -> list[Tensor | None]:
-        """The masks that the layer inside says its outputs have."""
+        """The output masks by the `compute_mask` of the layer inside."""
         own = (
             type(self.layer).compute_mask is not keras.layers.Layer.compute_mask
         )
@@ -109,17 +108,17 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
 
     @property
     def inner_label(self) -> str:
-        """How a message names the layer inside."""
+        """The name of the layer inside in error messages."""
         return f"{type(self.layer).__name__} '{self.layer.name}'"
 
     @property
     def recurrent(self) -> bool:
-        """Whether the layer inside is a recurrent one."""
+        """Whether the layer inside is recurrent."""
         return hasattr(self.layer, "return_sequences")
 
     @property
     def directions(self) -> list[Any]:
-        """The layers that go through the steps: two of a `Bidirectional`."""
+        """The recurrent layers; two in a `Bidirectional`."""
         names = ("forward_layer", "backward_layer")
         found = [
             getattr(self.layer, n) for n in names if hasattr(self.layer, n)
@@ -137,7 +136,7 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         return bool(getattr(self.layer, "stateful", False))
 
     def reset_state(self) -> None:
-        """Puts the states of the layer inside back to 0."""
+        """Resets the states of the layer inside to 0."""
         self.layer.reset_state()
 
     def sequence_mask(self, mask: Tensor) -> Tensor | None:
@@ -145,17 +144,17 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         if not getattr(self.layer, "return_sequences", True):
             return None
         if getattr(self.directions[0], "go_backwards", False):
-            return ops.flip(mask, axis=1)  # as its outputs are
+            return ops.flip(mask, axis=1)  # like its outputs
         return mask
 
     def call_with_mask(
         self, inputs: Any, mask: Any, real: Tensor | None, **kwargs: Any
     ) -> Any:
-        """Calls the layer inside and tells it the mask, in whatever way.
+        """Calls the layer inside with the mask.
 
-        The inputs must be fresh tensors where there is a mask: a layer that
-        takes none as an argument gets it on them. `real` is lent to the layers
-        inside: `(rows,)`, or `(rows, steps)`.
+        With a mask, `inputs` must be new tensors: a layer without a `mask`
+        argument gets it attached to them. `real`, `(rows,)` or `(rows, steps)`,
+        is lent to the layers inside.
         """
         self._check_unrolled(mask)
         parameters = inspect.signature(self.layer.call).parameters
@@ -170,16 +169,19 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             for x, m in pairs:
                 if m is not None:
                     set_mask(x, m)
-        with lent(self.layer, real, self.caller), self._no_warning(mask, real):
+        with (
+            lend_mask(self.layer, real, self.caller),
+            self._no_warning(mask, real),
+        ):
             return self.layer(inputs, **given)
 
     @contextmanager
     def _no_warning(self, mask: Any, real: Tensor | None) -> Iterator[None]:
-        """Keras would warn of a mask that is put on the output here."""
+        """Ignores Keras' warning about a mask that this wrapper keeps."""
         if mask is None:
             yield
             return
-        # Nor do layers inside lose anything of a mask that has rows alone.
+        # A mask of rows alone cannot be lost by layers inside either.
         of_rows = real is not None and len(real.shape) < 2
         called = with_sublayers(self.layer) if of_rows else self.directions
         deaf = {
@@ -187,13 +189,13 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
             for layer in (self.layer, *called)
             if not layer.supports_masking
         }
-        if not deaf:  # no need to touch the filters, which slows warnings down
+        if not deaf:  # leave the filters, whose change slows warnings down
             yield
             return
-        told = "|".join(sorted(deaf))
+        names = "|".join(sorted(deaf))
         with warnings.catch_warnings():
             warnings.filterwarnings(
-                "ignore", rf"Layer '({told})' .*destroy the mask"
+                "ignore", rf"Layer '({names})' .*destroy the mask"
             )
             yield
 
@@ -204,9 +206,9 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
                 raise ValueError(
                     describe(
                         self.caller,
-                        "Keras has no right numbers for a masked sequence that "
-                        "is unrolled backwards.",
-                        "Pass `unroll=False`: the layer computes the same.",
+                        "Keras cannot compute a masked sequence that is "
+                        "unrolled backwards.",
+                        "Pass `unroll=False`, which computes the same.",
                         layer=self.inner_label,
                         unroll=True,
                         go_backwards=True,

@@ -1,4 +1,4 @@
-"""Metrics that count real steps alone."""
+"""Metrics over real steps."""
 
 from keras_masking.metrics.masked import MaskedMetric as MaskedMetric
 from keras_masking.metrics.per_step import LossPerStep as LossPerStep

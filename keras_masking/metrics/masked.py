@@ -1,4 +1,4 @@
-"""Metrics of Keras, shown the real steps alone."""
+"""Keras metrics over real steps."""
 
 import inspect
 from collections.abc import Callable
@@ -32,61 +32,63 @@ from keras_masking.ops.targets import samples
 
 @export
 class MaskedMetric(WeighsClasses, keras.metrics.Metric):
-    """A metric over the real steps, each of which is a sample of its own.
+    """A metric over the real steps, each of which is a sample.
 
-    Precision, recall, AUC, F1, RMSE, IoU and others of Keras do not look at the
-    mask; accuracies and mean errors do, and are wrapped only where padding is
-    NaN.
+    In Keras precision, recall, AUC, F1, RMSE, IoU and others ignore the mask;
+    accuracies and mean errors respect it, and need this wrapper only if padding
+    is NaN.
 
     Args:
-        metric: Name of a Keras metric, `keras.metrics.Metric`, or function of
-            `y_true` and `y_pred`.
-        name: Name of the metric in the logs. Defaults to that of `metric`.
+        metric: Name of a Keras metric, a `keras.metrics.Metric`, or a function
+            of `y_true` and `y_pred`.
+        name: Name of the metric in the logs. Defaults to the name of `metric`.
         class_weight: Dict from classes to weights, as in `MaskedLoss`: each
-            step weighs what the class of its target does, times its
-            `sample_weight`. Defaults to 1 for all.
+            step has the weight of its target class, times its `sample_weight`.
+            Defaults to 1 for all classes.
 
     Call arguments:
-        y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` if they are
-            classes or single numbers.
+        y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` for classes
+            or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
-        sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step; or of more axes of `y_pred`,
-            without its last one. Defaults to 1. A step of weight 0 counts as
-            padding. Predictions `(batch, features)` have one for each row; one
-            for each number goes to `metric` as it is. Of an IoU, which counts
-            in integers, whole numbers: with fractions make it with
+        sample_weight: `(batch,)`, a weight for each sequence, `(batch, steps)`,
+            a weight for each step, or more of the first axes of `y_pred`,
+            without the last. Defaults to 1. A step with weight 0 counts as
+            padding. Predictions `(batch, features)` have a weight for each row;
+            weights for each element are passed to `metric` unchanged. An IoU
+            counts in integers, and needs whole numbers unless made with
             `dtype="float32"`.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `y_pred` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes of `y_pred`. Without a mask
-            every step is real. On JAX `fit` hands over predictions without
-            their mask (to Keras' own metrics as well), so that what it logs of
-            the training data counts padding; `evaluate` and `validation_data`
-            do not. Pass the mask as `sample_weight`, and the metric in
-            `weighted_metrics`, to have both.
+        Reads: `(batch, steps)`, or more of the first axes of `y_pred`. Without
+            a mask every step is real. On JAX `fit` passes predictions without
+            their mask to metrics (also to Keras' own), so its results on
+            training data count padding; `evaluate` and `validation_data` keep
+            the mask. To get both right, pass the mask as `sample_weight`, and
+            the metric in `weighted_metrics`.
         Emits: none.
         Empty row: adds nothing. A batch without any real step changes nothing.
-        Padding values: change nothing, NaN included.
+        Padding values: change nothing, even if NaN.
 
     Keras metric:
         Drops in for: the metric it wraps.
-        Differs: predictions of three axes and more become
-            `(batch * steps, ...)`, with a weight for each step, which is what
-            metrics such as F1Score demand. An IoU takes each label of a step
-            for a sample, which weighs what its step does.
+        Differs: predictions with three or more axes are reshaped to `(batch *
+            steps, ...)`, with a weight for each step, as metrics such as
+            F1Score require. An IoU treats each label of a step as a sample with
+            the weight of its step.
 
     Returns:
         What `metric` returns.
 
     Raises:
-        MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` the mask.
-        ValueError: If `metric` is none, or takes no sample weights; if
-            `sample_weight` or `class_weight` is wrong, as in `MaskedLoss`, or
-            they have fractions that an IoU of integers would cut off (where
-            they are known: compiled, Keras cuts them off with a warning).
+        MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` does not
+            fit the mask.
+        ValueError: If `metric` is not a metric, or takes no sample weights; if
+            `sample_weight` or `class_weight` is invalid, as in `MaskedLoss`, or
+            they have fractions that an integer IoU would truncate (where the
+            values are known: in compiled code Keras truncates them with a
+            warning).
 
     Example:
 
@@ -109,14 +111,14 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
         class_weight: ClassWeight | None = None,
     ) -> None:
         inner = _read_metric(metric)
-        if name is None:  # as Keras names what it is given by name
+        if name is None:  # Keras' name for a metric given by name
             name = metric if isinstance(metric, str) else inner.name
         super().__init__(name=name, dtype=inner.dtype)
         self.metric = inner
         self.class_weight = read_class_weight(self.caller, class_weight)
         if self.class_weight is not None:
             self._counted(np.array([*self.class_weight.values()]))
-        if hasattr(inner, "_direction"):  # whether callbacks want more or less
+        if hasattr(inner, "_direction"):  # which way is better, for callbacks
             self._direction = inner._direction
 
     def update_state(
@@ -147,7 +149,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
             self._update_samples(y_true, y_pred, sample_weight, mask)
         elif sample_weight is None:
             self.metric.update_state(y_true, y_pred)
-        else:  # a weight for each number, which few metrics take
+        else:  # a weight for each element, which few metrics take
             sample_weight = self._counted(sample_weight)
             y_true = finite_where_weighed(y_true, sample_weight)
             y_pred = finite_where_weighed(y_pred, sample_weight)
@@ -160,7 +162,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
         weights: Tensor | None,
         mask: Tensor,
     ) -> None:
-        """Shows the metric each place of `mask` as a sample with a weight."""
+        """Updates the metric with the elements of `mask` as samples."""
         axes = self._axes_of_labels(y_true, y_pred)
         if weights is None:
             weights = mask
@@ -183,7 +185,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
         before = [(v, ops.copy(v.value)) for v in self.metric.variables]
         with _counting(self.metric, mask):
             self.metric.update_state(y_true, y_pred, sample_weight=weights)
-        # A correlation of nothing is NaN, and NaN * 0 is NaN.
+        # The correlation of an empty batch is NaN, and NaN * 0 is NaN.
         some = ops.any(mask)
         for variable, value in before:
             variable.assign(ops.where(some, variable.value, value))
@@ -191,7 +193,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
     def _axes_of_labels(self, y_true: Tensor, y_pred: Tensor) -> int:
         """The number of axes of the labels of an IoU, which are its samples.
 
-        0 for another metric, which weighs what it makes of the features.
+        0 for other metrics, which weight their result over the features.
         """
         if not isinstance(self.metric, keras.metrics.IoU):
             return 0
@@ -202,7 +204,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
         return axes.pop() if len(axes) == 1 else 0
 
     def _counted(self, weights: Tensor) -> Tensor:
-        """`weights`, without the fractions that the metric would cut off."""
+        """`weights`, without fractions if the metric would truncate them."""
         if not isinstance(self.metric, keras.metrics.IoU):
             return weights
         if "int" not in self.dtype:
@@ -210,7 +212,7 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
         kind = type(self.metric).__name__
         fix = f"Make it count floats: `{kind}(..., dtype='float32')`."
         known = check_whole_weights(self.caller, weights, fix)
-        # Of others Keras warns.
+        # For unknown weights Keras warns.
         return ops.cast(weights, self.dtype) if known else weights
 
     def result(self) -> Any:
@@ -230,9 +232,9 @@ class MaskedMetric(WeighsClasses, keras.metrics.Metric):
 
 @contextmanager
 def _counting(metric: keras.metrics.Metric, mask: Tensor) -> Iterator[None]:
-    """Counts real samples alone where `R2Score` adjusts for regressors.
+    """Counts only real samples where `R2Score` adjusts for regressors.
 
-    Up to Keras 3.15 it counts all, one for each feature, whatever they weigh.
+    Up to Keras 3.15 it counts all, once for each feature, whatever the weights.
     """
     if not isinstance(metric, keras.metrics.R2Score):
         yield
@@ -249,13 +251,13 @@ def _counting(metric: keras.metrics.Metric, mask: Tensor) -> Iterator[None]:
 
 
 def _read_metric(metric: Any) -> keras.metrics.Metric:
-    """The Keras metric that `metric` stands for."""
+    """The Keras metric that `metric` specifies."""
     try:
         found = keras.metrics.get(metric)
     except ValueError:
         found = None
     if isinstance(metric, str) and metric.lower() in ("accuracy", "acc"):
-        found = None  # which one, `compile` sees from the shapes
+        found = None  # `compile` chooses one by the shapes
     elif inspect.isfunction(found):
         found = keras.metrics.MeanMetricWrapper(found, name=found.__name__)
     if not isinstance(found, keras.metrics.Metric):
@@ -263,8 +265,8 @@ def _read_metric(metric: Any) -> keras.metrics.Metric:
             describe(
                 "MaskedMetric",
                 "`metric` must be a Keras metric or a function.",
-                "For an accuracy name one, 'SparseCategoricalAccuracy' say; "
-                "for a loss take `LossPerStep`.",
+                "Name a specific accuracy, for example "
+                "'SparseCategoricalAccuracy'; for a loss use `LossPerStep`.",
                 metric=repr(metric),
             )
         )
@@ -276,8 +278,8 @@ def _read_metric(metric: Any) -> keras.metrics.Metric:
             describe(
                 "MaskedMetric",
                 "`metric.update_state` must take `y_true`, `y_pred` and "
-                "`sample_weight`: padding steps get the weight 0.",
-                "Give it the argument, and weigh what it adds up with it.",
+                "`sample_weight`: padding steps get weight 0.",
+                "Add the argument, and multiply what it sums by these weights.",
                 metric=type(found).__name__,
                 update_state=str(signature),
             )

@@ -1,4 +1,4 @@
-"""The loss of a step, over all batches."""
+"""The loss per step over all batches."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,50 +16,52 @@ from keras_masking.ops.dtypes import wide_dtype
 
 @export
 class LossPerStep(WeighsClasses, keras.metrics.Metric):
-    """The loss of a step, averaged over the real steps of all batches.
+    """The loss per step: the mean over the real steps of all batches.
 
-    What `evaluate` reports as `loss` is the mean of the losses of the batches,
-    each weighted by its number of sequences and not by its number of real
-    steps. So it depends on which sequences share a batch: a short sequence's
-    steps weigh more when it is alone. This metric adds up losses and steps,
-    and divides once, at the end.
+    The `loss` that `evaluate` reports is the mean of the batch losses, each
+    weighted by its number of sequences and not by its number of real steps. So
+    it depends on the batches: the steps of a short sequence weigh more in a
+    batch of their own. This metric sums losses and steps, and divides once, at
+    the end.
 
     Args:
-        loss: The loss of a step, as in `MaskedLoss`. Its reduction does not
-            count, with one exception: `"mean_with_sample_weight"` divides by
-            the sum of the weights and not by the number of steps.
+        loss: The loss of a step, as in `MaskedLoss`. Its reduction is ignored,
+            with one exception: `"mean_with_sample_weight"` divides by the sum
+            of the weights, not by the number of steps.
         name: Name of the metric in the logs. Defaults to `"loss_per_step"`.
         dtype: Dtype of the result. Defaults to `keras.config.floatx()`. The
             sums are float32 at least.
         class_weight: Dict from classes to weights, as in `MaskedLoss`.
 
     Call arguments:
-        y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` if they are
-            classes or single numbers.
+        y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` for classes
+            or single numbers.
         y_pred: Predictions, `(batch, steps, ...)`.
-        sample_weight: `(batch,)`, a weight for each sequence, or
-            `(batch, steps)`, one for each step. Defaults to 1. The sum of the
-            weighted losses is divided by the number of real steps whose weight
-            is not 0, however large the weights are.
+        sample_weight: `(batch,)`, a weight for each sequence, or `(batch,
+            steps)`, a weight for each step. Defaults to 1. The sum of the
+            weighted losses is divided by the number of real steps with nonzero
+            weight, however large the weights are.
         mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
             Defaults to the mask that `y_pred` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`, or one of more axes of `y_pred`. Without a mask
-            every step is real, and so it is of the training data in `fit` on
-            JAX: pass the mask as `sample_weight`, as `MaskedMetric` says.
+        Reads: `(batch, steps)`, or more of the first axes of `y_pred`. Without
+            a mask every step is real, as for the training data in `fit` on JAX:
+            pass the mask as `sample_weight`, see `MaskedMetric`.
         Emits: none.
-        Empty row: adds nothing, nor does a row of weight 0. 0 if there was no
-            real step at all.
-        Padding values: change nothing, NaN included.
+        Empty row: adds nothing, nor does a row with weight 0. The result is 0
+            if there was no real step at all.
+        Padding values: change nothing, even if NaN.
 
     Returns:
         A number.
 
     Raises:
-        MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` the mask.
-        ValueError: If `loss` gives no number for each step, as CTC and Dice;
-            if `sample_weight` or `class_weight` is wrong, as in `MaskedLoss`.
+        MaskShapeError: If `mask` does not fit `y_pred`, or `y_true` does not
+            fit the mask.
+        ValueError: If `loss` does not give a number for each step, like CTC and
+            Dice; if `sample_weight` or `class_weight` is invalid, as in
+            `MaskedLoss`.
 
     Example:
 
@@ -81,7 +83,7 @@ class LossPerStep(WeighsClasses, keras.metrics.Metric):
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.loss = MaskedLoss(loss, class_weight=class_weight)
-        # In float16 a sum of ones ends at 2048.
+        # In float16 a sum of ones stops at 2048.
         how = wide_dtype(self.dtype)
         self.total = self.add_variable((), "zeros", how, name="total")
         self.count = self.add_variable((), "zeros", how, name="count")

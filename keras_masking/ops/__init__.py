@@ -1,8 +1,8 @@
-"""The arithmetic of masks: pure functions on `keras.ops`.
+"""Masked computations: pure functions on `keras.ops`.
 
-What the author of a custom layer calls. Every function takes tensors of the
-active backend or NumPy arrays, runs eagerly and inside compiled functions, and
-leaves its arguments as they are.
+For authors of custom layers. Every function takes tensors of the active backend
+or NumPy arrays, runs eagerly and inside compiled functions, and does not modify
+its arguments.
 """
 
 from keras_masking._moved import moved

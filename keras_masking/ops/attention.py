@@ -1,4 +1,4 @@
-"""Attention: which query may see which key, and what comes of seeing none."""
+"""Attention: which query may see which key, and the result if it sees none."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -24,69 +24,72 @@ def attend_real(
     sliding_window: int | None = None,
     ends_together: bool = False,
 ) -> Any:
-    """Runs `attend` on real steps: padding neither asks nor is looked at.
+    """Runs `attend` on real steps: padding has no output and no influence.
 
     Args:
         attend: Function of `[query, value, key]` and of an attention mask or
-            None. It gives outputs `(batch, target, ...)`, or those and scores
-            `(batch, heads, target, source)` or `(batch, target, source)`.
+            None. It returns outputs `(batch, target, ...)`, or outputs and
+            scores `(batch, heads, target, source)` or `(batch, target,
+            source)`.
         inputs: Query, value, and key if that is not the value.
-        masks: A mask of each, or None; that of a key counts without one too.
-            A step of the source is real where value and key are.
+        masks: A mask for each, or None; the mask of a key counts without a key
+            too. A source step is real where value and key both are.
         attention_mask: Which query may see which key,
             `(batch or 1, target or 1, source or 1)`.
-        causal: Whether a query sees no later column.
-        sliding_window: Number of columns, its own included, that a query sees
-            to either side. Defaults to all.
-        ends_together: Whether the last real query stands beside the last real
-            key, and distances count real steps. Defaults to the first column
-            of the queries beside that of the keys, and columns.
+        causal: Whether queries cannot see later columns.
+        sliding_window: Number of columns, including its own, that a query sees
+            on either side. Defaults to all.
+        ends_together: Whether the last real query is aligned with the last real
+            key, and distances count real steps. By default the first columns
+            are aligned, and distances count columns.
 
     Returns:
-        What `attend` gives, and 0 where a query is padding or may see no key.
+        The result of `attend`, with 0 where a query is padding or may see no
+        key.
     """
     query, *source = inputs
-    answered, *real = masks
+    real_query, *real = masks
     real_source = combine_masks(real)
     allowed = attention_mask
     if real_source is not None:
         allowed = combine_masks([allowed, real_source[:, None]])
     steps = query.shape[1], source[0].shape[1]
     if None not in steps and steps[0] == steps[1] and sliding_window is None:
-        # Without masks both alignments are one, and Keras' kernel knows it.
-        ends_together &= answered is not None or real_source is not None
+        # Without masks both alignments are the same, and Keras' fused kernel
+        # has it.
+        ends_together &= real_query is not None or real_source is not None
     limited = causal or sliding_window is not None
     if limited and (ends_together or allowed is not None):
         place = _from_end if ends_together else _columns
-        sides = place(query, answered), place(source[0], real_source)
+        sides = place(query, real_query), place(source[0], real_source)
         band = _band(*sides, causal, sliding_window)
         allowed = combine_masks([allowed, band])
     if allowed is not None:
         sees = ops.any(allowed, axis=-1)
-        # A row of the softmax without any key would be 0 / 0.
+        # A softmax over no key would be 0 / 0.
         allowed = ops.logical_or(allowed, ops.logical_not(sees)[..., None])
-    query = fill_padding(query, answered)
+    query = fill_padding(query, real_query)
     value = fill_padding(source[0], real_source)
     key = _keys(source[-1], real_source)
     outputs = attend([query, value, key], allowed)
     if allowed is not None:
-        answered = combine_masks([answered, sees])
-    if answered is None:
+        real_query = combine_masks([real_query, sees])
+    if real_query is None:
         return outputs
     if not isinstance(outputs, (list, tuple)):
-        return _where(answered, outputs)
+        return _where(real_query, outputs)
     output, scores = outputs
     heads = len(scores.shape) == 4
-    asked = answered[:, None] if heads else answered
-    return _where(answered, output), _where(asked, scores)
+    real_scores = real_query[:, None] if heads else real_query
+    return _where(real_query, output), _where(real_scores, scores)
 
 
 def _keys(key: Tensor, real: Tensor | None) -> Tensor:
-    """Keys, those of padding harmless."""
+    """Keys, with harmless values at padding steps."""
     if real is None or dtype_name(key) != "float16":
         return fill_padding(key, real)
-    # On PyTorch Keras adds -45856 to the score of a hidden key, which may
-    # still be the largest then. A score that a real key has too never is.
+    # On PyTorch Keras adds -45856 to the score of a masked key, which may still
+    # be the largest. With copies of a real key there, it is never larger.
     return ops.where(
         real[..., None], key, unchecked_first_step(key, real, keepdims=True)
     )
@@ -97,7 +100,7 @@ def _where(mask: Tensor, x: Tensor) -> Tensor:
 
 
 def _columns(x: Tensor, mask: Tensor | None) -> Tensor:
-    """`(1, steps)`: where each step stands, whatever is real."""
+    """`(1, steps)`: the column of each step, real or not."""
     return ops.arange(ops.shape(x)[1], dtype="int32")[None]
 
 
@@ -112,7 +115,7 @@ def _from_end(x: Tensor, mask: Tensor | None) -> Tensor:
 def _band(
     queries: Tensor, keys: Tensor, causal: bool, width: int | None
 ) -> Tensor:
-    """`(batch or 1, target, source)`: what their places allow."""
-    behind = ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
-    band = None if width is None else ops.abs(behind) < width
-    return combine_masks([band, behind >= 0 if causal else None])
+    """`(batch or 1, target, source)`: which key positions a query may see."""
+    distance = ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
+    band = None if width is None else ops.abs(distance) < width
+    return combine_masks([band, distance >= 0 if causal else None])

@@ -1,4 +1,4 @@
-"""A weight for each step by its class: `class_weight` of losses and metrics."""
+"""A weight for each step by its class: `class_weight` in losses and metrics."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ WEIGHTS = (int, float, np.integer, np.floating)
 
 
 def read_class_weight(caller: str, given: Any) -> dict[int, float] | None:
-    """`class_weight` as a dict of Python's numbers, in the order of classes."""
+    """`class_weight` as a dict of Python numbers, sorted by class."""
     if given is None:
         return None
     if not isinstance(given, Mapping) or not all(
@@ -31,10 +31,10 @@ def read_class_weight(caller: str, given: Any) -> dict[int, float] | None:
         raise ValueError(
             describe(
                 caller,
-                "`class_weight` must be a dict from classes, integers from 0 "
-                "on, to weights, finite and not negative.",
+                "`class_weight` must map classes, integers from 0, to finite "
+                "weights that are not negative.",
                 "For example {0: 1.0, 1: 5.0}; a class without an entry has "
-                "the weight 1.",
+                "weight 1.",
                 class_weight=repr(given),
             )
         )
@@ -44,18 +44,18 @@ def read_class_weight(caller: str, given: Any) -> dict[int, float] | None:
 class WeighsClasses:
     """A loss or a metric with the argument `class_weight`."""
 
-    kind: str  # what it is
+    kind: str  # "loss" or "metric"
     name: str
 
     @property
     def caller(self) -> str:
-        """How a message names it."""
+        """Its name in error messages."""
         return f"{self.kind} '{self.name}' (of type {type(self).__name__})"
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         given = config.get("class_weight")
-        if given is not None:  # JSON makes strings of the classes
+        if given is not None:  # JSON turns the classes into strings
             given = {int(c): weight for c, weight in given.items()}
             config = {**config, "class_weight": given}
         return cls(**config)
@@ -72,12 +72,12 @@ def times_class_weights(
     """`sample_weight` times the weight of each step's class.
 
     Args:
-        caller: Begins the message of an error.
-        class_weight: What `read_class_weight` gave.
-        sample_weight: The first axes of `y_pred`, or None.
-        y_true: Targets as `read_targets` gave them, and finite.
-        y_pred: Predictions as `read_targets` gave them.
-        rows: Whether no mask says what the axes of `(batch, n)` are.
+        caller: How error messages name the caller.
+        class_weight: The result of `read_class_weight`.
+        sample_weight: Weights with the first axes of `y_pred`, or None.
+        y_true: Finite targets from `read_targets`.
+        y_pred: Predictions from `read_targets`.
+        rows: Whether `(batch, n)` may mean rows, since there is no mask.
 
     Returns:
         Tensor of the shape of `y_pred` without its last axis.
@@ -87,13 +87,13 @@ def times_class_weights(
         raise ValueError(
             describe(
                 caller,
-                "`class_weight` must name classes that the predictions have.",
-                "Classes count from 0.",
+                "the classes in `class_weight` must exist in the predictions.",
+                "Classes are numbered from 0.",
                 class_weight=class_weight,
                 classes=width,
             )
         )
-    # The last entry stands for every class that is not in the dict.
+    # The last entry is the weight of all classes that are not in the dict.
     size = max(class_weight, default=-1) + 1
     table = np.ones(size + 1)
     table[list(class_weight)] = list(class_weight.values())
@@ -110,7 +110,7 @@ def times_class_weights(
 def _classes(
     caller: str, y_true: Tensor, y_pred: Tensor, rows: bool
 ) -> tuple[Tensor, int | None]:
-    """The class of each step, and the number of classes if it is known."""
+    """The class of each step, and the number of classes if known."""
     ndim, width = len(y_pred.shape), y_pred.shape[-1]
     own = y_true.shape[-1] if len(y_true.shape) == ndim else 1
     if own is None and width == 1:
@@ -128,9 +128,9 @@ def _classes(
             caller,
             "with `class_weight`, `y_true` must be integers (batch, steps), "
             "0 or 1 (batch, steps, 1), or one-hot (batch, steps, classes).",
-            "A number for each step needs an axis of features, "
-            "(batch, steps, 1), in `y_pred`; the class of a whole row is an "
-            "integer, (batch,).",
+            "If `y_pred` has one number for each step, give it a feature "
+            "axis, (batch, steps, 1); the class of a whole row is an integer, "
+            "(batch,).",
             **{
                 "y_true.shape": tuple(y_true.shape),
                 "y_pred.shape": tuple(y_pred.shape),

@@ -1,4 +1,4 @@
-"""Numbers: their dtypes, and integers that must not wrap around."""
+"""Dtypes, and integer casts that do not wrap around."""
 
 from functools import cache
 from typing import Any
@@ -11,13 +11,13 @@ from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
 
-# What the names of dtypes begin with whose values can be told from 0.
+# Prefixes of the dtypes whose values can be compared with 0.
 NUMBERS = ("bool", "int", "uint", "float", "bfloat")
 INT32 = np.iinfo("int32")
 
 
 def dtype_name(x: Tensor) -> str:
-    """The dtype of a tensor or an array, or the type of anything else."""
+    """The dtype of a tensor or array, or the type of anything else."""
     dtype = getattr(x, "dtype", None)
     return type(x).__name__ if dtype is None else _name(dtype)
 
@@ -41,7 +41,7 @@ def as_float(x: Tensor) -> Tensor:
 
 
 def upcast_half(x: Tensor) -> Tensor:
-    """Half precision as float32, in which to accumulate."""
+    """`x`, with half precision cast to float32 for accumulation."""
     return ops.cast(x, "float32") if dtype_name(x).endswith("float16") else x
 
 
@@ -51,42 +51,42 @@ def wide_dtype(dtype: str) -> str:
 
 
 def scalar(value: float, x: Tensor) -> Tensor:
-    """`value` in the dtype of `x`, so that a `where` does not change it."""
+    """`value` in the dtype of `x`, so that `where` keeps that dtype."""
     return ops.convert_to_tensor(value, dtype=dtype_name(x))
 
 
 def zero_unless(real: Tensor, x: Tensor) -> Tensor:
     """`x` where `real`, else 0, in the dtype of `x`."""
-    # A number of Python: on PyTorch a tensor made of it takes longer.
+    # A Python number, since making a tensor takes longer on PyTorch.
     return ops.where(real, x, False if dtype_name(x) == "bool" else 0)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether `value` is an integer of Python or NumPy, and no boolean."""
+    """Whether `value` is a Python or NumPy integer, and not a boolean."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def numpy_to_int32(x: Any) -> Any:
-    """NumPy's integers as int32, the largest where they do not fit.
+    """NumPy integers as int32, clipped to its largest value.
 
-    Before JAX, which has no wider ones, cuts them to others. Anything else
-    comes back as it is.
+    JAX has no wider integers, and would wrap them around. Anything else is
+    returned unchanged.
     """
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "iu":
         return x
     own = np.iinfo(x.dtype)
     low, high = max(own.min, INT32.min), min(own.max, INT32.max)
     narrow = np.clip(x, low, high).astype("int32")
-    mask = get_mask(x)  # an array is a tensor of the NumPy backend
+    mask = get_mask(x)  # on the NumPy backend an array may carry one
     if mask is not None:
         set_mask(narrow, mask)
     return narrow
 
 
 def clip_to_int32(x: Tensor) -> Tensor:
-    """Whole numbers as int32; what int32 cannot hold becomes its largest.
+    """Whole numbers as int32, clipped to its largest value.
 
-    A cast wraps around in place of that.
+    A plain cast would wrap around.
     """
     if isinstance(x, keras.KerasTensor):
         return ops.cast(x, "int32")

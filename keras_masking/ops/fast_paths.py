@@ -1,15 +1,15 @@
-"""Shorter ways to the same numbers, which read a sequence once.
+"""Fast paths to the same numbers, which read a sequence once.
 
-A `where` between a sequence and its reduction is another tensor of that size,
-written and read again: on a CPU it costs two to four times the reduction, and
-ten times where the system hands out so large a piece of memory anew each time
-(from 32 MiB on). So the value is computed as if padding were ordinary numbers,
-with a weight of 0 or `-inf`. A NaN or an infinity at padding shows in the
-result, which is small; only then the `where` is taken. Derivatives are written
-out: they select, as those of the `where` do.
+A `where` before a reduction writes and reads another tensor of the same size:
+on a CPU it costs two to four times as much as the reduction, and ten times
+where the system allocates that much memory anew each time (from 32 MiB). So the
+value is computed as if padding were ordinary numbers, with a weight of 0 or
+`-inf`. A NaN or an infinity at padding shows in the result, which is small;
+only then is the `where` used. Derivatives are written out: they select, as
+those of the `where` do.
 
-On a GPU compilers fold a `where` into the reduction, and a matrix product may
-round: nothing here is used there, nor while PyTorch compiles.
+On a GPU compilers fuse a `where` into the reduction, and a matrix product may
+round: no fast path is used there, nor while PyTorch compiles.
 """
 
 from collections.abc import Callable
@@ -35,10 +35,10 @@ _PLAIN = ContextVar("plain formulas", default=False)
 
 @contextmanager
 def plain_formulas() -> Iterator[None]:
-    """Inside, every operation takes its plain formula, and no shortcut.
+    """A context in which every operation uses its plain formula, no fast path.
 
-    The numbers and their derivatives are the same to rounding: this is for
-    comparing and debugging. What is compiled inside stays plain.
+    Numbers and derivatives are the same up to rounding: use it to compare and
+    debug. A function that is compiled inside stays plain.
 
     Example:
 
@@ -56,42 +56,42 @@ def plain_formulas() -> Iterator[None]:
 
 
 def fast_or_plain(
-    short: Callable[[Tensor, Tensor], Tensor],
+    fast: Callable[[Tensor, Tensor], Tensor],
     plain: Callable[[Tensor, Tensor], Tensor],
     x: Tensor,
     mask: Tensor | None,
     axis: Axis,
 ) -> Tensor:
-    """`short(x, mask)` where it is possible and pays, else `plain(x, mask)`.
+    """`fast(x, mask)` where it is possible and faster, else `plain(x, mask)`.
 
     Args:
-        short: The way for floats `(batch, steps, ...)` along the steps.
-        plain: The formula that is right for all.
+        fast: The fast path, for floats `(batch, steps, ...)` along the steps.
+        plain: The formula that is always right.
         x: Floats, at least `(batch, steps)`.
-        mask: Of as many axes as `x`.
-        axis: The axis or axes along which it goes.
+        mask: A mask with as many axes as `x`.
+        axis: The axis or axes to reduce.
     """
     if not takes_fast_path(x, mask, axis):
         return plain(x, mask)
     try:
-        return short(x, mask)
+        return fast(x, mask)
     except RuntimeError:
-        # PyTorch, in a transform of `torch.func` and in forward mode.
+        # PyTorch in `torch.func` transforms and in forward mode.
         if keras.backend.backend() != "torch":
             raise
         return plain(x, mask)
 
 
 def takes_fast_path(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
-    """Whether a fast path along the steps is possible and pays."""
+    """Whether a fast path along the steps is possible and faster."""
     if mask is None or len(x.shape) < 3 or 0 in x.shape:
         return False
-    # First: PyTorch's compiler would break its graph at a context variable.
+    # Checked first: a context variable would break the graph of torch.compile.
     if not gains_by_fast_paths(x) or _PLAIN.get():
         return False
-    # A mask of rows alone was expanded to one step.
+    # A mask of rows alone has been expanded to one step.
     steps = mask.shape[1] != 1 and all(size == 1 for size in mask.shape[2:])
-    # Keras' matrix product of float64 is one of float32 on PyTorch.
+    # On PyTorch Keras computes a matrix product of float64 in float32.
     floats = is_float(x) and dtype_name(x) != "float64"
     return steps and floats and axis in (1, 1 - len(x.shape))
 
@@ -103,15 +103,15 @@ def with_gradient(
     x: Tensor,
     *others: Tensor,
 ) -> Tensor:
-    """`value(x, *others)`, with a derivative along `x` that is written out.
+    """`value(x, *others)`, with an explicit derivative along `x`.
 
-    `others` are floats without a gradient: a mask, a mean.
+    `others` are floats without a gradient, for example a mask or a mean.
 
     Args:
         value: The function.
-        gradient: `gradient(g, y, x, *others)`: on TensorFlow and PyTorch.
-        tangent: `tangent(dx, y, x, *others)`, linear in `dx`: on JAX, which
-            makes forward and reverse mode of it.
+        gradient: `gradient(g, y, x, *others)`, for TensorFlow and PyTorch.
+        tangent: `tangent(dx, y, x, *others)`, linear in `dx`, for JAX, which
+            derives forward and reverse mode from it.
         x: Floats, the sequence.
         *others: The other arguments.
     """
@@ -123,8 +123,8 @@ def with_gradient(
         if keras.backend.backend() != "torch":
             zeros = [ops.zeros_like(other) for other in others]
             return y, lambda g: (gradient(g, y, x, *others), *zeros)
-        # PyTorch hands over what it kept, which knows what it was made of. More
-        # than the value of `y` held here would be a circle.
+        # PyTorch passes the saved tensors, which know their graph. To hold more
+        # than the value of `y` here would make a reference cycle.
         seen = ops.stop_gradient(y)
 
         def grad(*given: Tensor, upstream: Tensor) -> Any:
@@ -146,14 +146,14 @@ def fast_reduction(
     keepdims: bool,
     *others: Tensor,
 ) -> Tensor:
-    """A reduction along the steps of `x` and of a mask made of floats."""
+    """A reduction along the steps of `x` and of a float mask."""
     weights = ops.cast(mask, dtype_name(x))
     y = with_gradient(value, gradient, tangent, x, weights, *others)
     return y if keepdims else ops.squeeze(y, 1)
 
 
 def product(x: Tensor, weights: Tensor) -> Tensor:
-    """The weighted sum over steps, in one pass: NaN if a NaN weighs 0."""
+    """The weighted sum over steps, in one pass: NaN if a NaN has weight 0."""
     shape = ops.shape(x)
     flat = ops.reshape(x, (*shape[:2], -1)) if len(shape) > 3 else x
     row = ops.reshape(weights, (shape[0], 1, shape[1]))
@@ -161,23 +161,23 @@ def product(x: Tensor, weights: Tensor) -> Tensor:
 
 
 def selected(x: Tensor, weights: Tensor) -> Tensor:
-    """`x`, and 0 at padding."""
+    """`x`, with 0 at padding."""
     return zero_unless(weights > 0, x)
 
 
 def sums_finite(x: Tensor) -> Tensor:
-    """Whether all of `x` is finite, padding too.
+    """Whether all of `x` is finite, including padding.
 
-    Asked of plain sums: XLA's maximum forgets a NaN, and XLA may make a
-    selection of a product with a mask.
+    Computed from plain sums: XLA's maximum loses a NaN, and XLA may turn a
+    product with a mask into a selection.
     """
     return ops.isfinite(ops.sum(ops.sum(x, axis=1)))
 
 
 def map_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
-    """`plain(*args)`; in a compiled JAX function row by row.
+    """`plain(*args)`, row by row in a compiled JAX function.
 
-    Else that would set memory of the size of `x` aside, though it is not used.
+    Otherwise JAX would allocate memory of the size of `x` even if it is unused.
     """
     if keras.backend.backend() != "jax" or is_concrete(args[0]):
         return plain(*args)

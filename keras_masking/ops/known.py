@@ -1,8 +1,8 @@
-"""What is known of an argument before it is computed with: sizes, values.
+"""What is known about an argument before computing: sizes, values.
 
-A size may be an integer, None, or whatever a backend has while it traces: a
-tensor under `torch.jit.trace`, a symbol under `torch.export`. Values are known
-of tensors that hold them, and not of symbolic or traced ones.
+A size may be an integer, None, or what a backend uses while tracing: a tensor
+under `torch.jit.trace`, a symbol under `torch.export`. Values are known for
+concrete tensors, and not for symbolic or traced ones.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from keras_masking.ops.dtypes import is_whole
 def differ(size: Any, other: Any) -> bool:
     """Whether two sizes are known to be unequal.
 
-    Others are not compared: `torch.export` would fix the size that it saw.
+    Symbols are not compared: `torch.export` would specialize on the size.
     """
     if size is other:
         return False
@@ -30,8 +30,8 @@ def differ(size: Any, other: Any) -> bool:
 
 
 def _value(x: Tensor) -> np.ndarray | None:
-    """The value of `x` if it is there to be read, and no graph breaks."""
-    # First, since PyTorch would leave its graph for the other question.
+    """The value of `x` if it can be read without breaking a graph."""
+    # Checked first, since the next condition would break PyTorch's graph.
     if torch_traces() or in_symbolic_call():
         return None
     return to_numpy_or_none(x)
@@ -40,7 +40,7 @@ def _value(x: Tensor) -> np.ndarray | None:
 def check_zeros_and_ones(
     caller: str, name: str, when: str, mask: Tensor
 ) -> None:
-    """Refuses a mask of numbers that are known and not 0 and 1 alone."""
+    """Rejects a numeric mask with known values other than 0 and 1."""
     values = _value(mask)
     if values is None:
         return
@@ -68,7 +68,7 @@ def _few(values: np.ndarray) -> str:
 def _truth_fix(name: str, values: np.ndarray) -> str:
     if np.isnan(values.astype("float64")).any():
         return (
-            f"If NaN stands where there is nothing: `{name} = "
+            f"If NaN marks missing values: `{name} = "
             "keras.ops.logical_not(keras.ops.isnan(x))`."
         )
     if np.all(values <= 0):
@@ -78,31 +78,31 @@ def _truth_fix(name: str, values: np.ndarray) -> str:
         )
     if np.all((values >= 0) & (values == np.floor(values))):
         return (
-            f"For ids: `{name} = keras.ops.not_equal(ids, 0)`, with the id of "
-            f"padding. For lengths: `{name} = keras_masking.ops."
-            "lengths_to_mask(lengths, maxlen)`."
+            f"For ids: `{name} = keras.ops.not_equal(ids, 0)`, with your "
+            f"padding id. For lengths: `{name} = "
+            "keras_masking.ops.lengths_to_mask(lengths, maxlen)`."
         )
     return (
-        f"A weight is no mask: `{name} = keras.ops.greater({name}, 0)` where "
-        "everything above 0 is real."
+        f"Weights are not a mask: `{name} = keras.ops.greater({name}, 0)` if "
+        "every weight above 0 marks a real step."
     )
 
 
 def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
-    """Refuses lengths that are known and no numbers of steps.
+    """Rejects known lengths that cannot be numbers of steps.
 
     Args:
-        caller: How the message of an error names the caller.
+        caller: How error messages name the caller.
         lengths: The lengths, of any shape and dtype.
-        steps: The number of steps there are, if it is known.
+        steps: The number of steps, if known.
     """
     if dtype_name(lengths) == "bool":
         raise ValueError(
             describe(
                 caller,
                 "`lengths` must be whole numbers, one for each row.",
-                "A mask needs no lengths: `keras_masking.layers.AttachMask()"
-                "(x, mask=mask)`.",
+                "To attach a mask itself: "
+                "`keras_masking.layers.AttachMask()(x, mask=mask)`.",
                 **{"lengths.dtype": "bool"},
             )
         )
@@ -116,10 +116,7 @@ def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
     limit = f" to {most}, the number of steps" if is_whole(steps) else ""
     fix = "Pass the number of real steps of each row."
     if np.all((values >= 0) & (values == np.floor(values))):
-        fix = (
-            "Of sequences that were cut, pass what is left: "
-            "`np.minimum(lengths, steps)`."
-        )
+        fix = "If sequences were truncated, pass `np.minimum(lengths, steps)`."
     raise ValueError(
         describe(
             caller,
@@ -131,7 +128,7 @@ def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
 
 
 def check_whole_weights(caller: str, weights: Tensor, fix: str) -> bool:
-    """Refuses weights that are known and have fractions; are they known?"""
+    """Rejects known weights with fractions; returns whether they are known."""
     values = _value(weights)
     if values is None:
         return False

@@ -1,4 +1,4 @@
-"""Masks: made from lengths, counted, applied."""
+"""Masks: make them from lengths, count with them, apply them."""
 
 from functools import reduce
 from typing import Any
@@ -24,7 +24,7 @@ def full_mask(x: Tensor) -> Tensor:
     """The mask of a sequence without padding.
 
     Args:
-        x: Tensor, `(batch, steps, ...)`; symbolic too, of unknown sizes.
+        x: Tensor, `(batch, steps, ...)`; may be symbolic, with unknown sizes.
 
     Returns:
         Boolean tensor of shape `(batch, steps)`, all True.
@@ -38,7 +38,7 @@ def unchecked_full_mask(x: Tensor) -> Tensor:
 
 
 def first_of_features(x: Tensor, ndim: int) -> Tensor:
-    """One number for each place of the first `ndim` axes, whatever they are."""
+    """The first element along all axes after the first `ndim`."""
     for axis in range(len(x.shape) - 1, ndim - 1, -1):
         x = ops.sum(x, axis=axis) if x.shape[axis] == 0 else x[..., 0]
     return x
@@ -47,15 +47,15 @@ def first_of_features(x: Tensor, ndim: int) -> Tensor:
 def lengths_to_mask(
     lengths: Tensor, maxlen: int | None = None, padding: str = "post"
 ) -> Tensor:
-    """Makes a mask of the number of real steps in each row.
+    """Makes a mask from the number of real steps in each row.
 
     Args:
         lengths: Whole numbers of shape `(batch,)`, from 0 to `maxlen`. Where
-            they are not known (symbolic, or traced), one below 0 counts as 0,
-            one above `maxlen` as `maxlen`, and a fraction is cut off.
+            the values are unknown (symbolic or traced), lengths are clipped to
+            0 and `maxlen`, and fractions truncated.
         maxlen: Number of steps of the padded batch. Defaults to the longest
-            length, which must be known then: inside a compiled function,
-            pass it.
+            length, which must then be known: inside a compiled function, pass
+            `maxlen`.
         padding: `"post"` if the padding follows the real steps, `"pre"` if it
             comes before them, as in `keras.utils.pad_sequences`.
 
@@ -63,8 +63,8 @@ def lengths_to_mask(
         Boolean tensor of shape `(batch, maxlen)`, True at real steps.
 
     Raises:
-        ValueError: If `lengths` is not of rank 1, a length is known and not
-            from 0 to `maxlen`, or `padding` is unknown.
+        ValueError: If `lengths` is not of rank 1, a known length is not between
+            0 and `maxlen`, or `padding` is unknown.
 
     Example:
 
@@ -106,7 +106,7 @@ def lengths_to_mask(
 
 
 def mask_to_lengths(mask: Tensor) -> Tensor:
-    """Counts the real steps of each row, wherever they stand.
+    """Counts the real steps of each row, wherever they are.
 
     Args:
         mask: Tensor of shape `(batch, steps)`, True at real steps.
@@ -129,10 +129,10 @@ def count_steps(mask: Tensor) -> Tensor:
 
 
 def position_ids(mask: Tensor) -> Tensor:
-    """Numbers the real steps of each row from 0, padding left out.
+    """Numbers the real steps of each row from 0, skipping padding.
 
-    The number of a step does not depend on padding on its left or in holes
-    before it, so it is what a position embedding should look up.
+    The number does not depend on padding before the step, on the left or in
+    holes, so a position embedding should use it as index.
 
     Args:
         mask: Tensor of shape `(batch, steps)`, True at real steps.
@@ -165,13 +165,13 @@ def apply_mask(
 ) -> Tensor:
     """Writes `fill_value` at padding steps.
 
-    It selects and never multiplies, so a NaN or an infinity at a padding step
-    reaches neither the result nor a gradient.
+    Values are selected, not multiplied, so a NaN or an infinity at a padding
+    step reaches neither the result nor a gradient.
 
     Args:
         x: Tensor, `(batch, steps, ...)`, of any dtype.
-        mask: True at real steps; the first axes of `x`. Defaults to all real.
-            One of rows alone, `(batch,)`, must be boolean.
+        mask: True at real steps; the first axes of `x`. Defaults to all real. A
+            mask of rows, `(batch,)`, must be boolean.
         fill_value: The value at padding steps.
         fill: The old name of `fill_value`, deprecated.
 
@@ -192,7 +192,7 @@ def apply_mask(
 def fill_padding(
     x: Tensor, mask: Tensor | None, fill_value: float = 0.0
 ) -> Tensor:
-    """`apply_mask` of a checked mask."""
+    """`apply_mask` for a checked mask."""
     if mask is None:
         return x
     mask = expanded(mask, len(x.shape))
@@ -202,10 +202,9 @@ def fill_padding(
 
 
 def combine_masks(masks: Any) -> Tensor | None:
-    """Where each of `masks` is True, a None among them everywhere.
+    """The logical and of `masks`; None counts as all True.
 
-    One of fewer axes counts for all that is behind them. None if there is none
-    but None.
+    A mask with fewer axes is expanded on the right. None if all are None.
     """
     each = {id(m): m for m in tree.flatten(masks) if m is not None}
     given = list(each.values())
@@ -217,13 +216,13 @@ def combine_masks(masks: Any) -> Tensor | None:
 def has_real_step(
     mask: Tensor, axis: Axis = 1, keepdims: bool = False
 ) -> Tensor:
-    """Whether there is a real step along `axis`: False for an empty row."""
+    """Whether there is a real step along `axis`; False for an empty row."""
     return ops.any(mask, axis=axis, keepdims=keepdims)
 
 
 def has_real_step_in(mask: Tensor, ndim: int) -> Tensor:
-    """Where the first `ndim` axes of a mask have a real step behind them."""
-    # One by one: of several axes Keras 3.12 fails on PyTorch.
+    """A mask reduced to its first `ndim` axes, True if any of the rest is."""
+    # One by one: Keras 3.12 fails for several axes on PyTorch.
     for axis in reversed(range(ndim, len(mask.shape))):
         mask = has_real_step(mask, axis=axis)
     return mask

@@ -1,11 +1,11 @@
 """Reductions over real steps, with few passes over a sequence.
 
-What `reductions` and `statistics` compute with. Each function has its plain
-formula, and a fast path that `fast_paths` explains. Formulas differ between
-backends where one of them was measured to be slower, or forgets a NaN.
+Used by `reductions` and `statistics`. Each function has a plain formula and a
+fast path (see `fast_paths`). Formulas differ between backends where one was
+measured to be slower, or loses a NaN.
 
-`mask` has as many axes as `x`. Empty rows give 0 in sums and the least of the
-dtype in maxima.
+`mask` has as many axes as `x`. Empty rows give 0 in sums and the lowest value
+of the dtype in maxima.
 """
 
 from functools import partial
@@ -31,28 +31,28 @@ from keras_masking.ops.fast_paths import selected
 from keras_masking.ops.fast_paths import sums_finite
 from keras_masking.ops.fast_paths import takes_fast_path
 
-# Elements that PyTorch reads at a time: 4 MiB of float32 stay in a cache.
+# Elements that PyTorch reads at a time: 4 MiB of float32 fit into a cache.
 _PIECE = 2**20
-# Elements from which a copy is memory that JAX asks the system for: 32 MiB.
+# Elements from which JAX requests memory from the system for a copy: 32 MiB.
 LARGE = 2**23
 
 
 def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     """Sum over real steps, in float32 at least."""
     if _steps_and_more(x, mask, axis):
-        x = real_sum(x, mask, 1, keepdims=True)  # the other axes are small
+        x = real_sum(x, mask, 1, keepdims=True)  # the rest is small
         return ops.sum(x, axis=axis, keepdims=keepdims)
 
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         return _plain_sum(x, mask, axis, keepdims)
 
-    def short(x: Tensor, mask: Tensor) -> Tensor:
+    def fast(x: Tensor, mask: Tensor) -> Tensor:
         how = _sum, _sum_gradient, _sum_tangent
         return fast_reduction(*how, upcast_half(x), mask, keepdims)
 
     if dtype_name(x) != "float32" and keras.backend.backend() == "jax":
-        return plain(x, mask)  # the float32 copy would be written out
-    return fast_or_plain(short, plain, x, mask, axis)
+        return plain(x, mask)  # it would write out a float32 copy
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _steps_and_more(x: Tensor, mask: Tensor, axis: Axis) -> bool:
@@ -69,7 +69,7 @@ def _plain_sum(
 
 def _sum(x: Tensor, weights: Tensor) -> Tensor:
     y = product(x, weights)
-    # An overflow of the sum of all counts as well: that is only slower.
+    # An overflow of the total sum counts as not finite: that is only slower.
     return cond(
         ops.isfinite(ops.sum(y)),
         lambda: y,
@@ -80,7 +80,7 @@ def _sum(x: Tensor, weights: Tensor) -> Tensor:
 def _sum_gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
     if keras.backend.backend() != "torch":
         return selected(g, weights)
-    # There a `where` takes thrice the time of a product.
+    # There a `where` takes three times as long as a product.
     return cond(
         ops.isfinite(ops.sum(g)),
         lambda: weights * g,
@@ -97,8 +97,8 @@ def real_squares(
 ) -> Tensor:
     """Sum of the squared distances of real steps from their mean.
 
-    `mean` keeps the axes. It may be that of several features, if their sums
-    are added up in the end: its gradient cancels then, and none is computed.
+    `mean` keeps the axes. It may be the mean of several features if their sums
+    are added up later: then its gradient cancels, and is not computed.
     """
     if _steps_and_more(x, mask, axis):
         x = real_squares(x, mask, mean, 1, keepdims=True)
@@ -107,24 +107,24 @@ def real_squares(
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         return _plain_squares(x, mask, mean, axis, keepdims)
 
-    def short(x: Tensor, mask: Tensor) -> Tensor:
+    def fast(x: Tensor, mask: Tensor) -> Tensor:
         how = _squares, _squares_gradient, _squares_tangent
         return fast_reduction(*how, x, mask, keepdims, mean)
 
-    return fast_or_plain(short, plain, x, mask, axis)
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _plain_squares(
     x: Tensor, real: Tensor, mean: Tensor, axis: Axis = 1, keepdims: bool = True
 ) -> Tensor:
-    # Selected before the square: the derivative of one at a NaN is NaN.
+    # Select before squaring: the derivative of a square at NaN is NaN.
     apart = zero_unless(real, x - mean)
     return ops.sum(ops.square(apart), axis=axis, keepdims=keepdims)
 
 
 def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
     def select() -> Tensor:
-        # A mean over the rows, too, is one for each of them here.
+        # A mean over the rows too is expanded to each of them.
         each = ops.broadcast_to(mean, (ops.shape(x)[0], *ops.shape(mean)[1:]))
         return map_rows(_plain_squares, x, weights > 0, each)
 
@@ -133,8 +133,8 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
         return ops.sum(apart * apart, axis=1, keepdims=True)
 
     if keras.backend.backend() == "jax":
-        # Asked of the squares, XLA would write them out. And of the mean, since
-        # the largest float may be padding.
+        # Check `x`: to check the squares, XLA would write them out. Check the
+        # mean as well, since padding may be the largest float.
         small = ops.isfinite(ops.sum(mean * mean))
         return cond(ops.logical_and(sums_finite(x), small), fused, select)
     y = None
@@ -148,8 +148,8 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
 def _squares_gradient(
     g: Tensor, y: Tensor, x: Tensor, weights: Tensor, mean: Tensor
 ) -> Tensor:
-    # The mean moves too, and changes nothing: there the sum is least. Selected
-    # twice: what is selected has a derivative too.
+    # The gradient through the mean is 0, since the mean minimizes the sum.
+    # Select twice: the selected values have a derivative too.
     return selected(selected(x - mean, weights) * (2 * g), weights)
 
 
@@ -168,17 +168,18 @@ def real_extreme(
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         return _plain_extreme(x, mask, largest, axis, keepdims)
 
-    def short(x: Tensor, mask: Tensor) -> Tensor:
+    def fast(x: Tensor, mask: Tensor) -> Tensor:
         value = partial(_extreme, largest=largest)
         how = value, _extreme_gradient, _extreme_tangent
         return fast_reduction(*how, x, mask, keepdims)
 
-    # XLA, which may compile for TensorFlow too, forgets a NaN in a maximum:
-    # asking x takes what is gained, if memory is not asked of the system.
+    # XLA, which may also compile for TensorFlow, loses a NaN in a maximum:
+    # checking `x` costs what is gained unless the plain path allocates from the
+    # system.
     gains = {"torch": True, "jax": _size(x) >= LARGE}
     if not gains.get(keras.backend.backend()):
         return plain(x, mask)
-    return fast_or_plain(short, plain, x, mask, axis)
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _worst(x: Tensor, largest: bool) -> Tensor:
@@ -196,7 +197,7 @@ def _plain_extreme(
     keepdims: bool = True,
 ) -> Tensor:
     reduce = ops.max if largest else ops.min
-    if 0 in x.shape:  # Keras has no maximum of nothing
+    if 0 in x.shape:  # Keras has no maximum of an empty tensor
         reduce = ops.sum
     x = ops.where(real, x, _worst(x, largest))
     return reduce(x, axis=axis, keepdims=keepdims)
@@ -220,12 +221,12 @@ def _extreme(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
     if keras.backend.backend() == "jax":
         return cond(sums_finite(x), biased, select)
     y = biased()
-    # `inf - inf` at padding, or a NaN of real steps.
+    # `inf - inf` at padding, or a NaN at a real step.
     return cond(ops.isnan(ops.sum(y)), select, lambda: y)
 
 
 def _hits(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Which real steps are the extreme, and how many of them share it."""
+    """Which real steps attain the extreme, and how many do."""
     hit = ops.logical_and(ops.equal(x, y), weights > 0)
     ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
     return hit, ops.maximum(ties, 1)
@@ -247,7 +248,7 @@ def _extreme_gradient(
     share = ops.cast(upcast_half(g) / ties, dtype_name(g))
     shares = zero_unless(hit, share)
 
-    def beside_nan() -> Tensor:  # a NaN among real steps is no gradient of 0
+    def beside_nan() -> Tensor:  # a NaN at a real step must not give gradient 0
         lost = ops.logical_and(ops.isnan(y), weights > 0)
         return ops.where(lost, y, shares)
 
@@ -260,9 +261,9 @@ def _size(x: Tensor) -> int:
 
 
 def _parts(x: Tensor) -> list[slice]:
-    """Steps to go through at a time, so that a copy of them is a small one.
+    """Slices of steps that are small enough to copy.
 
-    All at once but on PyTorch, which makes each copy anew.
+    Everything at once except on PyTorch, which allocates each copy.
     """
     if keras.backend.backend() != "torch":
         return [slice(None)]

@@ -1,4 +1,4 @@
-"""Real steps put into another order: reversed, moved to the front, packed."""
+"""Reordering of real steps: reversed, moved to the front, packed."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ from keras_masking.ops.steps import gather_steps
 def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
     """Reverses the order of the real steps of each row.
 
-    The last real step comes to where the first one stood, and so on, whatever
-    padding stands before, between or behind them: the mask stays as it is.
+    The last real step moves to the place of the first one, and so on. Padding
+    before, between or after them stays in place, so the mask does not change.
 
     Args:
         x: Tensor, `(batch, steps, ...)`, of any dtype.
@@ -51,7 +51,7 @@ def unchecked_reverse_steps(x: Tensor, mask: Tensor | None) -> Tensor:
 def compact_steps(
     x: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Moves the real steps of each row to its front, in their order.
+    """Moves the real steps of each row to its front, in order.
 
     Holes and padding on the left become padding on the right.
 
@@ -60,8 +60,8 @@ def compact_steps(
         mask: True at real steps, `(batch, steps)`. Defaults to all real.
 
     Returns:
-        Tensor of the shape and dtype of `x`, 0 at padding steps; and its mask,
-        boolean, `(batch, steps)`.
+        Tensor of the shape and dtype of `x`, 0 at padding steps, and its
+        boolean mask, `(batch, steps)`.
 
     Example:
 
@@ -93,18 +93,18 @@ def compact_mask(mask: Tensor) -> Tensor:
 def pack_steps(
     tensors: Sequence[Tensor], masks: Sequence[Tensor | None] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Joins sequences so that their real steps follow one another.
+    """Joins sequences so that their real steps are contiguous.
 
-    Row by row: the real steps of the first tensor, then those of the second,
-    and so on, then padding.
+    In each row: the real steps of the first tensor, those of the second, and so
+    on, then padding.
 
     Args:
         tensors: Tensors, `(batch, steps, ...)`; steps may differ.
-        masks: For each tensor its mask, or None where all of it is real.
+        masks: A mask for each tensor, or None if all its steps are real.
             Defaults to all real.
 
     Returns:
-        Tensor with all their steps, 0 at padding steps; and its mask, boolean,
+        Tensor with all their steps, 0 at padding steps, and its boolean mask,
         `(batch, steps)`.
 
     Example:
@@ -122,8 +122,8 @@ def pack_steps(
         raise ValueError(
             describe(
                 "`pack_steps`",
-                "there must be a list of tensors, and a mask for each.",
-                "Pass None as the mask of a tensor that has none.",
+                "there must be a list of tensors, and a mask for each tensor.",
+                "Pass None for a tensor without a mask.",
                 tensors=len(tensors) if listed else type(tensors).__name__,
                 masks=len(masks),
             )
@@ -143,7 +143,7 @@ def unchecked_pack_steps(
 
 
 def join_masks(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
-    """The masks of tensors side by side; all real where there is none."""
+    """The concatenated masks of tensors; all True for a tensor without one."""
     masks = [
         unchecked_full_mask(x) if mask is None else mask for x, mask in pairs
     ]
@@ -151,7 +151,7 @@ def join_masks(pairs: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
 
 
 def check_joinable(caller: str, shapes: Sequence[Shape]) -> None:
-    """Refuses tensors that differ in more than their steps."""
+    """Rejects tensors that differ in more than their number of steps."""
     first = shapes[0]
     for shape in shapes:
         pairs = [*zip(shape[:1], first[:1]), *zip(shape[2:], first[2:])]
@@ -160,22 +160,22 @@ def check_joinable(caller: str, shapes: Sequence[Shape]) -> None:
             raise ValueError(
                 describe(
                     caller,
-                    "tensors must be (batch, steps, ...) and differ in nothing "
-                    "but their steps.",
-                    "Bring their features to one width first, with "
-                    "`keras.layers.Dense` say.",
+                    "tensors must be (batch, steps, ...) and may differ only "
+                    "in their number of steps.",
+                    "First make their features equally wide, for example with "
+                    "`keras.layers.Dense`.",
                     shapes=[tuple(shape) for shape in shapes],
                 )
             )
 
 
 def _real_first(mask: Tensor) -> Tensor:
-    """For each row the columns of its real steps, then the others."""
+    """The columns of each row's real steps, then the other columns."""
     everywhere = unchecked_full_mask(mask)
     columns, steps = unchecked_position_ids(everywhere), count_steps(everywhere)
-    # Distinct numbers, so that it is all one whether the sort is stable.
-    behind = columns + steps[:, None]
-    return ops.argsort(ops.where(mask, columns, behind), axis=1)
+    # Distinct keys, so the sort need not be stable.
+    after = columns + steps[:, None]
+    return ops.argsort(ops.where(mask, columns, after), axis=1)
 
 
 def _reordered(x: Tensor, index: Tensor) -> Tensor:

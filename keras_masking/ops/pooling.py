@@ -1,9 +1,9 @@
-"""Sums, means and maxima of the real steps of each window.
+"""Sums, means and maxima over the real steps of each window.
 
-The windows are those of `keras.ops.max_pool`, with one exception. Keras splits
-the padding of strided `"same"` windows by the length of the padded batch; here
-the padding on the left is `max(window_size - strides, 0) // 2`, whatever the
-length, which is what Keras has whenever `strides` divides the number of steps.
+The windows are those of `keras.ops.max_pool`, with one exception. In Keras the
+left padding of strided `"same"` windows depends on the length of the padded
+batch. Here it is always `max(window_size - strides, 0) // 2`, which agrees with
+Keras if `strides` divides the number of steps.
 """
 
 from collections.abc import Callable
@@ -44,9 +44,9 @@ def window_sum(
         empty_value: The result of a window without a real step.
 
     Returns:
-        Tensor of shape `(batch, windows, features)`, of the dtype of `x`, or
-        of `keras.config.floatx()` for integers. It accumulates in float32 at
-        least; a sum that the dtype of `x` cannot hold overflows.
+        Tensor of shape `(batch, windows, features)`, of the dtype of `x`, or of
+        `keras.config.floatx()` for integers. Sums accumulate in float32 at
+        least; a sum that the dtype of `x` cannot represent overflows.
 
     Example:
 
@@ -69,7 +69,7 @@ def window_mean(
     padding: str = "valid",
     empty_value: float = 0.0,
 ) -> Tensor:
-    """Mean over the real steps of each window: their sum by their number.
+    """Mean over the real steps of each window: their sum over their number.
 
     Args:
         x: Tensor of shape `(batch, steps, features)`.
@@ -134,7 +134,7 @@ def window_max(
 def real_window_mean(
     x: Tensor, mask: Tensor | None, window_size: int, strides: int, padding: str
 ) -> Tensor:
-    """As `window_mean`, but 0 for a window without a real step."""
+    """Like `window_mean`, but 0 for a window without a real step."""
     how = window_size, strides, padding
     x = as_float(x)
     mean = _mean_of_all(x, mask, *how)
@@ -148,7 +148,7 @@ def real_window_mean(
 def real_window_max(
     x: Tensor, mask: Tensor | None, window_size: int, strides: int, padding: str
 ) -> Tensor:
-    """As `window_max`, but `-inf` for a window without a real step."""
+    """Like `window_max`, but `-inf` for a window without a real step."""
     x = as_float(x)
     real = x
     if mask is not None:
@@ -161,7 +161,7 @@ def window_count(
     mask: Tensor, window_size: int, strides: int = 1, padding: str = "valid"
 ) -> Tensor:
     """The number of real steps in each window, as int32."""
-    # Pooled as `x` is: JAX takes two formulas of an unknown length for two
+    # Pooled like `x`: for JAX two formulas of an unknown length are two
     # lengths.
     real = ops.cast(mask, "float32")[..., None]
     real = _spread(real, window_size, strides, padding)
@@ -191,7 +191,7 @@ def _read(
             describe(
                 name,
                 "`x` must have shape (batch, steps, features).",
-                "Bring it there with `keras.ops.reshape`.",
+                "Reshape it with `keras.ops.reshape`.",
                 **{"x.shape": tuple(x.shape)},
             )
         )
@@ -202,7 +202,7 @@ def _read(
 def _spread(
     x: Tensor, window_size: int, strides: int, padding: str, fill: float = 0
 ) -> Tensor:
-    """`x` with the steps around it that `"same"` windows reach."""
+    """`x` with the padding that `"same"` windows need."""
     if padding == "valid":
         return x
     left = max(window_size - strides, 0) // 2
@@ -218,7 +218,7 @@ def _mean_of_all(
     strides: int,
     padding: str,
 ) -> Tensor:
-    """Mean of each window in which what is not real counts as 0."""
+    """Mean over each whole window, with padding steps as 0."""
     real = x if mask is None else zero_unless(mask[..., None], x)
     real = _spread(upcast_half(real), window_size, strides, padding)
     return _slide(ops.average_pool, real, window_size, strides)
@@ -227,7 +227,7 @@ def _mean_of_all(
 def _slide(
     pool: Callable[..., Tensor], x: Tensor, window_size: int, strides: int
 ) -> Tensor:
-    # Torch refuses to pool nothing, and TensorFlow divides an integer by 0,
+    # On an empty tensor torch raises, and TensorFlow divides an integer by 0,
     # which ends the process.
     steps = x.shape[1]
     if 0 in x.shape or (is_whole(steps) and steps < window_size):

@@ -1,8 +1,8 @@
-"""Arguments of the public functions: tensors and masks, read and checked.
+"""Reads and checks the arguments of public functions: tensors and masks.
 
-A mask is checked once, by the public function or the layer that it is passed
-to. Functions named `unchecked_...` trust what they are given: a tensor and a
-boolean mask that fits it, or None.
+A mask is checked once, by the public function or layer that it is passed to.
+Functions named `unchecked_...` assume a tensor, and a boolean mask that fits it
+or None.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ from keras_masking.ops.known import differ
 REAL = "where a step is real"
 SEEN = "where a query may see a key"
 LENGTHS = (
-    "If these are lengths, one per row, make a mask of them with "
+    "If these are lengths, one per row, convert them with "
     "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`."
 )
 
@@ -33,30 +33,29 @@ LENGTHS = (
 def check_mask(
     mask: Tensor, inputs: Tensor, caller: str = "`check_mask`", ndim: int = 2
 ) -> Tensor:
-    """Returns `mask` as booleans, or says what is wrong with it.
+    """Returns `mask` as booleans, or raises an error if it is invalid.
 
-    Numbers are read where their values are known: on tensors that hold them,
-    NumPy arrays and lists. A symbolic or traced mask of numbers is `False`
-    where it is 0, and `True` everywhere else. An additive mask without any
-    padding is all 0, and cannot be told from one of nothing but padding.
+    Values are checked where they are known: in concrete tensors, NumPy arrays
+    and lists. A symbolic or traced mask of numbers is `False` where it is 0 and
+    `True` elsewhere. An additive mask without padding is all 0, so it looks
+    like a mask of only padding.
 
     Args:
-        mask: The mask, of shape `inputs.shape[:ndim]`. Boolean, or numbers that
-            are 1 at real steps and 0 at padding steps.
-        inputs: The tensor that it belongs to, `(batch, steps, ...)`.
-        caller: How the message of an error names the caller.
+        mask: The mask, of shape `inputs.shape[:ndim]`: boolean, or numbers, 1
+            at real steps and 0 at padding steps.
+        inputs: The masked tensor, `(batch, steps, ...)`.
+        caller: How error messages name the caller.
         ndim: Number of axes of the mask. Defaults to 2, `(batch, steps)`.
 
     Returns:
-        Boolean tensor of the same shape. An axis whose size is not known yet
-        (a `None` of a `keras.Input`) fits any size.
+        Boolean tensor of the same shape. An axis of unknown size (`None` in a
+        `keras.Input`) fits any size.
 
     Raises:
-        MaskDtypeError: If the mask's dtype is neither boolean nor a real
-            number.
-        MaskShapeError: If its shape is not `inputs.shape[:ndim]`.
-        MaskValueError: If a number in it is neither 0 nor 1: in an additive
-            mask (0 and `-1e9`), in ids, in lengths, or a NaN.
+        MaskDtypeError: If the mask is neither boolean nor real numbers.
+        MaskShapeError: If the shape is not `inputs.shape[:ndim]`.
+        MaskValueError: If a value is neither 0 nor 1, as in an additive mask (0
+            and `-1e9`), ids or lengths, or is NaN.
     """
     mask = _as_numbers(caller, "mask", REAL, mask)
     shape, expected = tuple(mask.shape), tuple(inputs.shape)[:ndim]
@@ -88,9 +87,10 @@ def check_attention_mask(
             describe(
                 caller,
                 "`attention_mask` must have shape (batch, target, source), or "
-                "one that broadcasts to it.",
-                "Its axes are the rows, the steps of `query` and those of "
-                "`value`. One for each head works without other masks only.",
+                "a shape that broadcasts to it.",
+                "Its axes are the rows, the steps of `query` and the steps of "
+                "`value`. A mask for each head cannot be combined with other "
+                "masks.",
                 **{
                     "attention_mask.shape": shape,
                     "query.shape": tuple(query.shape),
@@ -103,13 +103,13 @@ def check_attention_mask(
 
 
 def check_attention_values(mask: Tensor, caller: str) -> Tensor:
-    """`mask` as booleans, of whatever shape Keras takes."""
+    """`mask` as booleans, of any shape that Keras accepts."""
     mask = _as_numbers(caller, "attention_mask", SEEN, mask)
     return _as_booleans(caller, "attention_mask", SEEN, mask)
 
 
 def _as_numbers(caller: str, name: str, when: str, mask: Any) -> Tensor:
-    """`mask` as it is, lists as an array, if it can be read as a mask."""
+    """`mask`, with lists as an array, if its dtype is valid for a mask."""
     if isinstance(mask, (list, tuple, bool, int, float)):
         mask = _array(mask, caller)
     dtype = dtype_name(mask)
@@ -134,7 +134,7 @@ def _as_booleans(caller: str, name: str, when: str, mask: Tensor) -> Tensor:
     if dtype != "bool":
         check_zeros_and_ones(caller, name, when, mask)
     if isinstance(mask, np.ndarray):
-        # Before a backend without 64 bits makes 0 of a large number.
+        # Before a backend without 64 bits turns a large number into 0.
         mask, dtype = mask != 0, "bool"
     if not isinstance(mask, keras.KerasTensor):
         mask = ops.convert_to_tensor(mask)
@@ -149,7 +149,7 @@ def _array(mask: Any, caller: str) -> np.ndarray:
             describe(
                 caller,
                 "`mask` must have shape (batch, steps).",
-                "Give its rows one length.",
+                "Make its rows equally long.",
                 mask=mask,
             )
         ) from None
@@ -165,24 +165,24 @@ def _shape_fix(shape: tuple[Any, ...], expected: tuple[Any, ...]) -> str:
         return LENGTHS
     if shape[0] == 1 and shape[1:] == expected[1:]:
         return (
-            "A mask is not broadcast: repeat it for every row with "
+            "Masks do not broadcast: repeat it for every row with "
             "`keras.ops.repeat(mask, batch, axis=0)`."
         )
     if shape == expected[::-1]:
         return "Its axes are swapped: `keras.ops.transpose(mask)`."
     return (
         "The mask belongs to another tensor: a layer that changes the steps "
-        "changes the mask as well (its `compute_mask`)."
+        "must change the mask too, in `compute_mask`."
     )
 
 
 def read(
     caller: str, x: Tensor, mask: Tensor | None, axes: tuple[int, ...] = ()
 ) -> tuple[Tensor, Tensor | None]:
-    """Tensors from what the function `who` was called with; mask checked.
+    """The arguments of the function `caller` as tensors, the mask checked.
 
     A mask of the first axis alone may be numbers if that is one of the `axes`
-    to reduce. Else these are lengths as a rule, and may not be known yet.
+    to reduce. Otherwise they are probably lengths, perhaps not known yet.
     """
     if not isinstance(x, keras.KerasTensor):
         x = ops.convert_to_tensor(x)
@@ -191,7 +191,7 @@ def read(
             describe(
                 f"`{caller}`",
                 "`x` must be boolean or real numbers.",
-                "Take parts of a complex tensor apart first.",
+                "Split a complex tensor into real and imaginary parts first.",
                 **{"x.dtype": dtype_name(x)},
             )
         )
@@ -205,7 +205,7 @@ def read(
             describe(
                 f"`{caller}`",
                 "`mask` must have shape (batch, steps, ...), or be boolean if "
-                "it says which rows are real.",
+                "it masks rows.",
                 f"{LENGTHS} For rows: `mask = keras.ops.not_equal(mask, 0)`.",
                 **{"mask.shape": tuple(mask.shape)},
                 **{"mask.dtype": dtype_name(mask), "x.shape": tuple(x.shape)},
@@ -215,7 +215,7 @@ def read(
 
 
 def read_mask(caller: str, mask: Tensor) -> Tensor:
-    """The mask that is the function's own argument, `(batch, steps)`."""
+    """Checks a mask that is the function's main argument, `(batch, steps)`."""
     mask = _as_numbers(f"`{caller}`", "mask", REAL, mask)
     shape = tuple(mask.shape)
     if len(shape) != 2:
@@ -233,14 +233,14 @@ def read_mask(caller: str, mask: Tensor) -> Tensor:
 def read_steps(
     caller: str, x: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """As `read`, where the mask must be `(batch, steps)`."""
+    """Like `read`, for masks that must be `(batch, steps)`."""
     x, _ = read(caller, x, None)
     if len(x.shape) < 2:
         raise ValueError(
             describe(
                 f"`{caller}`",
                 "`x` must have shape (batch, steps, ...).",
-                "A single row is a batch of one: `x[None]`.",
+                "Make a batch of a single row with `x[None]`.",
                 **{"x.shape": tuple(x.shape)},
             )
         )
@@ -250,7 +250,7 @@ def read_steps(
 def of_each_number(x: Tensor, mask: Tensor | None) -> Tensor | None:
     """A checked mask, expanded on the right to the rank of `x`."""
     if mask is None and 0 in x.shape:
-        # Of no steps none is real, and Keras has no maximum of nothing.
+        # Without steps nothing is real, and Keras has no maximum of nothing.
         return ops.ones_like(x, dtype="bool")
     return None if mask is None else expanded(mask, len(x.shape))
 
@@ -262,7 +262,7 @@ def expanded(mask: Tensor, ndim: int) -> Tensor:
         return mask
     if not isinstance(mask, keras.KerasTensor):
         return mask[(..., *[None] * missing)]  # faster on PyTorch
-    for _ in range(missing):  # can be saved, which an index cannot be
+    for _ in range(missing):  # unlike an index, this can be saved
         mask = ops.expand_dims(mask, -1)
     return mask
 
@@ -270,7 +270,7 @@ def expanded(mask: Tensor, ndim: int) -> Tensor:
 def read_reduced(
     caller: str, x: Tensor, mask: Tensor | None, axis: Axis
 ) -> tuple[Tensor, Tensor | None, Axis]:
-    """As `read`, with the axes to reduce as Python's integers."""
+    """Like `read`, with the axes to reduce as Python integers."""
     axes = _axes(caller, axis)
     x, mask = read(caller, x, mask, axes)
     return x, mask, axes[0] if len(axes) == 1 else axes
@@ -284,8 +284,8 @@ def _axes(caller: str, axis: Any) -> tuple[int, ...]:
     raise ValueError(
         describe(
             f"`{caller}`",
-            "`axis` must be an integer or several.",
-            "Pass the axis of the steps, 1 as a rule.",
+            "`axis` must be an integer or a tuple of integers.",
+            "Pass the axis of the steps, usually 1.",
             axis=repr(axis),
         )
     )

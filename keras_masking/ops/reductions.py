@@ -1,10 +1,10 @@
 """Reductions and softmax over real steps.
 
-All of them share these rules. `axis` is reduced, or normalized. A mask of
-lower rank than `x` is expanded on the right: `(batch, steps)` for
-`(batch, steps, features)`. `mask=None` means that every step is real. What
-stands at padding steps, NaN and infinities included, changes neither a value
-nor a gradient, and its own gradient is 0. float16 and bfloat16 accumulate in
+They share these rules. `axis` is reduced, or normalized over. A mask of lower
+rank than `x` is expanded on the right, for example `(batch, steps)` for
+`(batch, steps, features)`. `mask=None` means that every step is real. Values at
+padding steps, including NaN and infinities, affect neither results nor
+gradients, and their own gradient is 0. float16 and bfloat16 accumulate in
 float32 and are cast once, at the end.
 """
 
@@ -36,7 +36,7 @@ def fill_empty(
     dtype: str,
     given: float = 0.0,
 ) -> Tensor:
-    """`y` as `dtype`, with `empty_value` in empty rows, where it is `given`."""
+    """`y` as `dtype`, with `empty_value` in empty rows if there is a mask."""
     if mask is not None and given != empty_value:
         y = ops.where(
             has_real_step(mask, axis, keepdims), y, scalar(empty_value, y)
@@ -47,12 +47,12 @@ def fill_empty(
 def count_real(
     mask: Tensor, x: Tensor, axis: Axis, keepdims: bool, dtype: str
 ) -> Tensor:
-    """The number of real steps as `dtype`, 1 where there is none."""
+    """The number of real steps as `dtype`, at least 1."""
     axes = [axis] if isinstance(axis, int) else list(axis)
     lacking = [ops.shape(x)[a] for a in axes if mask.shape[a] == 1]
-    if None in lacking:  # symbolic, and of unknown size: the shape counts
+    if None in lacking:  # symbolic, of unknown size: only the shape matters
         mask, lacking = ops.broadcast_to(mask, x.shape), []
-    # Along one axis floats count exactly, up to 2 ** 24 steps.
+    # Along one axis a float count is exact, up to 2 ** 24 steps.
     counts = dtype if len(axes) == 1 else "int32"
     count = ops.sum(ops.cast(mask, counts), axis=axis, keepdims=keepdims)
     for size in lacking:  # axes that the mask does not have
@@ -79,8 +79,8 @@ def masked_sum(
         empty_value: The result where there is no real step.
 
     Returns:
-        Tensor of the dtype that `keras.ops.sum` gives. A sum that this dtype
-        cannot hold overflows: above 65504 in float16.
+        Tensor of the dtype that `keras.ops.sum` returns. A sum that this dtype
+        cannot represent overflows, above 65504 in float16.
 
     Example:
 
@@ -116,7 +116,7 @@ def masked_mean(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    """Mean over real steps: their sum, divided by their number.
+    """Mean over real steps: their sum divided by their number.
 
     Args:
         x: Tensor, such as `(batch, steps, features)`.
@@ -154,7 +154,7 @@ def unchecked_mean(
 def upcast_mean(
     x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
 ) -> Tensor:
-    """Mean of floats, in float32 at least; of no step, 0."""
+    """Mean of floats, in float32 at least; 0 for an empty row."""
     if mask is None and dtype_name(x) != "float64":
         return ops.mean(upcast_half(x), axis=axis, keepdims=keepdims)
     if mask is None:  # Keras' mean computes in float32 on PyTorch

@@ -1,6 +1,6 @@
-"""Softmax over real steps, and the logarithm of its sum.
+"""Softmax and logsumexp over real steps.
 
-The rules of `reductions` hold here as well.
+The rules of `reductions` apply here too.
 """
 
 import keras
@@ -36,16 +36,16 @@ def masked_logsumexp(
 ) -> Tensor:
     """Logarithm of the sum of the exponentials of real steps.
 
-    The largest real value is taken out first, `m + log(sum(exp(x - m)))`, so
-    the result is right for values of any size.
+    The largest real value is subtracted first, `m + log(sum(exp(x - m)))`, so
+    the result is accurate for values of any size.
 
     Args:
         x: Float tensor, such as `(batch, steps, features)`.
         mask: True at real steps; the first axes of `x`. Defaults to all real.
         axis: The axis or axes to reduce. Defaults to 1, the steps.
         keepdims: Whether to keep the reduced axes with size 1.
-        empty_value: The result where there is no real step. The limit of the
-            formula is `-inf`; the default is the finite 0.
+        empty_value: The result where there is no real step. The formula's limit
+            is `-inf`; the default is 0, which is finite.
 
     Returns:
         Tensor of the dtype of `x`, or of `keras.config.floatx()` for integers.
@@ -70,7 +70,7 @@ def masked_logsumexp(
 def masked_softmax(
     x: Tensor, mask: Tensor | None = None, axis: Axis = 1
 ) -> Tensor:
-    """Softmax over real steps: they sum to 1, padding steps are exactly 0.
+    """Softmax over real steps, which sum to 1; padding steps are exactly 0.
 
     Args:
         x: Float tensor of logits of any size, such as
@@ -95,11 +95,11 @@ def masked_softmax(
 
 def unchecked_softmax(x: Tensor, mask: Tensor | None, axis: Axis = 1) -> Tensor:
     x, mask = as_float(x), of_each_number(x, mask)
-    if 0 in x.shape:  # of which the NumPy backend has no maximum
+    if 0 in x.shape:  # the NumPy backend has no maximum of it
         return ops.zeros_like(x)
     if isinstance(axis, int) and x.shape[axis] == 1:
-        # Keras warns of an int, though one step alone is no mistake, and fails
-        # on a negative axis in a tuple.
+        # For an int axis Keras warns about a single step, which is no mistake;
+        # for a negative axis in a tuple it fails.
         axis = (axis % len(x.shape),)
     if mask is None:
         weights = ops.softmax(upcast_half(x), axis=axis)
@@ -109,17 +109,17 @@ def unchecked_softmax(x: Tensor, mask: Tensor | None, axis: Axis = 1) -> Tensor:
 
 
 def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
-    """Softmax over real steps, 0 at padding, of floats as wide as they are."""
+    """Softmax of floats over real steps, 0 at padding, in their own dtype."""
 
     def plain(x: Tensor, mask: Tensor) -> Tensor:
         return _plain_softmax(x, mask, axis)
 
-    def short(x: Tensor, mask: Tensor) -> Tensor:
+    def fast(x: Tensor, mask: Tensor) -> Tensor:
         weights = ops.cast(mask, dtype_name(x))
         if keras.backend.backend() != "torch":
             how = _softmax, _softmax_gradient, _softmax_tangent
             return with_gradient(*how, x, weights)
-        # Differentiates by itself, where all is finite.
+        # Needs no explicit derivative where everything is finite.
         x = with_gradient(_same, _finite_gradient, None, x, weights)
         y = _biased_softmax(x, weights)
         y = with_gradient(_same, _finite_gradient, None, y, weights)
@@ -128,14 +128,14 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
         )
         return cond(fine, lambda: y, lambda: plain(x, mask))
 
-    return fast_or_plain(short, plain, x, mask, axis)
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:
-    """What an exponential sees at a padding step.
+    """The argument of the exponential at padding steps.
 
-    That is `-inf`, whose exponential is 0; but 0 in an empty row, where `-inf`
-    everywhere would make NaN.
+    `-inf`, whose exponential is 0; but 0 in an empty row, where `-inf`
+    throughout would give NaN.
     """
     row = has_real_step(mask, axis, keepdims=True)
     return ops.where(row, scalar(-np.inf, x), scalar(0, x))
@@ -153,8 +153,8 @@ def _plain_softmax(x: Tensor, real: Tensor, axis: Axis = 1) -> Tensor:
 
 
 def _softmax(x: Tensor, weights: Tensor) -> Tensor:
-    # Asked of `x`: what is outside of a condition is differentiated too, and
-    # on TensorFlow a NaN does not reach all steps.
+    # Check `x`, not the result: code outside a condition is differentiated too,
+    # and on TensorFlow a NaN does not reach all steps.
     some = ops.all(has_real_step(weights > 0))
     return cond(
         ops.logical_and(some, sums_finite(x)),
@@ -192,7 +192,7 @@ def _same(y: Tensor, weights: Tensor) -> Tensor:
 def _finite_gradient(
     g: Tensor, y: Tensor, x: Tensor, weights: Tensor
 ) -> Tensor:
-    """A gradient as it is, or without that of padding if that is not finite."""
+    """A gradient, with 0 at padding if it is not finite there."""
     at_padding = product(g, 1 - weights)
     return cond(
         ops.isfinite(ops.sum(at_padding)),

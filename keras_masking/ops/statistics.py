@@ -1,6 +1,6 @@
-"""Moments over real steps, and means that weigh them.
+"""Moments and weighted means over real steps.
 
-The rules of `reductions` hold here as well.
+The rules of `reductions` apply here too.
 """
 
 from functools import partial
@@ -36,8 +36,8 @@ def masked_moments(
 ) -> tuple[Tensor, Tensor]:
     """Mean and variance over real steps.
 
-    The variance is the mean of the squared distances from the mean: divided by
-    the number of real steps, as `keras.ops.var` does.
+    The variance is the mean of the squared distances from the mean, divided by
+    the number of real steps like `keras.ops.var`.
 
     Args:
         x: Tensor, such as `(batch, steps, features)`.
@@ -69,7 +69,7 @@ def unchecked_moments(
     empty_value: float = 0.0,
     root: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance, or its root."""
+    """Mean and variance, or mean and standard deviation."""
     x, mask = as_float(x), of_each_number(x, mask)
     mean, spread = _moments(x, mask, axis, keepdims)
     if root:
@@ -94,13 +94,13 @@ def _moments(
 def mean_square(
     x: Tensor, mask: Tensor | None, mean: Tensor, axis: Axis
 ) -> Tensor:
-    """Mean of the squared distances from `mean`; the axes are kept.
+    """Mean of the squared distances from `mean`, with the axes kept.
 
     Args:
         x: Float tensor, float32 at least.
         mask: True at real steps; the first axes of `x`. None for all real.
-        mean: The mean of `x`, or of groups of features, the means of whose
-            squares are averaged then: it gets no gradient.
+        mean: The mean of `x`, or of groups of features if the results are
+            averaged over each group later. It gets no gradient.
         axis: The axis or axes to reduce.
     """
     mask = of_each_number(x, mask)
@@ -123,7 +123,7 @@ def masked_variance(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    """Variance over real steps, divided by their number.
+    """Variance over real steps, normalized by their number.
 
     Args:
         x: Tensor, such as `(batch, steps, features)`.
@@ -153,10 +153,10 @@ def masked_std(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    """Standard deviation over real steps: the root of their variance.
+    """Standard deviation over real steps: the square root of their variance.
 
-    Its gradient is 0 where the deviation is 0: for a single real step and for
-    equal ones, where the root has none.
+    Where the deviation is 0, for a single real step or equal ones, the root has
+    no derivative; the gradient is 0 there.
 
     Args:
         x: Tensor, such as `(batch, steps, features)`.
@@ -186,11 +186,11 @@ def masked_sqrtn(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    """Sum over real steps, divided by the root of their number.
+    """Sum over real steps, divided by the square root of their number.
 
-    The variance of a sum of independent steps grows with their number; this
-    one's does not. (TensorFlow's name for it is the combiner `"sqrtn"`,
-    sentence-transformers' the pooling mode `mean_sqrt_len_tokens`.)
+    The variance of a sum of independent steps grows with their number; the
+    variance of this result does not. (TensorFlow calls it the combiner
+    `"sqrtn"`, sentence-transformers the pooling mode `mean_sqrt_len_tokens`.)
 
     Args:
         x: Tensor, such as `(batch, steps, features)`.
@@ -234,12 +234,11 @@ def masked_position_mean(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    """Mean over real steps of which the k-th weighs k.
+    """Mean over real steps in which the k-th real step has weight k.
 
-    For models that read from left to right, whose later steps have seen more
-    (Muennighoff 2022, SGPT: `sum(k * x[k]) / sum(k)`; the pooling mode
-    `weightedmean` of sentence-transformers). Padding is not counted, on
-    whichever side it stands.
+    For causal models, whose later steps have seen more (Muennighoff 2022, SGPT:
+    `sum(k * x[k]) / sum(k)`; the pooling mode `weightedmean` of
+    sentence-transformers). Padding on either side is not counted.
 
     Args:
         x: Tensor, `(batch, steps, ...)`.
@@ -271,7 +270,7 @@ def unchecked_position_mean(
     real = fill_padding(upcast_half(x), mask)
     if mask is None:
         mask = unchecked_full_mask(x)
-    # As floats: the integers' sum overflows from 65536 steps on.
+    # As floats: the integer sum overflows from 65536 steps.
     place = ops.cast(unchecked_position_ids(mask) + 1, dtype_name(real))
     total = unchecked_sum(place, mask, keepdims=True)
     share = expanded(place / ops.maximum(total, 1), len(x.shape))

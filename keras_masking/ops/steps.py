@@ -1,4 +1,4 @@
-"""Steps picked out of a sequence, and sequences cut along their steps."""
+"""Selection of single steps, and splits along the steps."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -57,7 +57,7 @@ def last_step(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    """The last real step of each row, whatever holes come before it.
+    """The last real step of each row, even after holes.
 
     Args:
         x: Tensor, such as `(batch, steps, features)`.
@@ -121,7 +121,7 @@ def unchecked_last_step(
     empty_value: float = 0.0,
 ) -> Tensor:
     def find(mask: Tensor) -> Tensor:
-        # The first place where all real steps have been counted.
+        # The first column where the count reaches the total.
         counts = ops.cumsum(ops.cast(mask, "int32"), axis=-1)
         return ops.argmax(counts, axis=-1)
 
@@ -137,8 +137,8 @@ def _select(
     keepdims: bool,
     empty_value: float,
 ) -> Tensor:
-    """The step that `find` finds in a mask; without a mask that `column`."""
-    if 0 in x.shape:  # nothing to gather from: every row is empty
+    """The step that `find` selects; `column` if there is no mask."""
+    if 0 in x.shape:  # nothing to gather: every row is empty
         nothing = ops.sum(x, axis=axis, keepdims=keepdims)
         return ops.full_like(ops.cast(nothing, x.dtype), empty_value)
     if mask is None:
@@ -157,18 +157,17 @@ def _select(
 
 
 def gather_steps(x: Tensor, index: Tensor, ndim: int = 2) -> Tensor:
-    """`x[row, index[row]]` for each row, one behind the other.
+    """`x[row, index[row]]` for each row, concatenated.
 
-    The first `ndim` axes of `x` are those of its rows and its steps; `index`
-    is `(rows, any number)`. One flat gather: rows and steps become one axis,
-    which is many times faster on TensorFlow than `take_along_axis`. A row
-    starts where the steps of the rows before it end, in a formula that holds
-    for unknown sizes too.
+    The first `ndim` axes of `x` are its rows and steps; `index` is `(rows, any
+    number)`. Rows and steps are flattened to one axis for a single gather,
+    which is many times faster on TensorFlow than `take_along_axis`. The formula
+    for the start of a row holds for unknown sizes too.
     """
     ones = ops.ones_like(first_of_features(x, ndim), dtype="int32")
     steps = ops.reshape(ops.sum(ones, axis=-1), (-1, 1))
     first = ops.cumsum(steps, axis=0) - steps
-    # A graph cannot check the sizes of a mask: stay in the row at least.
+    # A graph cannot check the sizes of a mask: at least stay in the row.
     inside = ops.minimum(ops.cast(index, "int32"), steps - 1)
     rest = ops.shape(x)[ndim:]
     flat = ops.reshape(first + inside, (-1,))
@@ -190,14 +189,14 @@ def _one_axis(caller: str, axis: Any) -> int:
 
 @export
 class SplitSteps(keras.Operation):
-    """Cuts a tensor along its steps, as `numpy.array_split` does.
+    """Splits a tensor along its steps, like `numpy.array_split`.
 
-    An `Operation` of its own, because a Functional model records what a
-    `compute_mask` does, and `keras.ops` has no split whose pieces' length is
-    known only when it runs.
+    An `Operation`, because a Functional model records what `compute_mask` does,
+    and `keras.ops` has no split into pieces whose length is unknown until run
+    time.
 
     Args:
-        indices_or_sections: Number of pieces, or the steps at which to cut.
+        indices_or_sections: Number of pieces, or the steps at which to split.
         name: Name of the operation.
     """
 
@@ -213,7 +212,7 @@ class SplitSteps(keras.Operation):
         if isinstance(self.indices_or_sections, int):
             sections = self.indices_or_sections
             # Of T steps in n pieces, piece j has (T + n - 1 - j) // n: the
-            # first T % n have one more. It holds for T a tensor as well.
+            # first T % n have one more. T may be a tensor.
             ends = [sections - 1 - j for j in range(sections)]
             cuts: list[int | None] = [
                 sum((steps + end) // sections for end in ends[:i])
@@ -249,12 +248,13 @@ class SplitSteps(keras.Operation):
 def split_steps(
     x: Tensor, indices_or_sections: int | list[int]
 ) -> list[Tensor]:
-    """Cuts `x` along axis 1, as `numpy.array_split` does.
+    """Splits `x` along axis 1, like `numpy.array_split`.
 
     Args:
         x: Tensor, `(batch, steps, ...)`; the number of steps may be unknown.
-        indices_or_sections: Number of pieces, of which the first ones have a
-            step more if the steps do not divide; or the steps at which to cut.
+        indices_or_sections: Number of pieces, of which the first ones have one
+            more step if the steps do not divide evenly; or the steps at which
+            to split.
 
     Returns:
         List of tensors.
@@ -273,7 +273,7 @@ def split_steps(
 
 
 def check_pieces(caller: str, value: Any) -> int | list[int]:
-    """Where to cut, as a positive number of pieces or increasing steps."""
+    """Where to split: a positive number of pieces, or increasing steps."""
     if is_whole(value) and value > 0:
         return int(value)
     if isinstance(value, (list, tuple, np.ndarray)) and len(value):
@@ -288,7 +288,7 @@ def check_pieces(caller: str, value: Any) -> int | list[int]:
             caller,
             "`indices_or_sections` must be a positive number of pieces or "
             "a list of increasing steps.",
-            "Pass 2 for two halves, or [3] to cut before step 3.",
+            "Pass 2 for two halves, or [3] to split before step 3.",
             indices_or_sections=repr(value),
         )
     )

@@ -1,4 +1,4 @@
-"""What losses and metrics are called with: targets, predictions, weights."""
+"""The arguments of losses and metrics: targets, predictions, weights."""
 
 from keras import ops
 
@@ -13,13 +13,13 @@ from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
 NO_STEPS = (
-    "If the loss compares whole sequences, as CTC and Dice do, end the model "
-    "with `keras_masking.layers.DropMask()` and tell it the lengths yourself."
+    "If the loss compares whole sequences, like CTC and Dice, end the model "
+    "with `keras_masking.layers.DropMask()` and pass the lengths yourself."
 )
 
 
 def fits(mask: Tensor, x: Tensor) -> bool:
-    """Whether the first axes of `x` are those of `mask`, as far as known."""
+    """Whether the first axes of `x` match `mask`, as far as sizes are known."""
     expected, shape = tuple(mask.shape), tuple(x.shape)
     return len(shape) >= len(expected) and not any(map(differ, expected, shape))
 
@@ -27,11 +27,11 @@ def fits(mask: Tensor, x: Tensor) -> bool:
 def read_targets(
     caller: str, y_true: Tensor, y_pred: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Targets and predictions of one rank, and the mask to obey.
+    """Targets and predictions of equal rank, and the mask to use.
 
-    The mask is the explicit one, else the one that `y_pred` carries, of
-    whatever rank. A number for each step gets an axis of features: a loss that
-    averages over its last axis must not meet the steps there.
+    The mask is the explicit one, else the one that `y_pred` carries, of any
+    rank. One number for each step gets a feature axis: a loss that averages
+    over its last axis must not average over steps.
     """
     if mask is None:
         mask = get_mask(y_pred)
@@ -63,9 +63,9 @@ def read_targets(
 
 
 def aligned(weights: Tensor, x: Tensor) -> Tensor | None:
-    """`weights` with the axes of `x`, or None if they do not broadcast to it.
+    """`weights` with the rank of `x`, or None if they do not broadcast to it.
 
-    Its axes are the first ones of `x`: `(batch,)` weighs whole sequences.
+    Their axes are the first axes of `x`: `(batch,)` weights whole sequences.
     """
     ndim = len(x.shape)
     while len(weights.shape) > ndim and weights.shape[-1] == 1:
@@ -79,18 +79,18 @@ def aligned(weights: Tensor, x: Tensor) -> Tensor | None:
 
 
 def read_weights(caller: str, weights: Tensor, x: Tensor) -> Tensor:
-    """`sample_weight` as one weight for each number of `x`."""
+    """`sample_weight` as one weight for each element of `x`."""
     weights = ops.convert_to_tensor(weights)
     found = aligned(weights, x)
     if found is None:
         given = tuple(weights.shape)
-        fix = "Give it the first axes of `y_pred`."
+        fix = "Its axes must be the first axes of `y_pred`."
         if len(given) > len(x.shape) > 1:
-            fix = "Leave its last axis out: the features of a step share one."
+            fix = "Remove its last axis: all features of a step share a weight."
         elif len(given) > len(x.shape):
             fix = (
-                "Predictions of a number for each step need an axis of "
-                "features, (batch, steps, 1), or their mask."
+                "Predictions with one number for each step need a feature "
+                "axis, (batch, steps, 1), or a mask."
             )
         raise ValueError(
             describe(
@@ -105,7 +105,7 @@ def read_weights(caller: str, weights: Tensor, x: Tensor) -> Tensor:
 
 
 def where_weighed(x: Tensor, weights: Tensor, fill: float = 0.0) -> Tensor:
-    """`x` with `fill` where its weight is 0, so that NaN is harmless there."""
+    """`x` with `fill` where the weight is 0, so that NaN is harmless there."""
     found = aligned(weights, x)
     if found is None:
         return x
@@ -113,7 +113,7 @@ def where_weighed(x: Tensor, weights: Tensor, fill: float = 0.0) -> Tensor:
 
 
 def finite_where_weighed(x: Tensor, weights: Tensor) -> Tensor:
-    """`x` with 0 for NaN and infinities where their weight is 0."""
+    """`x` with 0 in place of NaN and infinities where the weight is 0."""
     if not is_float(x):
         return x
     return ops.where(ops.isfinite(x), x, where_weighed(x, weights))
@@ -122,15 +122,15 @@ def finite_where_weighed(x: Tensor, weights: Tensor) -> Tensor:
 def samples(x: Tensor, mask: Tensor) -> Tensor:
     """`(batch, steps, ...)` as `(batch * steps, ...)`.
 
-    The first real step stands at all padding steps: what is finite of real
-    steps is so there, and a weight of 0 removes it. A correlation is NaN of
-    features that are all the same, and NaN * 0 is NaN.
+    Padding steps become copies of the first real step: a result that is finite
+    for real steps is finite there, and weight 0 removes it. Constant features
+    would give a correlation of NaN, and NaN * 0 is NaN.
     """
     real = ops.reshape(mask, (-1,))
     if 0 in real.shape:
         return ops.reshape(x, (0, *ops.shape(x)[len(mask.shape) :]))
     index = ops.cumsum(ops.ones_like(real, dtype="int32")) - 1
-    # Steps before the first real one, counted: there is no `argmax` of none.
+    # Count the steps before the first real one: `argmax` of nothing fails.
     before = ops.equal(ops.cumsum(ops.cast(real, "int32")), 0)
     first = ops.sum(ops.cast(before, "int32"))
     first = ops.where(first < ops.shape(real)[0], first, 0)

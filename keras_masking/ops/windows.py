@@ -1,4 +1,4 @@
-"""Which windows of a convolution or a pooling are real."""
+"""Which windows of a convolution or pooling are real."""
 
 from itertools import chain
 from typing import Any
@@ -20,24 +20,24 @@ def window_mask(
     padding: str = "valid",
     dilation_rate: int = 1,
 ) -> Tensor:
-    """The mask of the outputs of a convolution or a windowed pooling.
+    """The output mask of a convolution or windowed pooling.
 
-    With `padding="valid"` an output step is real when all steps of its window
-    are. With `"same"` and `"causal"` it is real when the step that anchors it
-    is: every `strides`-th step. So a row gives the same real outputs alone and
-    padded (that anchor-or-all rule is the one of google/sequence-layers).
+    With `padding="valid"` an output step is real if all steps of its window
+    are. With `"same"` and `"causal"` it is real if its anchor is; the anchors
+    are every `strides`-th step. So a row has the same real outputs alone and
+    padded (google/sequence-layers has the same rule).
 
     Args:
         mask: Tensor of shape `(batch, steps)`, True at real steps.
         kernel_size: Steps in a window.
         strides: Steps from one window to the next.
         padding: `"valid"`, `"same"` or `"causal"`.
-        dilation_rate: Distance of neighbouring steps of a window.
+        dilation_rate: Distance between neighbouring steps of a window.
 
     Returns:
-        Boolean tensor of shape `(batch, output steps)`. With `"valid"` that is
-        `(steps - span) // strides` where `span = (kernel_size - 1) *
-        dilation_rate`, rounded up, else `steps / strides`, rounded up.
+        Boolean tensor of shape `(batch, output steps)`. With `"valid"` there
+        are `(steps - span) / strides` output steps, rounded up, where `span =
+        (kernel_size - 1) * dilation_rate`; else `steps / strides`, rounded up.
 
     Raises:
         ValueError: If a size is not positive, or `padding` is unknown.
@@ -91,23 +91,24 @@ def transposed_window_mask(
     output_padding: int | None = None,
     dilation_rate: int = 1,
 ) -> Tensor:
-    """The mask of the outputs of a transposed convolution.
+    """The output mask of a transposed convolution.
 
-    An unbroken run of real steps makes as many real outputs as it makes alone,
-    beginning where its first step's window does: `strides` for each step but
-    the last, and for that one as many as one step alone makes. With `"same"`
-    these are `strides` too, so the mask is repeated; with `"valid"` they are
-    `max(span + 1, strides)`, where `span = (kernel_size - 1) * dilation_rate`.
+    A contiguous run of real steps has as many real outputs as it has alone,
+    from the start of its first step's window: `strides` for each step but the
+    last, which has as many as a single step. With `"same"` that is `strides`
+    too, so the mask is repeated; with `"valid"` it is `max(span + 1, strides)`,
+    where `span = (kernel_size - 1) * dilation_rate`.
 
     Args:
         mask: Tensor of shape `(batch, steps)`, True at real steps.
-        kernel_size: Outputs that a step adds to.
-        strides: Outputs from the first of one step to the first of the next.
+        kernel_size: Output steps that each input step adds to.
+        strides: Output steps from one input step to the next.
         padding: `"valid"` or `"same"`.
-        output_padding: As in `keras.layers.Conv1DTranspose`: the last step
-            makes `span + 1 + output_padding` outputs with `"valid"`, and
-            `(span + 1) % 2 + output_padding` with `"same"`.
-        dilation_rate: Distance of neighbouring outputs that a step adds to.
+        output_padding: As in `keras.layers.Conv1DTranspose`: the last step has
+            `span + 1 + output_padding` outputs with `"valid"`, and `(span + 1)
+            % 2 + output_padding` with `"same"`.
+        dilation_rate: Distance between neighbouring outputs that a step adds
+            to.
 
     Returns:
         Boolean tensor of shape `(batch, output steps)`.
@@ -140,7 +141,7 @@ def transposed_window_mask(
             describe(
                 "`transposed_window_mask`",
                 "`output_padding` must be an integer from 0 to `strides` - 1.",
-                "Leave it at None, as the Keras layer does.",
+                "Leave it at None, the default of the Keras layer.",
                 output_padding=repr(output_padding),
                 strides=strides,
             )
@@ -163,7 +164,7 @@ def unchecked_transposed_window_mask(
     )
     repeated = ops.repeat(mask, strides, axis=1)
     if of_last < strides:
-        # Some outputs of a step are made only beside a real neighbour.
+        # Some outputs of a step exist only next to a real neighbour.
         following = ops.pad(mask, ((0, 0), (0, 1)))[:, 1:]
         inside = ops.logical_and(mask, following)
         columns = unchecked_position_ids(unchecked_full_mask(repeated))
@@ -186,7 +187,7 @@ def outputs_of_one_step(
     output_padding: int | None,
     dilation_rate: int,
 ) -> int:
-    """How many steps a transposed convolution makes of one."""
+    """How many output steps a transposed convolution makes from one step."""
     wide = (kernel_size - 1) * dilation_rate + 1
     if output_padding is None:
         return strides if padding == "same" else max(wide, strides)
@@ -196,13 +197,13 @@ def outputs_of_one_step(
 def check_window(
     caller: str, padding: str, paddings: tuple[str, ...], **sizes: int
 ) -> None:
-    """Refuses sizes that are not positive, and unknown kinds of padding."""
+    """Rejects sizes that are not positive, and unknown kinds of padding."""
     if not all(is_whole(size) and size > 0 for size in sizes.values()):
         raise ValueError(
             describe(
                 caller,
-                "the sizes of a window must be positive integers.",
-                "Pass 1 for windows that neither jump nor spread.",
+                "window sizes must be positive integers.",
+                "The default of `strides` and `dilation_rate` is 1.",
                 **sizes,
             )
         )
@@ -212,8 +213,8 @@ def check_window(
             describe(
                 caller,
                 f"`padding` must be {', '.join(others)} or {last}.",
-                "Pass 'valid' for whole windows only, 'same' for one at each "
-                "stride.",
+                "Pass 'valid' for whole windows only, 'same' for one window "
+                "per stride.",
                 padding=repr(padding),
             )
         )
@@ -222,15 +223,15 @@ def check_window(
 def check_long_enough(
     caller: str, steps: Any, window: int, padding: str
 ) -> None:
-    """Refuses a sequence, padding and all, that no window fits into."""
+    """Rejects a padded sequence that is shorter than a window."""
     if padding == "valid" and is_whole(steps) and steps < window:
         raise ValueError(
             describe(
                 caller,
                 "with padding='valid' a window must not be longer than the "
                 "sequence.",
-                "Pad the batch to the length of a window at least (the mask "
-                "says what is real), or pass padding='same'.",
+                "Pad the batch at least to the length of a window (with a "
+                "mask), or pass padding='same'.",
                 window=window,
                 steps=steps,
             )

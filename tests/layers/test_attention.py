@@ -1,4 +1,4 @@
-"""Attention: real queries look at real keys, and nobody else does."""
+"""Attention: only real queries attend, and only to real keys."""
 
 import math
 from pathlib import Path
@@ -27,7 +27,7 @@ SOURCE = np.array([[1, 1, 0, 1, 0], [0, 0, 1, 1, 1], [0] * 5], bool)
 KEYS = np.array([[1, 0, 1, 1, 1], [1] * 5, [1] * 5], bool)
 ALLOWED = np.random.default_rng(4).random((3, 7, 5)) < 0.6
 
-# Kind: layer, arguments, and whether it is called with a list.
+# Kind: layer, arguments, and whether its inputs are a list.
 KINDS: dict[str, tuple[str, dict, bool]] = {
     "heads": ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}, False),
     "heads-dropout": (
@@ -48,7 +48,7 @@ SEVERAL = [kind for kind, (_, _, listed) in KINDS.items() if not listed]
 
 
 def make(kind: str, ours: bool = True, **kwargs: Any) -> keras.layers.Layer:
-    """The layer, or that of Keras, with weights that no backend made."""
+    """The layer, or Keras' layer, with weights that no backend generated."""
     name, config, listed = KINDS[kind]
     made = getattr(layers if ours else keras.layers, ours * "Masked" + name)
     layer = made(**config, **kwargs)
@@ -62,7 +62,7 @@ def make(kind: str, ours: bool = True, **kwargs: Any) -> keras.layers.Layer:
 def ask(
     kind: str, layer: Any, inputs: list, masks: list | None, **how: Any
 ) -> Any:
-    """Calls it, either way."""
+    """Calls the layer, with a list or with arguments."""
     if KINDS[kind][2]:
         return layer(inputs, mask=masks, **how)
     names = ("query_mask", "value_mask", "key_mask")
@@ -93,7 +93,7 @@ def attend(scores: list, values: list) -> tuple[list, list]:
 
 
 def answer(kind: str, weights: list, query: list, seen: list) -> tuple:
-    """One query step: shares for each head, and the output.
+    """One query step: weights for each head, and the output.
 
     `seen` holds `(value, key)` of the source steps that it may see.
     """
@@ -177,7 +177,7 @@ def test_equals_the_oracle(kind: str, causal: bool, value: float) -> None:
     assert_close(got[1], scores)
     np.testing.assert_array_equal(mask_of(got[0]), ASKS)
     assert mask_of(got[1]) is None
-    y = ask(kind, layer, inputs, masks, **how)  # fused, where Keras can
+    y = ask(kind, layer, inputs, masks, **how)  # fused where Keras can
     assert_close(y, outputs)
     np.testing.assert_array_equal(mask_of(y), ASKS)
     carried = [layers.AttachMask()(x, mask=m) for x, m in zip(inputs, masks)]
@@ -190,7 +190,7 @@ def test_equals_the_oracle(kind: str, causal: bool, value: float) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_masks_are_each_their_own(kind: str) -> None:
-    """A mask of the query alone, of the value alone, and without a key."""
+    """Only a query mask, only a value mask, and no key."""
     layer, w = make(kind), make(kind).get_weights()
     for asks, source in ((ASKS, None), (None, SOURCE), (ASKS, SOURCE)):
         y = ask(kind, layer, [QUERY, VALUE], [asks, source])
@@ -258,7 +258,7 @@ def test_masks_of_any_dtype(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients(kind: str) -> None:
-    """Of inputs, and of weights under NaN padding."""
+    """Gradients of inputs, and of weights with NaN padding."""
     layer = make(kind)
     w = sample(seed=9)
 
@@ -354,7 +354,7 @@ def test_a_sliding_window_of_padding_alone(kind: str) -> None:
 
 
 class Encoder(keras.Model):
-    """Two blocks, the kind that stands in every textbook."""
+    """Two blocks, as in every textbook."""
 
     def __init__(self, kind: str, post_norm: bool) -> None:
         super().__init__()
@@ -418,7 +418,7 @@ def test_an_encoder_of_several_decoders(tmp_path: Path) -> None:
         assert np.all(got[0][2] == 0) and np.all(got[1][2] == 0)
 
 
-# What Keras asks before it takes a fused kernel breaks torch's graph.
+# Keras' check before it uses a fused kernel breaks torch's graph.
 @pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace")
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["heads", "dot"])

@@ -1,4 +1,4 @@
-"""The weights that AttentionPooling1D learns and returns."""
+"""AttentionPooling1D: the weights that it learns and returns."""
 
 import keras
 import numpy as np
@@ -50,7 +50,7 @@ def test_weights_out_of_a_functional_model() -> None:
 
 @pytest.mark.parametrize("hidden_dim", [None, 3])
 def test_no_features(hidden_dim: int | None) -> None:
-    """It raised; TensorFlow made 4 rows of 2."""
+    """It raised; on TensorFlow 2 rows became 4."""
     pool = layers.AttentionPooling1D(2, hidden_dim)
     mask = np.array([[True, True, False, True], [False] * 4])
     x = np.zeros((2, 4, 0), "float32")

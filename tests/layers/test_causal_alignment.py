@@ -1,7 +1,7 @@
 """Causal attention of queries that are the last steps of a longer sequence.
 
-With `causal_alignment="end"` the last real query stands beside the last real
-key. Which key a query sees is written here as a loop over real steps.
+With `causal_alignment="end"` the last real query is aligned with the last real
+key. Which keys a query sees is a loop over real steps here.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ def full(mask: np.ndarray | None, x: np.ndarray) -> np.ndarray:
 def seen(
     asks: np.ndarray, real: np.ndarray, width: int | None = None
 ) -> np.ndarray:
-    """Which key each query sees: the last real two are at the same time."""
+    """Which keys each query sees, with the last real two aligned."""
     sees = np.zeros((*asks.shape, real.shape[1]), bool)
     for row in range(len(asks)):
         queries = [t for t, there in enumerate(asks[row]) if there]
@@ -69,7 +69,7 @@ def seen(
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_equals_the_oracle(kind: str, name: str) -> None:
-    """From the start, query 0 of 3 sees key 0 of 7 alone; now keys 0 to 4."""
+    """With "start" query 0 of 3 sees only key 0 of 7; now keys 0 to 4."""
     layer, (asks, real) = make(kind, causal_alignment="end"), PAIRS[name]
     inputs, masks = [QUERY, VALUE, KEY], [asks, real, None]
     padded = [
@@ -83,7 +83,7 @@ def test_equals_the_oracle(kind: str, name: str) -> None:
     got = ask(kind, layer, padded, masks, return_attention_scores=True, **how)
     assert_close(got[0], outputs)
     assert_close(got[1], scores)
-    y = ask(kind, layer, padded, masks, **how)  # fused, where Keras can
+    y = ask(kind, layer, padded, masks, **how)  # fused where Keras can
     assert_close(y, outputs)
     if asks is None:
         assert mask_of(y) is None
@@ -96,7 +96,7 @@ def test_equals_the_oracle(kind: str, name: str) -> None:
 @pytest.mark.parametrize("kind", SEVERAL)
 def test_a_sliding_window_ends_with_the_keys_as_well(kind: str) -> None:
     if "sliding_window" not in make(kind, ours=False).get_config():
-        return  # Keras has none yet: `test_attention` pins that it says so
+        return  # not in this Keras: `test_attention` pins the error
     layer = make(kind, sliding_window=2, causal_alignment="end")
     assert layer.get_config()["sliding_window"] == 2
     for name in ("holes", "none"):
@@ -116,7 +116,7 @@ def test_a_sliding_window_ends_with_the_keys_as_well(kind: str) -> None:
         )
         assert_close(got[0], outputs)
         assert_close(got[1], scores)
-    # Not causal: as far to the other side. Query 1 of 3 is key 5 of 7.
+    # Not causal: the same width on the other side. Query 1 of 3 is key 5 of 7.
     _, scores = ask(kind, layer, inputs, None, return_attention_scores=True)
     near = [[0, 0, 0, 1, 1, 1, 0], [0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1, 1]]
     np.testing.assert_array_equal(to_numpy(scores)[0, 0] > 0, near)
@@ -124,7 +124,7 @@ def test_a_sliding_window_ends_with_the_keys_as_well(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["heads", "dot"])
 def test_a_step_with_a_cache_is_a_step_of_the_whole(kind: str) -> None:
-    """What a decoder does: all steps at once, or each with those before."""
+    """As in a decoder: all steps at once, or each with the steps before it."""
     layer = make(kind, causal_alignment="end")
     x = VALUE
     whole = to_numpy(ask(kind, layer, [x, x], None, use_causal_mask=True))
@@ -222,7 +222,7 @@ def test_saved_and_loaded_with_unknown_sizes(tmp_path: Path) -> None:
 
 
 def test_configs() -> None:
-    """One that was saved before there was an alignment is of the start."""
+    """A layer saved before `causal_alignment` existed has "start"."""
     config = make("heads").get_config()
     assert config.pop("causal_alignment") == "start"
     made = layers.MaskedMultiHeadAttention.from_config(config)

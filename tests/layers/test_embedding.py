@@ -81,7 +81,7 @@ def test_ids_are_not_cast_to_half_precision() -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_ids_of_half_precision(dtype: str) -> None:
-    # The size of the table is no number of that dtype, the last id is one.
+    # The dtype represents the last id, but not the size of the table.
     last = {"float16": 2048, "bfloat16": 256}[dtype]
     layer = layers.CustomEmbedding(last + 1, 1, mask_value=0)
     layer.build()
@@ -122,7 +122,7 @@ def test_an_id_outside_the_table_is_never_another_row(wrong: float) -> None:
         layer(ids)
     function = compiled(lambda ids: layer(ids))
     if keras.backend.backend() == "torch":
-        # It leaves the graph for the check, and so still raises.
+        # The check runs outside the graph, so it still raises.
         with pytest.raises(ValueError, match="ids must be whole numbers"):
             function(ops.convert_to_tensor(ids))
         return
@@ -134,7 +134,7 @@ def test_an_id_outside_the_table_is_never_another_row(wrong: float) -> None:
 
 @pytest.mark.parametrize("wrong", [99, -7, 2.5, np.nan])
 def test_an_id_that_the_mask_hides_is_not_judged(wrong: float) -> None:
-    """It raised, and was NaN where it could not: eager and compiled."""
+    """It raised in eager mode, and gave NaN when compiled."""
     layer = embedding()
     ids = np.array([[1, wrong], [wrong, 4]])
     mask = np.array([[True, False], [False, True]])
@@ -150,7 +150,7 @@ def test_an_id_that_the_mask_hides_is_not_judged(wrong: float) -> None:
 
 @pytest.mark.parametrize("mode", [None, "int8"])
 def test_hidden_ids_compiled_with_gradients(mode: str | None) -> None:
-    """They were NaN. Of segments, too: a mask of fewer axes than the ids."""
+    """They were NaN. Also for segments: a mask with fewer axes than the ids."""
     layer = embedding()
     ids, mask = np.array([[[1, 3], [99, 2]]]), np.array([[True, False]])
     wanted = np.array([[TABLE[[1, 3]], [0 * TABLE[0], TABLE[2]]]])
@@ -221,7 +221,7 @@ def test_functional_model_saves(tmp_path: object) -> None:
 
 @pytest.mark.parametrize("shape", [(), (8,), (2, 2, 2), (1, 2, 2, 2)])
 def test_ids_of_any_rank(shape: tuple[int, ...]) -> None:
-    """Rank 2 alone was taken."""
+    """Only rank 2 was accepted."""
     ids = np.array([1, 4, -1, 0, 2, 3, -1, 4][: int(np.prod(shape))])
     ids = ids.reshape(shape)
     y = embedding(mask_value=-1)(ids)
@@ -246,7 +246,7 @@ def test_masks_of_segments_and_of_their_steps() -> None:
     np.testing.assert_array_equal(mask_of(y), segments)
     with pytest.raises(MaskShapeError):
         embedding()(ids, mask=np.ones(2, bool))
-    # On goes the mask of each step, as `MaskedTimeDistributed` reads it.
+    # The mask of each step is passed on, for `MaskedTimeDistributed`.
     x = embedding(mask_zero=True)(ids)
     pool = layers.MaskedTimeDistributed(layers.MaskedGlobalSumPooling1D())
     sums = [
@@ -258,7 +258,7 @@ def test_masks_of_segments_and_of_their_steps() -> None:
 
 @pytest.mark.parametrize("wrong", ["uniform", None, 2, [True], 1.0])
 def test_booleans_are_checked(wrong: object) -> None:
-    """`CustomEmbedding(5, 3, "uniform")` masked id 0 in silence."""
+    """`CustomEmbedding(5, 3, "uniform")` silently masked id 0."""
     with pytest.raises(ValueError, match="`mask_zero` must be True or False"):
         layers.CustomEmbedding(5, 3, wrong)
     with pytest.raises(ValueError, match="`keepdims` must be True or False"):
@@ -269,14 +269,14 @@ def test_booleans_are_checked(wrong: object) -> None:
 
 @pytest.mark.parametrize("right", [True, np.True_, 1, np.int64(1)])
 def test_what_a_boolean_is(right: object) -> None:
-    """A saved config may hold 1, and 1 can be nothing else."""
+    """A saved config may contain 1, which is unambiguous."""
     layer = embedding(mask_zero=right)
     assert layer.get_config()["mask_zero"] is True
     np.testing.assert_array_equal(mask_of(layer(IDS)), IDS != 0)
 
 
 def test_a_model_saved_by_an_older_version_loads() -> None:
-    """Its config, and its one weight."""
+    """The config and the weight survive saving."""
     config = {
         "name": "words",
         "trainable": True,
@@ -317,7 +317,7 @@ def tuned(layer: keras.layers.Layer) -> None:
 def test_lora_and_quantized(
     tmp_path: object, mode: str | None, lora: bool
 ) -> None:
-    """Keras' numbers for ids of the table, before and after saving."""
+    """Keras' outputs for ids in the table, before and after saving."""
     if BACKEND == "numpy" and mode == "int4" and lora:
         pytest.skip("Keras' own layer raises: its table is no variable there")
     ids = keras.Input((None,), dtype="int32")
@@ -327,7 +327,7 @@ def test_lora_and_quantized(
     model = keras.Model(ids, [x, layers.GetMask()(x)])
     batch = np.array([[1, -1, 0, 4]], "int32")
     if mode is not None:
-        with warnings.catch_warnings():  # Keras names layers without weights
+        with warnings.catch_warnings():  # of layers without weights
             warnings.filterwarnings("ignore", ".*quantiz")
             model.quantize(mode)
         theirs.quantize(mode)
@@ -336,7 +336,7 @@ def test_lora_and_quantized(
         tuned(ours)
         tuned(theirs)
     elif mode is None:
-        return  # what every other test is about
+        return  # covered by all other tests
     wanted = to_numpy(theirs(np.maximum(batch, 0)))
     wanted[0, 1] = 0
     assert np.abs(wanted - TABLE[np.maximum(batch, 0)]).max() > 1e-3

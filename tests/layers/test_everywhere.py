@@ -1,4 +1,4 @@
-"""The same numbers in every kind of model, compiled, saved, and again."""
+"""The same outputs in every kind of model: compiled, saved, loaded."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ class Subclassed(keras.Model):
 
 
 def wanted(case: Case, layer: keras.layers.Layer) -> tuple[list, list]:
-    """What the layer gives eagerly, with an explicit mask."""
+    """The layer's eager outputs with an explicit mask."""
     outputs = keras.tree.flatten(layer(POISONED, mask=MASK))
     masks = [mask_of(y) for y in outputs if len(y.shape) > 2]
     check = case.outputs(outputs if len(outputs) > 1 else outputs[0])
@@ -99,7 +99,7 @@ def test_static_shapes_compiled(case: Case) -> None:
     layer = case.make()
     model = functional(layer, static=True)
     if BACKEND == "torch":
-        # One model of many layers goes through the real compiler below.
+        # The real compiler is used for one model of many layers below.
         outputs, masks = compiled(lambda x, m: model([x, m]))(
             *(keras.ops.convert_to_tensor(a) for a in (POISONED, MASK))
         )
@@ -233,7 +233,7 @@ def test_trains_compiled_and_not() -> None:
     ids=lambda layer: type(layer).__name__,
 )
 def test_a_config_holds_every_argument(layer: keras.layers.Layer) -> None:
-    """On Keras 3.12 too, whose own layers forget one."""
+    """Also on Keras 3.12, whose own layers lose some."""
     clone = type(layer).from_config(layer.get_config())
     clone.build(X.shape)
     layer.build(X.shape)

@@ -1,4 +1,4 @@
-"""AttachMask, GetMask and LengthMask: how a mask gets in and out."""
+"""AttachMask, GetMask and LengthMask: masks in and out of a model."""
 
 import keras
 import numpy as np

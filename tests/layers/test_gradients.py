@@ -1,4 +1,4 @@
-"""Gradients: those of the oracle at real steps, exactly 0 at padding steps."""
+"""Gradients: the oracle's at real steps, exactly 0 at padding steps."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def upstream(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def loss(case: Case, y: Any, real: np.ndarray | None, w: np.ndarray) -> Any:
-    """Weighs the real outputs; padding outputs get no gradient."""
+    """Weights for the real outputs; padding outputs get no gradient."""
     y = case.outputs(y)
     if real is not None:
         y = ops.where(real[..., None], y, 0.0)

@@ -1,7 +1,7 @@
-"""Inside a wrapper: statistics and penalties see real steps alone.
+"""Inside a wrapper: statistics and penalties see only real steps.
 
-What the layer inside gives for the real rows alone, in a batch without any
-padding, is what it must give inside the wrapper.
+Inside the wrapper, a layer must give what it gives for the real rows alone, in
+a batch without padding.
 """
 
 import threading
@@ -33,7 +33,7 @@ def norm(**config: Any) -> keras.layers.Layer:
 
 
 def cnn() -> keras.Sequential:
-    """A mask that reaches it is lost by its first layer."""
+    """A model whose first layer loses the mask."""
     return keras.Sequential(
         [
             keras.layers.Conv2D(3, 3, activity_regularizer="l2"),
@@ -50,7 +50,7 @@ def graph() -> keras.Model:
     return keras.Model(x, keras.layers.Dense(2)(norm()(y)))
 
 
-# Keras warns, rightly: the second of two convolutions would see padding.
+# Keras warns correctly: the second of two convolutions would see padding.
 loses_the_mask = pytest.mark.filterwarnings("ignore:.*destroy the mask")
 INSIDE = {
     "norm": norm,
@@ -81,7 +81,7 @@ def statistics_of(layer: keras.layers.Layer) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("make", INSIDE.values(), ids=INSIDE)
 def test_segments_as_they_are_without_padding(make: Any) -> None:
-    """`norm` had a moving mean of 0.36 and 1.51 in place of 0.72 and 3.01."""
+    """The moving mean of `norm` was 0.36 and 1.51 instead of 0.72 and 3.01."""
     inside = make()
     wrapper = layers.MaskedTimeDistributed(inside)
     wrapper.build(X.shape)
@@ -107,7 +107,7 @@ def test_the_smallest_example() -> None:
 
 
 def test_of_nothing_nothing_is_learned() -> None:
-    """Keras' masked mean of no step is 0, and the moving mean goes there."""
+    """Keras' masked mean of no step is 0, which moves the moving mean."""
     inside = NORM(moving_mean_initializer="ones")
     wrapper = layers.MaskedTimeDistributed(inside)
     wrapper(X, mask=np.zeros_like(MASK), training=True)
@@ -121,7 +121,7 @@ def conv_block() -> keras.Sequential:
 
 @loses_the_mask
 def test_steps_behind_a_layer_that_loses_the_mask() -> None:
-    """`KeepMask` around a block: the mean was over 8 steps in place of 5."""
+    """`KeepMask` around a block: the mean was over 8 steps instead of 5."""
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 0]], bool)
     x = np.where(mask[..., None], X.reshape(2, 4, 24)[..., :5], 0)
     x = np.nan_to_num(x, nan=1.0)
@@ -131,7 +131,7 @@ def test_steps_behind_a_layer_that_loses_the_mask() -> None:
     steps = to_numpy(block.layers[0](x))[mask]
     mean = [sum(values) / 5 for values in zip(*steps.tolist())]
     assert_close(block.layers[1].moving_mean, mean)
-    # And the same of steps in segments, with one that is not there.
+    # The same for steps in segments, one of which is padding.
     segments = np.stack([x, np.full_like(x, np.nan)], axis=1)
     both = np.stack([mask, np.zeros_like(mask)], axis=1)
     layers.MaskedTimeDistributed(block)(segments, mask=both, training=True)
@@ -140,7 +140,7 @@ def test_steps_behind_a_layer_that_loses_the_mask() -> None:
 
 @loses_the_mask
 def test_other_axes_than_the_steps() -> None:
-    """What is left of the mask then is the rows that have a real step."""
+    """The mask is then reduced to the rows that have a real step."""
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]], bool)
     x = np.random.default_rng(1).normal(size=(3, 4, 5)).astype("float32")
     squeezed = keras.Sequential(
@@ -157,7 +157,7 @@ def test_other_axes_than_the_steps() -> None:
 
 
 def test_the_penalty_of_steps() -> None:
-    """It was 4: of 12 steps of a bias of 1, by three rows."""
+    """The penalty was 4: 12 steps of a bias of 1, divided by 3 rows."""
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]], bool)
     dense = keras.layers.Dense(
         1,
@@ -174,7 +174,7 @@ def test_the_penalty_of_steps() -> None:
         kernel_initializer="ones",
         recurrent_initializer="zeros",
     )
-    # Keras takes it as an argument and forgets it.
+    # Keras accepts the argument but ignores it.
     backwards.activity_regularizer = keras.regularizers.L2(1)
     x = np.arange(4.0, dtype="float32").reshape(1, 4, 1) + 1
     layers.KeepMask(backwards)(x, mask=np.array([[1, 1, 0, 1]], bool))
@@ -187,7 +187,7 @@ def unmasked() -> keras.layers.Layer:
 
 
 class Own(keras.layers.Layer):
-    """A wrapper behind a layer that loses the mask."""
+    """A wrapper after a layer that loses the mask."""
 
     def __init__(self, wrapper: Any, norm: Any) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ def behind(wrapper: Any, norm: Any) -> keras.Sequential:
     return keras.Sequential([unmasked(), wrapper(norm)])
 
 
-# Of a row of 3 steps and one of 1, and rows of padding.
+# A row of 3 steps, a row of 1, and rows of padding.
 VALUES = np.array([[[3.0], [5.0], [4.0]], [[8.0], [0.0], [0.0]]], "float32")
 VALUES = np.pad(VALUES, ((0, 1), (0, 2), (0, 0)))
 REAL = VALUES[..., 0] > 0
@@ -216,10 +216,10 @@ WRAPPERS = [layers.KeepMask, layers.MaskedTimeDistributed]
 def test_a_wrapper_without_a_mask_hides_none(
     outer: Any, inner: Any, make: Any
 ) -> None:
-    """It hid that of the outer one: the mean was 20 / 15."""
+    """It hid the mask of the outer wrapper: the mean was 20 / 15."""
     if outer is layers.KeepMask:
         x, mask = VALUES, REAL
-    else:  # the steps are in a segment of three, the others are empty
+    else:  # the steps are in one of three segments, the others are empty
         x = np.zeros((3, 3, *VALUES.shape[1:]), "float32")
         x[:, 1], mask = VALUES, np.zeros(x.shape[:3], bool)
         mask[:, 1] = REAL
@@ -268,7 +268,7 @@ def test_a_mask_made_inside_joins_the_one_around() -> None:
 
 
 class Fold(keras.layers.Layer):
-    """Steps as rows of their own, and what the layer inside makes of them."""
+    """Folds steps into rows, and calls the layer inside on them."""
 
     def __init__(self, inside: Any) -> None:
         super().__init__()
@@ -290,7 +290,7 @@ def test_steps_as_rows(wrapper: Any, traced: bool) -> None:
         x, mask = VALUES, REAL
     around.build(x.shape)
     if traced:
-        import tensorflow as tf  # where sizes are not known
+        import tensorflow as tf  # here sizes are unknown
 
         shapes = [[None] * mask.ndim + [1], [None] * mask.ndim]
         run = tf.function(
@@ -308,14 +308,14 @@ def test_steps_as_rows(wrapper: Any, traced: bool) -> None:
 
 @loses_the_mask
 def test_axes_that_are_not_the_masks() -> None:
-    """Padding counts there, which was not said."""
+    """Padding counts there, and nothing warned."""
     inside = norm(name="of_other_axes")
     pairs = keras.Sequential(
         [keras.layers.Reshape((10, 1)), inside, keras.layers.Reshape((5, 2))]
     )
     x = np.repeat(VALUES, 2, axis=-1)
     keep = layers.KeepMask(pairs)
-    keep(x, mask=REAL)  # in inference nothing counts
+    keep(x, mask=REAL)  # inference counts nothing
     with pytest.warns(MaskWarning, match="of_other_axes.*counts|counts.*of_o"):
         keep(x, mask=REAL, training=True)
     keep(x, mask=REAL, training=True)  # once
@@ -331,7 +331,7 @@ def test_axes_that_are_not_the_masks() -> None:
 
 @loses_the_mask
 def test_steps_of_a_time_distributed_of_keras() -> None:
-    """It calls for each step: the last mean was (4 + 0 + 6) / 3."""
+    """Keras calls it for each step: the last mean was (4 + 0 + 6) / 3."""
     x = np.array([[[3.0], [4.0]], [[1.0], [0.0]], [[2.0], [6.0]]], "float32")
     mask = np.array([[1, 1], [1, 0], [1, 1]], bool)
     inside = norm()
@@ -340,14 +340,14 @@ def test_steps_of_a_time_distributed_of_keras() -> None:
         x, mask=mask, training=True
     )
     assert_close(inside.moving_mean, [(4 + 6) / 2])
-    # Nothing tells the steps where their mask was lost before.
+    # If the mask is lost earlier, the steps do not get it.
     late = keras.Sequential([unmasked(), keras.layers.TimeDistributed(norm())])
     with pytest.warns(MaskWarning, match="MaskedTimeDistributed"):
         layers.KeepMask(late)(x, mask=mask, training=True)
 
 
 class Penalized(keras.layers.Layer):
-    """Adds the sum of what it sees."""
+    """Adds the sum of its inputs as a loss."""
 
     def call(self, inputs: Any) -> Any:
         self.add_loss(ops.sum(inputs))
@@ -367,7 +367,7 @@ def test_a_loss_that_cannot_know_the_mask() -> None:
     assert len(seen) == 1
     wrapper(X)
     layers.KeepMask(PenalizedByMask())(X, mask=MASK)
-    # The penalty that Keras adds is no loss of the layer's own.
+    # A penalty that Keras adds is not a loss of the layer itself.
     quiet = keras.layers.Identity(activity_regularizer="l2")
     layers.KeepMask(keras.Sequential([quiet]))(X, mask=MASK)
 
@@ -389,7 +389,7 @@ def test_nothing_is_left_behind() -> None:
 
 
 def test_the_same_layer_outside_and_in_another_thread() -> None:
-    """Only calls of the wrapper, in its thread, see its mask."""
+    """Only calls by the wrapper, in its thread, see its mask."""
     shared = norm()
     plain = np.arange(4.0, dtype="float32").reshape(2, 2)
     means: list[Any] = []
@@ -429,7 +429,7 @@ def video_model() -> keras.Model:
 
 
 class Videos(keras.utils.PyDataset):
-    """Batches of two lengths: TensorFlow does not know their steps then."""
+    """Batches of two lengths, so that TensorFlow does not know the steps."""
 
     def __init__(self, batches: list[Any]) -> None:
         super().__init__()
@@ -445,14 +445,14 @@ class Videos(keras.utils.PyDataset):
 
 @loses_the_mask
 def test_fit_and_saved(tmp_path: Path) -> None:
-    """As with more padding in one batch or in the other."""
+    """The result is the same with more padding in either batch."""
     model = video_model()
     model.save(tmp_path / "video.keras")
     loaded = keras.saving.load_model(tmp_path / "video.keras")
     x = np.nan_to_num(X, nan=5.0)
     more = np.pad(x, ((0, 0), (0, 2), (0, 0), (0, 0), (0, 0)))
     weights: list[Any] = []
-    on_jax = keras.backend.backend() == "jax"  # else op by op, which is slow
+    on_jax = keras.backend.backend() == "jax"  # slow if run op by op
     for made, batches in ((model, [x, more]), (loaded, [more, x])):
         made.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=on_jax)
         made.fit(Videos(batches), shuffle=False, verbose=0)

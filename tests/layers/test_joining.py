@@ -1,4 +1,4 @@
-"""TemporalConcatenate: the real steps of its inputs, one behind the other."""
+"""TemporalConcatenate: the real steps of its inputs, concatenated."""
 
 from pathlib import Path
 from typing import Any

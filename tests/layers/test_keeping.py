@@ -1,4 +1,4 @@
-"""KeepMask: the layer inside gives what it gives for the row alone."""
+"""KeepMask: the layer inside gives the same as for each row alone."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ HOLES = MASKS["holes"]
 
 
 def rnn(kind: str, units: int = 3, **config: Any) -> keras.layers.Layer:
-    """A recurrent layer of Keras with fixed weights."""
+    """A Keras recurrent layer with fixed weights."""
     layer = getattr(keras.layers, kind)(units, **config)
     layer.build(X.shape)
     rng = np.random.default_rng(5)
@@ -73,7 +73,7 @@ def test_the_last_of_a_stack(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("carried", [False, True])
 def test_states(carried: bool) -> None:
-    """Keras ignores a carried mask beside an `initial_state`."""
+    """Keras ignores a carried mask if there is an `initial_state`."""
     mask = MASKS["empty"]
     layer, weights = keep("LSTM", return_sequences=True, return_state=True)
     first = [sample(features=3, seed=s)[:, 0] for s in (1, 2)]
@@ -95,7 +95,7 @@ def test_states(carried: bool) -> None:
 
 
 def test_an_empty_row_with_states_gives_zero_everywhere() -> None:
-    """Of Keras' backends JAX gives the state, the others 0."""
+    """In Keras JAX gives the state, the other backends 0."""
     layer, _ = keep("GRU")
     states = np.ones((3, 3), "float32")
     y = layer(X, mask=MASKS["nothing"], initial_state=states)
@@ -103,7 +103,7 @@ def test_an_empty_row_with_states_gives_zero_everywhere() -> None:
 
 
 def test_states_between_calls() -> None:
-    """Two calls are one of both halves, whatever padding stands between."""
+    """Two calls equal one call on both halves, with any padding in between."""
     layer = layers.KeepMask(
         keras.layers.GRU(3, stateful=True, return_sequences=True)
     )
@@ -191,7 +191,7 @@ def test_a_list_of_inputs() -> None:
 
 
 class Deaf(keras.layers.Layer):
-    """Takes a mask, says that it supports none, and adds what it is told."""
+    """Takes a mask, says it supports none, and adds the mask it got."""
 
     def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
         told = 0.0 if mask is None else ops.cast(mask, "float32")[..., None]
@@ -199,7 +199,7 @@ class Deaf(keras.layers.Layer):
 
 
 class Composed(keras.layers.Layer):
-    """Leaves it to Keras to bring the mask to the layers inside."""
+    """Leaves it to Keras to pass the mask to the layers inside."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,7 +210,7 @@ class Composed(keras.layers.Layer):
 
 
 def test_what_a_layer_is_told() -> None:
-    """The tests raise warnings as errors: that of a lost mask, too."""
+    """Tests turn warnings into errors, including that of a lost mask."""
     y = layers.KeepMask(Deaf())(X, mask=HOLES)
     assert_close(y, np.where(HOLES[..., None], X + 1, 0))
     y = layers.KeepMask(Deaf())(X, mask=HOLES, training=True)
@@ -230,7 +230,7 @@ def test_a_mask_that_the_layer_makes() -> None:
 
 
 def stack(bare: bool = False) -> keras.Model:
-    """Two recurrent layers behind an Embedding, of fixed weights."""
+    """An Embedding and two recurrent layers with fixed weights."""
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(10, 4, mask_zero=True)(ids)
     inner = keras.layers.LSTM(3, return_sequences=True), keras.layers.LSTM(2)
@@ -259,7 +259,7 @@ def test_a_stack_does_not_see_padding(tmp_path: Path) -> None:
 
 
 def test_states_from_an_encoder_to_a_decoder(tmp_path: Path) -> None:
-    """In a Functional model; padding of neither moves the answer."""
+    """In a Functional model; padding of neither input changes the output."""
     ids = [keras.Input((None,), dtype="int32") for _ in range(2)]
     embed = keras.layers.Embedding(10, 4, mask_zero=True)
     encoder = layers.KeepMask(keras.layers.GRU(3, return_state=True))
@@ -284,7 +284,7 @@ def test_states_from_an_encoder_to_a_decoder(tmp_path: Path) -> None:
 
 
 def test_a_model_inside() -> None:
-    """Keras would warn that a model in a model destroys the mask."""
+    """Keras would warn that a nested model destroys the mask."""
     x = keras.Input((None, 4))
     dense = keras.layers.Dense(
         2, kernel_initializer="ones", bias_initializer="ones"
@@ -297,7 +297,7 @@ def test_a_model_inside() -> None:
 
 
 def test_weight_gradients_of_rows_alone() -> None:
-    """Under NaN padding; those of Keras are NaN."""
+    """With NaN padding, where Keras' gradients are NaN."""
     layer = layers.KeepMask(rnn("GRU", return_sequences=True))
     layer.build(X.shape)
     weights = layer.get_weights()
@@ -338,7 +338,7 @@ def test_in_every_kind_of_model() -> None:
             return self.layer(self.mask(inputs))
 
     assert_close(Model().predict(x, verbose=0), wanted)
-    if BACKEND != "torch":  # its compiler unrolls the loop, for a minute
+    if BACKEND != "torch":  # its compiler unrolls the loop for a minute
         run = compiled(lambda x, m: layer(x, mask=m))
         assert_close(run(ops.convert_to_tensor(x), HOLES), wanted)
     assert len(layer.weights) == len(layer.layer.weights)

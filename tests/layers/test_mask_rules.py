@@ -1,4 +1,4 @@
-"""How a mask gets into a layer, and what a call leaves as it was."""
+"""How a layer receives a mask, and what a call must not change."""
 
 import keras
 import numpy as np
@@ -100,9 +100,9 @@ def test_a_layer_that_changes_nothing_returns_a_tensor_of_its_own(
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_stateless_call_obeys(case: Case) -> None:
-    """In values: Keras runs `call` alone, which puts no mask on them.
+    """Compares values: Keras runs only `call`, which attaches no mask.
 
-    Of a layer that writes no zeros, they are those of any mask.
+    For a layer that writes no zeros, the mask does not matter.
     """
     layer = case.make()
     variables = [v.value for v in layer.trainable_variables]
@@ -113,7 +113,7 @@ def test_stateless_call_obeys(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_symbolic_masks(case: Case) -> None:
-    """A symbolic output says that it carries a mask, of the right shape."""
+    """A symbolic output carries a mask of the right shape."""
     x = keras.Input((7, 4))
     mask = keras.Input((7,), dtype="bool")
     y = case.outputs(case.make()(layers.AttachMask()(x, mask=mask)))
@@ -134,7 +134,7 @@ def test_half_precision(case: Case, dtype: str) -> None:
     layer = case.make(dtype=dtype)
     compute = layer.compute_dtype if case.casts else "float32"
     mask = MASKS["empty"]
-    # What the layer is given, rounded as its policy rounds it.
+    # The layer's inputs, rounded by its policy.
     x = to_numpy(ops.cast(ops.cast(X, compute), "float32"))
     poisoned = np.where(mask[..., None], x, np.nan)
     y = case.outputs(layer(poisoned, mask=mask))
@@ -154,7 +154,7 @@ def test_a_cast_does_not_lose_the_mask(case: Case) -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_sums_many_steps(dtype: str) -> None:
-    """Keras gives inf, or 0.5 for a mean of ones, where it sums in half."""
+    """Keras sums in half precision: inf, or 0.5 for a mean of ones."""
     x = np.full((2, 5000, 3), 20.0, "float32")
     mask = np.ones((2, 5000), bool)
     mask[1, 4000:] = False
@@ -180,7 +180,7 @@ def test_double_precision(case: Case) -> None:
     values = to_numpy(y)
     dtype = "float64"
     if case.biased:
-        # On torch, Keras 3.16 adds its bias in float32: no layer can mend it.
+        # On torch, Keras 3.16 adds the bias in float32: no layer can fix that.
         plain = keras.layers.Conv1D(2, 2, dtype="float64")(x)
         dtype = keras.backend.standardize_dtype(plain.dtype)
     assert values.dtype == dtype
@@ -239,4 +239,4 @@ def test_the_last_layers_of_a_model_in_another_dtype() -> None:
     long = model.predict(np.array([[1, 2, 0, 0, 0]]), verbose=0)
     for a, b in zip(short, long):
         assert_close(b, a, "float16")
-    assert short[0].max() < 0  # so that a maximum with padding would be 0
+    assert short[0].max() < 0  # so a maximum over padding would be 0

@@ -1,7 +1,7 @@
-"""The masks that a layer inside a wrapper gives its outputs get out.
+"""Wrappers pass on the output masks of the layer inside.
 
-A mean over the steps of each segment stands behind: it counts what the mask
-says. The same in a call, in a Functional model and in one that was loaded.
+A mean over the steps of each segment follows, which depends on the mask. Tested
+in a call, in a Functional model, and in a loaded one.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.helpers import assert_close
 from tests.helpers import mask_of
 from tests.helpers import to_numpy
 
-# Whole, right, holes, an empty segment; a row without any.
+# Full, right padding, holes, an empty segment; an empty row.
 STEPS = np.array(
     [
         [[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 1], [0, 0, 0, 0]],
@@ -44,7 +44,7 @@ def conv() -> keras.layers.Layer:
 
 @register
 class Block(keras.layers.Layer):
-    """Leaves it to Keras to bring the mask out."""
+    """Leaves it to Keras to pass the mask on."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -92,7 +92,7 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-INSIDE = {  # and a mean of before, by 4 or 3 steps in place of the real ones
+INSIDE = {  # and the earlier mean, over 4 or 3 steps instead of the real ones
     "sequential": (lambda: keras.Sequential([dense()]), steps_of),
     "convolution": (lambda: keras.Sequential([conv()]), pairs_of),
     "graph": (graph, pairs_of),
@@ -102,7 +102,7 @@ INSIDE = {  # and a mean of before, by 4 or 3 steps in place of the real ones
 
 
 def models_of(make: Any, path: Path) -> list[Any]:
-    """What calls, predicts, and calls once saved and loaded."""
+    """Calls directly, by `predict`, and after saving and loading."""
     x, mask = keras.Input((4, 4, 1)), keras.Input((4, 4), dtype="bool")
     model = keras.Model([x, mask], make(x, mask))
     model.save(path / "model.keras")
@@ -122,7 +122,7 @@ def mean_of_steps() -> Any:
 def test_a_layer_that_does_not_declare_its_mask(
     name: str, tmp_path: Path
 ) -> None:
-    """Of [1, 3, pad] the mean was 1.33, and is 2."""
+    """The mean of [1, 3, pad] was 1.33, and is 2."""
     make, values = INSIDE[name]
     wrapper, behind = layers.MaskedTimeDistributed(make()), mean_of_steps()
     wanted = [mean(values(place)) for place in PLACES]
@@ -187,7 +187,7 @@ SEVERAL = {
 
 @pytest.mark.parametrize("name", SEVERAL)
 def test_several_outputs(name: str, tmp_path: Path) -> None:
-    """Of the half [1, pad] the mean was 0.5, and is 1."""
+    """The mean of the half [1, pad] was 0.5, and is 1."""
     make, values = SEVERAL[name]
     wrapper, behind = layers.MaskedTimeDistributed(make()), mean_of_steps()
 
@@ -208,7 +208,7 @@ def test_several_outputs(name: str, tmp_path: Path) -> None:
 
 
 def test_both_directions() -> None:
-    """The second had no mask, and the bias at padding steps."""
+    """The second had no mask, and had the bias at padding steps."""
     both = keras.layers.Bidirectional(
         keras.layers.SimpleRNN(2, return_sequences=True, return_state=True),
         merge_mode=None,
@@ -249,7 +249,7 @@ def test_a_mask_of_segments_stays_one(make: Any) -> None:
 
 @register
 class Missing(keras.layers.Layer):
-    """Makes a mask, and leaves it to Keras to bring it out."""
+    """Makes a mask, and leaves it to Keras to pass it on."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -260,14 +260,14 @@ class Missing(keras.layers.Layer):
 
 
 def test_a_mask_made_inside_and_one_of_segments() -> None:
-    """The segments alone came out."""
+    """Only the mask of segments was returned."""
     y = layers.MaskedTimeDistributed(Missing())(X, mask=SEGMENTS)
     np.testing.assert_array_equal(mask_of(y), STEPS)
 
 
 @pytest.mark.parametrize("make", [Missing, layers.NaNMask])
 def test_a_mask_made_inside_keep_mask(make: Any, tmp_path: Path) -> None:
-    """Of [1, nan, pad] the mean was 0.5, and is 1."""
+    """The mean of [1, nan, pad] was 0.5, and is 1."""
     wrapper = layers.KeepMask(make())
     mean_of = layers.MaskedGlobalAveragePooling1D()
     x = np.array([[[1.0], [np.nan], [7.0]]], "float32")
@@ -313,7 +313,7 @@ def test_ids_with_a_mask_of_their_shape(make: Any) -> None:
 
 
 def test_a_value_that_masks_and_a_mask() -> None:
-    """The zeros at padding steps came out as real."""
+    """The zeros at padding steps counted as real."""
     masking = layers.MaskedTimeDistributed(keras.layers.Masking(-9.0))
     y = masking(np.where(STEPS[..., None], X, 5), mask=STEPS)
     np.testing.assert_array_equal(mask_of(y), STEPS)
@@ -328,7 +328,7 @@ def test_of_nothing() -> None:
 
 
 class OfNumbers(keras.layers.Layer):
-    """Runs on numbers alone: there is nothing to rehearse."""
+    """Needs concrete values, so a symbolic call fails."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Layers that merge step by step: a step is real where all inputs are."""
+"""Layers that merge step by step: a step is real if all inputs are."""
 
 import math
 from pathlib import Path
@@ -30,7 +30,7 @@ MERGES = {
 
 
 def wanted(name: str, pairs: list) -> np.ndarray:
-    """Step by step, each padding value the neutral element."""
+    """Step by step, with the neutral element at padding."""
     neutral, merge = MERGES[name]
     result = []
     for row in range(3):
@@ -101,7 +101,7 @@ def test_along_the_steps_masks_follow_one_another() -> None:
     np.testing.assert_array_equal(to_numpy(z), values)
     real = np.concatenate([ONE, np.ones((3, 5), bool)], axis=1)
     np.testing.assert_array_equal(mask_of(z), real)
-    with pytest.raises(ValueError, match="that of the features or of the"):
+    with pytest.raises(ValueError, match="the feature axis or the step"):
         layers.MaskedConcatenate(0)
 
 
@@ -166,7 +166,7 @@ def test_keras_drops_the_mask_or_takes_any(name: str) -> None:
     np.testing.assert_array_equal(mask_of(ours(name)([x, Z])), ONE)
     np.testing.assert_array_equal(mask_of(ours(name)([x, y])), ONE & TWO)
     if name == "Multiply":
-        return  # the one that skips what is padding in one input alone
+        return  # which skips what is padding in only one input
     eights = layers.AttachMask()(poisoned(Y, TWO, 8.0), mask=TWO)
     moved = np.abs(to_numpy(theirs([x, eights])) - to_numpy(theirs([x, y])))
     assert moved[ONE].max() > 1
@@ -189,7 +189,7 @@ def test_apply_and_drop() -> None:
 
 
 class Outer(keras.layers.Layer):
-    """Keras runs its `call` with stand-ins, to learn its shapes."""
+    """Keras runs `call` symbolically to infer shapes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -237,5 +237,5 @@ def test_the_mask_is_broadcast_as_the_inputs_are() -> None:
 
 def test_the_axis_of_the_batch_is_refused_by_either_name() -> None:
     x = np.ones((2, 3, 4), "float32")
-    with pytest.raises(ValueError, match="`axis` must be that of the features"):
+    with pytest.raises(ValueError, match="`axis` must be the feature axis"):
         layers.MaskedConcatenate(-3)([x, x])

@@ -1,4 +1,4 @@
-"""NaNMask: NaN is missing, by step or by feature."""
+"""NaNMask: NaN marks missing values, by step or by feature."""
 
 from pathlib import Path
 

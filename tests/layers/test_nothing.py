@@ -1,4 +1,4 @@
-"""No rows, no steps: what is there to compute comes out, and nothing fails."""
+"""No rows or no steps: the output is computed, and nothing fails."""
 
 import numpy as np
 import pytest
@@ -32,11 +32,11 @@ def test_no_steps(case: Case, masked: bool) -> None:
     y = case.outputs(layer(x, mask=mask))
     values = to_numpy(y)
     if case.pools:
-        # What an empty row gives, whether it has padding or nothing at all.
+        # The output of an empty row, with padding or without any steps.
         empty = layer(np.ones((2, 7, FEATURES)), mask=np.zeros((2, 7), bool))
         np.testing.assert_array_equal(values, to_numpy(empty))
         return
-    # Steps that the layer adds to any sequence; padding, here.
+    # Steps that the layer adds to any sequence, padding here.
     assert values.shape == (2, case.of_none, case.width)
     assert np.all(values == 0)
     if masked:

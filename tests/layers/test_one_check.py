@@ -1,4 +1,4 @@
-"""A mask is read, checked and cast once in a call, however it comes in."""
+"""A mask is read, checked and cast once per call, however it is passed."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ MASK = MASKS["right"]
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The masks that were checked, in order."""
+    """The checked masks, in order."""
     seen: list[Any] = []
     check = reading._as_booleans
 

@@ -1,4 +1,4 @@
-"""Layers of each place alone take a mask of any number of axes."""
+"""Elementwise layers accept masks of any rank."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from tests.helpers import to_numpy
 IDS = np.array([[[1, 2], [3, 0]], [[4, 0], [0, 0]]])
 REAL = IDS != 0
 X = np.arange(24, dtype="float32").reshape(2, 2, 2, 3) - 12
-# What each makes of a number, at a real step and at padding.
+# The output of each for a number, at a real step and at padding.
 PASSING = {
     "activation": (layers.MyActivation, lambda x: max(x, 0), None),
     "apply": (lambda: layers.ApplyMask(-1.0), lambda x: x, -1.0),
@@ -25,7 +25,7 @@ PASSING = {
 
 
 def spoken(name: str, mask: np.ndarray) -> np.ndarray:
-    """By a loop over places."""
+    """A loop over all indices."""
     _, real, padding = PASSING[name]
     out = X.copy()
     for place in np.ndindex(*X.shape):
@@ -63,7 +63,7 @@ def test_doors_after_ids_of_segments() -> None:
 
 
 def test_a_mask_of_all_axes() -> None:
-    """Of ids; floats have features, of which a mask says nothing."""
+    """For ids; floats have features, which a mask does not cover."""
     ids = layers.AttachMask()(IDS, mask=REAL)
     np.testing.assert_array_equal(mask_of(ids), REAL)
     np.testing.assert_array_equal(to_numpy(layers.GetMask()(ids)), REAL)

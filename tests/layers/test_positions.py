@@ -1,4 +1,4 @@
-"""Positions count real steps, and the mask survives them."""
+"""Positions count real steps, and the mask is kept."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def test_too_many_real_steps_give_nan_where_nothing_can_be_raised() -> None:
     with pytest.raises(ValueError, match="longest=7"):
         layer(X)
     call, x = compiled(lambda x: layer(x)), ops.convert_to_tensor(X)
-    if BACKEND == "torch":  # leaves the graph to raise
+    if BACKEND == "torch":  # its check runs outside the graph
         with pytest.raises(ValueError, match="longest=7"):
             call(x)
         return
@@ -61,7 +61,7 @@ def test_too_many_real_steps_give_nan_where_nothing_can_be_raised() -> None:
 
 
 def test_the_textbook_transformer_keeps_its_mask() -> None:
-    """Keras' Add loses the mask beside an embedding that has none."""
+    """Keras' Add loses the mask if the embedding has none."""
     ids = np.array([[3, 1, 0], [2, 0, 0]])
     tokens = keras.layers.Embedding(4, 4, mask_zero=True)(ids)
     plain = keras.layers.Embedding(3, 4)(np.arange(3)[None].repeat(2, axis=0))
@@ -71,7 +71,7 @@ def test_the_textbook_transformer_keeps_its_mask() -> None:
 
 
 def test_sines_of_half_precision_are_those_of_float32() -> None:
-    """A position of 2000 is no number of float16's, and its sine none."""
+    """float16 cannot represent all positions above 2048."""
     x = np.zeros((1, 3000, 6), "float32")
     exact = to_numpy(layers.MaskedSinePositionEncoding()(x))
     half = layers.MaskedSinePositionEncoding(dtype="float16")(x)

@@ -72,7 +72,7 @@ def test_a_mask_of_the_vector_is_not_looked_at() -> None:
 
 
 def test_gradient_of_the_vector() -> None:
-    """Its part at padding steps is none."""
+    """Padding steps add nothing to the gradient."""
     mask = MASKS["holes"]
     weights = np.random.default_rng(7).normal(size=(*X.shape[:2], 3))
     weights = weights.astype("float32")
@@ -86,7 +86,7 @@ def test_gradient_of_the_vector() -> None:
 
 
 def autoencoder(repeat: Any) -> keras.Model:
-    """The mean of a row stands for each of its steps."""
+    """The mean of a row is predicted for each of its steps."""
     x = keras.Input((None, 1))
     masked = keras.layers.Masking()(x)
     mean = layers.MaskedGlobalAveragePooling1D()(masked)

@@ -1,4 +1,4 @@
-"""MaskedTimeDistributed: each segment as it is alone, without padding."""
+"""MaskedTimeDistributed: each segment gives the same as alone, unpadded."""
 
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from tests.helpers import mask_of
 from tests.helpers import poisoned
 from tests.helpers import to_numpy
 
-# Two rows of three segments: whole, right, left, holes, empty; the last row
-# begins with a segment that is not there.
+# Two rows of three segments: full, right, left, holes, empty; the last row
+# starts with a padding segment.
 STEPS = np.array(
     [
         [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 0, 0, 0, 0]],
@@ -32,7 +32,7 @@ FOLDED, ROWS = X.reshape(6, 5, 4), STEPS.reshape(6, 5)
 
 
 def around(layer: keras.layers.Layer, shape: Any = X.shape) -> Any:
-    """The wrapper, built, and its fixed weights."""
+    """The built wrapper and its fixed weights."""
     wrapper = layers.MaskedTimeDistributed(layer)
     wrapper.build(shape)
     rng = np.random.default_rng(3)
@@ -63,7 +63,7 @@ def test_a_layer_that_keeps_the_steps(backwards: bool) -> None:
 
 
 def test_a_layer_with_a_mask_of_its_own() -> None:
-    """A window of 2 is real where both steps are."""
+    """A window of 2 is real if both steps are."""
     wrapper, (kernel, bias) = around(layers.MaskedConv1D(3, 2))
     y = wrapper(NAN, mask=STEPS)
     assert to_numpy(y).shape == (2, 3, 4, 3)
@@ -79,7 +79,7 @@ def test_a_layer_with_a_mask_of_its_own() -> None:
 
 
 def test_masks_of_segments() -> None:
-    """Of vectors, and of sequences: what a segment holds is all real."""
+    """For vectors and sequences: all steps of a real segment are real."""
     x = X[:, :, 0]
     wrapper, (kernel, bias) = around(keras.layers.Dense(2), x.shape)
     y = wrapper(poisoned(x, SEGMENTS, np.nan), mask=SEGMENTS)
@@ -95,7 +95,7 @@ def test_masks_of_segments() -> None:
 
 
 class Counts(keras.layers.Layer):
-    """Counts the steps that it is told are real."""
+    """Counts the real steps of the mask it gets."""
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         told = ops.ones_like(inputs[..., 0]) if mask is None else mask
@@ -140,7 +140,7 @@ def test_drops_in(make: Any) -> None:
 
 
 def text_model() -> keras.Model:
-    """Words to sentences to a text; each mask is one that Keras makes."""
+    """Words to sentences to a text, with masks made by Keras."""
     ids = keras.Input((None, None), dtype="int32")
     words = layers.MaskedTimeDistributed(
         keras.layers.Embedding(9, 4, mask_zero=True)
@@ -196,7 +196,7 @@ def test_a_wrapper_in_a_wrapper() -> None:
 
 
 def test_gradients_see_no_padding() -> None:
-    """A segment's is that of the segment alone; NaN stays where it is."""
+    """A segment has its gradient when alone, also with NaN at padding."""
     wrapper, _ = around(keras.layers.SimpleRNN(3))
     w = np.random.default_rng(4).normal(size=(2, 3, 3)).astype("float32")
 

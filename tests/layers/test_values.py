@@ -1,4 +1,4 @@
-"""Every layer against its oracle: right numbers, whatever the padding holds."""
+"""Every layer against its oracle, with any values at padding."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_alone_equals_batched(case: Case) -> None:
     batched, real = to_numpy(y), mask_of(y)
     for row, length in enumerate(mask.sum(axis=1)):
         if length < case.shortest:
-            continue  # no window fits in: no output step at all
+            continue  # no window fits: no output step
         lone = X[row : row + 1, :length]
         if case.pools:
             assert_close(batched[row], to_numpy(layer(lone))[0])

@@ -31,14 +31,14 @@ def test_lengths_to_mask_finds_the_longest() -> None:
 
 
 def test_lengths_of_any_size() -> None:
-    """Not known to be wrong, and none of them wraps around."""
+    """Unknown values are not rejected, and do not wrap around."""
 
     def run(*lengths: int, dtype: str) -> list:
         mask = compiled(lambda n: ops.lengths_to_mask(n, 3))
         tensor = keras.ops.convert_to_tensor(np.array(lengths, dtype))
         return to_numpy(mask(tensor)).tolist()
 
-    if BACKEND != "jax":  # it has no 64 bits
+    if BACKEND != "jax":  # it has no 64-bit integers
         found = run(2**32 + 1, 2**31, -(2**40), 2, dtype="int64")
         wanted = [[True] * 3, [True] * 3, [False] * 3, [True, True, False]]
         assert found == wanted

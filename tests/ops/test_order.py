@@ -123,9 +123,9 @@ def test_reversed_twice() -> None:
 )
 def test_dtypes_are_kept(dtype: str) -> None:
     if dtype == "int64" and BACKEND == "jax":
-        pytest.skip("it has no 64 bits")
+        pytest.skip("it has no 64-bit integers")
     ids = np.arange(21).reshape(3, 7) * 5 % 128
-    if dtype == "int64":  # what no float64 holds
+    if dtype == "int64":  # more than float64 represents
         ids = ids + 2**60 + 1
     x, mask = keras.ops.cast(ids, dtype), MASKS["empty"]
     exact = ids.astype("bool") if dtype == "bool" else ids
@@ -160,14 +160,14 @@ MIXED = np.stack([MASKS["holes"][0], MASKS["empty"][1], MASKS["left"][1]])
 
 
 def places(mask: np.ndarray, shift: int = 0) -> np.ndarray:
-    """Each step its own number, from 1 on."""
+    """A different number for each step, from 1."""
     return np.arange(1, mask.size + 1).reshape(mask.shape) + shift
 
 
 def pulled_back(
     wanted: np.ndarray, weights: np.ndarray, like: np.ndarray, shift: int = 0
 ) -> np.ndarray:
-    """The weight of the place that each step came to; 0 if it came nowhere."""
+    """The weight at each step's new position; 0 if it was dropped."""
     found = np.zeros_like(like)
     for row, column in np.argwhere(wanted > shift):
         number = wanted[row, column] - 1 - shift
@@ -178,7 +178,7 @@ def pulled_back(
 
 @pytest.mark.parametrize("compile", [False, True], ids=["eager", "compiled"])
 def test_gradients(compile: bool) -> None:
-    """Each weight comes back to the step that it was given to."""
+    """Each step's gradient is the weight at its new position."""
     rng = np.random.default_rng(5)
     w, long = (rng.normal(size=(3, n, 4)).astype("float32") for n in (7, 14))
     ids, later = places(MIXED), places(MIXED, MIXED.size)
@@ -241,7 +241,7 @@ def all_of_them(x: Any, mask: Any, ids: Any) -> dict:
 
 
 class AllOfThem(keras.layers.Layer):
-    """What an author's own layer does: calls these functions."""
+    """As in a custom layer that calls these functions."""
 
     def call(self, inputs: Any, mask: Any, ids: Any) -> Any:
         return all_of_them(inputs, mask, ids)
@@ -314,14 +314,14 @@ REFUSED = {
         SHAPE.format(
             "(3, 6)",
             "The mask belongs to another tensor: a layer that changes the "
-            "steps changes the mask as well (its `compute_mask`).",
+            "steps must change the mask too, in `compute_mask`.",
         ),
     ),
     "lengths": (
         np.array([1, 2, 3]),
         SHAPE.format(
             "(3,)",
-            "If these are lengths, one per row, make a mask of them with "
+            "If these are lengths, one per row, convert them with "
             "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`.",
         ),
     ),
@@ -367,16 +367,16 @@ def test_packs_that_are_refused(tensors: int, masks: int | None) -> None:
     with pytest.raises(ValueError, match="In `pack_steps`: ") as info:
         ops.pack_steps([X] * tensors, given)
     assert str(info.value) == (
-        "In `pack_steps`: there must be a list of tensors, and a mask for "
-        f"each. Received: tensors={tensors}, masks={masks or 0}. Pass None as "
-        "the mask of a tensor that has none."
+        "In `pack_steps`: there must be a list of tensors, and a mask for each "
+        f"tensor. Received: tensors={tensors}, masks={masks or 0}. Pass "
+        "None for a tensor without a mask."
     )
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="`torch.export` is PyTorch's")
 @pytest.mark.filterwarnings("ignore")
 def test_reversed_in_an_exported_program() -> None:
-    """It took 3 rows of 7 steps alone, and `torch.export` raised."""
+    """It accepted only 3 rows of 7 steps, and `torch.export` raised."""
     import torch
 
     class Reverse(torch.nn.Module):  # type: ignore[misc]

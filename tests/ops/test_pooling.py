@@ -44,7 +44,7 @@ def by_loops(
     window: tuple,
     empty: float = 0.0,
 ) -> np.ndarray:
-    """Windows that are real in part as well: of what is real there."""
+    """Also partly real windows, over their real steps."""
     nothing = [empty] * x.shape[2]
     return np.array(
         [
@@ -101,7 +101,7 @@ def test_windows_are_those_of_keras(padding: str) -> None:
 
 @pytest.mark.parametrize("name", POOLS)
 def test_strided_windows_do_not_see_the_padding(name: str) -> None:
-    """Those of Keras move when a batch is padded to another length."""
+    """Keras' windows move if a batch is padded to another length."""
     function = POOLS[name][0]
     alone = to_numpy(function(X, None, 4, 2, "same"))
     for more in (1, 2):
@@ -117,7 +117,7 @@ def test_infinite_real_values_stay_in_their_windows(name: str) -> None:
     mask = MASKS["empty"]
     x = poisoned(X, mask, np.nan)
     x[0, 1], x[2, 2], x[2, 5] = np.inf, -np.inf, -np.inf
-    # No window of -inf alone: TensorFlow's maximum is its lowest float there.
+    # No window of only -inf: TensorFlow's maximum is the lowest float there.
     for window in ((2, 1, "valid"), (3, 2, "same")):
         wanted = by_loops(plain, x, mask, window)
         assert np.isinf(wanted).any() and np.isfinite(wanted).any()
@@ -139,7 +139,7 @@ def test_integers_become_floats(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", POOLS)
 def test_half_precision_of_many_steps(name: str, dtype: str) -> None:
-    """Counts and sums that the dtype cannot hold."""
+    """Counts and sums that the dtype cannot represent."""
     function, plain = POOLS[name]
     steps = 4096
     scale = 10 if name == "window_sum" else 300
@@ -149,7 +149,7 @@ def test_half_precision_of_many_steps(name: str, dtype: str) -> None:
     for masked in (mask, None):
         y = function(half, masked, 4000, 50)
         assert dtype_of(y) == dtype
-        # What is left of the values in that dtype is what the oracle gets.
+        # The oracle gets the values as rounded to that dtype.
         x = to_numpy(keras.ops.cast(half, "float32")).astype("float64")
         real = np.ones_like(mask) if masked is None else mask
         wanted = by_loops(plain, x, real, (4000, 50))
@@ -157,7 +157,7 @@ def test_half_precision_of_many_steps(name: str, dtype: str) -> None:
         assert_close(keras.ops.cast(y, "float32"), wanted, dtype)
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="it has no 64 bits")
+@pytest.mark.skipif(BACKEND == "jax", reason="it has no 64-bit integers")
 @pytest.mark.parametrize("name", POOLS)
 def test_double_precision(name: str) -> None:
     function, plain = POOLS[name]
@@ -177,7 +177,7 @@ MIXED = np.stack([MASKS["holes"][0], MASKS["empty"][1], MASKS["left"][1]])
 
 
 def check_gradients(names: list, window: tuple, compile: bool) -> None:
-    """Those of all outputs of these functions, each by another weight."""
+    """The gradients of all outputs, each with a different weight."""
     rng, w = np.random.default_rng(5), {}
     for name in names:
         shape = by_loops(POOLS[name][1], X, MIXED, window).shape
@@ -230,7 +230,7 @@ MODEL = (3, 2, "same")
 
 
 class AllOfThem(keras.layers.Layer):
-    """What an author's own layer does: calls these functions."""
+    """As in a custom layer that calls these functions."""
 
     def call(self, inputs: Any, real: Any) -> Any:
         return all_of_them(inputs, real)
@@ -284,21 +284,20 @@ def test_in_a_graph_of_unknown_sizes(jit_compile: bool) -> None:
 
 PADDING = (
     "`padding` must be 'valid' or 'same'. Received: padding='{}'. Pass "
-    "'valid' for whole windows only, 'same' for one at each stride."
+    "'valid' for whole windows only, 'same' for one window per stride."
 )
 SIZES = (
-    "the sizes of a window must be positive integers. Received: "
-    "window_size={}, strides={}. Pass 1 for windows that neither jump nor "
-    "spread."
+    "window sizes must be positive integers. Received: window_size={}, "
+    "strides={}. The default of `strides` and `dilation_rate` is 1."
 )
 LONG = (
     "with padding='valid' a window must not be longer than the sequence. "
-    "Received: window={}, steps=7. Pad the batch to the length of a window at "
-    "least (the mask says what is real), or pass padding='same'."
+    "Received: window={}, steps=7. Pad the batch at least to the length of a "
+    "window (with a mask), or pass padding='same'."
 )
 RANK = (
     "`x` must have shape (batch, steps, features). Received: x.shape={}. "
-    "Bring it there with `keras.ops.reshape`."
+    "Reshape it with `keras.ops.reshape`."
 )
 SHAPE = (
     "`mask` must have shape (batch, steps), the first axes of `inputs`. "
@@ -320,7 +319,7 @@ REFUSED = {
         (X, np.array([1, 2, 3])),
         SHAPE.format(
             "(3,)",
-            "If these are lengths, one per row, make a mask of them with "
+            "If these are lengths, one per row, convert them with "
             "`keras_masking.ops.lengths_to_mask(lengths, maxlen)`.",
         ),
     ),

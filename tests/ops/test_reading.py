@@ -1,4 +1,4 @@
-"""What passes for a mask and is none: additive masks, ids, weights, lengths."""
+"""What is mistaken for a mask: additive masks, ids, weights, lengths."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,11 +25,11 @@ ROWS = np.array([True, False, True])
 SAYS_LENGTHS = r"keras_masking\.ops\.lengths_to_mask\(lengths, maxlen\)"
 
 WRONG = {
-    # The mask of half of all transformers: it was read upside down.
+    # The mask of many transformers, which was read inverted.
     "additive": (np.where(REAL, 0.0, -1e9), r"keras\.ops\.equal\(mask, 0\)"),
     "infinite": (np.where(REAL, 0.0, -np.inf), r"keras\.ops\.equal\(mask, 0\)"),
     "ids": (np.where(REAL, 7, 0), r"keras\.ops\.not_equal\(ids, 0\)"),
-    "padding of -1": (np.where(REAL, 1, -1), "A weight is no mask"),
+    "padding of -1": (np.where(REAL, 1, -1), "Weights are not a mask"),
     "weights": (np.where(REAL, 0.5, 0.0), r"keras\.ops\.greater\(mask, 0\)"),
     "nan": (np.where(REAL, 1.0, np.nan), r"keras\.ops\.isnan\(x\)"),
 }
@@ -77,7 +77,7 @@ def test_no_door_lets_them_in(door: str, kind: str) -> None:
 
 
 def test_a_carried_mask_of_numbers() -> None:
-    """One that was set by hand; those that Keras makes are boolean."""
+    """A mask set by hand; masks made by Keras are boolean."""
     x = keras.ops.convert_to_tensor(X)
     set_mask(x, keras.ops.convert_to_tensor(WRONG["additive"][0]))
     with pytest.raises(errors.MaskValueError, match="additive mask"):
@@ -87,7 +87,7 @@ def test_a_carried_mask_of_numbers() -> None:
 @pytest.mark.parametrize("heads", [False, True])
 def test_an_additive_attention_mask(heads: bool) -> None:
     attend = layers.MaskedMultiHeadAttention(1, 2)
-    # One for each head goes to Keras, which reads it upside down as well.
+    # A mask for each head is passed to Keras, which inverts it as well.
     shape = (3, 1, 6, 6) if heads else (3, 6, 6)
     allowed = np.broadcast_to(np.tri(6, dtype=bool), shape)
     with pytest.raises(
@@ -100,7 +100,7 @@ def test_an_additive_attention_mask(heads: bool) -> None:
 
 
 def test_a_large_number_is_not_cut_to_nothing() -> None:
-    """JAX has 32 bits alone, of which 2**32 leaves 0."""
+    """JAX has only 32 bits, in which 2**32 becomes 0."""
     with pytest.raises(errors.MaskValueError, match=r"values=0, 4\.29497e\+09"):
         ops.position_ids(np.array([[0, 2**32]]))
 
@@ -158,13 +158,13 @@ def test_lengths_whose_values_are_not_known() -> None:
 
 @pytest.mark.parametrize("door", ["position_ids", "window_mask"])
 def test_lengths_are_not_swapped_axes(door: str) -> None:
-    """`step_index(lengths)` told to transpose them."""
+    """`step_index(lengths)` suggested a transpose."""
     with pytest.raises(errors.MaskShapeError, match=SAYS_LENGTHS):
         DOORS[door](LENGTHS)
 
 
 def test_masks_that_lack_an_axis() -> None:
-    """Those that mean something: of rows, and of steps."""
+    """Valid masks: of rows, and of steps."""
     kept = X[ROWS]
     for mask in (ROWS, ROWS.astype("int32"), ROWS.astype("float32")):
         y = to_numpy(ops.masked_mean(X, mask, axis=0))
@@ -190,7 +190,7 @@ BAD_LENGTHS = {
     "negative": ([3, -2, 6], r"Received: lengths=-2\."),
     "fraction": ([3.0, 2.5, 6.0], r"Received: lengths=2\.5\."),
     "nan": ([3.0, np.nan, 6.0], "Received: lengths=nan"),
-    "boolean": ([True, False, True], "A mask needs no lengths: .*AttachMask"),
+    "boolean": ([True, False, True], "To attach a mask itself: .*AttachMask"),
     "too long for int32": ([3, 2**32 + 2, 6], "lengths=4.29497e"),
 }
 
@@ -217,7 +217,7 @@ def test_lengths_that_are_not_known_are_cut() -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("how", ["trace", "export"])
 def test_lengths_of_a_traced_batch(how: str) -> None:
-    """The trace said that 3 rows and 3 lengths differ, the export failed."""
+    """The trace found that 3 rows and 3 lengths differ; the export failed."""
     import torch
 
     class Mean(torch.nn.Module):  # type: ignore[misc]

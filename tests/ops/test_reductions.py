@@ -35,7 +35,7 @@ REDUCTIONS = {
 def reduce_by_loops(
     function: Any, x: np.ndarray, mask: np.ndarray, axes: tuple, empty: float
 ) -> np.ndarray:
-    """Groups the real entries by the indices that stay, and reduces each."""
+    """Groups real values by the kept indices, and reduces each group."""
     kept = [a for a in range(x.ndim) if a not in axes]
     groups: dict[tuple, list] = {
         index: [] for index in np.ndindex(*(x.shape[a] for a in kept))
@@ -175,7 +175,7 @@ HOSTILE = st.sampled_from(
 
 @st.composite
 def batches(draw: Any, values: Any = FINITE) -> tuple:
-    """Real values, a mask with anything in it, and hostile padding."""
+    """Real values, any mask, and hostile padding."""
     shape = draw(st.sampled_from(SHAPES))
     size = math.prod(shape)
     entries = st.lists(values, min_size=size, max_size=size)
@@ -199,8 +199,8 @@ def test_any_finite_values_with_any_padding(name: str, batch: tuple) -> None:
     x, poisoned, mask = batch
     function, by_loops = REDUCTIONS[name]
     wanted = reduce_by_loops(by_loops, x, mask, (1,), 0.0)
-    # What rounding depends on: the real values, not their sum. A logarithm
-    # of a sum adds the logarithm of their number.
+    # The scale of rounding: that of the real values, not of their sum. A
+    # logarithm of a sum adds the logarithm of their number.
     scale = float(np.abs(np.where(mask[..., None], x, 0)).sum())
     scale += math.log(7) if name == "masked_logsumexp" else 0
     assert_close(function(poisoned, mask), wanted, scale=scale)
@@ -232,10 +232,10 @@ def test_half_precision_of_anything(
 ) -> None:
     _, poisoned, mask = batch
     if dtype == "float16":
-        with np.errstate(over="ignore"):  # padding of 3e38 becomes inf
+        with np.errstate(over="ignore"):  # padding of 3e38 overflows to inf
             poisoned = poisoned.astype(dtype)
     given = keras.ops.cast(poisoned, dtype)
-    # What is left of the values in that dtype is what the oracle gets.
+    # The oracle gets the values as rounded to that dtype.
     x = to_numpy(keras.ops.cast(given, "float32"))
     y = getattr(ops, name)(given, mask)
     assert keras.backend.standardize_dtype(y.dtype) == dtype
@@ -304,7 +304,7 @@ def test_compiled_equals_eager(name: str) -> None:
     "name", [*REDUCTIONS, "masked_softmax", "first_step", "last_step"]
 )
 def test_symbolic(name: str) -> None:
-    """The functions make graphs, also of an unknown number of steps."""
+    """The functions work in graphs, also with an unknown number of steps."""
     function = getattr(ops, name)
     for steps in (7, None):
         x, mask = keras.Input((steps, 4)), keras.Input((steps,), dtype="bool")

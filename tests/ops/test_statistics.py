@@ -29,7 +29,7 @@ def sqrtn(values: Any) -> float:
     return math.fsum(values) / math.sqrt(len(values))
 
 
-# What each gives for the real values of one feature.
+# The result of each for the real values of one feature.
 OF_ANY_AXIS = {
     "masked_variance": (ops.masked_variance, statistics.pvariance),
     "masked_std": (ops.masked_std, statistics.pstdev),
@@ -143,7 +143,7 @@ def test_integers_become_floats(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", ALL)
 def test_half_precision_of_many_steps(name: str, dtype: str) -> None:
-    """Sums, squares and weights that the dtype cannot hold."""
+    """Sums, squares and weights that the dtype cannot represent."""
     function, by_loops = ALL[name]
     steps = 4096
     x = np.random.default_rng(3).normal(300, 8, size=(1, steps, 1))
@@ -151,7 +151,7 @@ def test_half_precision_of_many_steps(name: str, dtype: str) -> None:
     mask = np.arange(steps)[None] % 3 > 0
     y = function(half, mask)
     assert dtype_of(y) == dtype
-    # What is left of the values in that dtype is what the oracle gets.
+    # The oracle gets the values as rounded to that dtype.
     x = to_numpy(keras.ops.cast(half, "float32")).astype("float64")
     wanted = map_rows(by_loops, x, mask)
     assert np.isfinite(wanted).all()
@@ -166,7 +166,7 @@ def test_a_deviation_whose_variance_overflows() -> None:
 
 
 def test_deviations_far_from_zero() -> None:
-    """A mean of squares less a squared mean would have no digit left."""
+    """The mean of squares minus the squared mean would lose all digits."""
     x = X + np.float32(1e4)
     mask = MASKS["holes"]
     wanted = map_rows(statistics.pvariance, x, mask)
@@ -175,7 +175,7 @@ def test_deviations_far_from_zero() -> None:
     assert_close(ops.masked_std(x, mask), np.sqrt(wanted))
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="it has no 64 bits")
+@pytest.mark.skipif(BACKEND == "jax", reason="it has no 64-bit integers")
 @pytest.mark.parametrize("name", ALL)
 def test_double_precision(name: str) -> None:
     function, by_loops = ALL[name]
@@ -205,7 +205,7 @@ MIXED = np.stack([MASKS["holes"][0], MASKS["empty"][1], MASKS["left"][1]])
 
 
 def weighted(function: Any, mask: Any) -> Any:
-    """The sum of the outputs, each by another weight."""
+    """The sum of the outputs, each with a different weight."""
     return lambda x: keras.ops.sum(keras.ops.multiply(function(x, mask), W))
 
 
@@ -249,7 +249,7 @@ def test_gradient_of_no_deviation(compile: bool) -> None:
     x[2, mask[2]] = [0.1, 2.0, 0.0, -1e3]
     (grad,) = gradient(weighted(ops.masked_std, mask), x, compile=compile)
     np.testing.assert_array_equal(grad[:2], 0)
-    # The mean of equal steps may be a rounding away from them.
+    # The mean of equal steps may differ from them by rounding.
     assert_close(grad[2], np.zeros((7, 4)), scale=1.0)
     if not compile:
         x = np.full((3, 7, 4), 2.0, "float32")
@@ -267,7 +267,7 @@ def test_of_nothing(name: str, shape: tuple) -> None:
 
 
 class AllOfThem(keras.layers.Layer):
-    """What an author's own layer does: calls these functions."""
+    """As in a custom layer that calls these functions."""
 
     def call(self, inputs: Any, real: Any) -> Any:
         return {name: function(inputs, real) for name, (function, _) in LIST}
@@ -355,7 +355,7 @@ def test_masks_that_are_refused(name: str) -> None:
         (np.ones((3, 6), bool), r"`mask` must have shape .* Received: "),
         (np.ones((7, 3), bool), "Its axes are swapped"),
         (np.ones((3, 7), "complex64"), "`mask` must be boolean"),
-        ([[1, 0], [1]], "Give its rows one length"),
+        ([[1, 0], [1]], "Make its rows equally long"),
     ):
         with pytest.raises(ValueError, match=rf"^In `{name}`: .*{rule}"):
             function(X, mask)
@@ -368,7 +368,7 @@ def test_masks_that_are_refused(name: str) -> None:
 def test_axes_that_are_refused(name: str, axis: Any) -> None:
     with pytest.raises(
         ValueError,
-        match=rf"^In `{name}`: `axis` must be an integer or several. "
-        rf"Received: axis={axis!r}. Pass",
+        match=rf"^In `{name}`: `axis` must be an integer or a tuple of "
+        rf"integers. Received: axis={axis!r}. Pass",
     ):
         getattr(ops, name)(X, MASKS["right"], axis)

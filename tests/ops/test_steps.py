@@ -1,4 +1,4 @@
-"""First and last steps, and sequences cut in pieces."""
+"""First and last steps, and sequences split into pieces."""
 
 from typing import Any
 
@@ -88,7 +88,7 @@ def test_sections_are_those_of_numpy(sections: int, steps: int) -> None:
     wanted = np.array_split(x, sections, axis=1)
     for got, piece in zip(ops.split_steps(x, sections), wanted, strict=True):
         np.testing.assert_array_equal(to_numpy(got), piece)
-    # In a model, with the steps known and not.
+    # In a model, with known and unknown steps.
     for known in (steps, None):
         inputs = keras.Input((known, 3), dtype="int32")
         outputs = ops.split_steps(inputs, sections)

@@ -1,4 +1,4 @@
-"""Which windows are real, told one window at a time."""
+"""Which windows are real, one window at a time."""
 
 import itertools
 from typing import Any
@@ -46,7 +46,7 @@ def test_window_mask(
 
 
 def made_by_runs(row: list, layer: keras.layers.Layer) -> list:
-    """Each run of real steps makes what Keras makes of it alone."""
+    """Each run of real steps gives what Keras gives for it alone."""
 
     def length(steps: int) -> int:
         return layer.compute_output_shape((1, steps, 1))[1]
@@ -67,7 +67,7 @@ def test_transposed_window_mask(padding: str, strides: int) -> None:
     for kernel_size, output_padding, dilation in itertools.product(
         (1, 2, 3, 4, 7), (None, *range(strides)), (1, 2)
     ):
-        if strides > 1 and dilation > 1:  # Keras refuses both at once
+        if strides > 1 and dilation > 1:  # Keras does not allow both
             continue
         how = kernel_size, strides, padding, output_padding, dilation
         layer = keras.layers.Conv1DTranspose(
@@ -110,7 +110,7 @@ def test_masks_of_numbers_unknown_sizes_and_compiled() -> None:
 
 
 def test_of_nothing() -> None:
-    """No steps make none, but what a kernel is longer than its strides."""
+    """No steps give none, unless the kernel is longer than its strides."""
     for padding, grows in (("valid", 1), ("same", 0)):
         how = 3, 2, padding
         got = to_numpy(ops.transposed_window_mask(np.ones((2, 0)), *how))
@@ -123,13 +123,13 @@ def test_of_nothing() -> None:
 
 
 SIZES = (
-    "the sizes of a window must be positive integers. Received: "
-    "kernel_size={}, strides={}, dilation_rate={}. Pass 1 for windows that "
-    "neither jump nor spread."
+    "window sizes must be positive integers. Received: kernel_size={}, "
+    "strides={}, dilation_rate={}. The default of `strides` and "
+    "`dilation_rate` is 1."
 )
 PADDING = (
     "`padding` must be 'valid' or 'same'. Received: padding='{}'. Pass "
-    "'valid' for whole windows only, 'same' for one at each stride."
+    "'valid' for whole windows only, 'same' for one window per stride."
 )
 REFUSED = {
     "causal": ((3, 1, "causal"), PADDING.format("causal")),
