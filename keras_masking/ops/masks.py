@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from keras import ops
-from keras import tree
 
 from keras_masking._moved import renamed
 from keras_masking._types import Axis
@@ -206,8 +205,8 @@ def combine_masks(masks: Any) -> Tensor | None:
 
     A mask with fewer axes is expanded on the right. None if all are None.
     """
-    each = {id(m): m for m in tree.flatten(masks) if m is not None}
-    given = list(each.values())
+    listed = masks if isinstance(masks, (list, tuple)) else [masks]
+    given = list({id(m): m for m in listed if m is not None}.values())
     ndim = max((len(m.shape) for m in given), default=0)
     given = [expanded(m, ndim) for m in given]
     return reduce(ops.logical_and, given) if given else None
