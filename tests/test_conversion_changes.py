@@ -240,7 +240,7 @@ def test_statistics_that_were_learned_with_padding_are_named(
     made, report = keras_masking.convert(model)
     assert counting_padding(model) == {"late"} and not counting_padding(made)
     assert [name for name, _, _ in report.fine_tune] == ["late"]
-    assert "fine-tune late: BatchNormalization: it learned" in str(report)
+    assert "fine-tune late: BatchNormalization: its statistics" in str(report)
     assert str(report).endswith("2 replaced, 0 left, 1 to fine-tune")
 
 

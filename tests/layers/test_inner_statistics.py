@@ -362,7 +362,7 @@ class PenalizedByMask(Penalized):
 def test_a_loss_that_cannot_know_the_mask() -> None:
     inside = Penalized(activity_regularizer="l2")
     wrapper = layers.MaskedTimeDistributed(inside)
-    with pytest.warns(MaskWarning, match="without knowing.*Penalized") as seen:
+    with pytest.warns(MaskWarning, match="without reading.*Penalized") as seen:
         wrapper(X, mask=MASK)
     assert len(seen) == 1
     wrapper(X)
