@@ -39,10 +39,10 @@ check](checks.md) of the kit that is required or advised, on three backends.
 have a [defect](#what-breaks-them) on at least one, and {rest} break it only in
 ways that Keras warns about or leaves open.**
 
-The check [`pad-length-training`](checks.md#pad-length-training) is newer than the
-records. Of these rows, `TimeDistributed(BatchNormalization())` fails it, on all
-versions and backends: Keras calls the inner layer once for each step, and a step
-that is padding in every row moves its statistics to 0.
+The check [`pad-length-training`](checks.md#pad-length-training) is newer than
+the records. Of these rows, `TimeDistributed(BatchNormalization())` fails it, on
+all versions and backends: Keras calls the inner layer once for each step, and a
+step that is padding in every row moves its statistics to 0.
 
 ✓ 37: the layer keeps the contract in all 37 checks that ran. ✗ 3/38: it fails 3
 of 38 checks. A check that depends on a failed one does not run, so a few
