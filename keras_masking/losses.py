@@ -196,7 +196,7 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         The set of targets that the loss ignores must not change, since it
         divides by the number of all others.
         """
-        ignored = getattr(self.loss, "ignore_class", None)
+        ignored = _ignored_class(self.loss)
         filled = where_weighed(y_true, weights, 1.0 if ignored == 0 else 0.0)
         if ignored is None:
             return filled
@@ -230,6 +230,15 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
             "loss": loss,
             "class_weight": self.class_weight,
         }
+
+
+def _ignored_class(loss: Any) -> int | None:
+    """The class that the targets ignore, if any."""
+    found: int | None = getattr(loss, "ignore_class", None)
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        # Since Keras 3.16 only the config has it.
+        found = loss.get_config().get("ignore_class", found)
+    return found
 
 
 def _read_loss(loss: Any) -> Any:
