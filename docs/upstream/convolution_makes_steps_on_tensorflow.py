@@ -1,11 +1,11 @@
 """On TensorFlow a convolution of too few steps invents steps
 
 `DepthwiseConv1D(3)` of 2 steps, unpadded, has no output. Built for any length
-and called on TensorFlow's CPU kernels (oneDNN, the default), it returns 2 steps
-whose values were never computed: the kernel returns memory in the shape of the
-input. So do SeparableConv1D and Conv1D, whose check for an empty output does
-not trigger. Torch raises; JAX has 0 steps, as has TensorFlow with
-`TF_ENABLE_ONEDNN_OPTS=0`.
+and called on TensorFlow's CPU kernels with oneDNN (the default on newer CPUs,
+turned on here), it returns 2 steps whose values were never computed: the kernel
+returns memory in the shape of the input. So do SeparableConv1D and Conv1D, whose
+check for an empty output does not trigger. Torch raises; JAX has 0 steps, as has
+TensorFlow with `TF_ENABLE_ONEDNN_OPTS=0`.
 
 It should raise, as it does when it is built for that length.
 
@@ -20,6 +20,10 @@ Fix: In Keras, compute the shape of the output before the operation, and raise
     where it is empty. The kernel itself is for TensorFlow to fix.
 Workaround: `padding="same"`, or rows that are long enough.
 """
+
+import os
+
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 import keras
 import numpy as np

@@ -388,6 +388,6 @@ if BACKEND == "tensorflow":
     def test_a_strategy_is_not_seen(seen: list[Any]) -> None:
         with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
             made = model()
-        with pytest.warns(MaskWarning, match="does not see"):
+        with pytest.warns(MaskWarning, match="cannot read the batches"):
             made.fit(IDS, TARGETS, verbose=0, callbacks=[MaskGuard()])
         assert not seen
