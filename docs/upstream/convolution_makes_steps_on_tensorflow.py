@@ -3,9 +3,9 @@
 `DepthwiseConv1D(3)` of 2 steps, unpadded, has no output. Built for any length
 and called on TensorFlow's CPU kernels with oneDNN (the default on newer CPUs,
 turned on here), it returns 2 steps whose values were never computed: the kernel
-returns memory in the shape of the input. So do SeparableConv1D and Conv1D, whose
-check for an empty output does not trigger. Torch raises; JAX has 0 steps, as has
-TensorFlow with `TF_ENABLE_ONEDNN_OPTS=0`.
+returns memory in the shape of the input. So do SeparableConv1D and Conv1D,
+whose check for an empty output does not trigger. Torch raises; JAX has 0 steps,
+as has TensorFlow with `TF_ENABLE_ONEDNN_OPTS=0`.
 
 It should raise, as it does when it is built for that length.
 
