@@ -243,3 +243,16 @@ def typed(monkeypatch: Any, capfd: Any, *first: str) -> Any:
         return left.value.code, said.out, said.err
 
     return type_
+
+
+def refused(typed: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
+    """An invalid command line to run: its message, one line."""
+
+    def type_(*words: str) -> str:
+        code, out, err = typed(*words)
+        (line,) = [s for s in err.splitlines() if not s.startswith("Usage")]
+        assert (code, out) == (2, "")
+        assert line.startswith("Error: ")
+        return line
+
+    return type_

@@ -11,6 +11,7 @@ import pytest
 from keras_masking import cli_model
 from keras_masking import conversion
 from tests.helpers import BACKEND
+from tests.helpers import refused as refusing
 from tests.helpers import typed as typing
 
 SHORT, LONG = np.array([[3, 1, 4]]), np.array([[3, 1, 4, 0, 0, 0]])
@@ -30,15 +31,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any:
 
 @pytest.fixture
 def refused(typed: Any) -> Callable[..., str]:
-    """Runs an invalid command line, and returns its one-line message."""
-
-    def type_(*words: str) -> str:
-        code, out, err = typed(*words)
-        (line,) = [s for s in err.splitlines() if not s.startswith("Usage")]
-        assert (code, out) == (2, "")
-        return line
-
-    return type_
+    return refusing(typed)
 
 
 def save(*layers: Any, name: str = "in.keras") -> keras.Model:

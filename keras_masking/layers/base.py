@@ -49,8 +49,7 @@ class MaskAware(keras.layers.Layer):
         # Not in `call`: Keras would convert these first, and fail with a
         # backend error.
         check_inputs(self.caller, inputs)
-        if args:
-            kwargs |= self.bind_by_name((inputs, mask), args, kwargs)
+        kwargs |= self.bind_by_name((inputs, mask), args, kwargs)
         listed = isinstance(inputs, (list, tuple))
         if listed:
             masks = self.read_masks(inputs, mask)
@@ -112,6 +111,8 @@ class MaskAware(keras.layers.Layer):
 
         Keras accepts only tensors as positional arguments.
         """
+        if not more:
+            return {}
         signature = inspect.signature(self.call)
         signature.bind(*first, *more, **kwargs)  # a TypeError says why
         return dict(zip([*signature.parameters][len(first) :], more))

@@ -9,7 +9,7 @@ from keras import ops
 from keras_masking._export import export
 from keras_masking._keras import get_mask
 from keras_masking._types import Tensor
-from keras_masking.ops.masks import first_of_features
+from keras_masking.ops.masks import unchecked_full_mask
 
 
 @export
@@ -60,9 +60,7 @@ class CarriedMask(keras.Operation):
 
     def call(self, y: Tensor) -> Tensor:
         mask = get_mask(y)
-        if mask is None:
-            mask = ops.ones_like(first_of_features(y, self.ndim), dtype="bool")
-        return mask
+        return unchecked_full_mask(y, self.ndim) if mask is None else mask
 
     def compute_output_spec(self, y: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(y.shape[: self.ndim], dtype="bool")

@@ -32,8 +32,8 @@ def full_mask(x: Tensor) -> Tensor:
     return unchecked_full_mask(x)
 
 
-def unchecked_full_mask(x: Tensor) -> Tensor:
-    return ops.ones_like(first_of_features(x, 2), dtype="bool")
+def unchecked_full_mask(x: Tensor, ndim: int = 2) -> Tensor:
+    return ops.ones_like(first_of_features(x, ndim), dtype="bool")
 
 
 def first_of_features(x: Tensor, ndim: int) -> Tensor:

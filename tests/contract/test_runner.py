@@ -18,6 +18,7 @@ from keras_masking.contract import TargetError
 from keras_masking.contract import check_layer
 from keras_masking.contract import iter_checks
 from keras_masking.contract.harness import layer_harness
+from keras_masking.contract.harness import violations
 from keras_masking.contract.registry import Check
 from keras_masking.contract.runner import Run
 
@@ -287,9 +288,13 @@ def test_the_smallest_inputs_show_the_role() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("Bench", "LayerHarness"), ("Breach", "ContractViolation")]
+    ("old", "new"),
+    [
+        ("Bench", layer_harness.LayerHarness),
+        ("Breach", violations.ContractViolation),
+    ],
 )
-def test_old_names_work_with_a_warning(old: str, new: str) -> None:
-    with pytest.warns(DeprecationWarning, match=f"{new}`"):
+def test_old_names_work_with_a_warning(old: str, new: type) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{new.__name__}`"):
         found = getattr(layer_harness, old)
-    assert found is getattr(layer_harness, new)
+    assert found is new

@@ -22,6 +22,7 @@ from keras_masking.contract.backends.processes import BACKENDS
 from keras_masking.contract.backends.processes import installed
 from keras_masking.inspector.report import MaskReport
 from tests.helpers import BACKEND
+from tests.helpers import refused as refusing
 from tests.helpers import typed as typing
 
 ROOT = Path(__file__).parents[2]
@@ -98,16 +99,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any:
 
 @pytest.fixture
 def refused(typed: Any) -> Callable[..., str]:
-    """Runs a command line that is refused: what it says, in one line."""
-
-    def type_(*words: str) -> str:
-        code, out, err = typed(*words)
-        (line,) = [s for s in err.splitlines() if not s.startswith("Usage")]
-        assert (code, out) == (2, "")
-        assert line.startswith("Error: ")
-        return line
-
-    return type_
+    return refusing(typed)
 
 
 def save(model: Any, name: str = "model.keras") -> str:

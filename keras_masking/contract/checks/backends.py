@@ -1,7 +1,7 @@
 """The same layer on another backend."""
 
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 

@@ -14,11 +14,11 @@ from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import float_outputs
 from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import require_equal
-from keras_masking.contract.harness.layer_harness import CallFailed
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.models import one_program
+from keras_masking.contract.harness.violations import CallFailed
+from keras_masking.contract.harness.violations import ContractViolation
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 PADDINGS = (0.0, 8.0, -8.0)

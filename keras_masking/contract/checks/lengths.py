@@ -11,12 +11,12 @@ from keras_masking.contract.harness.compare import require_equal_real
 from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.examples import SHAPE
 from keras_masking.contract.harness.layer_harness import MORE
-from keras_masking.contract.harness.layer_harness import CallFailed
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.layer_harness import takes_training
 from keras_masking.contract.harness.layer_harness import untrained
+from keras_masking.contract.harness.violations import CallFailed
+from keras_masking.contract.harness.violations import ContractViolation
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 from keras_masking.layer_calls import CallOutputs
 

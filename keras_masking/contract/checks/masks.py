@@ -4,10 +4,10 @@ import warnings
 
 from keras_masking.contract.checks.calls import overrides_compute_mask
 from keras_masking.contract.harness import batches
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.roles import infer_role
+from keras_masking.contract.harness.violations import ContractViolation
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 

@@ -8,10 +8,10 @@ from keras_masking import layer_calls
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import require_equal_real
-from keras_masking.contract.harness.layer_harness import CallFailed
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.violations import CallFailed
+from keras_masking.contract.harness.violations import ContractViolation
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 

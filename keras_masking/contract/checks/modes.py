@@ -14,15 +14,15 @@ from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.config_arguments import check_arguments
 from keras_masking.contract.harness.layer_harness import MORE
-from keras_masking.contract.harness.layer_harness import CallFailed
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.models import Inside
 from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import as_call_outputs
 from keras_masking.contract.harness.models import model_of
 from keras_masking.contract.harness.models import take_weights
+from keras_masking.contract.harness.violations import CallFailed
+from keras_masking.contract.harness.violations import ContractViolation
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 

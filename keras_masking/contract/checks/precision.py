@@ -15,9 +15,9 @@ from keras_masking.contract.harness.compare import all_real_steps
 from keras_masking.contract.harness.compare import is_finite
 from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.compare import require_finite
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.violations import ContractViolation
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 POLICIES = ("mixed_float16", "mixed_bfloat16")

@@ -3,7 +3,7 @@
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 
 from keras_masking.contract.harness.compare import float_outputs
-from keras_masking.contract.harness.layer_harness import CallFailed
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
 from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import OneVector
 from keras_masking.contract.harness.models import model_of
 from keras_masking.contract.harness.models import one_program
+from keras_masking.contract.harness.violations import CallFailed
+from keras_masking.contract.harness.violations import ContractViolation
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 

@@ -9,10 +9,10 @@ from keras_masking.array_compare import differences
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.batches import alone
-from keras_masking.contract.harness.layer_harness import CallFailed
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import NotApplicable
+from keras_masking.contract.harness.violations import CallFailed
+from keras_masking.contract.harness.violations import ContractViolation
+from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.layer_calls import CallOutputs
 
 

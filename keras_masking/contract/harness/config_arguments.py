@@ -15,8 +15,8 @@ import numpy as np
 from keras_masking import array_compare
 from keras_masking import layer_calls
 from keras_masking.contract.harness.compare import require_equal
-from keras_masking.contract.harness.layer_harness import ContractViolation
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.errors import first_words
 
 # Values to try for a default of that type.

@@ -16,31 +16,10 @@ from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.examples import example
 from keras_masking.contract.harness.examples import fit_rows
-from keras_masking.errors import first_words
+from keras_masking.contract.harness.violations import CallFailed
+from keras_masking.contract.harness.violations import NotApplicable
 
 MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
-
-
-class ContractViolation(Exception):
-    """The layer breaks a rule; `seen` and `where` go into the report."""
-
-    def __init__(self, seen: str, where: str = "") -> None:
-        super().__init__(seen)
-        self.seen = seen
-        self.where = where
-
-
-class NotApplicable(Exception):
-    """The check does not apply to this layer; the message says why."""
-
-
-class CallFailed(ContractViolation):
-    """The layer raised."""
-
-    def __init__(self, error: Exception, doing: str) -> None:
-        first = first_words(error)
-        super().__init__(f"{doing} raised {type(error).__name__}: {first}")
-        self.error = error
 
 
 class LayerHarness:
@@ -328,7 +307,10 @@ def _shapes(batch: Batch) -> str:
     return " and ".join(str(leaf.shape) for leaf in batch.leaves)
 
 
-_MOVED = {"Bench": "LayerHarness", "Breach": "ContractViolation"}
 __getattr__ = moved(
-    __name__, {old: f"{__name__}.{new}" for old, new in _MOVED.items()}
+    __name__,
+    {
+        "Bench": f"{__name__}.LayerHarness",
+        "Breach": "keras_masking.contract.harness.violations.ContractViolation",
+    },
 )

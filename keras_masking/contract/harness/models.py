@@ -15,8 +15,8 @@ from keras_masking import array_compare
 from keras_masking import layer_calls
 from keras_masking._keras import set_mask
 from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.violations import CallFailed
 
 NO_MASK = -1
 

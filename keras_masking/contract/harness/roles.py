@@ -1,8 +1,8 @@
 """Infers the role of a layer from its outputs."""
 
 from keras_masking.contract.harness import batches
-from keras_masking.contract.harness.layer_harness import CallFailed
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.violations import CallFailed
 
 
 def infer_role(harness: LayerHarness) -> str:
