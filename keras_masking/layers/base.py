@@ -52,14 +52,16 @@ class MaskAware(keras.layers.Layer):
         kwargs |= self.bind_by_name((inputs, mask), args, kwargs)
         listed = isinstance(inputs, (list, tuple))
         if listed:
-            masks = self.read_masks(inputs, mask)
-            carried = all(get_mask(x) is m for x, m in zip(inputs, masks))
+            carried = [get_mask(x) for x in inputs]
+            masks = self.read_masks(inputs, carried if mask is None else mask)
         else:
-            masks = [self.read_mask(inputs, mask)]
-            carried = get_mask(inputs) is masks[0]
+            carried = [get_mask(inputs)]
+            masks = [
+                self.read_mask(inputs, carried[0] if mask is None else mask)
+            ]
         # As a keyword, since Keras does not recognize a positional mask. It
         # finds the carried masks itself.
-        if not carried:
+        if any(m is not c for m, c in zip(masks, carried)):
             kwargs["mask"] = masks if listed else masks[0]
         if not KEEPS_MASKS_OF_CASTS:
             inputs = keras.tree.map_structure(self._cast, inputs)

@@ -18,7 +18,8 @@ def check_inputs(caller: str, inputs: Any) -> None:
         for x in inputs:
             check_inputs(caller, x)
         return
-    for x in keras.tree.flatten(inputs):
+    alone = hasattr(inputs, "dtype")  # faster than Keras' `tree`, again
+    for x in [inputs] if alone else keras.tree.flatten(inputs):
         if not is_dense(x):
             raise ValueError(
                 describe(

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import are_torch_tensors
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
 from keras_masking._types import Tensor
@@ -45,6 +46,11 @@ def upcast_half(x: Tensor) -> Tensor:
     return ops.cast(x, "float32") if dtype_name(x).endswith("float16") else x
 
 
+def cast_to(x: Tensor, dtype: str) -> Tensor:
+    """`x` as `dtype`: itself if it has that dtype."""
+    return x if dtype_name(x) == dtype else ops.cast(x, dtype)
+
+
 def wide_dtype(dtype: str) -> str:
     """The dtype in which to accumulate numbers of `dtype`."""
     return "float64" if dtype == "float64" else "float32"
@@ -58,7 +64,10 @@ def scalar(value: float, x: Tensor) -> Tensor:
 def zero_unless(real: Tensor, x: Tensor) -> Tensor:
     """`x` where `real`, else 0, in the dtype of `x`."""
     # A Python number, since making a tensor takes longer on PyTorch.
-    return ops.where(real, x, False if dtype_name(x) == "bool" else 0)
+    zero = False if dtype_name(x) == "bool" else 0
+    if are_torch_tensors(x, real):
+        return x.where(real, zero)
+    return ops.where(real, x, zero)
 
 
 def is_whole(value: Any) -> bool:

@@ -16,6 +16,7 @@ from keras import ops
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
+from keras_masking.ops.dtypes import cast_to
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import scalar
@@ -41,7 +42,7 @@ def fill_empty(
         y = ops.where(
             has_real_step(mask, axis, keepdims), y, scalar(empty_value, y)
         )
-    return ops.cast(y, dtype)
+    return cast_to(y, dtype)
 
 
 def count_real(
@@ -57,7 +58,7 @@ def count_real(
     count = ops.sum(ops.cast(mask, counts), axis=axis, keepdims=keepdims)
     for size in lacking:  # axes that the mask does not have
         count = count * ops.cast(size, counts)
-    count = ops.cast(count, dtype)
+    count = cast_to(count, dtype)
     # 1 for 0; `ops.maximum(count, 1)` takes ten times as long on PyTorch.
     return abs(count - 0.5) + 0.5
 
