@@ -6,12 +6,19 @@ from typing import Any
 
 import keras
 
+from keras_masking._keras import is_functional
+from keras_masking.conversion.calls import parameters
 from keras_masking.conversion.carrying import carry
 from keras_masking.conversion.counterparts import has_learned_statistics
+from keras_masking.conversion.mask_inputs import Found
+from keras_masking.conversion.mask_inputs import Graph
+from keras_masking.conversion.mask_inputs import named
 from keras_masking.conversion.report import ConversionReport as ConversionReport
 from keras_masking.conversion.report import Difference as Difference
 from keras_masking.conversion.walk import Walk
 from keras_masking.conversion.walk import sentence
+from keras_masking.counterparts import name_in_keras
+from keras_masking.errors import describe
 
 TAUGHT = (
     "its statistics include padding, which no longer counts; fine-tune the "
@@ -21,6 +28,9 @@ TAUGHT = (
 
 def convert(
     model: keras.Model | str | PathLike[str],
+    inputs: Any = None,
+    *,
+    mask_inputs: dict[str, str | list[str]] | None = None,
 ) -> tuple[keras.Model, ConversionReport]:
     """Clones a model, replacing Keras layers that let padding in.
 
@@ -68,7 +78,7 @@ def convert(
     """
     if isinstance(model, (str, PathLike)):
         model = keras.saving.load_model(model)
-    made, walk = _walked(model)
+    made, walk = _converted(model, mask_inputs)
     for old, new in walk.made.values():
         if isinstance(old, keras.layers.Layer) and new is not old:
             carry(old, new)
@@ -81,15 +91,69 @@ def convert(
     return made, walk.report
 
 
-def _walked(model: Any, replaces: bool = True) -> tuple[Any, Walk]:
+def _converted(
+    model: Any, mask_inputs: dict[str, Any] | None
+) -> tuple[Any, Walk]:
+    """The converted model; masks that it uses as plain tensors are attached.
+
+    Unless the caller names them, only if more layers then obey the mask.
+    """
+    if mask_inputs is not None:
+        found = _named(model, mask_inputs)
+        made, walk = _walked(
+            model, masks=lambda x: found if x is model else Found()
+        )
+    else:
+        made, walk = _walked(model, masks=lambda x: Graph(x).found())
+        if walk.report.attached:
+            plain, before = _walked(model)
+            if not _gains(walk, before):
+                return plain, before
+    if not walk.carries:
+        for name, why in walk.unclear:
+            walk.report.left.append((name, "InputLayer", why))
+    return made, walk
+
+
+def _named(model: Any, mask_inputs: dict[str, Any]) -> Found:
+    if is_functional(model):
+        return named(model, mask_inputs)
+    if not mask_inputs:
+        return Found()
+    raise ValueError(
+        describe(
+            "`convert`",
+            "`mask_inputs` needs a Functional model, with a mask among its "
+            "inputs.",
+            "Leave it out.",
+            model=type(model).__name__,
+        )
+    )
+
+
+def _gains(walk: Walk, before: Walk) -> bool:
+    """Whether more layers are replaced, or get a mask that they ask for."""
+    if walk.report.replaced != before.report.replaced:
+        return True
+    new = [walk.made[key][0] for key in walk.reached - before.reached]
+    return any(
+        not name_in_keras(x) and "mask" in parameters(x.call)
+        for x in new
+        if isinstance(x, keras.layers.Layer)
+    )
+
+
+def _walked(
+    model: Any, replaces: bool = True, masks: Any = None
+) -> tuple[Any, Walk]:
     """The converted model, from a walk that knows where masks go."""
-    walk = Walk(set(), {}, replaces)
+    walk = Walk(set(), {}, replaces, masks)
     with warnings.catch_warnings():
         # The report says which layers lose a mask.
         warnings.filterwarnings("ignore", ".*destroy the mask")
         made = walk.model(model)
         while walk.again:
-            walk = Walk(walk.reached, walk.refused, replaces)
+            walk = Walk(walk.reached, walk.refused, replaces, masks)
             made = walk.model(model)
     return made, walk
 

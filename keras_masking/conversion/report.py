@@ -35,6 +35,9 @@ class ConversionReport:
     """What `convert` did.
 
     Attributes:
+        attached: For each mask that is a plain tensor and now a Keras mask, the
+            name of the input it comes from, and the input or layer that it
+            masks.
         replaced: For each replaced layer, its name, its class, and its
             replacement.
         left: For each layer that stays although it loses the mask or lets
@@ -45,13 +48,15 @@ class ConversionReport:
             name, its class, and why.
     """
 
+    attached: list[tuple[str, str]] = field(default_factory=list)
     replaced: list[tuple[str, str, str]] = field(default_factory=list)
     left: list[tuple[str, str, str]] = field(default_factory=list)
     differs: list[Difference] = field(default_factory=list)
     fine_tune: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        rows = [f"replaced  {n}: {a} -> {b}" for n, a, b in self.replaced]
+        rows = [f"attached  {mask}: masks {x}" for mask, x in self.attached]
+        rows += [f"replaced  {n}: {a} -> {b}" for n, a, b in self.replaced]
         rows += [f"left      {n}: {a}: {why}" for n, a, why in self.left]
         rows += [f"differs   {one}" for one in self.differs]
         rows += [f"fine-tune {n}: {a}: {why}" for n, a, why in self.fine_tune]

@@ -1,5 +1,6 @@
 """A walk through a model that creates its layers anew."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,6 +21,7 @@ from keras_masking.conversion.counterparts import breach
 from keras_masking.conversion.counterparts import config_of
 from keras_masking.conversion.counterparts import counterpart
 from keras_masking.conversion.counterparts import operation_counterpart
+from keras_masking.conversion.mask_inputs import Found
 from keras_masking.conversion.report import ConversionReport
 from keras_masking.conversion.report import Difference
 from keras_masking.errors import describe
@@ -54,12 +56,19 @@ class Walk:
     """
 
     def __init__(
-        self, reached: set[int], refused: dict[int, str], replaces: bool = True
+        self,
+        reached: set[int],
+        refused: dict[int, str],
+        replaces: bool = True,
+        masks: Callable[[Any], Found] | None = None,
     ) -> None:
         self.report = ConversionReport()
         self.reached = reached  # ids of layers that a mask reaches
         self.refused = refused  # ids of layers that cannot be replaced
         self.replaces = replaces  # if False, all layers stay Keras'
+        self.masks = masks  # finds plain tensors that are masks
+        self.unclear: list[tuple[str, str]] = []  # inputs, perhaps masks
+        self.carries = False  # whether any tensor carries a mask
         self.again = False
         self.made: dict[int, tuple[Any, Any]] = {}  # old and new layer
         self.perhaps: list[Any] = []  # tensors that carry a mask at run time
@@ -102,14 +111,22 @@ class Walk:
             made = keras.Sequential(new, name=model.name)
             self.ends[id(made)] = [self.may_carry(x)]
             return made
+        found = Found() if self.masks is None else self.masks(model)
+        self.unclear += found.unclear
         tensors = {id(x): y for x, y in zip(model.inputs, flat)}
-        for node in graph_calls(model):
+        nodes = graph_calls(model)
+        nodes.sort(key=lambda node: id(node) not in found.needed)
+        attach = self.attacher(found, tensors, nodes)
+        for node in nodes:
+            if id(node) not in found.needed:
+                attach(model.inputs)
             args, kwargs = node.arguments.fill_in(tensors)
             if carried_mask(node) is not None:
                 del kwargs["mask"]  # the mask of the old graph
             outputs = self.call(node.operation, args, kwargs)
             pairs = zip(node.outputs, keras.tree.flatten(outputs))
             tensors |= {id(x): y for x, y in pairs}
+            attach(node.outputs)
         outputs = keras.tree.map_structure(
             lambda x: tensors[id(x)], model.output
         )
@@ -122,10 +139,39 @@ class Walk:
         self.ends[id(made)] = [self.may_carry(x) for x in ends]
         return made
 
+    def attacher(
+        self, found: Found, tensors: dict[int, Any], nodes: list[Any]
+    ) -> Callable[[list[Any]], None]:
+        """A function that attaches masks to the new tensors of old ones."""
+        taken = {node.operation.name for node in nodes}
+        made: dict[int, Any] = {}  # a layer for each mask
+        done: set[int] = set()
+
+        def attach(old: list[Any]) -> None:
+            for x in old:
+                mask = found.masks.get(id(x))
+                if mask is None or id(x) in done:
+                    continue
+                done.add(id(x))
+                target, name = found.names[id(x)]
+                if id(mask) not in made:
+                    own = f"attach_{name}"
+                    while own in taken:
+                        own += "_"
+                    taken.add(own)
+                    made[id(mask)] = layers.AttachMask(name=own)
+                self.report.attached.append((name, target))
+                tensors[id(x)] = made[id(mask)](
+                    tensors[id(x)], mask=tensors[id(mask)]
+                )
+
+        return attach
+
     def call(self, layer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Calls the replacement of `layer`, which the first call creates."""
         key, given = id(layer), tensors_in((args, kwargs))
         carried = any(get_mask(x) is not None for x in given)
+        self.carries |= carried
         masked = carried or is_given_mask(layer, args, kwargs)
         unseen = any(self.is_unseen(x) for x in given)
         if (masked or unseen) and key not in self.reached:

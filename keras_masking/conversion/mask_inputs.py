@@ -1,0 +1,344 @@
+"""Masks that a model uses as plain tensors, and the sequences they belong to.
+
+Many models take a `padding_mask` as an input and hand it to the layers that
+need it. Such a mask becomes a Keras mask if `AttachMask` puts it on the
+sequences, at the tensors that are found here.
+"""
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+from typing import NoReturn
+
+import keras
+
+from keras_masking._keras import carried_mask
+from keras_masking._keras import get_mask
+from keras_masking._keras import graph_calls
+from keras_masking.conversion.calls import is_mask
+from keras_masking.conversion.calls import is_model
+from keras_masking.conversion.calls import parameters
+from keras_masking.conversion.calls import tensors_in
+from keras_masking.errors import describe
+from keras_masking.names import did_you_mean
+
+# Operations of one tensor that keep the meaning of a mask, and those that
+# make a mask of steps.
+KEEPING = {"Cast", "ConvertToTensor", "Copy", "StopGradient"}
+RESHAPING = {"BroadcastTo", "ExpandDims", "GetItem", "Repeat", "Reshape"}
+COMPARING = {"Equal", "Greater", "GreaterEqual", "Less", "LessEqual"}
+COMPARING |= {"All", "Any", "NotEqual"}
+LOGICAL = {"LogicalAnd", "LogicalNot", "LogicalOr"}
+SELECTING = {"Multiply", "Where"}
+UNCLEAR = (
+    "it may be a mask, which no layer passes on; if it is one, pass "
+    "`mask_inputs={{{!r}: NAME}}`, with the input or layer that it masks"
+)
+AMBIGUOUS = (
+    "it is a mask, but not clear of which sequence; pass "
+    "`mask_inputs={{{!r}: NAME}}`, with the input or layer that it masks"
+)
+NOT_ATTACHED = "it is used as a mask, but `mask_inputs` does not attach it"
+FORM = (
+    "Pass a dict such as `mask_inputs={'padding_mask': 'embedding'}`: an input "
+    "that is True or 1 at real steps, and the input or layer that it masks."
+)
+
+
+@dataclass
+class Found:
+    """What is known about the masks of a model.
+
+    Attributes:
+        masks: By the id of a tensor, the tensor that is its mask.
+        names: By the id of a tensor in `masks`, its name and that of the mask.
+        needed: The nodes that make the masks, by id.
+        unclear: For each input that may be a mask, its name, and why it is
+            not used as one.
+    """
+
+    masks: dict[int, Any] = field(default_factory=dict)
+    names: dict[int, tuple[str, str]] = field(default_factory=dict)
+    needed: set[int] = field(default_factory=set)
+    unclear: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Graph:
+    """The graph of a Functional model, read from its outputs."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.nodes = graph_calls(model)
+        self.made_by = {id(y): n for n in self.nodes for y in n.outputs}
+        self.inputs = {id(x): x for x in model.inputs}
+
+    def found(self) -> Found:
+        """The masks that the model uses, as far as that is clear."""
+        found, claims = Found(), {}
+        attached, unclear = set(), set()
+        for mask, data, sure in self.uses():
+            root = self.root(mask)
+            if root is None or not (sure or looks_like_a_mask(root)):
+                unclear |= {id(mask)} & {*self.inputs}
+            elif data is None:
+                attached.add(id(root))
+            else:
+                claims.setdefault(id(mask), (mask, root, []))[2].extend(data)
+        masks = {id(root) for _, root, _ in claims.values()}
+        owners: dict[int, set[int]] = {}
+        for mask, root, data in claims.values():
+            if id(root) in attached:
+                continue
+            for x in self.sequences(data, masks - {id(root)}, mask):
+                for target in self.targets(x):
+                    owners.setdefault(id(target), set()).add(id(root))
+                    found.masks.setdefault(id(target), mask)
+                    found.names[id(target)] = self.name(target), self.name(root)
+        for key, roots in owners.items():
+            if len(roots) > 1:
+                del found.masks[key], found.names[key]
+        found.needed = self.ancestors(found.masks.values())
+        used = {id(self.root(m)) for m in found.masks.values()} | attached
+        for key, x in self.inputs.items():
+            if key in used or not self.may_be_a_mask(x, key in unclear):
+                continue
+            why = AMBIGUOUS if key in masks else UNCLEAR
+            found.unclear.append((self.name(x), why.format(self.name(x))))
+        return found
+
+    def uses(self) -> Any:
+        """Each use of a mask of steps: it, the tensors it masks, if sure.
+
+        The tensors are None if our layer already attaches the mask.
+        """
+        for node in self.nodes:
+            layer, args = node.operation, node.arguments.args
+            kwargs = dict(node.arguments.kwargs)
+            if is_model(layer) and not isinstance(layer, keras.Sequential):
+                yield from self.uses_inside(layer, tensors_in(args[:1]))
+            elif isinstance(layer, keras.layers.Layer):
+                if carried_mask(node) is not None:
+                    del kwargs["mask"]
+                names = parameters(layer.call)
+                yield from self.uses_by(layer, dict(zip(names, args)) | kwargs)
+            if type(layer).__name__ in SELECTING:
+                yield from self.selections(tensors_in((args, kwargs)))
+
+    def uses_by(self, layer: Any, named: dict[str, Any]) -> Any:
+        """The uses in the arguments of a layer."""
+        first = next(iter(named.values()), None)
+        attaches = type(layer).__name__ == "AttachMask"
+        for name, value in named.items():
+            if not is_mask(name) and name != "attention_mask":
+                continue
+            masked = {"mask": None, "attention_mask": "value"}
+            own = named.get(
+                masked.get(name, name.removesuffix("_mask")), first
+            )
+            masks = keras.tree.flatten(value)
+            data = keras.tree.flatten(own)
+            pairs = [(m, [x]) for m, x in zip(masks, data)]
+            if len(masks) != len(data):
+                pairs = [(m, data) for m in masks]
+            for mask, masked in pairs:
+                masked = tensors_in(masked)
+                leaf = self.steps_mask(mask)
+                if leaf is None or any(get_mask(x) is mask for x in masked):
+                    continue
+                yield leaf, None if attaches else masked, True
+
+    def uses_inside(self, model: Any, given: list[Any]) -> Any:
+        """The uses in a nested model of what it is given."""
+        inner = Graph(model)
+        found = inner.found()
+        outer = {id(x): y for x, y in zip(model.inputs, given)}
+        for mask in {id(m): m for m in found.masks.values()}.values():
+            leaf = self.steps_mask(outer.get(id(inner.root(mask))))
+            if leaf is not None and id(mask) in inner.inputs:
+                yield leaf, [x for x in given if x is not leaf], True
+
+    def selections(self, given: list[Any]) -> Any:
+        """`x * mask[..., None]` and the like: perhaps a mask."""
+        for x in given:
+            leaf = self.steps_mask(x)
+            data = [y for y in given if y is not x and len(y.shape) > 2]
+            if leaf is not None and data:
+                yield leaf, data, False
+
+    def steps_mask(self, x: Any) -> Any:
+        """The mask of steps `(batch, steps)` that `x` is made of, else None."""
+        while isinstance(x, keras.KerasTensor):
+            node = self.made_by.get(id(x))
+            kind = None if node is None else type(node.operation).__name__
+            if len(x.shape) == 2 and kind not in KEEPING:
+                return x if self.root(x) is not None else None
+            one = [] if node is None else node.input_tensors
+            longer = len(one) == 1 and len(one[0].shape) < len(x.shape)
+            same = kind in KEEPING or (kind in COMPARING and len(x.shape) > 2)
+            if not (same or (kind in RESHAPING and longer)) or len(one) != 1:
+                return None
+            x = one[0]
+        return None
+
+    def root(self, x: Any) -> Any:
+        """The input that a mask of all its steps is computed from, or None."""
+        if id(x) in self.inputs:
+            return x
+        node = self.made_by.get(id(x))
+        kind = None if node is None else type(node.operation).__name__
+        if kind not in KEEPING | COMPARING | LOGICAL:
+            return None
+        roots = {id(y): y for y in map(self.root, node.input_tensors)}
+        return roots.popitem()[1] if len(roots) == 1 else None
+
+    def sequences(self, data: list[Any], others: set[int], mask: Any) -> Any:
+        """The inputs that have the steps of `data`."""
+        found: dict[int, Any] = {}
+        seen: set[int] = set()
+        todo = [*data]
+        while todo:
+            x = todo.pop()
+            if id(x) in seen or id(x) in others or x is mask:
+                continue
+            seen.add(id(x))
+            if id(x) in self.inputs:
+                found[id(x)] = x
+            elif id(x) in self.made_by and (len(x.shape) > 2 or is_ids(x)):
+                todo += stepping(self.made_by[id(x)])
+        steps = mask.shape[1]
+        return [
+            x
+            for x in found.values()
+            if len(x.shape) > 1 and x.shape[1] == steps
+        ]
+
+    def targets(self, x: Any) -> list[Any]:
+        """The tensors at which a sequence can carry a mask: itself, or vectors.
+
+        An embedding does not pass on the mask of its ids.
+        """
+        if len(x.shape) > 2 and not is_ids(x):
+            return [] if get_mask(x) is not None else [x]
+        found = []
+        for node in self.nodes:
+            layer = node.operation
+            takes = any(x is y for y in node.input_tensors)
+            if not takes or not isinstance(layer, keras.layers.Layer):
+                continue
+            for y in node.outputs:
+                new = get_mask(y) is None and len(y.shape) == len(x.shape) + 1
+                if new and not is_ids(y) and keeps_steps(layer, node):
+                    found.append(y)
+        return found
+
+    def may_be_a_mask(self, x: Any, used: bool) -> bool:
+        """Whether an input beside sequences looks like a mask of steps."""
+        others = [y for y in self.model.inputs if y is not x]
+        beside = any(len(y.shape) > 1 for y in others)
+        fits = len(x.shape) == 2 and x.shape[1] != 1 and beside
+        return fits and (used or looks_like_a_mask(x))
+
+    def ancestors(self, tensors: Any) -> set[int]:
+        """The ids of the nodes that `tensors` are computed by."""
+        found: set[int] = set()
+        todo = [*tensors]
+        while todo:
+            node = self.made_by.get(id(todo.pop()))
+            if node is not None and id(node) not in found:
+                found.add(id(node))
+                todo += node.input_tensors
+        return found
+
+    def name(self, x: Any) -> str:
+        node = self.made_by.get(id(x))
+        return str(x.name if node is None else node.operation.name)
+
+
+def stepping(node: Any) -> list[Any]:
+    """The inputs of a call that give its output its steps."""
+    layer, args = node.operation, node.arguments.args
+    if not isinstance(layer, keras.layers.Layer) or is_model(layer):
+        return list(node.input_tensors)
+    first = tensors_in(args[:1] or list(node.arguments.kwargs.values())[:1])
+    attends = hasattr(layer, "score_mode")  # its inputs are query and value
+    return first[:1] if attends else first
+
+
+def keeps_steps(layer: Any, node: Any) -> bool:
+    """Whether a layer that makes vectors of ids makes one for each step."""
+    if is_model(layer) or len(node.input_tensors) != 1:
+        return False
+    (x,) = node.input_tensors
+    shape = (2, 7, *[3 if n is None else n for n in x.shape[2:]])
+    try:
+        made = layer.compute_output_spec(keras.KerasTensor(shape, x.dtype))
+    except Exception:
+        return False
+    return tuple(made.shape[:2]) == (2, 7)
+
+
+def is_ids(x: Any) -> bool:
+    return str(x.dtype).startswith(("int", "uint", "bool"))
+
+
+def looks_like_a_mask(x: Any) -> bool:
+    """Whether an input is a mask, by its dtype and name."""
+    return is_ids(x) and (x.dtype == "bool" or "mask" in x.name)
+
+
+def named(model: Any, mask_inputs: dict[str, Any]) -> Found:
+    """The masks that the caller names, by input, and what they mask.
+
+    Raises:
+        ValueError: If there is no such input or layer, or it cannot carry a
+            mask of steps.
+    """
+    graph, found = Graph(model), Found()
+    inputs = {x.name: x for x in model.inputs}
+    if isinstance(model.input, dict):
+        inputs |= {k: x for k, x in model.input.items() if k not in inputs}
+    made: dict[str, list[Any]] = {}
+    for node in graph.nodes:
+        made.setdefault(node.operation.name, []).extend(node.outputs)
+    for key, given in mask_inputs.items():
+        mask = _lookup(key, inputs, "input that is a mask")
+        for name in [given] if isinstance(given, str) else given:
+            there = _lookup(name, {**made, **inputs}, "input or layer")
+            tensors = there if name in made else graph.targets(there)
+            tensors = [x for x in tensors if len(x.shape) > 2 or is_ids(x)]
+            if not tensors or there is mask:
+                _refuse(
+                    "a mask of steps needs a tensor (batch, steps, ...).",
+                    "Name the layer whose output is the sequence, for example "
+                    "the embedding.",
+                    {key: name},
+                )
+            for x in tensors:
+                found.masks[id(x)] = mask
+                found.names[id(x)] = name, key
+    used = {id(mask) for mask in found.masks.values()}
+    auto = graph.found()
+    found.unclear = auto.unclear + [
+        (mask, NOT_ATTACHED)
+        for mask in sorted({mask for _, mask in auto.names.values()})
+        if mask in inputs
+    ]
+    found.unclear = [
+        (name, why)
+        for name, why in found.unclear
+        if id(inputs[name]) not in used
+    ]
+    return found
+
+
+def _lookup(name: Any, known: dict[str, Any], kind: str) -> Any:
+    if name not in known:
+        hint = did_you_mean(str(name), known)
+        _refuse(f"the model has no {kind} {name!r}.{hint}", FORM, [*known])
+    return known[name]
+
+
+def _refuse(rule: str, fix: str, received: Any) -> NoReturn:
+    raise ValueError(
+        describe("`convert`", rule, fix, **{"mask_inputs": received})
+    )
