@@ -10,16 +10,22 @@ from keras_masking._keras import is_functional
 from keras_masking.conversion.calls import parameters
 from keras_masking.conversion.carrying import carry
 from keras_masking.conversion.counterparts import has_learned_statistics
+from keras_masking.conversion.drift import measure
+from keras_masking.conversion.judging import is_strange
+from keras_masking.conversion.judging import judge
 from keras_masking.conversion.mask_inputs import Found
 from keras_masking.conversion.mask_inputs import Graph
 from keras_masking.conversion.mask_inputs import named
 from keras_masking.conversion.report import ConversionReport as ConversionReport
 from keras_masking.conversion.report import Difference as Difference
+from keras_masking.conversion.report import MeasuredDrift as MeasuredDrift
 from keras_masking.conversion.walk import Walk
 from keras_masking.conversion.walk import sentence
 from keras_masking.counterparts import name_in_keras
 from keras_masking.errors import describe
 
+WORSE = 1.25  # the same model moves a little differently once layers change
+MOVES = "its outputs still move with the padding; see `inspect_masks`"
 TAUGHT = (
     "its statistics include padding, which no longer counts; fine-tune the "
     "model"
@@ -49,18 +55,40 @@ def convert(
     clone, its statistics include padding: the report says `fine-tune`. Losses
     and metrics stay: see `MaskedLoss` and `MaskedMetric`.
 
+    A mask that the model uses as a plain tensor, for example an input
+    `padding_mask` that it passes on as `mask=` or `attention_mask=`, becomes a
+    Keras mask: `AttachMask` puts it on the sequence, where more layers then
+    obey it.
+
+    Layers that are not from Keras are judged by what `inspect_masks` measures,
+    on `inputs` or on inputs that are made up. One that lets padding in stays,
+    and stands under `left` with the lines to change in its code.
+
     Args:
         model: A built Functional or Sequential model, or the path of a saved
             one. Nested models are converted too.
+        inputs: A batch of rows with padding, as for `predict`. With it, the
+            report has the drift: how far the outputs of both models move with
+            the padding.
+        mask_inputs: Which inputs of a Functional model are masks, True or 1 at
+            real steps, and what they mask: `{"padding_mask": "embedding"}`,
+            where the value is the name of an input or of a layer whose output
+            is the sequence, or a list of names. By default, they are found by
+            their use; `{}` attaches none.
 
     Returns:
-        The new model, and a printable `ConversionReport`: layers that were
-        replaced; layers left although they lose the mask or let padding in;
-        layers that differ even without padding; layers to fine-tune.
+        The new model, and a printable `ConversionReport`: masks that were
+        attached; layers that were replaced; layers left although they lose
+        the mask or let padding in, with the reason; layers that differ even
+        without padding; layers to fine-tune; the drift.
 
     Raises:
-        ValueError: If `model` is subclassed, not built, not a model, or has a
-            layer with weights that cannot be recreated from its config.
+        ValueError: If `model` is subclassed (the message has the lines to
+            change in its code), not built, not a model, or has a layer with
+            weights that cannot be recreated from its config; if `mask_inputs`
+            names no input or layer; or if, on `inputs`, the new model would
+            move more with the padding than `model`, or predict something else
+            for rows without padding.
 
     Example:
 
@@ -82,6 +110,7 @@ def convert(
     for old, new in walk.made.values():
         if isinstance(old, keras.layers.Layer) and new is not old:
             carry(old, new)
+    _measure(model, made, walk, inputs)
     if model.compiled:
         try:
             made.compile_from_config(model.get_compile_config())
@@ -113,6 +142,61 @@ def _converted(
         for name, why in walk.unclear:
             walk.report.left.append((name, "InputLayer", why))
     return made, walk
+
+
+def _measure(model: Any, made: Any, walk: Walk, inputs: Any) -> None:
+    """Adds to the report what is measured.
+
+    On made-up inputs if there are none, and only where a mask reaches layers
+    of which the code is not known.
+    """
+    report = walk.report
+    old = [layer for layer, _ in walk.made.values()]
+    reached = [x for x in old if id(x) in walk.reached]
+    if inputs is None and not walk.losing and not any(map(is_strange, reached)):
+        return
+    judge(made, walk, inputs)
+    if inputs is None:
+        return
+    found = measure(model, made, inputs)
+    before, after = found.before, found.after
+    if before is None or after is None:
+        report.drift = MeasuredDrift(why_not=found.why_not)
+    else:
+        report.drift = MeasuredDrift(
+            before.largest, after.largest, found.change
+        )
+        if after.counts and after.largest > WORSE * before.largest:
+            _refuse(
+                "the converted model must not move more with padding than "
+                "`model`.",
+                report,
+            )
+        if after.counts and not report.left:
+            kind = type(model).__name__
+            report.left.append((model.name, kind, MOVES))
+    if found.apart and found.apart.counts and not report.differs:
+        _refuse(
+            "without padding the converted model must predict what `model` "
+            f"predicts; they differ by {found.apart.largest:.2g}.",
+            report,
+        )
+
+
+def _refuse(rule: str, report: ConversionReport) -> None:
+    changed = [f"{name} masks {x}" for name, x in report.attached]
+    changed += [f"{name} -> {new}" for name, _, new in report.replaced]
+    raise ValueError(
+        describe(
+            "`convert`",
+            rule,
+            "Does a layer of your own use its mask wrongly, or is a mask "
+            "False at real steps? `keras_masking.inspect_masks(model, inputs)` "
+            "shows each layer; `mask_inputs={}` attaches no mask.",
+            drift=report.drift,
+            changes=", ".join(changed),
+        )
+    )
 
 
 def _named(model: Any, mask_inputs: dict[str, Any]) -> Found:

@@ -30,6 +30,8 @@ COMPARING = {"Equal", "Greater", "GreaterEqual", "Less", "LessEqual"}
 COMPARING |= {"All", "Any", "NotEqual"}
 LOGICAL = {"LogicalAnd", "LogicalNot", "LogicalOr"}
 SELECTING = {"Multiply", "Where"}
+# Of which argument it is the mask; "" for the first.
+OF = {"mask": "", "attention_mask": "value"}
 UNCLEAR = (
     "it may be a mask, which no layer passes on; if it is one, pass "
     "`mask_inputs={{{!r}: NAME}}`, with the input or layer that it masks"
@@ -74,11 +76,13 @@ class Graph:
 
     def found(self) -> Found:
         """The masks that the model uses, as far as that is clear."""
-        found, claims = Found(), {}
-        attached, unclear = set(), set()
+        found = Found()
+        claims: dict[int, tuple[Any, Any, list[Any]]] = {}
+        attached: set[int] = set()
+        unclear: set[int] = set()
         for mask, data, sure in self.uses():
             root = self.root(mask)
-            if root is None or not (sure or looks_like_a_mask(root)):
+            if root is None or not sure:
                 unclear |= {id(mask)} & {*self.inputs}
             elif data is None:
                 attached.add(id(root))
@@ -131,21 +135,21 @@ class Graph:
         for name, value in named.items():
             if not is_mask(name) and name != "attention_mask":
                 continue
-            masked = {"mask": None, "attention_mask": "value"}
-            own = named.get(
-                masked.get(name, name.removesuffix("_mask")), first
-            )
+            of = OF.get(name, name.removesuffix("_mask"))
+            own = named.get(of, first)
+            # PyTorch's is True at padding.
+            sure = not name.endswith("key_padding_mask")
             masks = keras.tree.flatten(value)
             data = keras.tree.flatten(own)
             pairs = [(m, [x]) for m, x in zip(masks, data)]
             if len(masks) != len(data):
                 pairs = [(m, data) for m in masks]
-            for mask, masked in pairs:
-                masked = tensors_in(masked)
+            for mask, those in pairs:
+                masked = tensors_in(those)
                 leaf = self.steps_mask(mask)
                 if leaf is None or any(get_mask(x) is mask for x in masked):
                     continue
-                yield leaf, None if attaches else masked, True
+                yield leaf, None if attaches else masked, sure
 
     def uses_inside(self, model: Any, given: list[Any]) -> Any:
         """The uses in a nested model of what it is given."""
@@ -163,7 +167,8 @@ class Graph:
             leaf = self.steps_mask(x)
             data = [y for y in given if y is not x and len(y.shape) > 2]
             if leaf is not None and data:
-                yield leaf, data, False
+                root = self.root(leaf)
+                yield leaf, data, leaf is root and looks_like_a_mask(root)
 
     def steps_mask(self, x: Any) -> Any:
         """The mask of steps `(batch, steps)` that `x` is made of, else None."""
@@ -185,8 +190,8 @@ class Graph:
         if id(x) in self.inputs:
             return x
         node = self.made_by.get(id(x))
-        kind = None if node is None else type(node.operation).__name__
-        if kind not in KEEPING | COMPARING | LOGICAL:
+        making = KEEPING | COMPARING | LOGICAL
+        if node is None or type(node.operation).__name__ not in making:
             return None
         roots = {id(y): y for y in map(self.root, node.input_tensors)}
         return roots.popitem()[1] if len(roots) == 1 else None
@@ -339,6 +344,4 @@ def _lookup(name: Any, known: dict[str, Any], kind: str) -> Any:
 
 
 def _refuse(rule: str, fix: str, received: Any) -> NoReturn:
-    raise ValueError(
-        describe("`convert`", rule, fix, **{"mask_inputs": received})
-    )
+    raise ValueError(describe("`convert`", rule, fix, mask_inputs=received))

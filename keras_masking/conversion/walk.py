@@ -24,17 +24,11 @@ from keras_masking.conversion.counterparts import operation_counterpart
 from keras_masking.conversion.mask_inputs import Found
 from keras_masking.conversion.report import ConversionReport
 from keras_masking.conversion.report import Difference
+from keras_masking.conversion.swaps import code_for_model
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 
-LOST = (
-    "it loses the mask; wrap it in `KeepMask` if it keeps the steps and lets "
-    "no padding in"
-)
-LOST_BY_OPERATION = (
-    "an operation between layers loses the mask; use a layer, for example "
-    "`KeepMask(keras.layers.Lambda(...))`"
-)
+LOST = "it loses the mask"  # more is said once it is measured
 NEW_STEPS = (
     "all its steps are real; use `RepeatVectorLike` to take the steps of a "
     "masked sequence"
@@ -74,6 +68,7 @@ class Walk:
         self.perhaps: list[Any] = []  # tensors that carry a mask at run time
         self.ends: dict[int, list[bool]] = {}  # for a model, which outputs do
         self.said: set[int] = set()
+        self.losing: dict[int, Any] = {}  # by their place in `report.left`
 
     def model(self, model: Any, everywhere: bool = False) -> keras.Model:
         """A new model; `everywhere` if its inputs carry masks at run time.
@@ -86,8 +81,9 @@ class Walk:
                     "`convert`",
                     "`model` must be a Functional or Sequential model that is "
                     "built.",
-                    "In a subclassed model, use `keras_masking.layers` in its "
-                    "code; give a Sequential model a `keras.Input`.",
+                    code_for_model(model)
+                    or "In a subclassed model, use `keras_masking.layers` in "
+                    "its code; give a Sequential model a `keras.Input`.",
                     model=type(model).__name__,
                 )
             )
@@ -241,8 +237,7 @@ class Walk:
         # A layer that gets its mask as an argument passes none on by itself.
         lost = carried and kept and len(bare) == len(flat)
         if stays and (lost or is_deaf(layer)):
-            operation = not isinstance(layer, keras.layers.Layer)
-            self.leave(layer, LOST_BY_OPERATION if operation else LOST)
+            self.leave(layer, LOST)
         elif unseen:
             self.perhaps += kept
 
@@ -329,4 +324,6 @@ class Walk:
     def leave(self, layer: Any, why: str) -> None:
         if id(layer) not in self.said:
             self.said.add(id(layer))
+            if why is LOST:
+                self.losing[len(self.report.left)] = layer
             self.report.left.append((layer.name, type(layer).__name__, why))
