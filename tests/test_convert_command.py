@@ -111,7 +111,7 @@ def test_a_model_that_cannot_be_converted(
     save()
     assert "subclassed" in refused("in.keras", "out.keras")
 
-    def fail(model: Any) -> None:
+    def fail(model: Any, inputs: Any) -> None:
         raise KeyError("a fault of ours")
 
     monkeypatch.setattr(conversion, "convert", fail)
