@@ -11,6 +11,7 @@ import numpy as np
 from keras_masking import array_compare
 from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.changes import find_padding
+from keras_masking.inspector.measuring.changes import has_no_padding
 from keras_masking.inspector.measuring.changes import sides
 from keras_masking.inspector.measuring.regions import LOOSER
 from keras_masking.inspector.measuring.regions import Masks
@@ -74,6 +75,9 @@ def measure(old: Any, new: Any, inputs: Any) -> Measured:
         if errors:
             why_not = f"it raised {_short(errors[0])}"
             continue
+        if not _stays_padding(changed, tried):
+            why_not = f"with {change} the mask is another"
+            continue
         there = _real(tried, masks_of(tried))
         after = _gap(base, where, tried, there, rows)
         if after is None or math.isinf(after.largest):
@@ -91,8 +95,9 @@ def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
     shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or []]
     fixed = any(len(s) > 1 and s[1] in given.steps for s in shapes)
     if not fixed:
-        more = padding.longer(given, side)
-        yield f"{padding.MORE} more padding steps on the {side}", more, None
+        for fill in (0.0, np.nan) if has_no_padding(given) else (0.0,):
+            more = padding.longer(given, side, fill)
+            yield f"{padding.MORE} more padding steps on the {side}", more, None
         row = _shortest(given)
         alone = None if row is None else padding.trimmed(_only(given, row))
         if alone is not None:
@@ -100,6 +105,16 @@ def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
     filled = padding.refilled(given)
     if filled is not None:
         yield "other values at padding steps", filled, None
+
+
+def _stays_padding(changed: Inputs, tried: Run) -> bool:
+    """Whether the model takes as padding what was meant to be."""
+    found = find_padding(changed, tried, masks_of(tried)).padding
+    pairs = zip(changed.padding, found)
+    return all(
+        meant is None or (seen is not None and np.array_equal(meant, seen))
+        for meant, seen in pairs
+    )
 
 
 def _shortest(given: Inputs) -> int | None:

@@ -306,7 +306,7 @@ def named(model: Any, mask_inputs: dict[str, Any]) -> Found:
     for node in graph.nodes:
         made.setdefault(node.operation.name, []).extend(node.outputs)
     for key, given in mask_inputs.items():
-        mask = _lookup(key, inputs, "input that is a mask")
+        mask = _lookup(key, inputs, "input")
         for name in [given] if isinstance(given, str) else given:
             there = _lookup(name, {**made, **inputs}, "input or layer")
             tensors = there if name in made else graph.targets(there)
@@ -339,7 +339,8 @@ def named(model: Any, mask_inputs: dict[str, Any]) -> Found:
 def _lookup(name: Any, known: dict[str, Any], kind: str) -> Any:
     if name not in known:
         hint = did_you_mean(str(name), known)
-        _refuse(f"the model has no {kind} {name!r}.{hint}", FORM, [*known])
+        rule = f"`mask_inputs` must name an {kind} of the model.{hint}"
+        _refuse(rule, f"{FORM} There are: {', '.join(known)}.", repr(name))
     return known[name]
 
 

@@ -81,7 +81,7 @@ class Walk:
                     "`convert`",
                     "`model` must be a Functional or Sequential model that is "
                     "built.",
-                    code_for_model(model)
+                    ("" if is_model(model) else code_for_model(model))
                     or "In a subclassed model, use `keras_masking.layers` in "
                     "its code; give a Sequential model a `keras.Input`.",
                     model=type(model).__name__,
