@@ -104,7 +104,7 @@ def test_a_block_that_mixes_steps_is_no_case_for_keep_mask(kind: Any) -> None:
     assert "`self.last[0] = layers.MaskedConv1D(...)`" in why
     assert ("self.supports_masking" in why) == (kind is Block)
     # What it says is right.
-    made, report = keras_masking.convert(around(Ours(name="block")), IDS)
+    _, report = keras_masking.convert(around(Ours(name="block")), IDS)
     assert not report.left and report.drift.after < 1e-4
 
 
