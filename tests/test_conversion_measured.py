@@ -150,6 +150,16 @@ def test_the_drift_before_and_after() -> None:
     assert keras_masking.convert(model)[1].drift is None
 
 
+def test_the_drift_of_padding_that_more_of_it_does_not_change() -> None:
+    # The block reads two steps of padding, which the row has.
+    model = around(Passing(name="block"))
+    _, report = keras_masking.convert(model, IDS[:1])
+    assert report.drift.change == "row 0 without its padding"
+    moved = to_numpy(model(IDS[:1])) - to_numpy(model(IDS[:1, :3]))
+    assert_close(np.abs(moved).max(), report.drift.before)
+    assert report.drift.before > 0.01 and report.left
+
+
 def test_the_drift_of_rows_without_padding() -> None:
     # Zeros are no padding here, so NaN is.
     x = keras.Input((None, 4))

@@ -1,6 +1,5 @@
 """How far the old and the new model move with the padding."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -69,6 +68,7 @@ def measure(old: Any, new: Any, inputs: Any) -> Measured:
     where = _real(base, masks)
     apart = _gap(before, where, base, where, _full_rows(given))
     why_not = "the inputs have no padding"
+    found = []
     for change, changed, rows in _changes(new, given):
         tried, other = run(new, changed, False), run(old, changed, False)
         errors = [x.error for x in (tried, other) if x.error is not None]
@@ -80,12 +80,16 @@ def measure(old: Any, new: Any, inputs: Any) -> Measured:
             continue
         there = _real(tried, masks_of(tried))
         after = _gap(base, where, tried, there, rows)
-        if after is None or math.isinf(after.largest):
+        moved = _gap(before, where, other, there, rows)
+        if after is None or moved is None:
             why_not = "it is unknown which of the outputs are real"
             continue
-        moved = _gap(before, where, other, there, rows)
-        return Measured(moved, after, change, apart)
-    return Measured(apart=apart, why_not=why_not)
+        # What says most: of the new model, else of the old.
+        size = after.largest if after.counts else 0.0, moved.largest
+        found.append((size, Measured(moved, after, change, apart)))
+    if not found:
+        return Measured(apart=apart, why_not=why_not)
+    return max(found, key=lambda pair: pair[0])[1]
 
 
 def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
@@ -161,7 +165,8 @@ def _gap(
 ) -> Gap | None:
     """How far the outputs of two runs differ where they are real.
 
-    `rows` are the rows to compare, which may be all that `other` has.
+    `rows` are the rows to compare, which may be all that `other` has. None if
+    it is unknown which steps are real.
     """
     largest, counts, known = 0.0, False, False
     slots = zip(one.root.outputs, here, other.root.outputs, there)
@@ -173,7 +178,7 @@ def _gap(
             p = x[row] if where is None else x[row][where[row]]
             q = y[twin] if other_where is None else y[twin][other_where[twin]]
             if p.shape != q.shape:
-                return Gap(math.inf, True)
+                return None
             if p.size:
                 known = True
                 gap = float(array_compare.differences(p, q).max())
