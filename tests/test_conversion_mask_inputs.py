@@ -182,6 +182,62 @@ def test_two_masks_of_two_sequences() -> None:
     assert not report.left
 
 
+@keras.saving.register_keras_serializable("tests")
+class Decoder(theirs.Layer):
+    """Takes masks of two sequences, and one of what to predict."""
+
+    def call(
+        self,
+        decoder_sequence: Any,
+        encoder_sequence: Any,
+        decoder_padding_mask: Any = None,
+        encoder_padding_mask: Any = None,
+        predict_mask: Any = None,
+        key_padding_mask: Any = None,
+    ) -> Any:
+        return decoder_sequence + keras.ops.mean(encoder_sequence)
+
+    def compute_output_shape(self, shape: Any, *_: Any, **__: Any) -> Any:
+        return shape
+
+
+@pytest.mark.parametrize(
+    ("argument", "target"),
+    [
+        ("decoder_padding_mask", ["b_table"]),
+        ("encoder_padding_mask", ["a_table"]),
+        ("predict_mask", []),
+        ("key_padding_mask", []),
+    ],
+)
+def test_the_name_of_an_argument_says_what_it_masks(
+    argument: str, target: list[str]
+) -> None:
+    vectors = []
+    for name in ("a", "b"):
+        ids = keras.Input((None,), dtype="int32", name=name)
+        vectors.append((ids, theirs.Embedding(9, 4, name=f"{name}_table")(ids)))
+    (a, x), (b, y) = vectors
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    x, y = (theirs.Conv1D(4, 3, padding="same")(z) for z in (x, y))
+    z = Decoder(name="decoder")(y, x, **{argument: mask})
+    _, report = keras_masking.convert(keras.Model([a, b, mask], z))
+    assert [x for _, x in report.attached] == target
+    if not target:
+        assert "it may be a mask" in report.left[0][2]
+
+
+def test_an_attention_mask_of_queries_is_not_taken_for_one_of_keys() -> None:
+    a, mask, x = start()
+    b = keras.Input((None, 4), name="queries")
+    x = theirs.Conv1D(4, 3, padding="same")(x)
+    attention = theirs.MultiHeadAttention(2, 2, name="attention")
+    y = attention(b, x, attention_mask=mask[..., None])
+    _, report = keras_masking.convert(keras.Model([a, b, mask], y))
+    assert not report.attached
+    assert [name for name, _, _ in report.left] == ["padding_mask"]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -15,7 +15,7 @@ from keras_masking.conversion.judging import is_strange
 from keras_masking.conversion.judging import judge
 from keras_masking.conversion.mask_inputs import Found
 from keras_masking.conversion.mask_inputs import Graph
-from keras_masking.conversion.mask_inputs import named
+from keras_masking.conversion.named_masks import named
 from keras_masking.conversion.report import ConversionReport as ConversionReport
 from keras_masking.conversion.report import Difference as Difference
 from keras_masking.conversion.report import MeasuredDrift as MeasuredDrift
