@@ -250,6 +250,7 @@ def test_what_would_be_worse_is_refused(real: bool, rule: str) -> None:
     text = str(info.value)
     assert text.startswith("In `convert`: ") and rule in text
     assert "Received: drift=" in text and "padding_mask masks tokens" in text
+    assert "pool -> MaskedGlobalAveragePooling1D, left=" in text
     _, report = keras_masking.convert(model, [IDS, IDS != 0], mask_inputs={})
     assert not report.attached
 

@@ -194,7 +194,8 @@ def _refuse(rule: str, report: ConversionReport) -> None:
             "False at real steps? `keras_masking.inspect_masks(model, inputs)` "
             "shows each layer; `mask_inputs={}` attaches no mask.",
             drift=report.drift,
-            changes=", ".join(changed),
+            changes=", ".join(changed) or None,
+            left=", ".join(name for name, _, _ in report.left) or None,
         )
     )
 
