@@ -178,7 +178,7 @@ def _measure(model: Any, made: Any, walk: Walk, inputs: Any) -> None:
     if found.apart and found.apart.counts and not report.differs:
         _refuse(
             "without padding the converted model must predict what `model` "
-            f"predicts; they differ by {found.apart.largest:.2g}.",
+            f"predicts; they differ by {found.apart.largest:.3g}.",
             report,
         )
 
