@@ -105,4 +105,4 @@ def _convert(model: Any, inputs: Any, masks: Any) -> Any:
     except ValueError as error:
         if not str(error).startswith("In `convert`"):
             raise
-        raise Refused(" ".join(str(error).split())) from error
+        raise Refused(str(error)) from error  # whole, as it may hold code

@@ -15,7 +15,7 @@ from keras_masking.conversion.judging import is_strange
 from keras_masking.conversion.judging import judge
 from keras_masking.conversion.mask_inputs import Found
 from keras_masking.conversion.mask_inputs import Graph
-from keras_masking.conversion.mask_inputs import named
+from keras_masking.conversion.named_masks import named
 from keras_masking.conversion.report import ConversionReport as ConversionReport
 from keras_masking.conversion.report import Difference as Difference
 from keras_masking.conversion.report import MeasuredDrift as MeasuredDrift
@@ -178,7 +178,7 @@ def _measure(model: Any, made: Any, walk: Walk, inputs: Any) -> None:
     if found.apart and found.apart.counts and not report.differs:
         _refuse(
             "without padding the converted model must predict what `model` "
-            f"predicts; they differ by {found.apart.largest:.2g}.",
+            f"predicts; they differ by {found.apart.largest:.3g}.",
             report,
         )
 
@@ -194,7 +194,8 @@ def _refuse(rule: str, report: ConversionReport) -> None:
             "False at real steps? `keras_masking.inspect_masks(model, inputs)` "
             "shows each layer; `mask_inputs={}` attaches no mask.",
             drift=report.drift,
-            changes=", ".join(changed),
+            changes=", ".join(changed) or None,
+            left=", ".join(name for name, _, _ in report.left) or None,
         )
     )
 

@@ -1,6 +1,5 @@
 """How far the old and the new model move with the padding."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from keras_masking import array_compare
 from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.changes import find_padding
+from keras_masking.inspector.measuring.changes import has_no_padding
 from keras_masking.inspector.measuring.changes import sides
 from keras_masking.inspector.measuring.regions import LOOSER
 from keras_masking.inspector.measuring.regions import Masks
@@ -68,20 +68,28 @@ def measure(old: Any, new: Any, inputs: Any) -> Measured:
     where = _real(base, masks)
     apart = _gap(before, where, base, where, _full_rows(given))
     why_not = "the inputs have no padding"
+    found = []
     for change, changed, rows in _changes(new, given):
         tried, other = run(new, changed, False), run(old, changed, False)
         errors = [x.error for x in (tried, other) if x.error is not None]
         if errors:
             why_not = f"it raised {_short(errors[0])}"
             continue
+        if not _stays_padding(changed, tried):
+            why_not = f"with {change} the mask is another"
+            continue
         there = _real(tried, masks_of(tried))
         after = _gap(base, where, tried, there, rows)
-        if after is None or math.isinf(after.largest):
+        moved = _gap(before, where, other, there, rows)
+        if after is None or moved is None:
             why_not = "it is unknown which of the outputs are real"
             continue
-        moved = _gap(before, where, other, there, rows)
-        return Measured(moved, after, change, apart)
-    return Measured(apart=apart, why_not=why_not)
+        # What says most: of the new model, else of the old.
+        size = after.largest if after.counts else 0.0, moved.largest
+        found.append((size, Measured(moved, after, change, apart)))
+    if not found:
+        return Measured(apart=apart, why_not=why_not)
+    return max(found, key=lambda pair: pair[0])[1]
 
 
 def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
@@ -91,8 +99,9 @@ def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
     shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or []]
     fixed = any(len(s) > 1 and s[1] in given.steps for s in shapes)
     if not fixed:
-        more = padding.longer(given, side)
-        yield f"{padding.MORE} more padding steps on the {side}", more, None
+        for fill in (0.0, np.nan) if has_no_padding(given) else (0.0,):
+            more = padding.longer(given, side, fill)
+            yield f"{padding.MORE} more padding steps on the {side}", more, None
         row = _shortest(given)
         alone = None if row is None else padding.trimmed(_only(given, row))
         if alone is not None:
@@ -100,6 +109,16 @@ def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
     filled = padding.refilled(given)
     if filled is not None:
         yield "other values at padding steps", filled, None
+
+
+def _stays_padding(changed: Inputs, tried: Run) -> bool:
+    """Whether the model takes as padding what was meant to be."""
+    found = find_padding(changed, tried, masks_of(tried)).padding
+    pairs = zip(changed.padding, found)
+    return all(
+        meant is None or (seen is not None and np.array_equal(meant, seen))
+        for meant, seen in pairs
+    )
 
 
 def _shortest(given: Inputs) -> int | None:
@@ -146,7 +165,8 @@ def _gap(
 ) -> Gap | None:
     """How far the outputs of two runs differ where they are real.
 
-    `rows` are the rows to compare, which may be all that `other` has.
+    `rows` are the rows to compare, which may be all that `other` has. None if
+    it is unknown which steps are real.
     """
     largest, counts, known = 0.0, False, False
     slots = zip(one.root.outputs, here, other.root.outputs, there)
@@ -158,7 +178,7 @@ def _gap(
             p = x[row] if where is None else x[row][where[row]]
             q = y[twin] if other_where is None else y[twin][other_where[twin]]
             if p.shape != q.shape:
-                return Gap(math.inf, True)
+                return None
             if p.size:
                 known = True
                 gap = float(array_compare.differences(p, q).max())

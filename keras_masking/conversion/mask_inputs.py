@@ -8,7 +8,6 @@ sequences, at the tensors that are found here.
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
-from typing import NoReturn
 
 import keras
 
@@ -19,8 +18,6 @@ from keras_masking.conversion.calls import is_mask
 from keras_masking.conversion.calls import is_model
 from keras_masking.conversion.calls import parameters
 from keras_masking.conversion.calls import tensors_in
-from keras_masking.errors import describe
-from keras_masking.names import did_you_mean
 
 # Operations of one tensor that keep the meaning of a mask, and those that
 # make a mask of steps.
@@ -29,8 +26,7 @@ RESHAPING = {"BroadcastTo", "ExpandDims", "GetItem", "Repeat", "Reshape"}
 COMPARING = {"Equal", "Greater", "GreaterEqual", "Less", "LessEqual"}
 COMPARING |= {"All", "Any", "NotEqual"}
 LOGICAL = {"LogicalAnd", "LogicalNot", "LogicalOr"}
-# Of which argument it is the mask; "" for the first.
-OF = {"mask": "", "attention_mask": "value"}
+SELECTING = {"Multiply", "Where"}
 UNCLEAR = (
     "it may be a mask, which no layer passes on; if it is one, pass "
     "`mask_inputs={{{!r}: NAME}}`, with the input or layer that it masks"
@@ -38,11 +34,6 @@ UNCLEAR = (
 AMBIGUOUS = (
     "it is a mask, but not clear of which sequence; pass "
     "`mask_inputs={{{!r}: NAME}}`, with the input or layer that it masks"
-)
-NOT_ATTACHED = "it is used as a mask, but `mask_inputs` does not attach it"
-FORM = (
-    "Pass a dict such as `mask_inputs={'padding_mask': 'embedding'}`: an input "
-    "that is True or 1 at real steps, and the input or layer that it masks."
 )
 
 
@@ -124,25 +115,19 @@ class Graph:
                     del kwargs["mask"]
                 names = parameters(layer.call)
                 yield from self.uses_by(layer, dict(zip(names, args)) | kwargs)
-            if type(layer).__name__ == "Multiply":
-                both = tensors_in((args, kwargs))
-                yield from self.selections(both, both)
-            elif type(layer).__name__ == "Where":
-                yield from self.selections(
-                    tensors_in(args[:1]), tensors_in(args[1:2])
-                )
+            if type(layer).__name__ in SELECTING:
+                yield from self.selections(tensors_in((args, kwargs)))
 
     def uses_by(self, layer: Any, named: dict[str, Any]) -> Any:
         """The uses in the arguments of a layer."""
-        first = next(iter(named.values()), None)
         attaches = type(layer).__name__ == "AttachMask"
         for name, value in named.items():
             if not is_mask(name) and name != "attention_mask":
                 continue
-            of = OF.get(name, name.removesuffix("_mask"))
-            own = named.get(of, first)
-            # PyTorch's is True at padding.
-            sure = not name.endswith("key_padding_mask")
+            own, sure = masked_by(name, named)
+            shape = getattr(value, "shape", (None,))
+            # Keys are along its last axis.
+            sure = sure and (name != "attention_mask" or shape[-1] != 1)
             masks = keras.tree.flatten(value)
             data = keras.tree.flatten(own)
             pairs = [(m, [x]) for m, x in zip(masks, data)]
@@ -165,14 +150,14 @@ class Graph:
             if leaf is not None and id(mask) in inner.inputs:
                 yield leaf, [x for x in given if x is not leaf], True
 
-    def selections(self, masks: list[Any], data: list[Any]) -> Any:
+    def selections(self, given: list[Any]) -> Any:
         """`x * mask[..., None]` and the like: perhaps a mask."""
-        for x in masks:
+        for x in given:
             leaf = self.steps_mask(x)
-            masked = [y for y in data if y is not x and len(y.shape) > 2]
-            if leaf is not None and masked:
-                own = leaf is self.root(leaf) and looks_like_a_mask(leaf)
-                yield leaf, masked, own or leaf.dtype == "bool"
+            data = [y for y in given if y is not x and len(y.shape) > 2]
+            if leaf is not None and data:
+                root = self.root(leaf)
+                yield leaf, data, leaf is root and looks_like_a_mask(root)
 
     def steps_mask(self, x: Any) -> Any:
         """The mask of steps `(batch, steps)` that `x` is made of, else None."""
@@ -263,6 +248,25 @@ class Graph:
         return str(x.name if node is None else node.operation.name)
 
 
+def masked_by(name: str, named: dict[str, Any]) -> tuple[Any, bool]:
+    """What the argument `name` of a call masks, and whether it is clear."""
+    first = next(iter(named.values()), None)
+    of = name.removesuffix("mask").rstrip("_")
+    if of in ("", "padding"):
+        return first, True
+    if of == "attention":
+        return named.get("value", first), True
+    of = of.removesuffix("_padding")
+    own = [
+        value
+        for key, value in named.items()
+        if key == of or (key.startswith(f"{of}_") and not key.endswith("_mask"))
+    ]
+    # PyTorch's `key_padding_mask` is True at padding.
+    clear = len(own) == 1 and name != "key_padding_mask"
+    return (own[0] if own else first), clear
+
+
 def stepping(node: Any) -> list[Any]:
     """The inputs of a call that give its output its steps."""
     layer, args = node.operation, node.arguments.args
@@ -293,59 +297,3 @@ def is_ids(x: Any) -> bool:
 def looks_like_a_mask(x: Any) -> bool:
     """Whether an input is a mask, by its dtype and name."""
     return is_ids(x) and (x.dtype == "bool" or "mask" in x.name)
-
-
-def named(model: Any, mask_inputs: dict[str, Any]) -> Found:
-    """The masks that the caller names, by input, and what they mask.
-
-    Raises:
-        ValueError: If there is no such input or layer, or it cannot carry a
-            mask of steps.
-    """
-    graph, found = Graph(model), Found()
-    inputs = {x.name: x for x in model.inputs}
-    if isinstance(model.input, dict):
-        inputs |= {k: x for k, x in model.input.items() if k not in inputs}
-    made: dict[str, list[Any]] = {}
-    for node in graph.nodes:
-        made.setdefault(node.operation.name, []).extend(node.outputs)
-    for key, given in mask_inputs.items():
-        mask = _lookup(key, inputs, "input that is a mask")
-        for name in [given] if isinstance(given, str) else given:
-            there = _lookup(name, {**made, **inputs}, "input or layer")
-            tensors = there if name in made else graph.targets(there)
-            tensors = [x for x in tensors if len(x.shape) > 2 or is_ids(x)]
-            if not tensors or there is mask:
-                _refuse(
-                    "a mask of steps needs a tensor (batch, steps, ...).",
-                    "Name the layer whose output is the sequence, for example "
-                    "the embedding.",
-                    {key: name},
-                )
-            for x in tensors:
-                found.masks[id(x)] = mask
-                found.names[id(x)] = name, key
-    used = {id(mask) for mask in found.masks.values()}
-    auto = graph.found()
-    found.unclear = auto.unclear + [
-        (mask, NOT_ATTACHED)
-        for mask in sorted({mask for _, mask in auto.names.values()})
-        if mask in inputs
-    ]
-    found.unclear = [
-        (name, why)
-        for name, why in found.unclear
-        if id(inputs[name]) not in used
-    ]
-    return found
-
-
-def _lookup(name: Any, known: dict[str, Any], kind: str) -> Any:
-    if name not in known:
-        hint = did_you_mean(str(name), known)
-        _refuse(f"the model has no {kind} {name!r}.{hint}", FORM, [*known])
-    return known[name]
-
-
-def _refuse(rule: str, fix: str, received: Any) -> NoReturn:
-    raise ValueError(describe("`convert`", rule, fix, mask_inputs=received))

@@ -50,7 +50,7 @@ class MeasuredDrift(NamedTuple):
     def __str__(self) -> str:
         if self.before is None or self.after is None:
             return f"not measured: {self.why_not}"
-        moved = f"{self.before:.2g} before, {self.after:.2g} after"
+        moved = f"{self.before:.3g} before, {self.after:.3g} after"
         return f"{moved}: {self.change}"
 
 

@@ -67,7 +67,9 @@ def _held(layer: Any) -> list[tuple[str, Any]]:
     """The layers in the attributes of a layer, by name, as it made them."""
     if isinstance(layer, keras.Sequential):
         return [(f"layers[{i}]", x) for i, x in enumerate(layer.layers)]
-    own = {k: v for k, v in vars(layer).items() if k != "_layers"}
+    # `_layers` is Keras' list of all; TensorFlow tracks them in `_self_...`.
+    skipped = ("_layers", "_self_")
+    own = {k: v for k, v in vars(layer).items() if not k.startswith(skipped)}
     own |= own.pop("_modules", {})  # PyTorch keeps attributes there
     found = []
     for name, value in own.items():

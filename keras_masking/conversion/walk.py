@@ -9,6 +9,7 @@ from keras_masking import layers
 from keras_masking._keras import carried_mask
 from keras_masking._keras import get_mask
 from keras_masking._keras import graph_calls
+from keras_masking.conversion.attaching import attacher
 from keras_masking.conversion.calls import call_like
 from keras_masking.conversion.calls import is_deaf
 from keras_masking.conversion.calls import is_given_mask
@@ -81,7 +82,7 @@ class Walk:
                     "`convert`",
                     "`model` must be a Functional or Sequential model that is "
                     "built.",
-                    code_for_model(model)
+                    ("" if is_model(model) else code_for_model(model))
                     or "In a subclassed model, use `keras_masking.layers` in "
                     "its code; give a Sequential model a `keras.Input`.",
                     model=type(model).__name__,
@@ -112,7 +113,7 @@ class Walk:
         tensors = {id(x): y for x, y in zip(model.inputs, flat)}
         nodes = graph_calls(model)
         nodes.sort(key=lambda node: id(node) not in found.needed)
-        attach = self.attacher(found, tensors, nodes)
+        attach = attacher(found, tensors, nodes, self.report.attached)
         for node in nodes:
             if id(node) not in found.needed:
                 attach(model.inputs)
@@ -134,34 +135,6 @@ class Walk:
         ends = keras.tree.flatten(outputs)
         self.ends[id(made)] = [self.may_carry(x) for x in ends]
         return made
-
-    def attacher(
-        self, found: Found, tensors: dict[int, Any], nodes: list[Any]
-    ) -> Callable[[list[Any]], None]:
-        """A function that attaches masks to the new tensors of old ones."""
-        taken = {node.operation.name for node in nodes}
-        made: dict[int, Any] = {}  # a layer for each mask
-        done: set[int] = set()
-
-        def attach(old: list[Any]) -> None:
-            for x in old:
-                mask = found.masks.get(id(x))
-                if mask is None or id(x) in done:
-                    continue
-                done.add(id(x))
-                target, name = found.names[id(x)]
-                if id(mask) not in made:
-                    own = f"attach_{name}"
-                    while own in taken:
-                        own += "_"
-                    taken.add(own)
-                    made[id(mask)] = layers.AttachMask(name=own)
-                self.report.attached.append((name, target))
-                tensors[id(x)] = made[id(mask)](
-                    tensors[id(x)], mask=tensors[id(mask)]
-                )
-
-        return attach
 
     def call(self, layer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Calls the replacement of `layer`, which the first call creates."""
