@@ -146,6 +146,36 @@ def test_a_product_with_an_input_is_a_mask_if_named(tmp_path: Path) -> None:
     assert_close(predict(made), predict(model, 3))
 
 
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("computed", [False, True])
+def test_a_selection_by_the_mask(inverted: bool, computed: bool) -> None:
+    """It was "0 replaced, 0 left", and the drift stayed."""
+    ids, mask, x = start()
+    real = keras.ops.not_equal(ids, 0) if computed else mask
+    real = real[..., None]
+    if inverted:  # not taken for a mask of real steps
+        zeros = keras.ops.zeros_like(x) if computed else 0.0
+        x = keras.ops.where(real, zeros, x)
+    else:
+        x = keras.ops.where(real, x, 0.0)
+    x = theirs.Conv1D(4, 3, padding="same", name="conv")(x)
+    pool = theirs.GlobalAveragePooling1D(name="pool")
+    model = weighted(keras.Model([ids, mask], pool(x)))
+    made, report = keras_masking.convert(model)
+    if inverted:
+        assert not report.attached and not report.replaced
+        assert [name for name, _, _ in report.left] == ["padding_mask"]
+        return
+    assert [new for _, _, new in report.replaced] == [
+        "MaskedConv1D",
+        "MaskedGlobalAveragePooling1D",
+    ]
+    given = [IDS[:1], MASK[:1]]
+    alone = model.predict([IDS[:1, :3], MASK[:1, :3]], verbose=0)
+    assert np.abs(model.predict(given, verbose=0) - alone).max() > 0.1
+    assert_close(made.predict(given, verbose=0), alone)
+
+
 def test_names_of_inputs_and_lists_mean_the_same() -> None:
     model = convolution()
     for names in ("ids", ["tokens"]):

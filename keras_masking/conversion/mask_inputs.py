@@ -16,7 +16,9 @@ from keras_masking._keras import get_mask
 from keras_masking._keras import graph_calls
 from keras_masking.conversion.calls import is_mask
 from keras_masking.conversion.calls import is_model
+from keras_masking.conversion.calls import keeps_steps
 from keras_masking.conversion.calls import parameters
+from keras_masking.conversion.calls import stepping
 from keras_masking.conversion.calls import tensors_in
 
 # Operations of one tensor that keep the meaning of a mask, and those that
@@ -26,7 +28,6 @@ RESHAPING = {"BroadcastTo", "ExpandDims", "GetItem", "Repeat", "Reshape"}
 COMPARING = {"Equal", "Greater", "GreaterEqual", "Less", "LessEqual"}
 COMPARING |= {"All", "Any", "NotEqual"}
 LOGICAL = {"LogicalAnd", "LogicalNot", "LogicalOr"}
-SELECTING = {"Multiply", "Where"}
 UNCLEAR = (
     "it may be a mask, which no layer passes on; if it is one, pass "
     "`mask_inputs={{{!r}: NAME}}`, with the input or layer that it masks"
@@ -83,11 +84,13 @@ class Graph:
         for mask, root, data in claims.values():
             if id(root) in attached:
                 continue
+            targets = [y for y in data if self.kind(y) == "Where"]
             for x in self.sequences(data, masks - {id(root)}, mask):
-                for target in self.targets(x):
-                    owners.setdefault(id(target), set()).add(id(root))
-                    found.masks.setdefault(id(target), mask)
-                    found.names[id(target)] = self.name(target), self.name(root)
+                targets += self.targets(x)
+            for target in targets:
+                owners.setdefault(id(target), set()).add(id(root))
+                found.masks.setdefault(id(target), mask)
+                found.names[id(target)] = self.name(target), self.name(root)
         for key, roots in owners.items():
             if len(roots) > 1:
                 del found.masks[key], found.names[key]
@@ -115,8 +118,12 @@ class Graph:
                     del kwargs["mask"]
                 names = parameters(layer.call)
                 yield from self.uses_by(layer, dict(zip(names, args)) | kwargs)
-            if type(layer).__name__ in SELECTING:
-                yield from self.selections(tensors_in((args, kwargs)))
+            given = tensors_in((args, kwargs))
+            if type(layer).__name__ == "Multiply":
+                yield from self.selections(given, given)
+            elif type(layer).__name__ == "Where" and self.clears(args):
+                # The operation loses the mask, so its output needs it too.
+                yield from self.selections(given[:1], [args[1], *node.outputs])
 
     def uses_by(self, layer: Any, named: dict[str, Any]) -> Any:
         """The uses in the arguments of a layer."""
@@ -150,20 +157,27 @@ class Graph:
             if leaf is not None and id(mask) in inner.inputs:
                 yield leaf, [x for x in given if x is not leaf], True
 
-    def selections(self, given: list[Any]) -> Any:
+    def selections(self, masks: list[Any], data: list[Any]) -> Any:
         """`x * mask[..., None]` and the like: perhaps a mask."""
-        for x in given:
+        for x in masks:
             leaf = self.steps_mask(x)
-            data = [y for y in given if y is not x and len(y.shape) > 2]
-            if leaf is not None and data:
-                root = self.root(leaf)
-                yield leaf, data, leaf is root and looks_like_a_mask(root)
+            those = [y for y in data if y is not x and len(y.shape) > 2]
+            if leaf is not None and those:
+                own = leaf is self.root(leaf) and looks_like_a_mask(leaf)
+                yield leaf, those, own or leaf.dtype == "bool"
+
+    def clears(self, args: Any) -> bool:
+        """Whether `where` replaces what is False by a constant."""
+        constant = [
+            not tensors_in(x) or str(self.kind(x)).endswith("Like")
+            for x in args[1:3]
+        ]
+        return constant == [False, True]
 
     def steps_mask(self, x: Any) -> Any:
         """The mask of steps `(batch, steps)` that `x` is made of, else None."""
         while isinstance(x, keras.KerasTensor):
-            node = self.made_by.get(id(x))
-            kind = None if node is None else type(node.operation).__name__
+            node, kind = self.made_by.get(id(x)), self.kind(x)
             if len(x.shape) == 2 and kind not in KEEPING:
                 return x if self.root(x) is not None else None
             one = [] if node is None else node.input_tensors
@@ -243,6 +257,11 @@ class Graph:
                 todo += node.input_tensors
         return found
 
+    def kind(self, x: Any) -> str | None:
+        """The operation that makes a tensor, by name; None for an input."""
+        node = self.made_by.get(id(x))
+        return None if node is None else type(node.operation).__name__
+
     def name(self, x: Any) -> str:
         node = self.made_by.get(id(x))
         return str(x.name if node is None else node.operation.name)
@@ -265,29 +284,6 @@ def masked_by(name: str, named: dict[str, Any]) -> tuple[Any, bool]:
     # PyTorch's `key_padding_mask` is True at padding.
     clear = len(own) == 1 and name != "key_padding_mask"
     return (own[0] if own else first), clear
-
-
-def stepping(node: Any) -> list[Any]:
-    """The inputs of a call that give its output its steps."""
-    layer, args = node.operation, node.arguments.args
-    if not isinstance(layer, keras.layers.Layer) or is_model(layer):
-        return list(node.input_tensors)
-    first = tensors_in(args[:1] or list(node.arguments.kwargs.values())[:1])
-    attends = hasattr(layer, "score_mode")  # its inputs are query and value
-    return first[:1] if attends else first
-
-
-def keeps_steps(layer: Any, node: Any) -> bool:
-    """Whether a layer that makes vectors of ids makes one for each step."""
-    if is_model(layer) or len(node.input_tensors) != 1:
-        return False
-    (x,) = node.input_tensors
-    shape = (2, 7, *[3 if n is None else n for n in x.shape[2:]])
-    try:
-        made = layer.compute_output_spec(keras.KerasTensor(shape, x.dtype))
-    except Exception:
-        return False
-    return tuple(made.shape[:2]) == (2, 7)
 
 
 def is_ids(x: Any) -> bool:
