@@ -13,22 +13,58 @@ from keras_masking.cli_model import open_model
 from keras_masking.cli_model import require_place
 from keras_masking.cli_model import run
 from keras_masking.inspector.reading import Refused
+from keras_masking.inspector.reading import read_inputs
+
+
+def _read_masks(
+    context: Any, parameter: Any, value: tuple[str, ...]
+) -> dict[str, list[str]] | None:
+    """What each input masks; None if none is named."""
+    found: dict[str, list[str]] = {}
+    for one in value:
+        name, _, target = one.partition("=")
+        if not name or not target:
+            raise Refused(
+                f"--mask-input must be NAME=LAYER, for example "
+                f"padding_mask=embedding. Received: {one!r}."
+            )
+        found.setdefault(name, []).append(target)
+    return found or None
 
 
 @click.command()
 @model_options
 @click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--mask-input",
+    "masks",
+    multiple=True,
+    metavar="NAME=LAYER",
+    callback=_read_masks,
+    help="The input NAME is a mask, of the output of LAYER, or of another "
+    "input. May be repeated. By default, masks are found by their use.",
+)
+@click.option(
+    "--inputs",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .npy file, or a .npz file of arrays named like the inputs: measure "
+    "what padding does before and after.",
+)
 @click.option("--force", is_flag=True, help="Overwrite OUTPUT if it exists.")
 def convert(
     model: Path,
     output: Path,
     modules: tuple[str, ...],
     backend: str,
+    masks: dict[str, list[str]] | None,
+    inputs: Path | None,
     force: bool,
 ) -> int:
     """Writes a saved MODEL with mask-aware layers to OUTPUT, a .keras file.
 
-    Prints what was replaced, and what was left although it loses the mask.
+    Prints what was replaced, and what was left although it loses the mask or
+    lets padding in.
 
     \b
     Exit codes:
@@ -50,14 +86,23 @@ def convert(
         compile=True,
         call="keras_masking.convert(model)",
     )
-    converted, report = _convert(loaded)
+    given = None if inputs is None else read_inputs(inputs, loaded)
+    converted, report = run(
+        "the conversion failed", _convert, loaded, given, masks
+    )
     click.echo(str(report))
     run("the model cannot be saved", converted.save, output)
     click.echo(f"Wrote {output}.")
     return 0
 
 
-def _convert(model: Any) -> Any:
+def _convert(model: Any, inputs: Any, masks: Any) -> Any:
     from keras_masking.conversion import convert
 
-    return run("the conversion failed", convert, model)
+    options = {} if masks is None else {"mask_inputs": masks}
+    try:
+        return convert(model, inputs, **options)
+    except ValueError as error:
+        if not str(error).startswith("In `convert`"):
+            raise
+        raise Refused(str(error)) from error  # whole, as it may hold code

@@ -113,6 +113,8 @@ def run(what: str, function: Callable[..., Any], *args: Any, **how: Any) -> Any:
     """The result of the function; errors become one-line messages."""
     try:
         return function(*args, **how)
+    except click.ClickException:
+        raise
     except ValueError as error:
         raise Refused(words(error)) from error
     except Exception as error:

@@ -64,6 +64,53 @@ def test_convert(typed: Any) -> None:
         np.testing.assert_allclose(answer, short, rtol=1e-5, atol=1e-6)
 
 
+def save_with_mask() -> None:
+    """A model whose convolution does not see its mask, which is an input."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    mask = keras.Input((None,), dtype="bool", name="real")
+    x = keras.layers.Embedding(9, 4, name="tokens")(ids)
+    x = keras.layers.Conv1D(4, 3, padding="same", name="conv")(x)
+    x = keras.layers.GlobalAveragePooling1D(name="pool")(x, mask=mask)
+    keras.Model([ids, mask], x).save("in.keras")
+
+
+def test_a_mask_among_the_inputs_and_the_drift(typed: Any) -> None:
+    save_with_mask()
+    np.savez("rows.npz", ids=LONG, real=LONG != 0)
+    options = "--mask-input", "real=tokens", "--inputs", "rows.npz"
+    code, out, _ = typed("in.keras", "out.keras", *options)
+    assert code == 0
+    assert "attached  real: masks tokens\n" in out
+    assert "conv: Conv1D -> MaskedConv1D\n" in out
+    (line,) = [s for s in out.splitlines() if s.startswith("drift ")]
+    _, before, _, after, *_ = line.split()
+    assert float(before) > 1e-3 and float(after) < 1e-6
+    made = keras.saving.load_model("out.keras")
+    short, long = (made([x, x != 0]) for x in (SHORT, LONG))
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(short),
+        keras.ops.convert_to_numpy(long),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--mask-input", "real"], "--mask-input must be NAME=LAYER"),
+        (["--mask-input", "real=token"], "Did you mean 'tokens'?"),
+        (["--inputs", "gone.npz"], "gone.npz"),
+    ],
+)
+def test_wrong_masks_and_inputs(
+    refused: Any, words: list[str], message: str
+) -> None:
+    save_with_mask()
+    assert message in refused("in.keras", "out.keras", *words)
+    assert not Path("out.keras").exists()
+
+
 def test_it_overwrites_only_when_forced(refused: Any, typed: Any) -> None:
     save()
     before = Path("in.keras").read_bytes()
@@ -105,13 +152,15 @@ def test_code_in_a_file_is_not_run(refused: Any) -> None:
 
 
 def test_a_model_that_cannot_be_converted(
-    refused: Any, typed: Any, monkeypatch: pytest.MonkeyPatch
+    typed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli_model, "read_model", lambda *_, **how: Subclass())
     save()
-    assert "subclassed" in refused("in.keras", "out.keras")
+    code, _, err = typed("in.keras", "out.keras")
+    assert code == 2
+    assert "self.pool = layers.MaskedGlobalAveragePooling1D(...)" in err
 
-    def fail(model: Any) -> None:
+    def fail(model: Any, inputs: Any) -> None:
         raise KeyError("a fault of ours")
 
     monkeypatch.setattr(conversion, "convert", fail)
@@ -122,4 +171,6 @@ def test_a_model_that_cannot_be_converted(
 
 
 class Subclass(keras.Model):
-    pass
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = keras.layers.GlobalAveragePooling1D()

@@ -64,3 +64,26 @@ def call_like(
         args = (named.pop(first),)
         kwargs = {k: v for k, v in named.items() if v is not None}
     return new(*args, **kwargs)
+
+
+def keeps_steps(layer: Any, node: Any) -> bool:
+    """Whether a layer that makes vectors of ids makes one for each step."""
+    if is_model(layer) or len(node.input_tensors) != 1:
+        return False
+    (x,) = node.input_tensors
+    shape = (2, 7, *[3 if n is None else n for n in x.shape[2:]])
+    try:
+        made = layer.compute_output_spec(keras.KerasTensor(shape, x.dtype))
+    except Exception:
+        return False
+    return tuple(made.shape[:2]) == (2, 7)
+
+
+def stepping(node: Any) -> list[Any]:
+    """The inputs of a call that give its output its steps."""
+    layer, args = node.operation, node.arguments.args
+    if not isinstance(layer, keras.layers.Layer) or is_model(layer):
+        return list(node.input_tensors)
+    first = tensors_in(args[:1] or list(node.arguments.kwargs.values())[:1])
+    attends = hasattr(layer, "score_mode")  # its inputs are query and value
+    return first[:1] if attends else first

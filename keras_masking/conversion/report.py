@@ -30,11 +30,38 @@ class Difference(NamedTuple):
         return f"{self.name}: {self.layer}: without padding, {where}"
 
 
+class MeasuredDrift(NamedTuple):
+    """How far real outputs move with the padding, before and after.
+
+    Attributes:
+        before: The largest difference of an output of the old model; None if
+            not measured.
+        after: The same of the new model.
+        change: The change of the padding, such as "12 more padding steps on
+            the right".
+        why_not: Why it was not measured; "" if it was.
+    """
+
+    before: float | None = None
+    after: float | None = None
+    change: str = ""
+    why_not: str = ""
+
+    def __str__(self) -> str:
+        if self.before is None or self.after is None:
+            return f"not measured: {self.why_not}"
+        moved = f"{self.before:.3g} before, {self.after:.3g} after"
+        return f"{moved}: {self.change}"
+
+
 @dataclass
 class ConversionReport:
     """What `convert` did.
 
     Attributes:
+        attached: For each mask that is a plain tensor and now a Keras mask, the
+            name of the input it comes from, and the input or layer that it
+            masks.
         replaced: For each replaced layer, its name, its class, and its
             replacement.
         left: For each layer that stays although it loses the mask or lets
@@ -43,18 +70,24 @@ class ConversionReport:
             even without padding.
         fine_tune: For each layer whose weights were affected by padding, its
             name, its class, and why.
+        drift: A `MeasuredDrift`, if `convert` got inputs, else None.
     """
 
+    attached: list[tuple[str, str]] = field(default_factory=list)
     replaced: list[tuple[str, str, str]] = field(default_factory=list)
     left: list[tuple[str, str, str]] = field(default_factory=list)
     differs: list[Difference] = field(default_factory=list)
     fine_tune: list[tuple[str, str, str]] = field(default_factory=list)
+    drift: MeasuredDrift | None = None
 
     def __str__(self) -> str:
-        rows = [f"replaced  {n}: {a} -> {b}" for n, a, b in self.replaced]
+        rows = [f"attached  {mask}: masks {x}" for mask, x in self.attached]
+        rows += [f"replaced  {n}: {a} -> {b}" for n, a, b in self.replaced]
         rows += [f"left      {n}: {a}: {why}" for n, a, why in self.left]
         rows += [f"differs   {one}" for one in self.differs]
         rows += [f"fine-tune {n}: {a}: {why}" for n, a, why in self.fine_tune]
+        if self.drift is not None:
+            rows.append(f"drift     {self.drift}")
         total = f"{len(self.replaced)} replaced, {len(self.left)} left"
         if self.differs:
             total += f", {len(self.differs)} different without padding"

@@ -1,5 +1,6 @@
 """A walk through a model that creates its layers anew."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ from keras_masking import layers
 from keras_masking._keras import carried_mask
 from keras_masking._keras import get_mask
 from keras_masking._keras import graph_calls
+from keras_masking.conversion.attaching import attacher
 from keras_masking.conversion.calls import call_like
 from keras_masking.conversion.calls import is_deaf
 from keras_masking.conversion.calls import is_given_mask
@@ -20,19 +22,14 @@ from keras_masking.conversion.counterparts import breach
 from keras_masking.conversion.counterparts import config_of
 from keras_masking.conversion.counterparts import counterpart
 from keras_masking.conversion.counterparts import operation_counterpart
+from keras_masking.conversion.mask_inputs import Found
 from keras_masking.conversion.report import ConversionReport
 from keras_masking.conversion.report import Difference
+from keras_masking.conversion.swaps import code_for_model
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 
-LOST = (
-    "it loses the mask; wrap it in `KeepMask` if it keeps the steps and lets "
-    "no padding in"
-)
-LOST_BY_OPERATION = (
-    "an operation between layers loses the mask; use a layer, for example "
-    "`KeepMask(keras.layers.Lambda(...))`"
-)
+LOST = "it loses the mask"  # more is said once it is measured
 NEW_STEPS = (
     "all its steps are real; use `RepeatVectorLike` to take the steps of a "
     "masked sequence"
@@ -54,17 +51,25 @@ class Walk:
     """
 
     def __init__(
-        self, reached: set[int], refused: dict[int, str], replaces: bool = True
+        self,
+        reached: set[int],
+        refused: dict[int, str],
+        replaces: bool = True,
+        masks: Callable[[Any], Found] | None = None,
     ) -> None:
         self.report = ConversionReport()
         self.reached = reached  # ids of layers that a mask reaches
         self.refused = refused  # ids of layers that cannot be replaced
         self.replaces = replaces  # if False, all layers stay Keras'
+        self.masks = masks  # finds plain tensors that are masks
+        self.unclear: list[tuple[str, str]] = []  # inputs, perhaps masks
+        self.carries = False  # whether any tensor carries a mask
         self.again = False
         self.made: dict[int, tuple[Any, Any]] = {}  # old and new layer
         self.perhaps: list[Any] = []  # tensors that carry a mask at run time
         self.ends: dict[int, list[bool]] = {}  # for a model, which outputs do
         self.said: set[int] = set()
+        self.losing: dict[int, Any] = {}  # by their place in `report.left`
 
     def model(self, model: Any, everywhere: bool = False) -> keras.Model:
         """A new model; `everywhere` if its inputs carry masks at run time.
@@ -77,8 +82,9 @@ class Walk:
                     "`convert`",
                     "`model` must be a Functional or Sequential model that is "
                     "built.",
-                    "In a subclassed model, use `keras_masking.layers` in its "
-                    "code; give a Sequential model a `keras.Input`.",
+                    ("" if is_model(model) else code_for_model(model))
+                    or "In a subclassed model, use `keras_masking.layers` in "
+                    "its code; give a Sequential model a `keras.Input`.",
                     model=type(model).__name__,
                 )
             )
@@ -102,14 +108,22 @@ class Walk:
             made = keras.Sequential(new, name=model.name)
             self.ends[id(made)] = [self.may_carry(x)]
             return made
+        found = Found() if self.masks is None else self.masks(model)
+        self.unclear += found.unclear
         tensors = {id(x): y for x, y in zip(model.inputs, flat)}
-        for node in graph_calls(model):
+        nodes = graph_calls(model)
+        nodes.sort(key=lambda node: id(node) not in found.needed)
+        attach = attacher(found, tensors, nodes, self.report.attached)
+        for node in nodes:
+            if id(node) not in found.needed:
+                attach(model.inputs)
             args, kwargs = node.arguments.fill_in(tensors)
             if carried_mask(node) is not None:
                 del kwargs["mask"]  # the mask of the old graph
             outputs = self.call(node.operation, args, kwargs)
             pairs = zip(node.outputs, keras.tree.flatten(outputs))
             tensors |= {id(x): y for x, y in pairs}
+            attach(node.outputs)
         outputs = keras.tree.map_structure(
             lambda x: tensors[id(x)], model.output
         )
@@ -126,6 +140,7 @@ class Walk:
         """Calls the replacement of `layer`, which the first call creates."""
         key, given = id(layer), tensors_in((args, kwargs))
         carried = any(get_mask(x) is not None for x in given)
+        self.carries |= carried
         masked = carried or is_given_mask(layer, args, kwargs)
         unseen = any(self.is_unseen(x) for x in given)
         if (masked or unseen) and key not in self.reached:
@@ -195,8 +210,7 @@ class Walk:
         # A layer that gets its mask as an argument passes none on by itself.
         lost = carried and kept and len(bare) == len(flat)
         if stays and (lost or is_deaf(layer)):
-            operation = not isinstance(layer, keras.layers.Layer)
-            self.leave(layer, LOST_BY_OPERATION if operation else LOST)
+            self.leave(layer, LOST)
         elif unseen:
             self.perhaps += kept
 
@@ -283,4 +297,6 @@ class Walk:
     def leave(self, layer: Any, why: str) -> None:
         if id(layer) not in self.said:
             self.said.add(id(layer))
+            if why is LOST:
+                self.losing[len(self.report.left)] = layer
             self.report.left.append((layer.name, type(layer).__name__, why))

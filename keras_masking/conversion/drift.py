@@ -1,0 +1,192 @@
+"""How far the old and the new model move with the padding."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_masking import array_compare
+from keras_masking.errors import first_words
+from keras_masking.inspector.measuring.changes import find_padding
+from keras_masking.inspector.measuring.changes import has_no_padding
+from keras_masking.inspector.measuring.changes import sides
+from keras_masking.inspector.measuring.regions import LOOSER
+from keras_masking.inspector.measuring.regions import Masks
+from keras_masking.inspector.measuring.regions import allowed
+from keras_masking.inspector.measuring.regions import as_mask
+from keras_masking.inspector.measuring.regions import masks_of
+from keras_masking.inspector.watching import inputs as padding
+from keras_masking.inspector.watching.inputs import Inputs
+from keras_masking.inspector.watching.runs import Run
+from keras_masking.inspector.watching.runs import run
+
+
+class Gap(NamedTuple):
+    """How far real outputs differ.
+
+    Attributes:
+        largest: The largest difference of an output.
+        counts: Whether it is more than rounding.
+    """
+
+    largest: float
+    counts: bool
+
+
+class Measured(NamedTuple):
+    """What padding does to the old and the new model.
+
+    Attributes:
+        before: How far it moves the old model; None if not measured.
+        after: How far it moves the new model; None if not measured.
+        change: The change of the padding.
+        apart: How far the models differ on rows without padding; None if
+            there is none.
+        why_not: Why it was not measured.
+    """
+
+    before: Gap | None = None
+    after: Gap | None = None
+    change: str = ""
+    apart: Gap | None = None
+    why_not: str = ""
+
+
+def measure(old: Any, new: Any, inputs: Any) -> Measured:
+    """Runs both models on the inputs, and on the same with other padding."""
+    given = padding.read(inputs, new)
+    base, before = run(new, given, False), run(old, given, False)
+    for each in (base, before):
+        if each.error is not None:
+            return Measured(why_not=f"it raised {_short(each.error)}")
+    masks = masks_of(base)
+    given = find_padding(given, base, masks)
+    if all(mask is None for mask in given.padding):
+        return Measured(why_not="no mask of the inputs is known")
+    where = _real(base, masks)
+    apart = _gap(before, where, base, where, _full_rows(given))
+    why_not = "the inputs have no padding"
+    found = []
+    for change, changed, rows in _changes(new, given):
+        tried, other = run(new, changed, False), run(old, changed, False)
+        errors = [x.error for x in (tried, other) if x.error is not None]
+        if errors:
+            why_not = f"it raised {_short(errors[0])}"
+            continue
+        if not _stays_padding(changed, tried):
+            why_not = f"with {change} the mask is another"
+            continue
+        there = _real(tried, masks_of(tried))
+        after = _gap(base, where, tried, there, rows)
+        moved = _gap(before, where, other, there, rows)
+        if after is None or moved is None:
+            why_not = "it is unknown which of the outputs are real"
+            continue
+        # What says most: of the new model, else of the old.
+        size = after.largest if after.counts else 0.0, moved.largest
+        found.append((size, Measured(moved, after, change, apart)))
+    if not found:
+        return Measured(apart=apart, why_not=why_not)
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
+    """Changes of the padding, and the rows that they keep."""
+    left, right = sides(given)
+    side = "left" if left and not right else "right"
+    shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or []]
+    fixed = any(len(s) > 1 and s[1] in given.steps for s in shapes)
+    if not fixed:
+        for fill in (0.0, np.nan) if has_no_padding(given) else (0.0,):
+            more = padding.longer(given, side, fill)
+            yield f"{padding.MORE} more padding steps on the {side}", more, None
+        row = _shortest(given)
+        alone = None if row is None else padding.trimmed(_only(given, row))
+        if alone is not None:
+            yield f"row {row} without its padding", alone, [row]
+    filled = padding.refilled(given)
+    if filled is not None:
+        yield "other values at padding steps", filled, None
+
+
+def _stays_padding(changed: Inputs, tried: Run) -> bool:
+    """Whether the model takes as padding what was meant to be."""
+    found = find_padding(changed, tried, masks_of(tried)).padding
+    pairs = zip(changed.padding, found)
+    return all(
+        meant is None or (seen is not None and np.array_equal(meant, seen))
+        for meant, seen in pairs
+    )
+
+
+def _shortest(given: Inputs) -> int | None:
+    """The row with the fewest real steps, but at least one."""
+    mask = next(m for m in given.padding if m is not None)
+    counts = padding.flat(mask).sum(axis=1)
+    rows = np.flatnonzero(counts)
+    return int(rows[counts[rows].argmin()]) if rows.size else None
+
+
+def _only(given: Inputs, row: int) -> Inputs:
+    def cut(x: Any) -> Any:
+        return None if x is None else x[row : row + 1]
+
+    return replace(
+        given,
+        leaves=tuple(map(cut, given.leaves)),
+        masks=tuple(map(cut, given.masks)),
+        padding=tuple(map(cut, given.padding)),
+    )
+
+
+def _full_rows(given: Inputs) -> list[int]:
+    """The rows without padding in any input."""
+    masks = [m for m in given.padding if m is not None]
+    full = [m.reshape(len(m), -1).all(axis=1) for m in masks]
+    return [int(row) for row in np.flatnonzero(np.logical_and.reduce(full))]
+
+
+def _real(tried: Run, masks: Masks) -> list[np.ndarray | None]:
+    """For each output of a model, which steps are real; None if it has none."""
+    found = []
+    for slot in tried.root.outputs:
+        mask = as_mask(slot)
+        if mask is None and len(slot.shape) > 2:
+            mask = masks.get(slot.shape[1])
+        fits = mask is not None and mask.shape == slot.shape[: mask.ndim]
+        found.append(mask if fits else None)
+    return found
+
+
+def _gap(
+    one: Run, here: Any, other: Run, there: Any, rows: list[int] | None
+) -> Gap | None:
+    """How far the outputs of two runs differ where they are real.
+
+    `rows` are the rows to compare, which may be all that `other` has. None if
+    it is unknown which steps are real.
+    """
+    largest, counts, known = 0.0, False, False
+    slots = zip(one.root.outputs, here, other.root.outputs, there)
+    for a, where, b, other_where in slots:
+        x, y = (array_compare.as_array(s.tensor) for s in (a, b))
+        wanted = range(len(x)) if rows is None else rows
+        for row in wanted:
+            twin = row if len(y) == len(x) else 0
+            p = x[row] if where is None else x[row][where[row]]
+            q = y[twin] if other_where is None else y[twin][other_where[twin]]
+            if p.shape != q.shape:
+                return None
+            if p.size:
+                known = True
+                gap = float(array_compare.differences(p, q).max())
+                size = max(array_compare.magnitude(x), 1e-3)
+                largest = max(largest, gap)
+                counts = counts or gap > LOOSER * allowed(a) * size
+    return Gap(largest, counts) if known else None
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_words(error)}"
