@@ -83,6 +83,7 @@ def check_mask_kept(harness: LayerHarness) -> None:
             super().__init__(**kwargs)
             self.supports_masking = True
     """
+    harness.needs_keras_mask()
     steps = [i for i, has in enumerate(harness.has_steps) if has]
     if not steps:
         raise NotApplicable("no output has a step axis")
@@ -220,6 +221,7 @@ def check_no_destroy_warning(harness: LayerHarness) -> None:
     Right:
         def compute_mask(self, inputs, mask=None): return None
     """
+    harness.needs_keras_mask()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         harness.call(harness.new_layer(), harness.batch)
@@ -244,6 +246,7 @@ def check_mask_combined(harness: LayerHarness) -> None:
         own = ops.not_equal(ids, 0)
         return own if mask is None else ops.logical_and(own, mask)
     """
+    harness.needs_keras_mask()
     given = harness.batch.given
     judged = False
     for value in (0.0, 8.0):  # one of these may be padding to the layer

@@ -15,6 +15,7 @@ from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.config_arguments import check_arguments
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.models import ARGUMENT
 from keras_masking.contract.harness.models import Inside
 from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import as_call_outputs
@@ -176,8 +177,8 @@ def check_nested(harness: LayerHarness) -> None:
     harness.needs_any_batch()
     kwargs = harness.kwargs(harness.batch)
 
-    def apply(inner: Any, carried: list[Any]) -> Any:
-        return harness.apply(inner, harness.pack(carried), **kwargs)
+    def apply(inner: Any, carried: list[Any], given: Any) -> Any:
+        return harness.apply(inner, carried, given, **kwargs)
 
     inner = harness.case.make()
     outer = Inside(inner, apply)
@@ -187,6 +188,8 @@ def check_nested(harness: LayerHarness) -> None:
         for place, mask in enumerate(harness.batch.masks)
         if mask is not None
     }
+    if harness.argument is not None:
+        masks = {ARGUMENT: harness.given_tensor(harness.batch)}
     try:
         outer([values, masks])  # builds the layer
         take_weights(inner, harness)
@@ -196,7 +199,8 @@ def check_nested(harness: LayerHarness) -> None:
     _same_as_eager(
         harness, as_call_outputs(outputs, shown), harness.batch, "a nested call"
     )
-    if harness.structure == 0 and not kwargs and len(harness.base.outputs) == 1:
+    one = harness.structure == 0 and len(harness.base.outputs) == 1
+    if one and not kwargs and harness.argument is None:
         _in_sequential(harness)
 
 
@@ -204,9 +208,9 @@ def _in_sequential(harness: LayerHarness) -> None:
     inner = harness.case.make()
     chain = keras.Sequential([inner])
     try:
-        chain(harness.tensors(harness.batch))  # builds the layer
+        chain(*harness.tensors(harness.batch))  # builds the layer
         take_weights(inner, harness)
-        outputs = chain(harness.tensors(harness.batch))
+        outputs = chain(*harness.tensors(harness.batch))
     except Exception as error:
         raise CallFailed(error, "a Sequential model") from error
     result = layer_calls.read_outputs(outputs)
@@ -244,12 +248,18 @@ def check_save_load(harness: LayerHarness) -> None:
     ]
     kwargs = harness.kwargs(harness.batch)
     harness.restore()
+    given = None
+    form = harness.given(harness.batch)
+    if form is not None:
+        given = keras.Input(form.shape[1:], dtype=str(form.dtype))
     try:
-        outputs = harness.apply(layer, harness.pack(inputs), **kwargs)
+        outputs = harness.apply(layer, inputs, given, **kwargs)
     except Exception as error:
         raise NotApplicable(
             f"no symbolic call without a mask: {error}"
         ) from error
+    if given is not None:
+        inputs.append(given)
     model = keras.Model(inputs, outputs)
     known = {type(layer).__name__: type(layer)}
     with tempfile.TemporaryDirectory() as folder:

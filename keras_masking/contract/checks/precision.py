@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -133,13 +134,14 @@ def _judge(
     if all(error <= allowed for _, error in errors):
         return True
     # The rounding error that occurs without a mask as well is no failure.
-    plain = harness.plain(batch)
-    unmasked = half.run(plain)
+    unmasked = half.run_plain(batch)
     if not is_finite(unmasked):
         return False
     require_finite(result, real, what)
     for i, error in errors:
-        inherent = _error(harness.run(plain).outputs[i], unmasked.outputs[i])
+        inherent = _error(
+            harness.run_plain(batch).outputs[i], unmasked.outputs[i]
+        )
         if error > allowed + 2 * inherent:
             raise ContractViolation(
                 f"{what}: a relative error of {error:.2g} (allowed: {allowed} "
@@ -170,4 +172,4 @@ def _many_steps(harness: LayerHarness) -> Batch:
         mask = np.ones((2, STEPS), bool)
         mask[1, STEPS * 3 // 4 :] = False
         masks.append(mask)
-    return Batch(tuple(leaves), tuple(masks))
+    return replace(harness.batch, leaves=tuple(leaves), masks=tuple(masks))

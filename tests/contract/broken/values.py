@@ -615,6 +615,29 @@ class WeighsWithZero(Pool):
         return ops.sum(ops.softmax(scores, axis=1) * inputs, axis=1)
 
 
+@breaks("pad-value", also=LEAKS, mask_argument="padding_mask")
+class IgnoresItsArgument(keras.layers.Layer):
+    """Takes a mask as an argument, and means over everything."""
+
+    def call(self, inputs: Any, padding_mask: Any = None) -> Any:
+        return ops.mean(inputs, axis=1)
+
+
+@breaks(
+    "nan-padding",
+    also=("precision",),
+    inputs={"ones": (IDS > 0).astype("int32"), "values": X},
+    mask_argument="ones",
+)
+class MultipliesByAnInput(keras.layers.Layer):
+    """0 * NaN is NaN; the mask is one of the inputs."""
+
+    def call(self, inputs: Any) -> Any:
+        values, ones = inputs["values"], inputs["ones"]
+        real = ops.sum(values * ops.cast(ones, values.dtype)[..., None], axis=1)
+        return real / ops.maximum(count(values, ones), 1.0)
+
+
 @breaks("pad-value-training")
 class Normalizes(Layer):
     """In training its mean is taken over padding too."""
