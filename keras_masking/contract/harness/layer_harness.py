@@ -14,6 +14,8 @@ from keras_masking.contract.case import Case
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.inputs import Inputs
+from keras_masking.contract.harness.training import untrained
+from keras_masking.contract.harness.training import with_training
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import NotApplicable
 
@@ -113,10 +115,11 @@ class LayerHarness(Inputs):
         given = self.given_tensor(batch)
         if explicit:
             kwargs.update(self.explicit_masks(batch))
-        if training is not None and takes_training(layer):
-            kwargs["training"] = training
+        apply: Callable[..., Any] = self.apply
+        if training is not None:
+            apply = with_training(apply, layer, training)
         try:
-            outputs = self.apply(layer, inputs, given, **kwargs)
+            outputs = apply(layer, inputs, given, **kwargs)
         except Exception as error:
             how = "a call without a mask"
             if batch.mask is not None:
@@ -277,15 +280,6 @@ class LayerHarness(Inputs):
 
     def masked(self, kind: str) -> Batch:
         return batches.with_masks(self.batch, kind)
-
-
-def untrained(layer: Any) -> list[Any]:
-    trained = {id(v) for v in layer.trainable_variables}
-    return [v for v in layer.variables if id(v) not in trained]
-
-
-def takes_training(layer: Any) -> bool:
-    return "training" in inspect.signature(layer.call).parameters
 
 
 def _shapes(batch: Batch) -> str:
