@@ -33,6 +33,13 @@ def check_role_consistent(harness: LayerHarness) -> None:
                 "declared `drops`, but an output carries a mask"
             )
         return
+    if declared == "generates":
+        plain = harness.run(batches.without_masks(harness.batch))
+        if all(mask is None for mask in plain.masks):
+            raise ContractViolation(
+                "declared `generates`, but without a mask on its input no "
+                "output carries one"
+            )
     inferred = infer_role(harness)
     if inferred != declared and {inferred, declared} not in (
         {"passes", "transforms"},

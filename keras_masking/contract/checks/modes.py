@@ -144,14 +144,19 @@ def check_jit(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "functional"))
 def check_dynamic_time(harness: LayerHarness) -> None:
-    """In a model with `Input((None, ...))`, outputs equal eager ones.
+    """Outputs do not depend on the number of steps that a layer is built for.
 
-    Why: the number of steps of a batch is not known when a model is built.
-    Cause: `inputs.shape[1]`, which is None there, is used in arithmetic.
+    In a model with `Input((None, ...))` that number is unknown, and outputs
+    equal eager ones. So do those of a layer that was built for more steps.
+
+    Why: the number of steps of a batch is not known when a model is built, and
+        the next batch is shorter or longer.
+    Cause: `inputs.shape[1]` is used in arithmetic, where it may be None, or
+        `build` keeps it.
     Wrong:
-        ops.arange(inputs.shape[1])
+        def build(self, shape): self.steps = shape[1]
     Right:
-        ops.arange(ops.shape(inputs)[1])
+        steps = ops.shape(inputs)[1]  # in `call`
     """
     harness.needs_any_batch()
     if harness.longest is None:
@@ -160,6 +165,25 @@ def check_dynamic_time(harness: LayerHarness) -> None:
     for batch in (harness.batch, batches.pad(harness.batch, MORE[-1])):
         result = model.call(batch)
         _same_as_eager(harness, result, batch, "a model of unknown length")
+    _built_for_more(harness)
+
+
+def _built_for_more(harness: LayerHarness) -> None:
+    """Compares with a layer that was built for more steps."""
+    longer = batches.pad(harness.batch, MORE[-1])
+    try:
+        layer = harness.new_layer(longer)
+    except (CallFailed, ValueError):
+        return  # its weights have other shapes
+    what = f"a layer built for {MORE[-1]} more steps"
+    for batch in (harness.batch, harness.plain(harness.batch)):
+        try:
+            harness.run(batch)
+        except CallFailed:
+            continue  # `runs-without-mask` reports it
+        harness.restore(layer)
+        result = harness.call(layer, batch)
+        _same_as_eager(harness, result, batch, what)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))

@@ -174,6 +174,30 @@ def pad(batch: Batch, more: int, side: str = "right") -> Batch:
     return replace(batch, leaves=tuple(leaves), masks=tuple(masks))
 
 
+def reorder(batch: Batch, order: np.ndarray) -> Batch:
+    """The steps of each row and their mask in that order, `(rows, steps)`."""
+
+    def take(x: np.ndarray | None, masked: bool) -> np.ndarray | None:
+        if x is None or not masked or x.shape[:2] != order.shape:
+            return x
+        index = order.reshape(order.shape + (1,) * (x.ndim - 2))
+        return np.take_along_axis(x, index, axis=1)
+
+    pairs = zip(batch.leaves, batch.masks, strict=True)
+    leaves = [take(x, m is not None) for x, m in pairs]
+    masks = [take(m, True) for m in batch.masks]
+    return replace(
+        batch,
+        leaves=tuple(x for x in leaves if x is not None),
+        masks=tuple(masks),
+    )
+
+
+def compact(batch: Batch) -> Batch:
+    """The real steps of each row to the front, in their order."""
+    return reorder(batch, np.argsort(~batch.given, axis=1, kind="stable"))
+
+
 def alone(batch: Batch, row: int) -> Batch:
     """One row without its padding, and an all-True mask."""
     leaves, masks = [], []

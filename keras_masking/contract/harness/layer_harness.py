@@ -56,11 +56,15 @@ class LayerHarness(Inputs):
     def layer(self) -> Any:
         return self.new_layer()
 
-    def new_layer(self) -> Any:
-        """Another layer of this case, built, with the same weights."""
+    def new_layer(self, batch: Batch | None = None) -> Any:
+        """Another layer of this case, built, with the same weights.
+
+        Built by a call on `batch`, which is the example by default.
+        """
         keras.utils.set_random_seed(self.seed)
         layer = self.case.make()
-        for plain in (self.batch, self.plain(self.batch)):
+        batch = self.batch if batch is None else batch
+        for plain in (batch, self.plain(batch)):
             try:
                 self.call(layer, plain)
                 break
