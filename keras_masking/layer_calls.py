@@ -62,9 +62,19 @@ def read_outputs(outputs: Any) -> CallOutputs:
 
 
 def mask_parameters(layer: Any) -> list[str]:
-    """The parameters of `call` that are named like masks."""
-    names = inspect.signature(layer.call).parameters
-    return [name for name in names if names_a_mask(name)]
+    """The parameters of `call` for masks of steps, by their names.
+
+    Flags such as `use_mask=True` are not among them, nor are attention masks,
+    which callers make.
+    """
+    parameters = inspect.signature(layer.call).parameters
+    return [
+        name
+        for name, parameter in parameters.items()
+        if "mask" in name
+        and not name.endswith("attention_mask")
+        and parameter.default in (None, parameter.empty)
+    ]
 
 
 def names_a_mask(name: str) -> bool:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -30,10 +31,21 @@ class Case:
             not given, but never as `"drops"`.
         inputs: An example input: an array `(batch, steps, ...)`, a list or a
             dict of them, or a tuple for a layer whose `call` takes several
-            arguments. Arrays of rank 2 or more are sequences and get a mask.
-            Defaults to floats of shape `(3, 6, 4)`.
+            arguments. Arrays of rank 2 or more are sequences and get a mask,
+            see `sequences`. Defaults to floats of shape `(3, 6, 4)`.
         call_kwargs: Further arguments of each call. Arrays in it are passed
             unchanged and have one row for each sequence.
+        sequences: Which inputs are sequences, by their positions in a list or
+            tuple or their keys in a dict, if some have other axes, for example
+            `(batch, features)`.
+        mask_argument: Where the layer takes its mask, if not as Keras passes
+            masks: the name of an argument of `call`, for example
+            `"padding_mask"`, or the position or key of an element of `inputs`.
+            All checks then put their masks there, and no tensor carries one.
+            An example of the mask, in `inputs` or `call_kwargs`, shows its
+            form: the axes `(batch, steps)`, `(batch, 1, steps)` or `(batch,
+            steps, steps)`; and booleans, 0 and 1, or 0 and large negative
+            numbers. Without an example: booleans `(batch, steps)`.
         columns: Whether the layer is defined by columns of the padded array, as
             cropping is, so that more padding changes which steps it uses.
         requires_mask: Whether the layer raises without a mask. Checks that call
@@ -49,6 +61,8 @@ class Case:
     role: str | None = None
     inputs: Any = None
     call_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    sequences: Sequence[int | str] | None = None
+    mask_argument: str | int | None = None
     columns: bool = False
     requires_mask: bool = False
     reason: str = ""

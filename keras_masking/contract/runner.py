@@ -14,6 +14,7 @@ import keras
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
+from keras_masking.contract.harness import mask_argument
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.reproduce import script
 from keras_masking.contract.harness.roles import infer_role
@@ -186,7 +187,8 @@ class Run:
         self.torch_compile = torch_compile
         self.status: dict[str, str] = {}
         self._small: dict[tuple[int, int, int], LayerHarness] = {}
-        case.make()  # raises at once if the target is not a layer
+        # Raises at once if the target is not a layer.
+        mask_argument.check_name(case, case.make())
         with warnings.catch_warnings(action="ignore"):
             self.harness = self._new_harness()
         self.report = Report(
@@ -284,7 +286,7 @@ class Run:
             "fail",
             seen=violation.seen,
             where="; ".join(p for p in (violation.where, where) if p),
-            cause=check.cause,
+            cause=harness.hint() + check.cause,
             right=check.right,
             smallest="inputs "
             + " and ".join(str(x.shape) for x in harness.batch.leaves),

@@ -453,6 +453,54 @@ class OfSixSteps(Layer):
         return inputs * 2.0
 
 
+@sound(mask_argument="padding_mask")
+class ByArgument(keras.layers.Layer):
+    """Takes its mask by an argument alone, as backbones do."""
+
+    def call(self, inputs: Any, padding_mask: Any = None) -> Any:
+        return masked.masked_mean(inputs, padding_mask)
+
+
+@sound(inputs=[X, (IDS > 0).astype("int32")], mask_argument=1)
+class ByElement(keras.layers.Layer):
+    """Its mask is one of its inputs, and holds 0 and 1."""
+
+    def call(self, inputs: Any) -> Any:
+        values, ones = inputs
+        return masked.masked_max(values, ops.cast(ones, "bool"))
+
+
+@sound(
+    call_kwargs={"attention_mask": np.where(IDS > 0, 0.0, -1e9)[:, None]},
+    mask_argument="attention_mask",
+)
+class Additive(keras.layers.Layer):
+    """Adds a mask `(batch, 1, steps)` to its scores."""
+
+    def call(self, inputs: Any, attention_mask: Any = None) -> Any:
+        scores = ops.matmul(inputs, ops.transpose(inputs, (0, 2, 1)))
+        if attention_mask is None:
+            return ops.matmul(ops.softmax(scores), inputs)
+        real = attention_mask[:, 0] == 0
+        scores = masked.masked_softmax(
+            ops.transpose(scores, (0, 2, 1)), real, axis=1
+        )
+        values = ops.where(real[:, :, None], inputs, 0)
+        return ops.matmul(ops.transpose(scores, (0, 2, 1)), values)
+
+
+@sound(inputs=[X, X[:, 0]], sequences=[0])
+class Modulated(Layer):
+    """Scales a sequence by a vector of features for each row."""
+
+    def call(self, inputs: Any) -> Any:
+        values, scale = inputs
+        return values * scale[:, None]
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None if mask is None else mask[0]
+
+
 STRANGE.append(
     Case(
         lambda: layers.Dense(3),

@@ -79,6 +79,7 @@ def check_declares_support(harness: LayerHarness) -> None:
             super().__init__()
             self.supports_masking = True
     """
+    harness.needs_keras_mask()
     takes = bool(layer_calls.mask_parameters(harness.layer))
     if not takes and not overrides_compute_mask(harness.layer):
         raise NotApplicable("the layer neither takes nor makes a mask")
@@ -109,16 +110,9 @@ def check_mask_arg_reachable(harness: LayerHarness) -> None:
     Right:
         def call(self, query, value, query_mask=None, value_mask=None): ...
     """
+    harness.needs_keras_mask()
     parameters = inspect.signature(harness.layer.call).parameters
-    # Not flags such as `use_mask=True`, and not attention masks, which callers
-    # pass.
-    named = [
-        name
-        for name, parameter in parameters.items()
-        if "mask" in name
-        and name != "attention_mask"
-        and parameter.default in (None, parameter.empty)
-    ]
+    named = layer_calls.mask_parameters(harness.layer)
     if not named:
         raise NotApplicable("`call` takes no mask")
     filled = harness.received()
@@ -168,7 +162,10 @@ def check_compute_mask_signature(harness: LayerHarness) -> None:
     """
     if not overrides_compute_mask(harness.layer):
         raise NotApplicable("`compute_mask` is not overridden")
-    inputs = harness.tensors(harness.batch, attached=False)
+    inputs = harness.pack(
+        harness.tensors(harness.batch, attached=False),
+        harness.given_tensor(harness.batch),
+    )
     first = inputs[0] if isinstance(harness.structure, tuple) else inputs
     masks = harness.pack(list(harness.batch.masks))
     mask = masks[0] if isinstance(harness.structure, tuple) else masks
@@ -204,12 +201,17 @@ def check_input_not_mutated(harness: LayerHarness) -> None:
     """
     harness.restore()
     batch = harness.batch
-    inputs = harness.tensors(batch)
-    tensors = keras.tree.flatten(inputs)
-    harness.apply(harness.layer, inputs, **harness.kwargs(batch))
+    tensors = harness.tensors(batch)
+    given = harness.given_tensor(batch)
+    harness.apply(harness.layer, tensors, given, **harness.kwargs(batch))
+    leaves, masks = batch.leaves, batch.masks
+    if harness.argument is not None:
+        tensors = [*tensors, given]
+        leaves = (*leaves, np.asarray(harness.given(batch)))
+        masks = (None,) * len(leaves)
     after = layer_calls.read_outputs(tensors)
-    for i, (x, mask) in enumerate(zip(batch.leaves, batch.masks, strict=True)):
-        where = f"input {i}" if len(batch.leaves) > 1 else "the input"
+    for i, (x, mask) in enumerate(zip(leaves, masks, strict=True)):
+        where = f"input {i}" if len(leaves) > 1 else "the input"
         require_equal(
             x, after.outputs[i], "exact", "a call changed its input", where
         )

@@ -76,7 +76,8 @@ class Probe(keras.Model):
                 set_mask(x, inputs[f"mask{i}"])
             carried.append(x)
         kwargs = harness.kwargs(harness.batch)
-        outputs = harness.apply(self.layer, harness.pack(carried), **kwargs)
+        given = inputs.get("given")
+        outputs = harness.apply(self.layer, carried, given, **kwargs)
         # A layer without a gradient, for example a count, gets one of 0.
         total = sum(
             0.0 * ops.sum(ops.cast(x.value, "float32"))
@@ -129,8 +130,11 @@ class Gradients:
                 data[f"x{i}"] = x
             else:
                 variable.assign(x)
-            if mask is not None:
+            if mask is not None and self.harness.argument is None:
                 data[f"mask{i}"] = mask
+        given = self.harness.given(batch)
+        if given is not None:
+            data["given"] = given
         rng = self.harness.new_rng()
         for i in self.model.outputs_used:
             y = result.outputs[i]

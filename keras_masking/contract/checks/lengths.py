@@ -1,5 +1,7 @@
 """More padding changes nothing."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 
@@ -12,8 +14,8 @@ from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.examples import SHAPE
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.layer_harness import takes_training
-from keras_masking.contract.harness.layer_harness import untrained
+from keras_masking.contract.harness.training import takes_training
+from keras_masking.contract.harness.training import untrained
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
@@ -82,7 +84,10 @@ def check_pad_length_training(harness: LayerHarness) -> None:
     _any_length(harness)
     harness.needs_any_batch()
     if not takes_training(harness.layer):
-        raise NotApplicable("`call` takes no `training`, see `pad-length`")
+        raise NotApplicable(
+            "no `call`, also of layers inside, takes `training`; see "
+            "`pad-length`"
+        )
     more = batches.pad(harness.batch, MORE[-1])
     result, kept = _trained(harness, harness.batch)
     try:
@@ -199,7 +204,7 @@ def check_equal_sizes(harness: LayerHarness) -> None:
     Why: a mask `(batch, steps)` broadcasts against `(steps, features)` without
         an error if the sizes agree, and masks the wrong values.
     Cause: the mask is used without a feature axis: `mask` instead of `mask[...,
-        None]`.
+        None]`; or an axis is found by its size.
     Wrong:
         ops.where(mask, inputs, 0)
     Right:
@@ -209,6 +214,11 @@ def check_equal_sizes(harness: LayerHarness) -> None:
         raise NotApplicable("the inputs have a given shape")
     size = SHAPE[2] if harness.case.inputs is None else harness.batch.rows
     square = harness.sibling((size, size, size))
+    # With lengths that fall from row to row, the mask would be its transpose.
+    square.batch = replace(
+        square.batch,
+        masks=tuple(m if m is None else m[::-1] for m in square.batch.masks),
+    )
     try:
         square.run(square.plain(square.batch))
     except CallFailed as error:

@@ -33,6 +33,13 @@ def check_role_consistent(harness: LayerHarness) -> None:
                 "declared `drops`, but an output carries a mask"
             )
         return
+    if declared == "generates":
+        plain = harness.run(batches.without_masks(harness.batch))
+        if all(mask is None for mask in plain.masks):
+            raise ContractViolation(
+                "declared `generates`, but without a mask on its input no "
+                "output carries one"
+            )
     inferred = infer_role(harness)
     if inferred != declared and {inferred, declared} not in (
         {"passes", "transforms"},
@@ -83,6 +90,7 @@ def check_mask_kept(harness: LayerHarness) -> None:
             super().__init__(**kwargs)
             self.supports_masking = True
     """
+    harness.needs_keras_mask()
     steps = [i for i, has in enumerate(harness.has_steps) if has]
     if not steps:
         raise NotApplicable("no output has a step axis")
@@ -220,6 +228,7 @@ def check_no_destroy_warning(harness: LayerHarness) -> None:
     Right:
         def compute_mask(self, inputs, mask=None): return None
     """
+    harness.needs_keras_mask()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         harness.call(harness.new_layer(), harness.batch)
@@ -244,6 +253,7 @@ def check_mask_combined(harness: LayerHarness) -> None:
         own = ops.not_equal(ids, 0)
         return own if mask is None else ops.logical_and(own, mask)
     """
+    harness.needs_keras_mask()
     given = harness.batch.given
     judged = False
     for value in (0.0, 8.0):  # one of these may be padding to the layer

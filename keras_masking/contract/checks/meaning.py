@@ -123,6 +123,7 @@ def check_explicit_equals_attached(harness: LayerHarness) -> None:
     Right:
         def call(self, inputs, mask=None): ...  # Keras passes the mask
     """
+    harness.needs_keras_mask()
     if not harness.mask_arguments:
         raise NotApplicable("`call` takes no mask")
     batch = harness.batch
@@ -185,6 +186,7 @@ def check_mask_dtype_tolerant(harness: LayerHarness) -> None:
     Right:
         ops.where(ops.cast(mask, "bool")[..., None], x, 0)
     """
+    harness.needs_keras_mask()
     for dtype in ("int32", "float32"):
         masks = tuple(
             None if m is None else m.astype(dtype) for m in harness.batch.masks

@@ -15,6 +15,7 @@ from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.config_arguments import check_arguments
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.models import ARGUMENT
 from keras_masking.contract.harness.models import Inside
 from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import as_call_outputs
@@ -143,14 +144,19 @@ def check_jit(harness: LayerHarness) -> None:
 
 @check("required", after=("runs-with-mask", "functional"))
 def check_dynamic_time(harness: LayerHarness) -> None:
-    """In a model with `Input((None, ...))`, outputs equal eager ones.
+    """Outputs do not depend on the number of steps that a layer is built for.
 
-    Why: the number of steps of a batch is not known when a model is built.
-    Cause: `inputs.shape[1]`, which is None there, is used in arithmetic.
+    In a model with `Input((None, ...))` that number is unknown, and outputs
+    equal eager ones. So do those of a layer that was built for more steps.
+
+    Why: the number of steps of a batch is not known when a model is built, and
+        the next batch is shorter or longer.
+    Cause: `inputs.shape[1]` is used in arithmetic, where it may be None, or
+        `build` keeps it.
     Wrong:
-        ops.arange(inputs.shape[1])
+        def build(self, shape): self.steps = shape[1]
     Right:
-        ops.arange(ops.shape(inputs)[1])
+        steps = ops.shape(inputs)[1]  # in `call`
     """
     harness.needs_any_batch()
     if harness.longest is None:
@@ -159,6 +165,25 @@ def check_dynamic_time(harness: LayerHarness) -> None:
     for batch in (harness.batch, batches.pad(harness.batch, MORE[-1])):
         result = model.call(batch)
         _same_as_eager(harness, result, batch, "a model of unknown length")
+    _built_for_more(harness)
+
+
+def _built_for_more(harness: LayerHarness) -> None:
+    """Compares with a layer that was built for more steps."""
+    longer = batches.pad(harness.batch, MORE[-1])
+    try:
+        layer = harness.new_layer(longer)
+    except (CallFailed, ValueError):
+        return  # its weights have other shapes
+    what = f"a layer built for {MORE[-1]} more steps"
+    for batch in (harness.batch, harness.plain(harness.batch)):
+        try:
+            harness.run(batch)
+        except CallFailed:
+            continue  # `runs-without-mask` reports it
+        harness.restore(layer)
+        result = harness.call(layer, batch)
+        _same_as_eager(harness, result, batch, what)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
@@ -176,8 +201,8 @@ def check_nested(harness: LayerHarness) -> None:
     harness.needs_any_batch()
     kwargs = harness.kwargs(harness.batch)
 
-    def apply(inner: Any, carried: list[Any]) -> Any:
-        return harness.apply(inner, harness.pack(carried), **kwargs)
+    def apply(inner: Any, carried: list[Any], given: Any) -> Any:
+        return harness.apply(inner, carried, given, **kwargs)
 
     inner = harness.case.make()
     outer = Inside(inner, apply)
@@ -187,6 +212,8 @@ def check_nested(harness: LayerHarness) -> None:
         for place, mask in enumerate(harness.batch.masks)
         if mask is not None
     }
+    if harness.argument is not None:
+        masks = {ARGUMENT: harness.given_tensor(harness.batch)}
     try:
         outer([values, masks])  # builds the layer
         take_weights(inner, harness)
@@ -196,7 +223,8 @@ def check_nested(harness: LayerHarness) -> None:
     _same_as_eager(
         harness, as_call_outputs(outputs, shown), harness.batch, "a nested call"
     )
-    if harness.structure == 0 and not kwargs and len(harness.base.outputs) == 1:
+    one = harness.structure == 0 and len(harness.base.outputs) == 1
+    if one and not kwargs and harness.argument is None:
         _in_sequential(harness)
 
 
@@ -204,9 +232,9 @@ def _in_sequential(harness: LayerHarness) -> None:
     inner = harness.case.make()
     chain = keras.Sequential([inner])
     try:
-        chain(harness.tensors(harness.batch))  # builds the layer
+        chain(*harness.tensors(harness.batch))  # builds the layer
         take_weights(inner, harness)
-        outputs = chain(harness.tensors(harness.batch))
+        outputs = chain(*harness.tensors(harness.batch))
     except Exception as error:
         raise CallFailed(error, "a Sequential model") from error
     result = layer_calls.read_outputs(outputs)
@@ -244,12 +272,18 @@ def check_save_load(harness: LayerHarness) -> None:
     ]
     kwargs = harness.kwargs(harness.batch)
     harness.restore()
+    given = None
+    form = harness.given(harness.batch)
+    if form is not None:
+        given = keras.Input(form.shape[1:], dtype=str(form.dtype))
     try:
-        outputs = harness.apply(layer, harness.pack(inputs), **kwargs)
+        outputs = harness.apply(layer, inputs, given, **kwargs)
     except Exception as error:
         raise NotApplicable(
             f"no symbolic call without a mask: {error}"
         ) from error
+    if given is not None:
+        inputs.append(given)
     model = keras.Model(inputs, outputs)
     known = {type(layer).__name__: type(layer)}
     with tempfile.TemporaryDirectory() as folder:

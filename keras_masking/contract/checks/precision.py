@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from keras_masking import layer_calls
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.compare import a_bad_one
 from keras_masking.contract.harness.compare import all_real_steps
 from keras_masking.contract.harness.compare import is_finite
 from keras_masking.contract.harness.compare import require_equal_runs
@@ -58,6 +60,8 @@ def _needs_floats(harness: LayerHarness) -> None:
 def check_mixed_precision(harness: LayerHarness) -> None:
     """In half precision, masks stay boolean and values independent of padding.
 
+    A row without a real step is finite there too.
+
     Why: large models are trained in half precision. A mask that is cast with
         the inputs, or a constant such as -1e9 that float16 cannot hold, shows
         only there.
@@ -84,6 +88,19 @@ def check_mixed_precision(harness: LayerHarness) -> None:
         require_finite(result, all_real_steps(half, result, first), policy)
         what = f"{policy}: padding 0 and padding 8"
         require_equal_runs(half, first, other, what)
+        _empty_row(harness, half, policy)
+
+
+def _empty_row(harness: LayerHarness, half: LayerHarness, policy: str) -> None:
+    """A row without a real step is finite, unless it is not in float32."""
+    batch = batches.fill(half.masked("empty"), 0.0)
+    if harness.batch.rows < 2 or not is_finite(harness.run(batch)):
+        return  # `empty-row` reports it
+    for y in half.run(batch).outputs:
+        if y.dtype.kind == "f" and not np.isfinite(y[-1]).all():
+            raise ContractViolation(
+                f"{policy}: a row without a real step gives {a_bad_one(y[-1])}"
+            )
 
 
 @check("required", after=("runs-with-mask", "mixed-precision"))
@@ -133,13 +150,14 @@ def _judge(
     if all(error <= allowed for _, error in errors):
         return True
     # The rounding error that occurs without a mask as well is no failure.
-    plain = harness.plain(batch)
-    unmasked = half.run(plain)
+    unmasked = half.run_plain(batch)
     if not is_finite(unmasked):
         return False
     require_finite(result, real, what)
     for i, error in errors:
-        inherent = _error(harness.run(plain).outputs[i], unmasked.outputs[i])
+        inherent = _error(
+            harness.run_plain(batch).outputs[i], unmasked.outputs[i]
+        )
         if error > allowed + 2 * inherent:
             raise ContractViolation(
                 f"{what}: a relative error of {error:.2g} (allowed: {allowed} "
@@ -170,4 +188,4 @@ def _many_steps(harness: LayerHarness) -> Batch:
         mask = np.ones((2, STEPS), bool)
         mask[1, STEPS * 3 // 4 :] = False
         masks.append(mask)
-    return Batch(tuple(leaves), tuple(masks))
+    return replace(harness.batch, leaves=tuple(leaves), masks=tuple(masks))

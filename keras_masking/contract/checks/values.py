@@ -1,6 +1,8 @@
 """Values at padding steps do not reach real outputs."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +11,13 @@ import numpy as np
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.compare import a_bad_one
 from keras_masking.contract.harness.compare import all_real_steps
 from keras_masking.contract.harness.compare import is_finite
 from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.compare import require_finite
+from keras_masking.contract.harness.holes import skips_holes
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
@@ -76,6 +79,14 @@ def check_nan_padding(harness: LayerHarness) -> None:
     _require_equal_fills(
         harness, harness.batch, (0.0, math.nan, math.inf, -math.inf)
     )
+    for kind in ("left", "holes"):
+        try:
+            _require_equal_fills(harness, harness.masked(kind), FILLS[:3])
+        except ContractViolation:
+            continue  # `mask-position` reports it
+        with _named(kind):
+            fills = (0.0, math.nan)
+            _require_equal_fills(harness, harness.masked(kind), fills)
 
 
 @check("required", after=("runs-with-mask", "pad-value"))
@@ -97,9 +108,13 @@ def check_pad_value_training(harness: LayerHarness) -> None:
 def check_mask_position(harness: LayerHarness) -> None:
     """Padding on the left and in holes is ignored like padding on the right.
 
+    A layer to which the order of steps is nothing, or that selects one step,
+    gives the same for holes as for padding on the right.
+
     Why: `pad_sequences` pads on the left by default, and missing values make
         holes. Both are valid masks.
-    Cause: `call` counts the real steps and takes the first ones.
+    Cause: `call` counts the real steps and takes the first ones, or takes all
+        steps up to the last real one.
     Wrong:
         lengths = ops.sum(ops.cast(mask, "int32"), axis=1)
         last = ops.take_along_axis(x, lengths[:, None, None] - 1, axis=1)
@@ -107,13 +122,21 @@ def check_mask_position(harness: LayerHarness) -> None:
         last = keras_masking.ops.last_step(x, mask)
     """
     for kind in ("left", "holes"):
-        batch = harness.masked(kind)
-        try:
-            _require_equal_fills(harness, batch, FILLS[:3])
-        except ContractViolation as error:
-            raise ContractViolation(
-                f"{kind}: {error.seen}", error.where
-            ) from error
+        with _named(kind):
+            _require_equal_fills(harness, harness.masked(kind), FILLS[:3])
+    if skips_holes(harness):
+        holes = harness.masked("holes")
+        what = "holes and padding on the right"
+        require_equal_runs(harness, holes, batches.compact(holes), what)
+
+
+@contextmanager
+def _named(kind: str) -> Iterator[None]:
+    """Names the kind of padding in what a violation has seen."""
+    try:
+        yield
+    except ContractViolation as error:
+        raise ContractViolation(f"{kind}: {error.seen}", error.where) from error
 
 
 @check("required")
@@ -136,16 +159,12 @@ def check_empty_row(harness: LayerHarness) -> None:
     for i, y in enumerate(result.outputs):
         if y.dtype.kind == "f" and not np.isfinite(y[-1]).all():
             raise ContractViolation(
-                f"a row without a real step gives {_a_bad_one(y[-1])}",
+                f"a row without a real step gives {a_bad_one(y[-1])}",
                 f"output {i}, row {len(y) - 1} of {len(y)}",
             )
     other = batches.fill(batch, 8.0)
     what = "an empty row, padding 0 and padding 8"
     require_equal_runs(harness, first, other, what)
-
-
-def _a_bad_one(y: np.ndarray) -> str:
-    return str(y[~np.isfinite(y)].ravel()[0])
 
 
 @check("required")
@@ -167,12 +186,7 @@ def check_large_values(harness: LayerHarness) -> None:
         for x in harness.batch.leaves
     )
     batch = replace(harness.batch, leaves=leaves)
-    plain = harness.plain(batch)
-    try:
-        unmasked = harness.run(plain)
-    except CallFailed:
-        unmasked = harness.run(batches.with_masks(batch, "full"))
-    if not is_finite(unmasked):
+    if not is_finite(harness.run_plain(batch)):
         raise NotApplicable("without padding the outputs are not finite either")
     first, other = batches.fill(batch, 0.0), batches.fill(batch, 3e4)
     result = harness.run(first)
@@ -197,7 +211,7 @@ def check_different_masks(harness: LayerHarness) -> None:
         mask = ops.logical_and(masks[0], masks[1])
     """
     _needs_masks(harness)
-    masks = batches.make_masks(harness.batch.leaves, staggered=True)
+    masks = batches.make_masks(harness.batch, staggered=True)
     _require_equal_fills(harness, replace(harness.batch, masks=masks), FILLS)
 
 
@@ -237,5 +251,6 @@ def check_partial_masks(harness: LayerHarness) -> None:
 
 
 def _needs_masks(harness: LayerHarness) -> None:
+    harness.needs_keras_mask()
     if sum(mask is not None for mask in harness.batch.masks) < 2:
         raise NotApplicable("fewer than two inputs have a mask")

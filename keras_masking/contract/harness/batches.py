@@ -21,6 +21,7 @@ class Batch:
     leaves: Arrays
     masks: Masks
     fixed: Arrays = ()  # values of `call_kwargs` that have a row per sequence
+    others: frozenset[int] = frozenset()  # leaves that get no mask
 
     @property
     def rows(self) -> int:
@@ -29,7 +30,16 @@ class Batch:
     @property
     def steps(self) -> int:
         """The number of steps of the first sequence."""
-        return next(int(x.shape[1]) for x in self.leaves if is_sequence(x))
+        return int(self.leaves[self.sequences[0]].shape[1])
+
+    @property
+    def sequences(self) -> list[int]:
+        """The leaves with steps, by their position."""
+        return [
+            i
+            for i, x in enumerate(self.leaves)
+            if is_sequence(x) and i not in self.others
+        ]
 
     @property
     def mask(self) -> np.ndarray | None:
@@ -61,7 +71,7 @@ def lengths(rows: int, steps: int) -> np.ndarray:
 
 
 def make_masks(
-    leaves: Arrays, kind: str = "right", staggered: bool = False
+    batch: Batch, kind: str = "right", staggered: bool = False
 ) -> Masks:
     """A mask for each leaf that has steps.
 
@@ -71,9 +81,9 @@ def make_masks(
     """
     return tuple(
         make_mask(leaf.shape[0], leaf.shape[1], kind, i * staggered)
-        if is_sequence(leaf)
+        if i in batch.sequences
         else None
-        for i, leaf in enumerate(leaves)
+        for i, leaf in enumerate(batch.leaves)
     )
 
 
@@ -103,7 +113,7 @@ def make_mask(
 
 
 def with_masks(batch: Batch, kind: str) -> Batch:
-    return replace(batch, masks=make_masks(batch.leaves, kind))
+    return replace(batch, masks=make_masks(batch, kind))
 
 
 def without_masks(batch: Batch) -> Batch:
@@ -164,6 +174,30 @@ def pad(batch: Batch, more: int, side: str = "right") -> Batch:
     return replace(batch, leaves=tuple(leaves), masks=tuple(masks))
 
 
+def reorder(batch: Batch, order: np.ndarray) -> Batch:
+    """The steps of each row and their mask in that order, `(rows, steps)`."""
+
+    def take(x: np.ndarray | None, masked: bool) -> np.ndarray | None:
+        if x is None or not masked or x.shape[:2] != order.shape:
+            return x
+        index = order.reshape(order.shape + (1,) * (x.ndim - 2))
+        return np.take_along_axis(x, index, axis=1)
+
+    pairs = zip(batch.leaves, batch.masks, strict=True)
+    leaves = [take(x, m is not None) for x, m in pairs]
+    masks = [take(m, True) for m in batch.masks]
+    return replace(
+        batch,
+        leaves=tuple(x for x in leaves if x is not None),
+        masks=tuple(masks),
+    )
+
+
+def compact(batch: Batch) -> Batch:
+    """The real steps of each row to the front, in their order."""
+    return reorder(batch, np.argsort(~batch.given, axis=1, kind="stable"))
+
+
 def alone(batch: Batch, row: int) -> Batch:
     """One row without its padding, and an all-True mask."""
     leaves, masks = [], []
@@ -175,7 +209,7 @@ def alone(batch: Batch, row: int) -> Batch:
         leaves.append(leaf)
         masks.append(mask)
     fixed = tuple(array[row : row + 1] for array in batch.fixed)
-    return Batch(tuple(leaves), tuple(masks), fixed)
+    return replace(batch, leaves=tuple(leaves), masks=tuple(masks), fixed=fixed)
 
 
 def only_row(batch: Batch, row: int, other: Batch) -> Batch:

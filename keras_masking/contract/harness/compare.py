@@ -181,6 +181,10 @@ def require_finite(
             )
 
 
+def a_bad_one(y: np.ndarray) -> str:
+    return str(y[~np.isfinite(y)].ravel()[0])
+
+
 def is_finite(result: CallOutputs) -> bool:
     """Whether all outputs are finite, including padding."""
     floats = (y for y in result.outputs if y.dtype.kind == "f")

@@ -1,5 +1,6 @@
 """The example inputs of a layer: generated, or those of its author."""
 
+from collections.abc import Container
 from typing import Any
 
 import keras
@@ -12,9 +13,15 @@ SHAPE = (3, 6, 4)
 
 
 def example(
-    case: Case, shape: tuple[int, int, int] | None, seed: int
+    case: Case,
+    shape: tuple[int, int, int] | None,
+    seed: int,
+    others: Container[int] = (),
 ) -> tuple[Any, tuple[np.ndarray, ...]]:
-    """The structure of the inputs, and its leaves in the requested shape."""
+    """The structure of the inputs, and its leaves in the requested shape.
+
+    Those in `others` keep their axes but for the rows.
+    """
     rng = np.random.default_rng(seed)
     if case.inputs is None:
         shape = shape or SHAPE
@@ -32,14 +39,17 @@ def example(
     structure = keras.tree.map_structure(lambda _: 0, case.inputs)
     if shape is not None:
         rows, steps, _ = shape
-        leaves = [resize(x, rows, steps) for x in leaves]
+        leaves = [
+            resize(x, rows, 0 if i in others else steps)
+            for i, x in enumerate(leaves)
+        ]
     return structure, tuple(leaves)
 
 
 def resize(x: np.ndarray, rows: int, steps: int) -> np.ndarray:
-    """`x` repeated or cut to that many rows and steps."""
+    """`x` repeated or cut to that many rows, and steps if it has some."""
     x = np.resize(x, (rows, *x.shape[1:])) if rows > len(x) else x[:rows]
-    if not batches.is_sequence(x):
+    if not steps or not batches.is_sequence(x):
         return x
     if steps > x.shape[1]:
         times = -(-steps // x.shape[1])

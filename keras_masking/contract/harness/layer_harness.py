@@ -11,18 +11,18 @@ import numpy as np
 from keras_masking import layer_calls
 from keras_masking._moved import moved
 from keras_masking.contract.case import Case
-from keras_masking.contract.case import TargetError
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.examples import example
-from keras_masking.contract.harness.examples import fit_rows
+from keras_masking.contract.harness.inputs import Inputs
+from keras_masking.contract.harness.training import untrained
+from keras_masking.contract.harness.training import with_training
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import NotApplicable
 
 MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
 
 
-class LayerHarness:
+class LayerHarness(Inputs):
     """The layer of a `Case`, with example inputs of one shape."""
 
     def __init__(
@@ -31,19 +31,7 @@ class LayerHarness:
         shape: tuple[int, int, int] | None = None,
         seed: int = 0,
     ) -> None:
-        self.case = case
-        self.seed = seed
-        self.shape = shape
-        self.structure, leaves = example(case, shape, seed)
-        self.kwargs_structure = dict(case.call_kwargs)
-        fixed = fit_rows(case.call_kwargs, leaves[0].shape[0])
-        masks = batches.make_masks(leaves)
-        if all(mask is None for mask in masks):
-            raise TargetError(
-                "`inputs` must hold a sequence (batch, steps, ...) to mask. "
-                f"Received: {[leaf.shape for leaf in leaves]}."
-            )
-        self.batch = Batch(leaves, masks, fixed)
+        super().__init__(case, shape, seed)
         self._memory: dict[Any, layer_calls.CallOutputs] = {}
         self._made: dict[str, Any] = {}
         self.role = case.role or ""  # inferred by the runner if not declared
@@ -68,11 +56,15 @@ class LayerHarness:
     def layer(self) -> Any:
         return self.new_layer()
 
-    def new_layer(self) -> Any:
-        """Another layer of this case, built, with the same weights."""
+    def new_layer(self, batch: Batch | None = None) -> Any:
+        """Another layer of this case, built, with the same weights.
+
+        Built by a call on `batch`, which is the example by default.
+        """
         keras.utils.set_random_seed(self.seed)
         layer = self.case.make()
-        for plain in (self.batch, batches.without_masks(self.batch)):
+        batch = self.batch if batch is None else batch
+        for plain in (batch, self.plain(batch)):
             try:
                 self.call(layer, plain)
                 break
@@ -107,33 +99,6 @@ class LayerHarness:
 
     # Calls.
 
-    def tensors(self, batch: Batch, attached: bool = True) -> Any:
-        """The inputs as tensors, in the structure that the layer takes."""
-        if not attached:
-            batch = batches.without_masks(batch)
-        pairs = zip(batch.leaves, batch.masks, strict=True)
-        return self.pack(
-            [layer_calls.new_masked_tensor(x, m) for x, m in pairs]
-        )
-
-    def pack(self, leaves: list[Any]) -> Any:
-        return keras.tree.pack_sequence_as(self.structure, list(leaves))
-
-    def kwargs(self, batch: Batch) -> dict[str, Any]:
-        rows = iter(batch.fixed)
-        flat = [
-            next(rows) if isinstance(leaf, np.ndarray) and leaf.ndim else leaf
-            for leaf in keras.tree.flatten(self.kwargs_structure)
-        ]
-        packed = keras.tree.pack_sequence_as(self.kwargs_structure, flat)
-        return dict(packed)
-
-    def apply(self, layer: Any, inputs: Any, **kwargs: Any) -> Any:
-        """Calls `layer` on packed inputs; a tuple is several arguments."""
-        if isinstance(self.structure, tuple):
-            return layer(*inputs, **kwargs)
-        return layer(inputs, **kwargs)
-
     def call(
         self,
         layer: Any,
@@ -151,12 +116,14 @@ class LayerHarness:
         else:
             inputs = self.tensors(batches.with_masks(batch, carried))
         kwargs = self.kwargs(batch)
+        given = self.given_tensor(batch)
         if explicit:
             kwargs.update(self.explicit_masks(batch))
-        if training is not None and takes_training(layer):
-            kwargs["training"] = training
+        apply: Callable[..., Any] = self.apply
+        if training is not None:
+            apply = with_training(apply, layer, training)
         try:
-            outputs = self.apply(layer, inputs, **kwargs)
+            outputs = apply(layer, inputs, given, **kwargs)
         except Exception as error:
             how = "a call without a mask"
             if batch.mask is not None:
@@ -184,8 +151,8 @@ class LayerHarness:
 
     def run(self, batch: Batch, **how: Any) -> layer_calls.CallOutputs:
         """Calls the layer under test in its first state; results are cached."""
-        if self.case.requires_mask and batch.mask is None:
-            raise NotApplicable("requires a mask: " + self.case.reason)
+        if batch.mask is None:
+            self.needs_no_mask()
         key = (batch.key(), tuple(sorted(how.items())))
         if key not in self._memory:
             self.restore()
@@ -219,6 +186,22 @@ class LayerHarness:
         if getattr(layer, "stateful", False):
             layer.reset_state()  # not among the variables of an RNN
 
+    def needs_no_mask(self) -> None:
+        """Raises `NotApplicable` if the layer cannot be called without one."""
+        if self.case.requires_mask:
+            raise NotApplicable("requires a mask: " + self.case.reason)
+        if self._insists():
+            raise NotApplicable(f"{self.argument} is not optional")
+
+    def _insists(self) -> bool:
+        """Whether the layer has a mask argument that is not optional."""
+        argument = self.argument
+        return argument is not None and argument.is_required(self._call)
+
+    @cached_property
+    def _call(self) -> Any:
+        return self.case.make().call
+
     def needs_any_batch(self) -> None:
         """Raises `NotApplicable` if the layer cannot take other rows."""
         if self.batch.fixed:
@@ -236,6 +219,8 @@ class LayerHarness:
                 self.call(self.layer, self.batch)
         except Exception:
             pass
+        if got and self.argument is not None:
+            return {str(self.argument)}
         return set().union(*got) if got else None
 
     # What the layer does, measured once.
@@ -286,21 +271,19 @@ class LayerHarness:
 
     def plain(self, batch: Batch) -> Batch:
         """The batch without a mask, or with an all-True one if required."""
-        if self.case.requires_mask:
+        if self.case.requires_mask or self._insists():
             return batches.with_masks(batch, "full")
         return batches.without_masks(batch)
 
+    def run_plain(self, batch: Batch) -> layer_calls.CallOutputs:
+        """The outputs without a mask, or with an all-True one if that fails."""
+        try:
+            return self.run(self.plain(batch))
+        except CallFailed:
+            return self.run(batches.with_masks(batch, "full"))
+
     def masked(self, kind: str) -> Batch:
         return batches.with_masks(self.batch, kind)
-
-
-def untrained(layer: Any) -> list[Any]:
-    trained = {id(v) for v in layer.trainable_variables}
-    return [v for v in layer.variables if id(v) not in trained]
-
-
-def takes_training(layer: Any) -> bool:
-    return "training" in inspect.signature(layer.call).parameters
 
 
 def _shapes(batch: Batch) -> str:

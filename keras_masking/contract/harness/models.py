@@ -14,11 +14,13 @@ from keras import ops
 from keras_masking import array_compare
 from keras_masking import layer_calls
 from keras_masking._keras import set_mask
+from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.violations import CallFailed
 
 NO_MASK = -1
+ARGUMENT = "argument"
 
 
 def one_program() -> bool:
@@ -98,8 +100,11 @@ class Inside(keras.layers.Layer):
         values, masks = inputs
         carried = [ops.copy(x) for x in values]
         for place, mask in masks.items():
-            set_mask(carried[int(place)], mask)
-        outputs = keras.tree.flatten(self.apply_inner(self.inner, carried))
+            if place != ARGUMENT:
+                set_mask(carried[int(place)], mask)
+        given = masks.get(ARGUMENT)
+        outputs = self.apply_inner(self.inner, carried, given)
+        outputs = keras.tree.flatten(outputs)
         return outputs, [self.show(y) for y in outputs]
 
 
@@ -141,14 +146,25 @@ class MaskedModel:
                 shape = (None, *shape[1:])
             given = keras.Input(shape, dtype=str(x.dtype))
             inputs.append(given)
-            if mask is not None:
+            if mask is not None and harness.argument is None:
                 mask_in = keras.Input(shape[:1], dtype="bool")
                 inputs.append(mask_in)
                 given = Attach()([given, mask_in])
             carried.append(given)
         kwargs = harness.kwargs(harness.batch)
+        mask_in = None
+        form = harness.given(harness.batch)
+        if form is not None:
+            longer = harness.given(batches.pad(harness.batch, 1))
+            wide = np.asarray(longer).shape
+            sizes = [
+                n if steps or n == more else None
+                for n, more in zip(form.shape[1:], wide[1:])
+            ]
+            mask_in = keras.Input(sizes, dtype=str(form.dtype))
+            inputs.append(mask_in)
         try:
-            outputs = harness.apply(layer, harness.pack(carried), **kwargs)
+            outputs = harness.apply(layer, carried, mask_in, **kwargs)
             self.symbolic = keras.tree.flatten(outputs)
             shown = [Show()(y) for y in self.symbolic]
             if not steps:
@@ -161,9 +177,10 @@ class MaskedModel:
         flat = []
         for x, mask in zip(batch.leaves, batch.masks, strict=True):
             flat.append(x)
-            if mask is not None:
+            if mask is not None and self.harness.argument is None:
                 flat.append(mask)
-        return flat
+        given = self.harness.given(batch)
+        return flat if given is None else [*flat, given]
 
     def _call_outputs(self, outputs: Any) -> layer_calls.CallOutputs:
         outputs = keras.tree.flatten(outputs)

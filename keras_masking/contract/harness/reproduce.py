@@ -15,27 +15,28 @@ def script(case: Case, harness: LayerHarness, check: str) -> str:
     """A script that runs as printed if the layer can be imported."""
     imports, make = _maker(case, harness)
     names = "check_layer"
-    if case.requires_mask and (not case.script or make.startswith("lambda")):
-        make = f"Case({make}, requires_mask=True, reason={case.reason!r})"
+    declared = _declared(case)
+    if declared and (not case.script or make.startswith("lambda")):
+        make = f"Case({', '.join([make, *declared])})"
         names = "Case, check_layer"
     options = [f'only=["{check}"]']
     if case.role is not None:
         options.append(f'role="{case.role}"')
     if harness.seed:
         options.append(f"seed={harness.seed}")
-    packed = keras.tree.pack_sequence_as(
-        harness.structure, [_literal(x) for x in harness.batch.leaves]
-    )
+    given = harness.given(harness.batch)
+    mask = "" if given is None else _literal(given)
+    packed = harness.pack([_literal(x) for x in harness.batch.leaves], mask)
     options.append(f"inputs={_join(packed)}")
-    if harness.batch.fixed:
-        rows = iter(harness.batch.fixed)
-        kwargs = keras.tree.map_structure(
-            lambda v: _literal(next(rows)) if isinstance(v, np.ndarray) else v,
-            dict(case.call_kwargs),
-        )
+    rows = iter(harness.batch.fixed)
+    kwargs = keras.tree.map_structure(
+        lambda v: _literal(next(rows)) if _has_rows(v) else repr(v),
+        harness.kwargs_structure,
+    )
+    if harness.argument is not None and harness.argument.name:
+        kwargs[harness.argument.name] = mask
+    if kwargs:
         options.append(f"call_kwargs={_join(kwargs)}")
-    elif case.call_kwargs:
-        options.append(f"call_kwargs={dict(case.call_kwargs)!r}")
     return "\n".join(
         [
             "import numpy as np",
@@ -49,6 +50,22 @@ def script(case: Case, harness: LayerHarness, check: str) -> str:
             "print(report)",
         ]
     )
+
+
+def _declared(case: Case) -> list[str]:
+    """What only a `Case` can say of a layer."""
+    found = []
+    if case.requires_mask:
+        found += ["requires_mask=True", f"reason={case.reason!r}"]
+    if case.sequences is not None:
+        found.append(f"sequences={list(case.sequences)!r}")
+    if case.mask_argument is not None:
+        found.append(f"mask_argument={case.mask_argument!r}")
+    return found
+
+
+def _has_rows(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim > 0
 
 
 def _literal(x: np.ndarray) -> str:

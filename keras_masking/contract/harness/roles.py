@@ -3,6 +3,7 @@
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.violations import CallFailed
+from keras_masking.contract.harness.violations import NotApplicable
 
 
 def infer_role(harness: LayerHarness) -> str:
@@ -15,22 +16,21 @@ def infer_role(harness: LayerHarness) -> str:
         return "generates"
     if not any(harness.has_steps):
         return "reduces"
-    if sum(mask is not None for mask in harness.batch.masks) > 1:
+    masked = sum(mask is not None for mask in harness.batch.masks)
+    if masked > 1 and harness.argument is None:
         return "merges"
     return "passes" if harness.keeps_steps else "transforms"
 
 
 def _makes_a_mask(harness: LayerHarness) -> bool:
     """Whether an output has a mask with padding, though no input has a mask."""
-    if harness.case.requires_mask:
-        return False
     for batch in (
         harness.batch,
         *(batches.fill(harness.batch, v) for v in (0, 1)),
     ):
         try:
             result = harness.run(batches.without_masks(batch))
-        except CallFailed:
+        except (CallFailed, NotApplicable):
             return False
         if any(mask is not None and not mask.all() for mask in result.masks):
             return True

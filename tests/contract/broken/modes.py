@@ -169,6 +169,33 @@ class BuildsByLength(Layer):
         return x * self.w
 
 
+class DividesByBuiltSteps(Pooled):
+    """Padding changes nothing: it divides by the steps of the first call."""
+
+    def build(self, shape):
+        self.steps = shape[1] or 1
+
+    def call(self, x, mask=None):
+        total = ops.sum(ops.cast(real(x, mask), "float32"), axis=1)
+        return ops.cast(total / self.steps, x.dtype)
+
+
+class MeanOfBuiltSteps(Pooled):
+    """Right with a mask; without one it divides by the steps it was built for.
+
+    Built without a number of steps, it looks at its input.
+    """
+
+    def build(self, shape):
+        self.steps = shape[1]
+
+    def call(self, x, mask=None):
+        if mask is not None or self.steps is None:
+            return mean(x, mask)
+        total = ops.sum(ops.cast(x, "float32"), axis=1)
+        return ops.cast(total / self.steps, x.dtype)
+
+
 class OutermostOnly(Pooled):
     def call(self, x, mask=None):
         if "/" in self.path:  # the block around it has masked
@@ -342,6 +369,30 @@ class HugeConstant(Layer):
         return ops.softmax(x - padding * huge, axis=1)
 
 
+class TinyEpsilon(Pooled):
+    """1e-9 keeps an empty row from 0 / 0, and is 0 in float16."""
+
+    def call(self, x, mask=None):
+        if mask is None:
+            return mean(x, None)
+        share = ops.cast(spread(mask, x), x.dtype)
+        weight = share / (
+            ops.sum(share, axis=1, keepdims=True) + ops.cast(1e-9, x.dtype)
+        )
+        return ops.sum(real(x, mask) * weight, axis=1)
+
+
+class FiniteInfinity(Pooled):
+    """-1e9 hides padding, and is -inf in float16: -inf less -inf is NaN."""
+
+    def call(self, x, mask=None):
+        hidden = ops.cast(ops.convert_to_tensor(-1e9), x.dtype)
+        scores = ops.where(spread(mask, x), real(x, mask), hidden)
+        weight = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))
+        weight = weight / ops.sum(weight, axis=1, keepdims=True)
+        return ops.sum(weight * real(x, mask), axis=1)
+
+
 class SumsInHalf(Pooled):
     def call(self, x, mask=None):
         if mask is None:
@@ -491,6 +542,16 @@ BROKEN = [
         "`build` multiplies a length that is None",
         also={"grad-nan-padding"},
     ),
+    Broken(
+        Case(DividesByBuiltSteps),
+        "dynamic-time",
+        "divides by the number of steps that it was built for",
+    ),
+    Broken(
+        Case(MeanOfBuiltSteps),
+        "dynamic-time",
+        "the same, without a mask only",
+    ),
     Broken(Case(OutermostOnly), "nested", "masks only when it is outermost"),
     Broken(
         Case(TableOfFirstCall),
@@ -591,6 +652,16 @@ BROKEN = [
         "mixed-precision",
         "a constant beyond float16",
         also={"grad-nan-padding", "nan-padding"},
+    ),
+    Broken(
+        Case(TinyEpsilon),
+        "mixed-precision",
+        "an epsilon below float16, in an empty row",
+    ),
+    Broken(
+        Case(FiniteInfinity),
+        "mixed-precision",
+        "a constant beyond float16, in an empty row",
     ),
     Broken(Case(SumsInHalf), "precision", "a sum in float16"),
     Broken(Case(SquareOfMean), "precision", "the mean of squares in float16"),

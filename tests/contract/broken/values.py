@@ -7,6 +7,7 @@ without seeing it.
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_masking._keras import get_mask
@@ -285,6 +286,27 @@ class PassesButDrops(Layer):
 
     def call(self, inputs: Any) -> Any:
         return inputs * 2.0
+
+
+@breaks("role-consistent", role="generates", inputs=IDS)
+class MakesNoMask(Layer):
+    """Declared to make a mask, and passes on what it gets."""
+
+    def call(self, inputs: Any) -> Any:
+        return ops.cast(inputs, "float32")[:, :, None] * 2.0
+
+
+@breaks("role-consistent", role="generates", inputs=IDS)
+class MasksOnlyMasked(Layer):
+    """Makes its mask only if the input has one already."""
+
+    def call(self, inputs: Any) -> Any:
+        return ops.cast(inputs, "float32")[:, :, None] * 2.0
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return None
+        return ops.logical_and(mask, ops.not_equal(inputs, 0))
 
 
 @breaks("no-mask-in-none-out")
@@ -615,6 +637,60 @@ class WeighsWithZero(Pool):
         return ops.sum(ops.softmax(scores, axis=1) * inputs, axis=1)
 
 
+@breaks("pad-value", also=LEAKS, mask_argument="padding_mask")
+class IgnoresItsArgument(keras.layers.Layer):
+    """Takes a mask as an argument, and means over everything."""
+
+    def call(self, inputs: Any, padding_mask: Any = None) -> Any:
+        return ops.mean(inputs, axis=1)
+
+
+@breaks(
+    "nan-padding",
+    also=("precision",),
+    inputs={"ones": (IDS > 0).astype("int32"), "values": X},
+    mask_argument="ones",
+)
+class MultipliesByAnInput(keras.layers.Layer):
+    """0 * NaN is NaN; the mask is one of the inputs."""
+
+    def call(self, inputs: Any) -> Any:
+        values, ones = inputs["values"], inputs["ones"]
+        real = ops.sum(values * ops.cast(ones, values.dtype)[..., None], axis=1)
+        return real / ops.maximum(count(values, ones), 1.0)
+
+
+def up_to_the_last(mask: Any) -> Any:
+    """The real steps and the padding before the last of them."""
+    behind = ops.cumsum(ops.flip(ops.cast(mask, "int32"), axis=1), axis=1)
+    return ops.flip(behind, axis=1) > 0
+
+
+@breaks("nan-padding", also=("grad-nan-padding",))
+class MultipliesInside(Pool):
+    """Replaces padding on the right, and multiplies what is left of it."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return mean(inputs, None)
+        x = zeroed(inputs, up_to_the_last(mask)) * as_float(mask, inputs)
+        real = ops.sum(upcast_half(x), axis=1)
+        return ops.cast(
+            real / ops.maximum(count(inputs, mask), 1.0), inputs.dtype
+        )
+
+
+@breaks("nan-padding", also=("grad-nan-padding",))
+class RunningSum(Layer):
+    """A running sum, in which a hole is multiplied by 0."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        x = inputs
+        if mask is not None:
+            x = zeroed(inputs, up_to_the_last(mask)) * as_float(mask, inputs)
+        return ops.cast(ops.cumsum(upcast_half(x), axis=1), inputs.dtype)
+
+
 @breaks("pad-value-training")
 class Normalizes(Layer):
     """In training its mean is taken over padding too."""
@@ -661,6 +737,52 @@ class LastByLength(Pool):
         index = ops.maximum(length - 1, 0)[:, None, None]
         last = ops.take_along_axis(inputs, index, axis=1)[:, 0]
         return ops.where(length[:, None] > 0, last, 0.0)
+
+
+def extent(mask: Any) -> Any:
+    """The steps from the first to the last real one."""
+    turned = ops.flip(up_to_the_last(ops.flip(mask, axis=1)), axis=1)
+    return ops.logical_and(up_to_the_last(mask), turned)
+
+
+@breaks("mask-position")
+class DividesByTheExtent(Pool):
+    """Right for right and left padding; a hole counts as a zero."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return mean(inputs, None)
+        return mean(zeroed(inputs, mask), extent(mask))
+
+
+@breaks("mask-position")
+class MaximumOfTheExtent(Pool):
+    """Right for right and left padding; a hole counts as a zero."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return ops.max(inputs, axis=1)
+        within = extent(mask)[:, :, None]
+        x = ops.where(within, zeroed(inputs, mask), -np.inf)
+        return zeroed_rows(ops.max(x, axis=1), mask)
+
+
+@breaks("mask-position")
+class LastOfTheExtent(Pool):
+    """The last real step is where the first and the count say, or a hole."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return inputs[:, -1]
+        ones = ops.cast(mask, "int32")
+        last = ops.argmax(ones, axis=1) + ops.sum(ones, axis=1) - 1
+        last = ops.maximum(last, 0)[:, None, None]
+        x = zeroed(inputs, mask)
+        return ops.take_along_axis(x, last, axis=1)[:, 0]
+
+
+def zeroed_rows(x: Any, mask: Any) -> Any:
+    return ops.where(ops.any(mask, axis=1, keepdims=True), x, 0.0)
 
 
 @breaks("empty-row")
