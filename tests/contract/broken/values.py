@@ -625,7 +625,7 @@ class Multiplies(Pool):
         return real / ops.maximum(count(inputs, mask), 1.0)
 
 
-@breaks("nan-padding", also=("grad-nan-padding",))
+@breaks("nan-padding", also=("grad-nan-padding", "mixed-precision"))
 class WeighsWithZero(Pool):
     """The scores are selected; the values meet a weight of 0."""
 
@@ -817,7 +817,7 @@ class SmallBias(Pool):
         return ops.sum(zeroed(weights * inputs, mask), axis=1)
 
 
-@breaks("large-values", also=("precision",))
+@breaks("large-values", also=("mixed-precision", "precision"))
 class RawExponential(Pool):
     """The masked softmax forgets to take its maximum out."""
 
