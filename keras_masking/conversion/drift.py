@@ -8,9 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_masking import array_compare
-from keras_masking.errors import first_words
+from keras_masking.inspector.measuring.changes import LEFT
+from keras_masking.inspector.measuring.changes import RIGHT
+from keras_masking.inspector.measuring.changes import VALUES
 from keras_masking.inspector.measuring.changes import find_padding
+from keras_masking.inspector.measuring.changes import fixed
 from keras_masking.inspector.measuring.changes import has_no_padding
+from keras_masking.inspector.measuring.changes import refused
 from keras_masking.inspector.measuring.changes import sides
 from keras_masking.inspector.measuring.regions import LOOSER
 from keras_masking.inspector.measuring.regions import Masks
@@ -60,7 +64,7 @@ def measure(old: Any, new: Any, inputs: Any) -> Measured:
     base, before = run(new, given, False), run(old, given, False)
     for each in (base, before):
         if each.error is not None:
-            return Measured(why_not=f"it raised {_short(each.error)}")
+            return Measured(why_not=refused(each.error))
     masks = masks_of(base)
     given = find_padding(given, base, masks)
     if all(mask is None for mask in given.padding):
@@ -73,7 +77,7 @@ def measure(old: Any, new: Any, inputs: Any) -> Measured:
         tried, other = run(new, changed, False), run(old, changed, False)
         errors = [x.error for x in (tried, other) if x.error is not None]
         if errors:
-            why_not = f"it raised {_short(errors[0])}"
+            why_not = refused(errors[0])
             continue
         if not _stays_padding(changed, tried):
             why_not = f"with {change} the mask is another"
@@ -96,19 +100,17 @@ def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
     """Changes of the padding, and the rows that they keep."""
     left, right = sides(given)
     side = "left" if left and not right else "right"
-    shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or []]
-    fixed = any(len(s) > 1 and s[1] in given.steps for s in shapes)
-    if not fixed:
+    if not fixed(model, given):
         for fill in (0.0, np.nan) if has_no_padding(given) else (0.0,):
             more = padding.longer(given, side, fill)
-            yield f"{padding.MORE} more padding steps on the {side}", more, None
+            yield LEFT if side == "left" else RIGHT, more, None
         row = _shortest(given)
         alone = None if row is None else padding.trimmed(_only(given, row))
         if alone is not None:
             yield f"row {row} without its padding", alone, [row]
     filled = padding.refilled(given)
     if filled is not None:
-        yield "other values at padding steps", filled, None
+        yield VALUES, filled, None
 
 
 def _stays_padding(changed: Inputs, tried: Run) -> bool:
@@ -186,7 +188,3 @@ def _gap(
                 largest = max(largest, gap)
                 counts = counts or gap > LOOSER * allowed(a) * size
     return Gap(largest, counts) if known else None
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {first_words(error)}"

@@ -96,7 +96,7 @@ def with_more_padding(
     if not inputs.steps:
         change.why_not = "it is not known which inputs have padding"
         return change
-    if _fixed(model, inputs):
+    if fixed(model, inputs):
         change.why_not = "the model takes a fixed number of steps"
         return change
     for fill in (0.0, np.nan):
@@ -104,10 +104,10 @@ def with_more_padding(
         if _is_padding(base, tried, side):
             change.run = tried
             if tried.error is not None:
-                change.why_not = _refused(tried.error)
+                change.why_not = refused(tried.error)
             return change
         if tried.error is not None and change.why_not == "":
-            change.why_not = _refused(tried.error)
+            change.why_not = refused(tried.error)
         floats = (x.dtype.kind == "f" for x in inputs.leaves)
         if not has_no_padding(inputs) or not any(floats):
             break
@@ -115,13 +115,13 @@ def with_more_padding(
     return change
 
 
-def _fixed(model: Any, inputs: Inputs) -> bool:
+def fixed(model: Any, inputs: Inputs) -> bool:
     """Whether the signature of a model fixes the number of steps."""
     shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or []]
     return any(len(shape) > 1 and shape[1] in inputs.steps for shape in shapes)
 
 
-def _refused(error: Exception) -> str:
+def refused(error: Exception) -> str:
     return f"it raised {type(error).__name__}: {first_words(error)}"
 
 
@@ -216,7 +216,7 @@ def other_changes(
             change = Change(TRIMMED, True)
             change.run = run(model, less, training)
             if change.run.error is not None:
-                change.why_not = _refused(change.run.error)
+                change.why_not = refused(change.run.error)
             yield change
     change = Change(VALUES, True)
     filled = padding.refilled(inputs)
@@ -227,7 +227,7 @@ def other_changes(
     else:
         tried = run(model, filled, training)
         if tried.error is not None:
-            change.why_not = _refused(tried.error)
+            change.why_not = refused(tried.error)
         elif not same_masks(base, tried):
             change.why_not = MADE_OF_VALUES
         else:
