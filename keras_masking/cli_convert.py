@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from keras_masking.cli_model import inputs_option
 from keras_masking.cli_model import model_options
 from keras_masking.cli_model import open_model
 from keras_masking.cli_model import require_place
@@ -44,13 +45,7 @@ def _read_masks(
     help="The input NAME is a mask, of the output of LAYER, or of another "
     "input. May be repeated. By default, masks are found by their use.",
 )
-@click.option(
-    "--inputs",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A .npy file, or a .npz file of arrays named like the inputs: measure "
-    "what padding does before and after.",
-)
+@inputs_option("With it, what padding does is measured before and after.")
 @click.option("--force", is_flag=True, help="Overwrite OUTPUT if it exists.")
 def convert(
     model: Path,

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from keras_masking.cli_model import ModelFailed
+from keras_masking.cli_model import inputs_option
 from keras_masking.cli_model import model_options
 from keras_masking.cli_model import open_model
 from keras_masking.cli_model import require_place
@@ -54,13 +55,7 @@ def _file(name: str) -> Callable[[Any], Any]:
 
 @click.command()
 @model_options
-@click.option(
-    "--inputs",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A .npy file, or a .npz file of arrays named like the inputs. By "
-    "default, inputs are made up.",
-)
+@inputs_option("By default, inputs are made up.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path),

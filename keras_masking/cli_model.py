@@ -51,6 +51,17 @@ def model_options(command: Any) -> Any:
     return model(modules(backend(command)))
 
 
+def inputs_option(more: str) -> Callable[[Any], Any]:
+    """The option `--inputs`, whose help ends with `more`."""
+    return click.option(
+        "--inputs",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A .npy file, or a .npz file of arrays named like the inputs. "
+        + more,
+    )
+
+
 def _choose_backend(context: Any, parameter: Any, value: str | None) -> str:
     there = installed()
     if not there:
