@@ -51,14 +51,13 @@ class MaskAware(keras.layers.Layer):
         check_inputs(self.caller, inputs)
         kwargs |= self.bind_by_name((inputs, mask), args, kwargs)
         listed = isinstance(inputs, (list, tuple))
+        carried = [get_mask(x) for x in (inputs if listed else [inputs])]
+        if mask is None:
+            mask = carried if listed else carried[0]
         if listed:
-            carried = [get_mask(x) for x in inputs]
-            masks = self.read_masks(inputs, carried if mask is None else mask)
+            masks = self.read_masks(inputs, mask)
         else:
-            carried = [get_mask(inputs)]
-            masks = [
-                self.read_mask(inputs, carried[0] if mask is None else mask)
-            ]
+            masks = [self.read_mask(inputs, mask)]
         # As a keyword, since Keras does not recognize a positional mask. It
         # finds the carried masks itself.
         if any(m is not c for m, c in zip(masks, carried)):
