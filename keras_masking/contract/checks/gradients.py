@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from keras_masking import array_compare
-from keras_masking._keras import set_mask
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
@@ -69,15 +68,17 @@ class Probe(keras.Model):
 
     def call(self, inputs: dict[str, Any]) -> Any:
         harness = self.harness[0]
-        carried = []
-        for i, x in enumerate(self.xs):
-            x = ops.copy(inputs[f"x{i}"] if x is None else x.value)
-            if f"mask{i}" in inputs:
-                set_mask(x, inputs[f"mask{i}"])
-            carried.append(x)
+        leaves = [
+            inputs[f"x{i}"] if x is None else x.value
+            for i, x in enumerate(self.xs)
+        ]
+        masks = {
+            name.removeprefix("mask"): mask
+            for name, mask in inputs.items()
+            if name.startswith("mask")
+        }
         kwargs = harness.kwargs(harness.batch)
-        given = inputs.get("given")
-        outputs = harness.apply(self.layer, carried, given, **kwargs)
+        outputs = harness.apply_fed(self.layer, leaves, masks, **kwargs)
         # A layer without a gradient, for example a count, gets one of 0.
         total = sum(
             0.0 * ops.sum(ops.cast(x.value, "float32"))
@@ -122,19 +123,14 @@ class Gradients:
         """The gradients of the leaves, and of the weights."""
         result = self.harness.run(batch)
         data: dict[str, np.ndarray] = {}
-        for i, (x, mask) in enumerate(
-            zip(batch.leaves, batch.masks, strict=True)
-        ):
+        for i, x in enumerate(batch.leaves):
             variable = self.model.xs[i]
             if variable is None:
                 data[f"x{i}"] = x
             else:
                 variable.assign(x)
-            if mask is not None and self.harness.argument is None:
-                data[f"mask{i}"] = mask
-        given = self.harness.given(batch)
-        if given is not None:
-            data["given"] = given
+        for place, mask in self.harness.fed_masks(batch).items():
+            data[f"mask{place}"] = mask
         rng = self.harness.new_rng()
         for i in self.model.outputs_used:
             y = result.outputs[i]

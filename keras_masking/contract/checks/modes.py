@@ -1,8 +1,8 @@
 """Eager, symbolic, compiled, nested and saved layers give equal outputs."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -15,7 +15,6 @@ from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.config_arguments import check_arguments
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.models import ARGUMENT
 from keras_masking.contract.harness.models import Inside
 from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import as_call_outputs
@@ -201,19 +200,13 @@ def check_nested(harness: LayerHarness) -> None:
     harness.needs_any_batch()
     kwargs = harness.kwargs(harness.batch)
 
-    def apply(inner: Any, carried: list[Any], given: Any) -> Any:
-        return harness.apply(inner, carried, given, **kwargs)
-
     inner = harness.case.make()
-    outer = Inside(inner, apply)
+    outer = Inside(inner, partial(harness.apply_fed, **kwargs))
     values = [layer_calls.new_tensor(x) for x in harness.batch.leaves]
     masks = {
-        str(place): layer_calls.new_tensor(mask)
-        for place, mask in enumerate(harness.batch.masks)
-        if mask is not None
+        place: layer_calls.new_tensor(mask)
+        for place, mask in harness.fed_masks(harness.batch).items()
     }
-    if harness.argument is not None:
-        masks = {ARGUMENT: harness.given_tensor(harness.batch)}
     try:
         outer([values, masks])  # builds the layer
         take_weights(inner, harness)

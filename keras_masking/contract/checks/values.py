@@ -11,11 +11,11 @@ import numpy as np
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.compare import a_bad_one
 from keras_masking.contract.harness.compare import all_real_steps
 from keras_masking.contract.harness.compare import is_finite
 from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.compare import require_finite
+from keras_masking.contract.harness.compare import require_finite_last_row
 from keras_masking.contract.harness.holes import skips_holes
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.violations import ContractViolation
@@ -156,12 +156,7 @@ def check_empty_row(harness: LayerHarness) -> None:
     batch = harness.masked("empty")
     first = batches.fill(batch, 0.0)
     result = harness.run(first)
-    for i, y in enumerate(result.outputs):
-        if y.dtype.kind == "f" and not np.isfinite(y[-1]).all():
-            raise ContractViolation(
-                f"a row without a real step gives {a_bad_one(y[-1])}",
-                f"output {i}, row {len(y) - 1} of {len(y)}",
-            )
+    require_finite_last_row(result)
     other = batches.fill(batch, 8.0)
     what = "an empty row, padding 0 and padding 8"
     require_equal_runs(harness, first, other, what)

@@ -181,8 +181,15 @@ def require_finite(
             )
 
 
-def a_bad_one(y: np.ndarray) -> str:
-    return str(y[~np.isfinite(y)].ravel()[0])
+def require_finite_last_row(result: CallOutputs, what: str = "") -> None:
+    """The last row, which has no real step, must be finite."""
+    for i, y in enumerate(result.outputs):
+        if y.dtype.kind == "f" and not np.isfinite(y[-1]).all():
+            bad = y[-1][~np.isfinite(y[-1])].ravel()[0]
+            raise ContractViolation(
+                f"{what}a row without a real step gives {bad}",
+                f"output {i}, row {len(y) - 1} of {len(y)}",
+            )
 
 
 def is_finite(result: CallOutputs) -> bool:

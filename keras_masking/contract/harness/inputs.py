@@ -4,8 +4,10 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_masking import layer_calls
+from keras_masking._keras import set_mask
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.harness import batches
@@ -14,6 +16,8 @@ from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.examples import example
 from keras_masking.contract.harness.examples import fit_rows
 from keras_masking.contract.harness.violations import NotApplicable
+
+ARGUMENT = "argument"
 
 
 class Inputs:
@@ -76,6 +80,31 @@ class Inputs:
     def given(self, batch: Batch) -> np.ndarray | None:
         """What the mask argument of the layer gets, if it has one."""
         return None if self.argument is None else self.argument.array(batch)
+
+    def fed_masks(self, batch: Batch) -> dict[str, np.ndarray]:
+        """The masks of a batch as data: by the place of the leaf they mask.
+
+        Or, as `ARGUMENT`, what the mask argument of the layer gets.
+        """
+        if self.argument is None:
+            masks = enumerate(batch.masks)
+            return {str(i): m for i, m in masks if m is not None}
+        given = self.given(batch)
+        return {} if given is None else {ARGUMENT: given}
+
+    def apply_fed(
+        self,
+        layer: Any,
+        leaves: list[Any],
+        masks: dict[str, Any],
+        **kwargs: Any,
+    ) -> Any:
+        """Calls `layer` on leaves without a mask, and masks that are data."""
+        carried = [ops.copy(x) for x in leaves]
+        for place, mask in masks.items():
+            if place != ARGUMENT:
+                set_mask(carried[int(place)], mask)
+        return self.apply(layer, carried, masks.get(ARGUMENT), **kwargs)
 
     def given_tensor(self, batch: Batch) -> Any:
         given = self.given(batch)

@@ -13,14 +13,13 @@ from keras import ops
 
 from keras_masking import array_compare
 from keras_masking import layer_calls
-from keras_masking._keras import set_mask
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.inputs import ARGUMENT
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.violations import CallFailed
 
 NO_MASK = -1
-ARGUMENT = "argument"
 
 
 def one_program() -> bool:
@@ -98,12 +97,7 @@ class Inside(keras.layers.Layer):
         # Masks are inputs, by the position of their tensor, and are attached
         # here, just before the nested call.
         values, masks = inputs
-        carried = [ops.copy(x) for x in values]
-        for place, mask in masks.items():
-            if place != ARGUMENT:
-                set_mask(carried[int(place)], mask)
-        given = masks.get(ARGUMENT)
-        outputs = self.apply_inner(self.inner, carried, given)
+        outputs = self.apply_inner(self.inner, values, masks)
         outputs = keras.tree.flatten(outputs)
         return outputs, [self.show(y) for y in outputs]
 
@@ -137,34 +131,25 @@ class MaskedModel:
         layer = harness.layer if layer is None else layer
         if not steps:
             layer = harness.case.make()
-        inputs, carried = [], []
-        for x, mask in zip(
-            harness.batch.leaves, harness.batch.masks, strict=True
-        ):
-            shape = x.shape[1:]
-            if mask is not None and not steps:
-                shape = (None, *shape[1:])
-            given = keras.Input(shape, dtype=str(x.dtype))
-            inputs.append(given)
-            if mask is not None and harness.argument is None:
-                mask_in = keras.Input(shape[:1], dtype="bool")
-                inputs.append(mask_in)
-                given = Attach()([given, mask_in])
-            carried.append(given)
-        kwargs = harness.kwargs(harness.batch)
-        mask_in = None
-        form = harness.given(harness.batch)
-        if form is not None:
-            longer = harness.given(batches.pad(harness.batch, 1))
-            wide = np.asarray(longer).shape
-            sizes = [
-                n if steps or n == more else None
-                for n, more in zip(form.shape[1:], wide[1:])
-            ]
-            mask_in = keras.Input(sizes, dtype=str(form.dtype))
-            inputs.append(mask_in)
+        batch, more = harness.batch, batches.pad(harness.batch, 1)
+
+        def new_input(x: np.ndarray, longer: np.ndarray) -> Any:
+            sizes = zip(x.shape[1:], longer.shape[1:])
+            shape = [n if steps or n == other else None for n, other in sizes]
+            return keras.Input(shape, dtype=str(x.dtype))
+
+        leaves = [*map(new_input, batch.leaves, more.leaves)]
+        fed, longer = harness.fed_masks(batch), harness.fed_masks(more)
+        masks = {place: new_input(fed[place], longer[place]) for place in fed}
+        inputs = [*leaves, *masks.values()]
+        carried = [
+            Attach()([x, masks[str(i)]]) if str(i) in masks else x
+            for i, x in enumerate(leaves)
+        ]
+        kwargs = harness.kwargs(batch)
+        given = masks.get(ARGUMENT)
         try:
-            outputs = harness.apply(layer, carried, mask_in, **kwargs)
+            outputs = harness.apply(layer, carried, given, **kwargs)
             self.symbolic = keras.tree.flatten(outputs)
             shown = [Show()(y) for y in self.symbolic]
             if not steps:
@@ -174,13 +159,7 @@ class MaskedModel:
         self.model = keras.Model(inputs, [*self.symbolic, *shown])
 
     def _inputs(self, batch: Batch) -> list[np.ndarray]:
-        flat = []
-        for x, mask in zip(batch.leaves, batch.masks, strict=True):
-            flat.append(x)
-            if mask is not None and self.harness.argument is None:
-                flat.append(mask)
-        given = self.harness.given(batch)
-        return flat if given is None else [*flat, given]
+        return [*batch.leaves, *self.harness.fed_masks(batch).values()]
 
     def _call_outputs(self, outputs: Any) -> layer_calls.CallOutputs:
         outputs = keras.tree.flatten(outputs)
