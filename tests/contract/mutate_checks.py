@@ -1,6 +1,6 @@
 """Disables each check in turn, so that a test of a broken layer goes red.
 
-Run by hand or by `tox -e kit-torch`. It exits with 1 if a check that runs on
+`.ci/run` runs it on PyTorch. It exits with 1 if a check that runs on
 this backend has no broken layer, or if a broken layer's test stays green
 although its check was disabled.
 """

@@ -12,7 +12,7 @@ import pytest
 
 from keras_masking.contract import all_checks
 
-pytestmark = pytest.mark.kit
+pytestmark = [pytest.mark.kit, pytest.mark.once]
 
 BACKEND = keras.backend.backend()
 

@@ -25,6 +25,8 @@ from keras_masking.inspector.reports.text import show
 from keras_masking.names import ROLES
 from tests.inspector import reports
 
+pytestmark = pytest.mark.once
+
 SCRIPT = "<script>alert(1)</script>"
 MADE = [reports.everything, reports.clean]
 SVG = re.compile(r'<svg class="km-grid" role="img".*?</svg>', re.S)
