@@ -1,6 +1,7 @@
 """The calls of a run as plain data."""
 
 import keras
+import numpy as np
 
 from keras_masking import layer_calls
 from keras_masking.errors import first_words
@@ -8,11 +9,14 @@ from keras_masking.inspector.advice import advise
 from keras_masking.inspector.data import CallRecord
 from keras_masking.inspector.data import Drift
 from keras_masking.inspector.data import OutputRecord
+from keras_masking.inspector.data import PaddingRecord
 from keras_masking.inspector.data import TensorRecord
 from keras_masking.inspector.measuring.drift import Outcome
+from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import as_mask
 from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.verdicts import role
+from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.mask_flow import Flows
 from keras_masking.inspector.watching.watch import Call
 from keras_masking.inspector.watching.watch import Slot
@@ -102,7 +106,9 @@ def _tensor(slot: Slot, lost: bool) -> TensorRecord:
     )
 
 
-def output_records(root: Call, flows: Flows) -> list[OutputRecord]:
+def output_records(
+    root: Call, flows: Flows, masks: Masks
+) -> list[OutputRecord]:
     """The model's outputs, and whether a mask reaches them."""
     index = call_indices(flows)
     some = any(
@@ -114,7 +120,7 @@ def output_records(root: Call, flows: Flows) -> list[OutputRecord]:
         reached = None
         if slot.mask is not None:
             reached = True
-        elif slot.axes and some and dtype_name(slot.tensor) != "bool":
+        elif some and _has_steps(slot, masks):
             reached = False
         found.append(
             OutputRecord(
@@ -124,6 +130,25 @@ def output_records(root: Call, flows: Flows) -> list[OutputRecord]:
                 None if blame is None else index[blame],
             )
         )
+    return found
+
+
+def _has_steps(slot: Slot, masks: Masks) -> bool:
+    """Whether it has steps, perhaps as many whatever the padding is."""
+    if dtype_name(slot.tensor) == "bool":
+        return False
+    return bool(slot.axes) or (len(slot.shape) > 2 and slot.shape[1] in masks)
+
+
+def padding_records(inputs: Inputs) -> list[PaddingRecord]:
+    """How each input is padded whose padding was passed or guessed."""
+    found = []
+    for i, source in enumerate(inputs.sources):
+        x, mask, value = inputs.leaves[i], inputs.padding[i], inputs.values[i]
+        if source and mask is not None:
+            seen = np.unique(x[~mask] if value is None else [value])
+            held = f"{float(seen[0]):g}" if len(seen) == 1 else "several values"
+            found.append(PaddingRecord(inputs.names[i], held, source))
     return found
 
 

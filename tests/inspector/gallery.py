@@ -35,6 +35,13 @@ class Case:
     findings: list[tuple[str, str]]
     inputs: Callable[[], Any] = lambda: IDS
     rounding: float = 1e-5  # what padding may move in a sound model
+    unmeasured: bool = False  # nothing is found, nor could it be
+
+    @property
+    def state(self) -> str:
+        if self.findings:
+            return "findings"
+        return "not measured" if self.unmeasured else "clean"
 
     @property
     def name(self) -> str:
@@ -57,9 +64,11 @@ def case(
     *findings: tuple[str, str],
     inputs: Callable[[], Any] = lambda: IDS,
     rounding: float = 1e-5,
+    unmeasured: bool = False,
 ) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     def register(make: Callable[[], Any]) -> Callable[[], Any]:
-        CASES.append(Case(make, list(findings), inputs, rounding))
+        known = list(findings)
+        CASES.append(Case(make, known, inputs, rounding, unmeasured))
         return make
 
     return register
@@ -721,6 +730,61 @@ def mask_as_an_input() -> Any:
     return keras.Model({"ids": ids, "mask": mask}, x)
 
 
+def mask_of_numbers(end: Callable[[Any, Any], Any]) -> keras.Model:
+    """A model that takes a mask as numbers; no mask of Keras is made."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    real = keras.Input((None,), dtype="int32", name="real")
+    x = kl.Dense(SIZE)(kl.Embedding(10, SIZE)(ids))
+    x = x * ops.cast(real, "float32")[..., None]
+    return keras.Model({"ids": ids, "real": real}, end(x, real))
+
+
+def ids_and_numbers() -> dict[str, np.ndarray]:
+    return {"ids": IDS, "real": (IDS > 0).astype("int32")}
+
+
+@case(("pool", "leaks"), inputs=ids_and_numbers)
+def pooling_counts_padding() -> Any:
+    """The mask zeroes padding, and the mean divides by all steps."""
+    pool = kl.GlobalAveragePooling1D(name="pool")
+    return mask_of_numbers(lambda x, real: pool(x))
+
+
+@case(inputs=ids_and_numbers)
+def pooling_counts_real_steps() -> Any:
+    def mean(x: Any, real: Any) -> Any:
+        count = ops.sum(ops.cast(real, "float32"), axis=1, keepdims=True)
+        return ops.sum(x, axis=1) / ops.maximum(count, 1)
+
+    return mask_of_numbers(mean)
+
+
+@case(inputs=ids_and_numbers)
+def attention_by_numbers() -> Any:
+    """A block of BERT as keras-hub has it, and its first step."""
+
+    def block(x: Any, real: Any) -> Any:
+        heard = kl.MultiHeadAttention(2, 4)(
+            x, x, attention_mask=ops.cast(real, "bool")[:, None]
+        )
+        return kl.LayerNormalization()(x + heard)[:, 0]
+
+    return mask_of_numbers(block)
+
+
+@case(
+    ("conv", "leaks"), inputs=lambda: np.where(IDS > 0, IDS, np.nan)[..., None]
+)
+def nan_without_a_mask() -> Any:
+    """NaN says where padding is, and code sets it to zero."""
+    x = keras.Input((None, 1))
+    real = ops.logical_not(ops.isnan(x))
+    y = ops.where(real, x, 1.0)
+    y = kl.Conv1D(3, 3, padding="same", name="conv")(y)
+    y = ops.sum(ops.where(real, y, 0.0), axis=1)
+    return keras.Model(x, y)
+
+
 @case(("dense", "made by code"))
 def mean_by_code() -> Any:
     class Mean(InOrder):
@@ -731,7 +795,7 @@ def mean_by_code() -> Any:
     return Mean([table, kl.Dense(3, name="dense")])
 
 
-@case()
+@case(unmeasured=True)
 def dropout_at_inference() -> Any:
     class Drops(InOrder):
         def call(self, inputs: Any) -> Any:
@@ -769,7 +833,7 @@ def permuted() -> Any:
     return pooled(ids, kl.Permute((2, 1), name="back")(x))
 
 
-@case(inputs=lambda: np.stack([IDS, IDS], axis=1))
+@case(inputs=lambda: np.stack([IDS, IDS], axis=1), unmeasured=True)
 def embedding_in_time_distributed() -> Any:
     """It makes no mask, and so there is none to lose."""
     ids = keras.Input((None, None), dtype="int32")

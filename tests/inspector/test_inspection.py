@@ -13,6 +13,7 @@ from keras import layers as kl
 import keras_masking.inspector.advice as advice
 from keras_masking import inspect_masks
 from keras_masking import layers
+from keras_masking.errors import NotMeasuredError
 from keras_masking.inspector import MaskFindingsError
 from keras_masking.inspector import MaskReport
 from keras_masking.inspector.data import FAULTS
@@ -152,9 +153,10 @@ def test_without_probes_nothing_is_measured() -> None:
     assert [c.name for c in report.findings] == ["multiply"]
     assert report.drift == []
     assert all(c.moved is None for c in report.calls)
-    assert inspect_masks(
-        build(gallery.group_normalization), IDS, probe=False
-    ).ok
+    norm = build(gallery.group_normalization)
+    report = inspect_masks(norm, IDS, probe=False)
+    assert report.state == "not measured"
+    assert "probe=False" in report.missing[0]
 
 
 def test_strict() -> None:
@@ -163,6 +165,12 @@ def test_strict() -> None:
     text = str(caught.value)
     assert "multiply" in text and "drops" in text and "MaskedMultiply" in text
     inspect_masks(build(gallery.our_transformer), IDS, strict=True)
+    with pytest.raises(NotMeasuredError, match="Pass `padding=`"):
+        inspect_masks(
+            build(gallery.pooling_counts_padding),
+            {"ids": IDS[:1], "real": np.ones((1, 6), "int32")},
+            strict=True,
+        )
 
 
 def test_a_batch_without_padding() -> None:
@@ -180,12 +188,14 @@ def test_no_mask_at_all() -> None:
     assert any("No mask was made" in note for note in report.notes)
     assert report.outputs[0].reached is None
     assert report.drift[0].why_not
+    assert (report.state, report.ok) == ("not measured", False)
+    assert f"`padding={{{ids.name!r}: 0}}`" in report.missing[0]
 
 
 def test_plain_data() -> None:
     report = inspect_masks(build(gallery.transformer), IDS)
     data = json.loads(json.dumps(report.to_dict()))
-    assert data["ok"] is False
+    assert (data["ok"], data["state"]) == (False, "findings")
     assert data["calls"][1]["outputs"][0]["mask"] == (IDS != 0).tolist()
     assert data["drift"][0]["starts"] == report.drift[0].starts
     assert data["versions"]["keras"] == keras.version()
@@ -201,9 +211,8 @@ def test_inputs_of_other_kinds() -> None:
         if isinstance(ids, list):
             ids = np.array(ids)
         assert len(inspect_masks(model, ids).findings) == 1
-    assert inspect_masks(
-        layers.MaskedGlobalMaxPooling1D(), np.ones((2, 3, 4))
-    ).ok
+    x = gallery.masked(np.ones((3, 6, 4)), IDS != 0)
+    assert inspect_masks(layers.MaskedGlobalMaxPooling1D(), x).ok
 
 
 def test_a_model_that_is_not_built_is_built() -> None:
@@ -257,6 +266,11 @@ def test_a_relative_difference_in_words(moved: float, words: str) -> None:
 def test_inputs_that_the_model_refuses() -> None:
     report = inspect_masks(build(gallery.operator), np.ones((2, 3, 4, 5)))
     assert report.error and not report.ok
+    assert report.state == "failed"
+    assert not any("No mask was made" in note for note in report.notes)
+    assert "no mask was made" not in report.summary()
+    with pytest.raises(NotMeasuredError, match="The model failed"):
+        report.raise_for_findings()
 
 
 def test_what_advice_names_is_there() -> None:
@@ -323,3 +337,13 @@ def test_one_layer_is_one_finding() -> None:
 def test_what_is_random_at_inference() -> None:
     report = inspect_masks(build(gallery.dropout_at_inference), IDS)
     assert report.drift[0].why_not == "the model draws random numbers"
+    assert report.state == "not measured"
+
+
+def test_without_steps_nothing_can_be_wrong() -> None:
+    features = keras.Input((4,))
+    model = keras.Model(features, kl.Dense(2)(features))
+    report = inspect_masks(model, np.ones((2, 4)))
+    assert report.ok and "No input has steps" in report.notes[0]
+    counts = inspect_masks(model, np.ones((2, 4), "int32"))
+    assert counts.ok  # read as floats

@@ -167,7 +167,7 @@ def reach(report: ReportData, output: OutputRecord) -> tuple[str, str]:
 
 
 def headline(report: ReportData) -> tuple[str, str]:
-    """A kind and a one-sentence summary."""
+    """The state of the report: a kind, and a sentence."""
     count = len(report.findings)
     calls = f"{len(report.calls)} call{'s' * (len(report.calls) != 1)}"
     text = f"{count} finding{'s' * (count != 1)} in {calls}"
@@ -175,9 +175,6 @@ def headline(report: ReportData) -> tuple[str, str]:
         return "finding", f"The model failed; {text} up to there."
     if count:
         return "finding", f"{text}."
-    if any(drift(report, one)[0] == "finding" for one in report.drift):
-        return "harmless", f"No finding in {calls}, but padding moves outputs."
-    masks = [t.mask for c in report.calls for t in (*c.inputs, *c.outputs)]
-    if all(mask is None for mask in masks):
-        return "quiet", f"No mask in {calls}, so none was lost."
-    return "sound", f"No finding in {calls}."
+    if report.missing:
+        return "unknown", f"Not measured; no finding in {calls} so far."
+    return "sound", f"Clean: no finding in {calls}."
