@@ -158,14 +158,17 @@ def _inspect(
     changes: list[Change] = []
     if probe and base.error is None:
         changes = list(changes_of(model, given, base, training))
-    wider = (c.run for c in changes if c.length and c.run and not c.run.error)
-    find_axes(base, next(wider, None), masks)
+        if not training and not any(c.counts and c.ran for c in changes):
+            changes += with_less_padding(model, given, training)
+    others = (c.run for c in changes if c.ran)
+    find_axes(base, next(others, None), masks)
     depends = (
         _depends_on_inputs(model, given, base, training) if probe else None
     )
     flows = FlowTracer(base.root, depends).flows
     outcomes = outcomes_of(model, given, base, masks, changes, training, flows)
-    if changes and not training and not any(map(measured, outcomes)):
+    less = [change for change in changes if change.rows]
+    if changes and not (training or less or any(map(measured, outcomes))):
         less = list(with_less_padding(model, given, training))
         outcomes += outcomes_of(
             model, given, base, masks, less, training, flows

@@ -52,6 +52,7 @@ def _record(
     faults = judge.faults.get(call, [])
     result = judge.measured.get(call)
     path = call.path
+    lost = {i for i, c in flow.lost.items() if not _is_internal(c, judge)}
     record = CallRecord(
         index=index[call],
         depth=len(path) - 1,
@@ -60,7 +61,7 @@ def _record(
         path="/".join(path),
         operation=call.operation,
         times=call.times,
-        inputs=[_tensor(s, i in flow.lost) for i, s in enumerate(call.inputs)],
+        inputs=[_tensor(s, i in lost) for i, s in enumerate(call.inputs)],
         outputs=[
             _tensor(s, flow.gone.get(i) in blamed)
             for i, s in enumerate(call.outputs)
@@ -75,10 +76,14 @@ def _record(
     record.reason = " ".join(why for _, why in faults)
     if record.finding:
         record.advice = advise(call, record.verdict)
+    elif flow.victim_of is not None and _is_internal(flow.victim_of, judge):
+        record.verdict, record.reason = "", _why_harmless(call, judge)
     elif flow.victim_of is not None:
         record.verdict = ""
         record.victim_of = index[flow.victim_of]
-        record.reason = f"Its mask was lost in call {record.victim_of}."
+        masked = any(x.mask is not None for x in call.inputs)
+        what = "got a wrong shape" if masked else "was lost"
+        record.reason = f"Its mask {what} in call {record.victim_of}."
     elif faults:
         record.reason += " No output of the model needs the mask."
     elif record.role == "drops":
@@ -89,6 +94,11 @@ def _record(
     elif result and result.why_not and record.role not in ("", "generates"):
         record.reason = f"Leaks were not measured: {result.why_not}."
     return record
+
+
+def _is_internal(culprit: Call, judge: Judge) -> bool:
+    """Whether a mask was lost inside a layer that is right as a whole."""
+    return bool(_why_harmless(culprit, judge))
 
 
 def _why_harmless(call: Call, judge: Judge) -> str:
@@ -117,9 +127,10 @@ def output_records(
     found = []
     for i, (name, slot) in enumerate(zip(_names(root), root.outputs)):
         blame = flows[root].gone.get(i)
-        reached = None
-        if slot.mask is not None:
-            reached = True
+        reached: bool | None = None
+        mask = as_mask(slot)
+        if mask is not None:
+            reached = mask.shape == slot.shape[: mask.ndim] or None
         elif some and _has_steps(slot, masks):
             reached = False
         found.append(

@@ -772,6 +772,72 @@ def attention_by_numbers() -> Any:
     return mask_of_numbers(block)
 
 
+@case(inputs=ids_and_numbers)
+def softmax_of_a_mask_that_broadcasts() -> Any:
+    """Its scores are `(batch, steps, steps)`, its mask `(batch, 1, steps)`."""
+
+    def attention(x: Any, real: Any) -> Any:
+        scores = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+        weights = kl.Softmax()(scores, mask=ops.cast(real, "bool")[:, None])
+        return ops.matmul(kl.Dropout(0.1)(weights), x)[:, 0]
+
+    return mask_of_numbers(attention)
+
+
+@case(
+    inputs=lambda: [np.ones((2, 3, 6)), np.ones((2, 1, 6), bool)],
+    unmeasured=True,
+)
+def softmax_alone() -> Any:
+    """How its inputs are padded is unknown."""
+    scores, mask = keras.Input((3, 6)), keras.Input((1, 6), dtype="bool")
+    return keras.Model([scores, mask], kl.Softmax()(scores, mask=mask))
+
+
+def with_table(rows: int) -> Any:
+    """A model with a table of positions, and attention."""
+    ids, x = tokens()
+    p = kl.Embedding(rows, SIZE, name="positions")(Columns(name="columns")(ids))
+    x = layers.MaskedAdd()([x, p])
+    x = layers.MaskedAdd()([x, kl.GroupQueryAttention(4, 2, 1)(x, x)])
+    return pooled(ids, x)
+
+
+@case()
+def table_too_short_for_more_padding() -> Any:
+    """Right for padding on the right: rows alone show it."""
+    return with_table(16)
+
+
+@case(("columns", "leaks"), inputs=lambda: IDS[:, ::-1])
+def table_too_short_for_padding_on_the_left() -> Any:
+    return with_table(16)
+
+
+@case()
+def fixed_steps() -> Any:
+    ids = keras.Input((6,), dtype="int32")
+    return pooled(ids, kl.Embedding(10, SIZE, mask_zero=True)(ids))
+
+
+def autoencoder(steps: int | None) -> Any:
+    """The decoder's steps are made of one vector, without a mask."""
+    ids = keras.Input((steps,), dtype="int32")
+    x = kl.LSTM(4)(kl.Embedding(10, SIZE, mask_zero=True)(ids))
+    x = kl.LSTM(4, return_sequences=True)(kl.RepeatVector(6)(x))
+    return keras.Model(ids, kl.Dense(2)(x))
+
+
+@case(unmeasured=True)
+def autoencoder_of_fixed_steps() -> Any:
+    return autoencoder(6)
+
+
+@case(unmeasured=True)
+def autoencoder_of_any_steps() -> Any:
+    return autoencoder(None)
+
+
 @case(
     ("conv", "leaks"), inputs=lambda: np.where(IDS > 0, IDS, np.nan)[..., None]
 )

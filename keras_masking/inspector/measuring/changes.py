@@ -51,6 +51,11 @@ class Change:
         return self.what != VALUES
 
     @property
+    def ran(self) -> bool:
+        """Whether the model ran with another number of steps."""
+        return self.length and self.run is not None and not self.run.error
+
+    @property
     def more(self) -> bool:
         """Whether it adds padding steps."""
         return self.what in (RIGHT, LEFT)
@@ -162,7 +167,8 @@ def with_less_padding(
         if less is None or tried == ALONE:
             continue
         tried += 1
-        which = f"row {rows[0]}" if len(rows) == 1 else f"rows {rows}"
+        listed = ", ".join(map(str, sorted(rows)))
+        which = f"row{'s' * (len(rows) > 1)} {listed}"
         change = Change(f"less padding, {which} alone", rows=rows)
         with any_input_shape(with_sublayers(model)):
             change.try_out(model, less, training)
