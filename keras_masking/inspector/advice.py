@@ -78,7 +78,7 @@ def advise(call: Call, verdict: str) -> str:
         return LEAKY_OPERATION if verdict == "leaks" else OPERATION
     masked = any(slot.mask is not None for slot in call.inputs)
     known = _of_keras(name_in_keras(call.layer))
-    if verdict == "leaks" and not masked:
+    if verdict == "leaks" and not masked and call.parent is not None:
         return UNMASKED + (known or GENERAL[verdict])
     if known:
         return f"{known} {CONVERT}" if converts(call) else known

@@ -9,9 +9,9 @@ from keras_masking.inspector.watching.runs import Run
 
 NO_STEPS = "No input has steps, so there is no padding that could do harm."
 UNKNOWN = (
-    "It is not known how the inputs are padded: the model makes no mask, and "
-    "the inputs carry none. Pass `padding=`, for example `padding={example}`: "
-    "what padding steps hold, None for an input without steps."
+    "It is not known how the inputs are padded: no mask says so, and nothing "
+    "could be guessed. Pass `padding=`, for example `padding={example}`: what "
+    "padding steps hold, None for an input without steps."
 )
 
 
@@ -68,6 +68,14 @@ def measured(outcome: Outcome) -> bool:
     return change.counts and change.length and outcome.moved is not None
 
 
+def _example(given: Inputs) -> str:
+    """What to write for `padding`."""
+    if not isinstance(given.structure, (dict, list, tuple)):
+        return "0"
+    name = given.names[0].split("/")[0]
+    return f"{{{name if name.isdigit() else repr(name)}: 0}}"
+
+
 def _unmeasured(
     given: Inputs, outcomes: list[Outcome], probe: bool, training: bool
 ) -> str:
@@ -78,8 +86,7 @@ def _unmeasured(
             "In training mode the model is not run with more or less padding."
         )
     if not given.steps:
-        name = given.names[0]
-        return UNKNOWN.format(example=f"{{{name!r}: 0}}")
+        return UNKNOWN.format(example=_example(given))
     reasons = [
         f"{o.change.what}: {o.change.why_not}"
         for o in outcomes

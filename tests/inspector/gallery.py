@@ -794,6 +794,30 @@ def softmax_alone() -> Any:
     return keras.Model([scores, mask], kl.Softmax()(scores, mask=mask))
 
 
+def sum_by_lengths(end: Callable[[Any, Any], Any]) -> keras.Model:
+    """Padding is zero, and stays zero."""
+    x, n = keras.Input((None, 2)), keras.Input((1,), dtype="int32")
+    return keras.Model([x, n], end(kl.Dense(3, use_bias=False)(x), n))
+
+
+def series_and_lengths() -> list[np.ndarray]:
+    series = np.where(IDS > 0, IDS / 9.0, 0.0)[..., None] * [1.0, -2.0]
+    return [series, (IDS > 0).sum(axis=1, keepdims=True)]
+
+
+@case(inputs=series_and_lengths)
+def mean_by_lengths() -> Any:
+    return sum_by_lengths(
+        lambda x, n: ops.sum(x, axis=1) / ops.cast(n, "float32")
+    )
+
+
+@case(("pool", "leaks"), inputs=series_and_lengths)
+def mean_in_spite_of_lengths() -> Any:
+    pool = kl.GlobalAveragePooling1D(name="pool")
+    return sum_by_lengths(lambda x, n: pool(x))
+
+
 def with_table(rows: int) -> Any:
     """A model with a table of positions, and attention."""
     ids, x = tokens()

@@ -1,5 +1,6 @@
 """How inputs are padded: what is passed, and what is guessed."""
 
+import ast
 from typing import Any
 
 import keras
@@ -179,3 +180,33 @@ def test_values_at_padding_that_a_mask_hides() -> None:
     report = inspect_masks(model, IDS, padding=0)
     assert report.ok
     assert report.drift[-1].why_not == "the mask is made from these values"
+
+
+def test_where_padding_holds_one_value_others_are_a_note() -> None:
+    """A sum over zeros is right as long as padding is zero."""
+    model = build(gallery.mean_by_lengths)
+    report = inspect_masks(model, gallery.series_and_lengths())
+    right, left, values = report.drift
+    assert right.moved is not None and right.moved < 1e-6
+    assert left.why_not == "the lengths count steps from the left"
+    assert values.moved is not None and values.moved > 1
+    assert not values.counts and report.ok
+
+
+@pytest.mark.parametrize(
+    "inputs, example",
+    [
+        (np.ones((3, 6, 2)), "0"),
+        ([np.ones((3, 6, 2))] * 2, "{0: 0}"),
+        ({"a": np.ones((3, 6, 2))}, "{'a': 0}"),
+    ],
+)
+def test_what_to_pass(inputs: Any, example: str) -> None:
+    class First(keras.Model):
+        def call(self, inputs: Any) -> Any:
+            return ops.sum(keras.tree.flatten(inputs)[0], axis=1)
+
+    report = inspect_masks(First(), inputs)
+    assert f"for example `padding={example}`" in report.missing[0]
+    passed = inspect_masks(First(), inputs, padding=ast.literal_eval(example))
+    assert passed.drift[0].moved is not None

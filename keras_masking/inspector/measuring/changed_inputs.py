@@ -139,11 +139,27 @@ def _says_it(inputs: Inputs, place: int) -> bool:
     mask = inputs.padding[place]
     if mask is None or not inputs.sources[place]:
         return False
-    lengths = flat(mask).sum(axis=1)
-    return not any(
-        is_mask(x, mask) or np.array_equal(x.reshape(len(x), -1)[:, 0], lengths)
-        for i, x in enumerate(inputs.leaves)
-        if i != place
+    others = [x for i, x in enumerate(inputs.leaves) if i != place]
+    return not any(is_mask(x, mask) or are_lengths(x, mask) for x in others)
+
+
+def are_lengths(x: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether a leaf has the number of real steps of each row."""
+    steps = flat(mask).sum(axis=1)
+    return x.size == len(steps) and np.array_equal(x.reshape(-1), steps)
+
+
+def same_padding(inputs: Inputs) -> bool:
+    """Whether what was passed or guessed says what padding steps hold.
+
+    Then other values are no padding.
+    """
+    return any(
+        source and mask is not None and len(np.unique(x[~mask])) == 1
+        for x, mask, source in zip(
+            inputs.leaves, inputs.padding, inputs.sources
+        )
+        if mask is not None and not is_mask(x, mask)
     )
 
 

@@ -128,6 +128,11 @@ def with_more_padding(
     if not inputs.steps:
         change.why_not = "it is not known how the inputs are padded"
         return change
+    if side == "left" and any(
+        padding.are_lengths(x, m) for x in inputs.leaves for m in inputs.said
+    ):
+        change.why_not = "the lengths count steps from the left"
+        return change
     if fixed(model, inputs):
         change.why_not = "the model takes a fixed number of steps"
         return change
@@ -278,7 +283,7 @@ def changes_of(
             change = Change(TRIMMED, True)
             change.try_out(model, less, training)
             yield change
-    change = Change(VALUES, True)
+    change = Change(VALUES, not padding.same_padding(inputs))
     filled = padding.refilled(inputs)
     if filled is None and has_no_padding(inputs):
         change.why_not = "no padding of the inputs is known"

@@ -85,7 +85,11 @@ def read(inputs: Any, model: Any) -> Inputs:
     names = [n for n, x in zip(names, keras.tree.flatten(shape)) if x]
     tensors = getattr(model, "inputs", None) or []
     if not isinstance(inputs, dict) and len(tensors) == len(names):
-        names = [x.name for x in tensors]
+        own = [x.name for x in tensors]  # Keras makes up those of other inputs
+        names = [
+            name if one.startswith("keras_tensor") else one
+            for name, one in zip(names, own)
+        ]
     count = len(leaves)
     return Inputs(
         shape,
