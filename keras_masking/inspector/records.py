@@ -122,7 +122,7 @@ def output_records(
     """The model's outputs, and whether a mask reaches them."""
     index = call_indices(flows)
     some = any(
-        s.mask is not None for c in index for s in (*c.inputs, *c.outputs)
+        _carries_steps(s) for c in index for s in (*c.inputs, *c.outputs)
     )
     found = []
     for i, (name, slot) in enumerate(zip(_names(root), root.outputs)):
@@ -142,6 +142,15 @@ def output_records(
             )
         )
     return found
+
+
+def _carries_steps(slot: Slot) -> bool:
+    """Whether a tensor carries a mask of its steps.
+
+    Not one that was only passed to a call, or that broadcasts.
+    """
+    mask = None if slot.carried is None else slot.carried.shape
+    return mask is not None and slot.shape[: len(mask)] == tuple(mask)
 
 
 def _has_steps(slot: Slot, masks: Masks) -> bool:

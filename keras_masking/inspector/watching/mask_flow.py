@@ -115,9 +115,9 @@ class FlowTracer:
     def _leaves(self, call: Call, flow: Flow) -> None:
         for slot in call.deleted:
             self._lost.setdefault(id(slot.tensor), call)
-        masked = any(slot.mask is not None for slot in call.inputs)
+        masked = any(_has_mask_of_steps(slot) for slot in call.inputs)
         masked_inside = any(
-            slot.mask is not None
+            _has_mask_of_steps(slot)
             for child in call.walk()
             for slot in (*child.inputs, *child.outputs)
         )
@@ -174,6 +174,12 @@ class FlowTracer:
     def _inside(self, slot: Slot) -> bool:
         """Whether a mask with a tensor's rows and steps exists."""
         return slot.axes == (1,) and slot.shape[:2] in self._alive
+
+
+def _has_mask_of_steps(slot: Slot) -> bool:
+    """Whether it has a mask that fits, not one that broadcasts."""
+    mask = as_mask(slot)
+    return mask is not None and mask.shape == slot.shape[: mask.ndim]
 
 
 def _broadcasts(mask: tuple[int, ...], shape: tuple[int, ...]) -> bool:
