@@ -23,8 +23,8 @@ class MaskGuard(keras.callbacks.Callback):
     Args:
         on_finding: `"warn"` warns with a `MaskWarning`, and training goes on in
             any case; `"raise"` raises a `MaskFindingsError`, which ends `fit`.
-            If there is no finding, but something could not be measured, both
-            warn.
+            If there is no finding, but something could not be measured or the
+            model failed, both warn.
         probe: Whether to measure which layers let padding in, by running each
             layer again.
         training: Whether to inspect in training mode, for example with dropout.

@@ -208,10 +208,10 @@ def _inspect(
 
 def _harmless(outcomes: list[Outcome], report: MaskReport) -> bool:
     """Whether measurements show that the model's outputs and loss are right."""
-    measured = any(o.change.counts and o.moved is not None for o in outcomes)
+    known = any(o.change.counts and o.moved is not None for o in outcomes)
     moving = any(o.counts for o in outcomes)
     lost = any(out.lost_by is not None for out in report.outputs)
-    return measured and not moving and not lost
+    return known and not moving and not lost
 
 
 def _depends_on_inputs(

@@ -357,8 +357,8 @@ def test_a_table_that_is_too_short_is_not_measured() -> None:
     assert report.drift[0].why_not and report.drift[1].why_not
     alone = [d for change, d in changes.items() if "alone" in change]
     assert [d.change for d in alone] == [
-        "less padding, row 2 alone",
-        "less padding, row 1 alone",
+        "less padding (row 2 alone)",
+        "less padding (row 1 alone)",
     ]
     assert all(d.moved is not None and d.moved < 1e-6 for d in alone)
 
@@ -368,8 +368,8 @@ def test_rows_with_the_same_padding_are_tried_together() -> None:
     ids = np.concatenate([IDS, IDS])[:, ::-1]
     drift = [d.change for d in inspect_masks(model, ids).drift]
     assert drift[-2:] == [
-        "less padding, rows 2, 5 alone",
-        "less padding, rows 1, 4 alone",
+        "less padding (rows 2, 5 alone)",
+        "less padding (rows 1, 4 alone)",
     ]
     with pytest.raises(ValueError, match="incompatible"):
         model(IDS[:, :5])  # it is as strict as before

@@ -107,6 +107,13 @@ def test_guessed_from_a_mask(mask: np.ndarray) -> None:
     assert_masks(masks({"ids": ids, "real": mask}), real, real)
 
 
+def test_guessed_from_a_mask_that_is_true_at_padding() -> None:
+    """As PyTorch has it."""
+    assert_masks(masks({"ids": IDS, "mask": ~REAL}), REAL, REAL)
+    varied = np.arange(18).reshape(3, 6)
+    assert_masks(masks({"ids": varied, "mask": ~REAL}), None, None)
+
+
 def test_guessed_from_lengths() -> None:
     lengths = REAL.sum(axis=1)
     assert_masks(masks([X, lengths]), REAL, None)

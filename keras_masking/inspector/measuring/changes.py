@@ -174,7 +174,7 @@ def with_less_padding(
         tried += 1
         listed = ", ".join(map(str, sorted(rows)))
         which = f"row{'s' * (len(rows) > 1)} {listed}"
-        change = Change(f"less padding, {which} alone", rows=rows)
+        change = Change(f"less padding ({which} alone)", rows=rows)
         with any_input_shape(with_sublayers(model)):
             change.try_out(model, less, training)
         yield change

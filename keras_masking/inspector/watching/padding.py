@@ -179,22 +179,11 @@ def guess_padding(inputs: Inputs) -> Inputs:
 def _guess(inputs: Inputs, alike: list[int]) -> tuple[Any, str]:
     """The mask of the inputs `alike`, and the input that it is guessed from."""
     leaves, names = inputs.leaves, inputs.names
-    found = [
-        i
-        for i in alike
-        if len(alike) > 1
-        and leaves[i].ndim == 2
-        and _ends(_zeros_and_ones(leaves[i]))
-        and (
-            leaves[i].dtype.kind == "b"
-            or "mask" in names[i]
-            or _constant(leaves, alike, leaves[i] != 0)
-        )
-    ]
+    masks = {i: _read_mask(inputs, alike, i) for i in alike}
+    found = [i for i in alike if masks[i] is not None]
     found = [i for i in found if "mask" in names[i]] or found
-    masks = [leaves[i] != 0 for i in found]
-    if masks and all(np.array_equal(masks[0], m) for m in masks):
-        return masks[0], names[found[0]]
+    if found and all(np.array_equal(masks[found[0]], masks[i]) for i in found):
+        return masks[found[0]], names[found[0]]
     for i in alike:
         x = leaves[i]
         if x.dtype.kind == "f":
@@ -212,13 +201,27 @@ def _guess(inputs: Inputs, alike: list[int]) -> tuple[Any, str]:
     return None, ""
 
 
-def _zeros_and_ones(x: np.ndarray) -> np.ndarray | None:
-    return x != 0 if bool(((x == 0) | (x == 1)).all()) else None
+def _read_mask(inputs: Inputs, alike: list[int], place: int) -> Any:
+    """The mask that an input holds, or None.
+
+    If others hold one value where it is 1, it is 1 at padding.
+    """
+    leaves, x = inputs.leaves, inputs.leaves[place]
+    numbers = ((x == 0) | (x == 1)).all()
+    if len(alike) < 2 or x.ndim != 2 or not numbers or not _ends(x != 0):
+        return None
+    if _constant(leaves, alike, x != 0):
+        return x != 0
+    if _constant(leaves, alike, x == 0):
+        return x == 0
+    named = x.dtype.kind == "b" or "mask" in inputs.names[place]
+    # If it were 1 at padding, a row without padding would have no 1.
+    return x != 0 if named and bool(x.any(axis=1).all()) else None
 
 
-def _ends(real: np.ndarray | None) -> bool:
+def _ends(real: np.ndarray) -> bool:
     """Whether padding is at one end of each row, and there is some."""
-    if real is None or real.all() or not real.any():
+    if real.all() or not real.any():
         return False
     changes = (real[:, 1:] != real[:, :-1]).sum(axis=1)
     return bool((changes <= 1).all())
