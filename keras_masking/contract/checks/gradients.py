@@ -137,7 +137,7 @@ class Gradients:
             weight = rng.uniform(0.5, 1.5, size=y.shape)
             real = real_steps(self.harness, result, i, batch)
             if real is not None:
-                weight = weight * real.reshape(real.shape + (1,) * (y.ndim - 2))
+                weight = weight * array_compare.spread(real, y.ndim)
             data[f"weight{i}"] = weight.astype("float32")
         if self.failed is not None:
             raise self.failed  # its state is of no use

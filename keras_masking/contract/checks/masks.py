@@ -91,10 +91,9 @@ def check_mask_kept(harness: LayerHarness) -> None:
             self.supports_masking = True
     """
     harness.needs_keras_mask()
-    steps = [i for i, has in enumerate(harness.has_steps) if has]
-    if not steps:
-        raise NotApplicable("no output has a step axis")
-    for i in steps:
+    if not harness.sequences:
+        raise NotApplicable("no output is a sequence")
+    for i in harness.sequences:
         mask = harness.base.masks[i]
         if mask is None:
             raise ContractViolation(
@@ -208,7 +207,7 @@ def check_mask_structure(harness: LayerHarness) -> None:
     without = [
         i
         for i, mask in enumerate(harness.base.masks)
-        if harness.has_steps[i] and mask is None
+        if i in harness.sequences and mask is None
     ]
     if without and any(mask is not None for mask in harness.base.masks):
         raise ContractViolation(

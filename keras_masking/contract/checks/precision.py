@@ -69,7 +69,7 @@ def check_mixed_precision(harness: LayerHarness) -> None:
     Wrong:
         scores - 1e9 * (1 - ops.cast(mask, scores.dtype))
     Right:
-        ops.where(mask[..., None], scores, -ops.inf)
+        ops.where(mask[..., None], scores, -float("inf"))
     """
     _needs_floats(harness)
     for policy in POLICIES:

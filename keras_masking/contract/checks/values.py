@@ -13,6 +13,7 @@ from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import all_real_steps
 from keras_masking.contract.harness.compare import is_finite
+from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import require_equal_runs
 from keras_masking.contract.harness.compare import require_finite
 from keras_masking.contract.harness.compare import require_finite_last_row
@@ -49,6 +50,8 @@ def _needs_floats(harness: LayerHarness) -> None:
 def check_pad_value(harness: LayerHarness) -> None:
     """Values at padding steps do not change real outputs.
 
+    Of scores of attention, those at padding keys are finite as well.
+
     Why: these values depend on who made the batch, and on earlier layers. A
         model that uses them gives arbitrary outputs.
     Cause: `call` gets the mask but does not use it, or does not get it.
@@ -60,6 +63,25 @@ def check_pad_value(harness: LayerHarness) -> None:
         return ops.sum(real, axis=1) / ops.maximum(count, 1)
     """
     _require_equal_fills(harness, harness.batch, FILLS)
+    for value in FILLS:
+        _require_finite_scores(harness, batches.fill(harness.batch, value))
+
+
+def _require_finite_scores(harness: LayerHarness, batch: Batch) -> None:
+    """Scores of real queries are finite, also at padding keys."""
+    result = harness.run(batch)
+    for i, axes in enumerate(harness.step_axes):
+        real, y = real_steps(harness, result, i, batch), result.outputs[i]
+        if real is None or set(axes) <= {1} or y.dtype.kind != "f":
+            continue
+        scores = y[real.any(axis=-1)]
+        bad = scores[~np.isfinite(scores)]
+        if bad.size:
+            raise ContractViolation(
+                f"{bad.size} of {scores.size} scores at padding keys are "
+                f"{bad[0]}",
+                f"output {i} of shape {y.shape}",
+            )
 
 
 @check("required", after=("runs-with-mask", "pad-value"))

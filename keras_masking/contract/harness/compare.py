@@ -19,28 +19,26 @@ from keras_masking.layer_calls import CallOutputs
 def real_steps(
     harness: LayerHarness, result: CallOutputs, output: int, batch: Batch
 ) -> np.ndarray | None:
-    """Which output steps are real; None for a pooled output.
+    """Which values of an output are real; None for a pooled output.
 
-    The steps that the output's mask marks as real; for a layer that makes a
-    mask, only if the input's mask does too. Without an output mask, those of
-    the input if the layer keeps its steps, else the first ones, as many as the
-    row alone gives.
+    A boolean array with the axes of the output, up to its last axis of steps.
+
+    On axis 1, those that the output's mask marks as real; for a layer that
+    makes a mask, only if the input's mask does too. Without an output mask, and
+    on other axes, those of the input if the sizes agree, else the first ones,
+    as many as the row alone gives.
     """
-    if not harness.has_steps[output]:
+    axes = harness.step_axes[output]
+    if not axes:
         return None
-    y, mask = result.outputs[output], result.masks[output]
-    given = batch.mask
-    if mask is not None and mask.shape == y.shape[:2]:
-        real = mask.astype(bool)
-        if harness.role == "generates" and given is not None:
-            # `mask-combined` checks whether the layer ANDs the two.
-            real = real & given if given.shape == real.shape else real
-        return real
-    if given is None:
-        return np.ones(y.shape[:2], bool)
-    if given.shape == y.shape[:2]:
-        return given
-    return _counted_alone(harness, output, batch, y.shape[1])
+    y = result.outputs[output]
+    real = np.ones(y.shape[: max(axes) + 1], bool)
+    for axis, leaf in axes.items():
+        shape = [1] * real.ndim
+        shape[0], shape[axis] = len(y), y.shape[axis]
+        along = _real_on_axis(harness, result, output, batch, axis, leaf)
+        real &= along.reshape(shape)
+    return real
 
 
 def all_real_steps(
@@ -51,8 +49,34 @@ def all_real_steps(
     return [real_steps(harness, result, i, batch) for i in range(count)]
 
 
+def _real_on_axis(
+    harness: LayerHarness,
+    result: CallOutputs,
+    output: int,
+    batch: Batch,
+    axis: int,
+    leaf: int,
+) -> np.ndarray:
+    """Which steps on one axis are real, `(batch, steps)`."""
+    y, mask = result.outputs[output], result.masks[output]
+    shape = (len(y), y.shape[axis])
+    sequence = list(harness.step_axes[output]) == [1]
+    given = batch.mask if sequence else batch.masks[leaf]
+    if axis == 1 and mask is not None and mask.shape == shape:
+        real = mask.astype(bool)
+        if harness.role == "generates" and given is not None:
+            # `mask-combined` checks whether the layer ANDs the two.
+            real = real & given if given.shape == shape else real
+        return real
+    if given is None:
+        return np.ones(shape, bool)
+    if given.shape == shape:
+        return given
+    return _counted_alone(harness, output, batch, axis, shape[1])
+
+
 def _counted_alone(
-    harness: LayerHarness, output: int, batch: Batch, steps: int
+    harness: LayerHarness, output: int, batch: Batch, axis: int, steps: int
 ) -> np.ndarray:
     # As many output steps as the row alone, unpadded, produces.
     given = batch.given
@@ -70,7 +94,7 @@ def _counted_alone(
             continue
         try:
             lone = harness.run(alone(batch, row))
-            counts.append(lone.outputs[output].shape[1])
+            counts.append(lone.outputs[output].shape[axis])
         except CallFailed:
             counts.append(0)  # too short for one window
     return np.array([np.arange(steps) < count for count in counts])

@@ -614,6 +614,56 @@ class WeakBias(Pool):
         return ops.sum(zeroed(weights * inputs, mask), axis=1)
 
 
+class Scores(Layer):
+    """Sound attention of a sequence to itself; scores come beside it."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        x = zeroed(inputs, mask)
+        scores = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+        weights = ops.softmax(self.masked(scores, mask, -float("inf")))
+        # A row without a real step gives NaN.
+        weights = ops.where(ops.isnan(weights), 0.0, weights)
+        shown = self.shown(weights, scores, mask)
+        return ops.matmul(weights, x), ops.expand_dims(shown, 1)
+
+    def masked(self, scores: Any, mask: Any, value: Any) -> Any:
+        return (
+            scores if mask is None else ops.where(mask[:, None], scores, value)
+        )
+
+    def shown(self, weights: Any, scores: Any, mask: Any) -> Any:
+        return weights
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return mask, None
+
+
+@breaks("pad-value", also=LEAKS)
+class ScoresOfPadding(Scores):
+    """The weights that it returns are those of a softmax without the mask."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        outputs, _ = super().call(inputs, mask)
+        scores = ops.matmul(inputs, ops.transpose(inputs, (0, 2, 1)))
+        return outputs, ops.expand_dims(ops.softmax(scores), 1)
+
+
+@breaks("pad-value", also=("empty-row",))
+class ScoresOfMinusInfinity(Scores):
+    """Returns the scores before the softmax, masked."""
+
+    def shown(self, weights: Any, scores: Any, mask: Any) -> Any:
+        return self.masked(scores, mask, -float("inf"))
+
+
+@breaks("pad-length", also=LENGTHS)
+class ScoresBySteps(Scores):
+    """Divides what it returns by the padded number of keys."""
+
+    def shown(self, weights: Any, scores: Any, mask: Any) -> Any:
+        return weights / upcast_half(ops.shape(scores)[-1])
+
+
 @breaks("nan-padding", also=("precision",))
 class Multiplies(Pool):
     """0 * NaN is NaN."""
