@@ -10,6 +10,7 @@ from keras_masking import array_compare
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.compare import Runs
 from keras_masking.contract.harness.compare import float_outputs
 from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import require_equal
@@ -252,18 +253,18 @@ def check_grad_pad_value(harness: LayerHarness) -> None:
     ]
     by_x, weights = results[0]
     for value, (other_x, other_weights) in zip(PADDINGS[1:], results[1:]):
-        what = f"gradients, padding 0 and padding {value:g}"
+        runs = "with padding 0", f"with padding {value:g}"
         for i, (a, b) in enumerate(zip(by_x, other_x)):
             mask = harness.batch.masks[i]
             if a is not None and mask is not None:
-                _alike(a[mask], b[mask], what, f"by input {i}")
+                _alike(a[mask], b[mask], runs, f"gradient by input {i}")
         for i, (a, b) in enumerate(zip(weights, other_weights)):
-            _alike(a, b, what, f"by weight {i}")
+            _alike(a, b, runs, f"gradient by weight {i}")
 
 
-def _alike(a: np.ndarray, b: np.ndarray, what: str, where: str) -> None:
+def _alike(a: np.ndarray, b: np.ndarray, runs: Runs, where: str) -> None:
     require_equal(
-        a, b, "float32", what, where, scale=10 * max(magnitude(a), 0.01)
+        a, b, "float32", runs, where, scale=10 * max(magnitude(a), 0.01)
     )
 
 

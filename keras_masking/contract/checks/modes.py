@@ -30,28 +30,36 @@ def _same_as_eager(
     harness: LayerHarness,
     result: layer_calls.CallOutputs,
     batch: Batch,
-    what: str,
+    how: str,
 ) -> None:
+    """Compares with an eager call; `how` says how the result was made."""
     eager = harness.run(batch)
-    what = f"eager and {what}"
     for i, (a, b) in enumerate(zip(eager.outputs, result.outputs, strict=True)):
         now, was = result.masks[i], eager.masks[i]
         if (was is None) != (now is None):
-            has = "a mask" if was is not None else "no mask"
-            raise ContractViolation(f"{what}: eager gives {has}", f"output {i}")
+            has = ("no mask", "a mask")
+            raise ContractViolation(
+                f"{has[was is not None]} in an eager call and "
+                f"{has[now is not None]} {how}",
+                f"output {i}",
+            )
         if (
             was is not None
             and now is not None
             and (was.shape != now.shape or (was != now).any())
         ):
             raise ContractViolation(
-                f"{what}: the output masks differ", f"output {i}"
+                f"the mask of an eager call differs from that {how}",
+                f"output {i}",
             )
         real = real_steps(harness, eager, i, batch)
         if a.shape != b.shape:
-            raise ContractViolation(f"{what}: shapes {a.shape} and {b.shape}")
+            raise ContractViolation(
+                f"shape {a.shape} in an eager call and {b.shape} {how}"
+            )
         a, b = (a, b) if real is None else (a[real], b[real])
-        require_equal(a, b, eager.dtypes[i], what, f"output {i}")
+        runs = "in an eager call", how
+        require_equal(a, b, eager.dtypes[i], runs, f"output {i}")
 
 
 def _model(harness: LayerHarness) -> MaskedModel:
@@ -104,7 +112,7 @@ def check_functional(harness: LayerHarness) -> None:
         # one formula for all masks
     """
     result = _model(harness).call(harness.batch)
-    _same_as_eager(harness, result, harness.batch, "a Functional model")
+    _same_as_eager(harness, result, harness.batch, "in a Functional model")
 
 
 @check("required", after=("runs-with-mask", "functional"))
@@ -121,7 +129,7 @@ def check_graph(harness: LayerHarness) -> None:
         ops.arange(ops.shape(inputs)[1])
     """
     result = _model(harness).predict(harness.batch, jit_compile=False)
-    _same_as_eager(harness, result, harness.batch, "a graph")
+    _same_as_eager(harness, result, harness.batch, "in a graph")
 
 
 @check("required", after=("runs-with-mask", "graph"))
@@ -138,7 +146,7 @@ def check_jit(harness: LayerHarness) -> None:
     if keras.backend.backend() == "torch" and not harness.torch_compile:
         raise NotApplicable("PyTorch compiles only with --torch-compile")
     result = _model(harness).predict(harness.batch, jit_compile=True)
-    _same_as_eager(harness, result, harness.batch, "jit")
+    _same_as_eager(harness, result, harness.batch, "with jit")
 
 
 @check("required", after=("runs-with-mask", "functional"))
@@ -163,7 +171,7 @@ def check_dynamic_time(harness: LayerHarness) -> None:
     model = MaskedModel(harness, steps=False)
     for batch in (harness.batch, batches.pad(harness.batch, MORE[-1])):
         result = model.call(batch)
-        _same_as_eager(harness, result, batch, "a model of unknown length")
+        _same_as_eager(harness, result, batch, "in a model of unknown length")
     _built_for_more(harness)
 
 
@@ -174,7 +182,7 @@ def _built_for_more(harness: LayerHarness) -> None:
         layer = harness.new_layer(longer)
     except (CallFailed, ValueError):
         return  # its weights have other shapes
-    what = f"a layer built for {MORE[-1]} more steps"
+    how = f"of a layer built for {MORE[-1]} more steps"
     for batch in (harness.batch, harness.plain(harness.batch)):
         try:
             harness.run(batch)
@@ -182,7 +190,7 @@ def _built_for_more(harness: LayerHarness) -> None:
             continue  # `runs-without-mask` reports it
         harness.restore(layer)
         result = harness.call(layer, batch)
-        _same_as_eager(harness, result, batch, what)
+        _same_as_eager(harness, result, batch, how)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
@@ -214,7 +222,10 @@ def check_nested(harness: LayerHarness) -> None:
     except Exception as error:
         raise CallFailed(error, "a call inside another layer") from error
     _same_as_eager(
-        harness, as_call_outputs(outputs, shown), harness.batch, "a nested call"
+        harness,
+        as_call_outputs(outputs, shown),
+        harness.batch,
+        "in a nested call",
     )
     one = harness.structure == 0 and len(harness.base.outputs) == 1
     if one and not kwargs and harness.argument is None:
@@ -231,7 +242,7 @@ def _in_sequential(harness: LayerHarness) -> None:
     except Exception as error:
         raise CallFailed(error, "a Sequential model") from error
     result = layer_calls.read_outputs(outputs)
-    _same_as_eager(harness, result, harness.batch, "a Sequential model")
+    _same_as_eager(harness, result, harness.batch, "in a Sequential model")
 
 
 @check("required", after=("runs-with-mask",))
@@ -301,5 +312,5 @@ def check_save_load(harness: LayerHarness) -> None:
             f"{again.supports_masking}"
         )
     result = harness.call(again, harness.batch)
-    _same_as_eager(harness, result, harness.batch, "loaded")
+    _same_as_eager(harness, result, harness.batch, "of the loaded layer")
     check_arguments(harness)

@@ -86,8 +86,8 @@ def check_mixed_precision(harness: LayerHarness) -> None:
             if mask is not None and mask.dtype != bool:
                 raise ContractViolation(f"{policy}: the mask is {mask.dtype}")
         require_finite(result, all_real_steps(half, result, first), policy)
-        what = f"{policy}: padding 0 and padding 8"
-        require_equal_runs(half, first, other, what)
+        runs = f"in {policy} with padding 0", "with padding 8"
+        require_equal_runs(half, first, other, runs)
         _empty_row(harness, half, policy)
 
 

@@ -17,7 +17,7 @@ from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 
-@check("required", after=("runs-with-mask", "functional"))
+@check("required", after=("runs-with-mask", "functional", "mask-dropped"))
 def check_trains(harness: LayerHarness) -> None:
     """A step of `fit` on a padded batch leaves finite weights.
 

@@ -34,8 +34,8 @@ def _require_equal_fills(
     compared = 0
     for value in fills[1:]:
         other = batches.fill(batch, value)
-        what = f"padding {fills[0]:g} and padding {value:g}"
-        compared += require_equal_runs(harness, first, other, what, **how)
+        runs = f"with padding {fills[0]:g}", f"with padding {value:g}"
+        compared += require_equal_runs(harness, first, other, runs, **how)
     if not compared:
         raise NotApplicable("no output step is real")
 
@@ -148,8 +148,8 @@ def check_mask_position(harness: LayerHarness) -> None:
             _require_equal_fills(harness, harness.masked(kind), FILLS[:3])
     if skips_holes(harness):
         holes = harness.masked("holes")
-        what = "holes and padding on the right"
-        require_equal_runs(harness, holes, batches.compact(holes), what)
+        runs = "with holes", "with the same steps in front of the padding"
+        require_equal_runs(harness, holes, batches.compact(holes), runs)
 
 
 @contextmanager
@@ -158,7 +158,8 @@ def _named(kind: str) -> Iterator[None]:
     try:
         yield
     except ContractViolation as error:
-        raise ContractViolation(f"{kind}: {error.seen}", error.where) from error
+        error.seen = f"{kind}: {error.seen}"
+        raise
 
 
 @check("required")
@@ -180,8 +181,8 @@ def check_empty_row(harness: LayerHarness) -> None:
     result = harness.run(first)
     require_finite_last_row(result)
     other = batches.fill(batch, 8.0)
-    what = "an empty row, padding 0 and padding 8"
-    require_equal_runs(harness, first, other, what)
+    runs = "beside an empty row of 0", "beside one of 8"
+    require_equal_runs(harness, first, other, runs)
 
 
 @check("required")
@@ -210,8 +211,8 @@ def check_large_values(harness: LayerHarness) -> None:
     require_finite(
         result, all_real_steps(harness, result, first), "inputs of 1e4"
     )
-    what = f"inputs of {magnitude(leaves[0]):.0f}, padding 0 and padding 30000"
-    require_equal_runs(harness, first, other, what)
+    large = f"with inputs of {magnitude(leaves[0]):.0f} and padding"
+    require_equal_runs(harness, first, other, (f"{large} 0", f"{large} 30000"))
 
 
 @check("required", after=("runs-with-mask", "pad-value"))

@@ -15,6 +15,9 @@ from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.layer_calls import CallOutputs
 
+# How each of two calls was made, for example "with padding 0".
+Runs = tuple[str, str]
+
 
 def real_steps(
     harness: LayerHarness, result: CallOutputs, output: int, batch: Batch
@@ -72,20 +75,29 @@ def _real_on_axis(
         return np.ones(shape, bool)
     if given.shape == shape:
         return given
-    return _counted_alone(harness, output, batch, axis, shape[1])
+    return _counted_alone(harness, result, output, batch, axis)
 
 
 def _counted_alone(
-    harness: LayerHarness, output: int, batch: Batch, axis: int, steps: int
+    harness: LayerHarness,
+    result: CallOutputs,
+    output: int,
+    batch: Batch,
+    axis: int,
 ) -> np.ndarray:
     # As many output steps as the row alone, unpadded, produces.
+    steps = result.outputs[output].shape[axis]
     given = batch.given
     lengths = given.sum(axis=1)
     right = all(m[:n].all() for m, n in zip(given, lengths))
     if not right or harness.longest is None:
+        has, check = "no mask", "mask-kept"
+        if result.masks[output] is not None:
+            has, check = "a mask of another shape", "mask-shape"
         raise NotApplicable(
-            "the output has no mask, and it is unknown which of its steps are "
-            "real"
+            f"the output has {has}, and it is unknown which of its steps are "
+            "real",
+            blocked_by=check,
         )
     counts = []
     for row in range(batch.rows):
@@ -104,18 +116,18 @@ def require_equal_real(
     harness: LayerHarness,
     first: tuple[CallOutputs, Batch],
     second: tuple[CallOutputs, Batch],
-    what: str,
+    runs: Runs,
     rows: list[tuple[int, int]] | None = None,
 ) -> int:
     """Raises `ContractViolation` unless real outputs are equal, row by row.
 
-    `rows` pairs the rows of the two calls; by default, equal rows. Returns how
-    many values were compared.
+    `runs` says of each call how it was made. `rows` pairs the rows of the two
+    calls; by default, equal rows. Returns how many values were compared.
     """
     (a, batch_a), (b, batch_b) = first, second
     if len(a.outputs) != len(b.outputs):
         raise ContractViolation(
-            f"{what}: {len(a.outputs)} outputs and {len(b.outputs)}"
+            f"{len(a.outputs)} outputs {runs[0]} and {len(b.outputs)} {runs[1]}"
         )
     compared = 0
     for i in range(len(a.outputs)):
@@ -127,36 +139,48 @@ def require_equal_real(
                 x, y = x[real_a[row_a]], y[real_b[row_b]]
             where = _where(harness, i, len(a.outputs), row_a, batch_a)
             scale = magnitude(a.outputs[i])
-            require_equal(x, y, a.dtypes[i], what, where, scale)
+            try:
+                require_equal(x, y, a.dtypes[i], runs, where, scale)
+            except ContractViolation as violation:
+                longer = batch_a.steps != batch_b.steps
+                if longer and not (_fits(a, i) and _fits(b, i)):
+                    violation.blocked_by = "mask-shape"
+                raise
             compared += x.size
     return compared
+
+
+def _fits(result: CallOutputs, output: int) -> bool:
+    """Whether the output has no mask, or one of its shape."""
+    y, mask = result.outputs[output], result.masks[output]
+    return mask is None or mask.shape == y.shape[:2]
 
 
 def require_equal_runs(
     harness: LayerHarness,
     first: Batch,
     second: Batch,
-    what: str,
+    runs: Runs,
     rows: list[tuple[int, int]] | None = None,
     **how: Any,
 ) -> int:
     """`require_equal_real` for two batches, each run with the options `how`."""
     one, other = ((harness.run(b, **how), b) for b in (first, second))
-    return require_equal_real(harness, one, other, what, rows)
+    return require_equal_real(harness, one, other, runs, rows)
 
 
 def require_equal(
     x: np.ndarray,
     y: np.ndarray,
     dtype: str,
-    what: str,
+    runs: Runs,
     where: str,
     scale: float | None = None,
 ) -> None:
     """Raises `ContractViolation` unless two arrays agree within tolerance."""
     if x.shape != y.shape:
         raise ContractViolation(
-            f"{what}: {_count(x)} real and {_count(y)} real", where
+            f"{_count(x)} {runs[0]} and {_count(y)} {runs[1]}", where
         )
     size = magnitude(x) if scale is None else scale
     allowed = TOLERANCE.get(dtype, 0.0) * max(size, 1e-3)
@@ -168,14 +192,15 @@ def require_equal(
     index = ", ".join(str(int(k)) for k in worst)
     one, other = float(x[worst]), float(y[worst])
     raise ContractViolation(
-        f"{what}: value [{index}] goes from {one:.6g} to {other:.6g}; "
+        f"value [{index}] is {one:.6g} {runs[0]} and {other:.6g} {runs[1]}; "
         f"{int(far.sum())} of {far.size} differ (allowed {allowed:.1e})",
         where,
     )
 
 
 def _count(x: np.ndarray) -> str:
-    return f"{len(x) if x.ndim else 1} steps"
+    steps = len(x) if x.ndim else 1
+    return f"{steps} real step{'s' * (steps != 1)}"
 
 
 def _where(

@@ -124,7 +124,8 @@ def _difference(
             if a.shape != b.shape:
                 return f"output {i} has shape {b.shape}, not {a.shape}"
             try:
-                require_equal(a, b, one.dtypes[i], "its outputs change", "")
+                runs = "at first", "then"
+                require_equal(a, b, one.dtypes[i], runs, "")
             except ContractViolation as violation:
                 return violation.seen
             if not _alike(one.masks[i], other.masks[i]):

@@ -71,7 +71,7 @@ def _equal(
     second: tuple[CallOutputs, Batch],
 ) -> bool:
     try:
-        require_equal_real(harness, first, second, "")
+        require_equal_real(harness, first, second, ("", ""))
     except ContractViolation:
         return False
     return True

@@ -404,6 +404,28 @@ class OffByOne(Layer):
         return None if mask is None else mask[:, 1:]
 
 
+class Stacks(Layer):
+    """Puts two steps into one, and leaves out an odd last one."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        x = zeroed(inputs, mask)
+        end = ops.shape(x)[1] // 2 * 2
+        return ops.concatenate([x[:, :end:2], x[:, 1:end:2]], axis=-1)
+
+
+@breaks("mask-shape")
+class StacksAlone(Stacks):
+    """Stacks two steps, and passes the whole mask on."""
+
+
+@breaks("mask-shape")
+class StacksAndSelects(Stacks):
+    """Stacks two steps; the mask of every second one fits even lengths."""
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None if mask is None else mask[:, ::2]
+
+
 @breaks("mask-shape")
 class WithFeatureAxis(Layer):
     """The returned mask is the one cast for arithmetic."""
