@@ -431,7 +431,7 @@ class MadeWith(Layer):
     """Arguments that are needed to make it, and are not in its config.
 
     Values to start with are weights later, a seed is saved with them, and
-    what it prints changes nothing.
+    what prints is kept as a function.
     """
 
     def __init__(
@@ -442,13 +442,12 @@ class MadeWith(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.start, self.verbose = start, verbose
+        self.initializer = keras.initializers.Constant(start)
+        self.log = print if verbose else None
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, shape: Any) -> None:
-        self.scale = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(self.start)
-        )
+        self.scale = self.add_weight(shape=(), initializer=self.initializer)
 
     def call(self, x: Any, training: bool | None = None) -> Any:
         y = x * self.scale

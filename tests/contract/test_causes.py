@@ -6,6 +6,8 @@ from keras import ops
 
 from keras_masking.contract import check_layer
 from keras_masking.contract.harness.mask_line import mask_line
+from tests.contract.broken.modes import ForgetsName
+from tests.contract.broken.modes import NoConfigOfItsOwn
 from tests.contract.broken.values import Stacks
 from tests.contract.broken.values import StacksAlone
 from tests.contract.broken.values import StacksAndSelects
@@ -124,3 +126,19 @@ class Counts(Layer):
 
     def compute_mask(self, inputs: object, mask: object = None) -> object:
         return None if mask is None else mask[:, :-1]
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        (NoConfigOfItsOwn, "Write a `get_config`:"),
+        (
+            ForgetsName,
+            "`get_config` does not start with `super().get_config()`",
+        ),
+    ],
+)
+def test_a_lost_name_is_due_to_the_config(layer: type, line: str) -> None:
+    (failure,) = check_layer(layer, only=["save-load"]).failures
+    assert "the name is lost" in failure.seen
+    assert line in failure.cause

@@ -50,10 +50,9 @@ def _needs_floats(harness: LayerHarness) -> None:
 def check_pad_value(harness: LayerHarness) -> None:
     """Values at padding steps do not change real outputs.
 
-    Of scores of attention, those at padding keys are finite as well.
-
     Why: these values depend on who made the batch, and on earlier layers. A
-        model that uses them gives arbitrary outputs.
+        model that uses them gives arbitrary outputs. Scores of attention at
+        padding keys must be finite: what uses them multiplies them by 0.
     Cause: `call` gets the mask but does not use it, or does not get it.
     Wrong:
         return ops.mean(inputs, axis=1)

@@ -169,6 +169,42 @@ def require_equal_runs(
     return require_equal_real(harness, one, other, runs, rows)
 
 
+def require_same_as_eager(
+    harness: LayerHarness,
+    result: CallOutputs,
+    batch: Batch,
+    how: str,
+) -> None:
+    """Compares with an eager call; `how` says how the result was made."""
+    eager = harness.run(batch)
+    for i, (a, b) in enumerate(zip(eager.outputs, result.outputs, strict=True)):
+        now, was = result.masks[i], eager.masks[i]
+        if (was is None) != (now is None):
+            has = ("no mask", "a mask")
+            raise ContractViolation(
+                f"{has[was is not None]} in an eager call and "
+                f"{has[now is not None]} {how}",
+                f"output {i}",
+            )
+        if (
+            was is not None
+            and now is not None
+            and (was.shape != now.shape or (was != now).any())
+        ):
+            raise ContractViolation(
+                f"the mask of an eager call differs from that {how}",
+                f"output {i}",
+            )
+        real = real_steps(harness, eager, i, batch)
+        if a.shape != b.shape:
+            raise ContractViolation(
+                f"shape {a.shape} in an eager call and {b.shape} {how}"
+            )
+        a, b = (a, b) if real is None else (a[real], b[real])
+        runs = "in an eager call", how
+        require_equal(a, b, eager.dtypes[i], runs, f"output {i}")
+
+
 def require_equal(
     x: np.ndarray,
     y: np.ndarray,
