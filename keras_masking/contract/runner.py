@@ -21,6 +21,7 @@ from keras_masking.contract.harness.roles import infer_role
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
+from keras_masking.contract.harness.violations import RoundingError
 from keras_masking.contract.registry import Check
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.registry import check_ids
@@ -186,6 +187,7 @@ class Run:
         self.seed = seed
         self.torch_compile = torch_compile
         self.status: dict[str, str] = {}
+        self._rounding: set[str] = set()  # ids of checks that failed by it
         self._small: dict[tuple[int, int, int], LayerHarness] = {}
         # Raises at once if the target is not a layer.
         mask_argument.check_name(case, case.make())
@@ -244,13 +246,16 @@ class Run:
         if not isinstance(violation, ContractViolation):
             text = f"{type(violation).__name__}: {violation}"
             return self.result(check, "kit-error", seen=text)
+        if isinstance(violation, RoundingError):
+            self._rounding.add(check.id)
         return self._describe_failure(check, violation)
 
     def _blocks(self, name: str) -> bool:
         """Whether a check did not pass; it runs if it has not run before."""
         if name not in self.status:
             self.status[name] = self._judge(all_checks()[name]).status
-        return self.status[name] not in ("pass", "n/a", "xpass")
+        passed = self.status[name] in ("pass", "n/a", "xpass")
+        return not passed and name not in self._rounding
 
     def _blocked(self, check: Check, before: str) -> Result:
         return self.result(check, "blocked", reason=f"{before} did not pass")

@@ -8,6 +8,9 @@ from keras_masking.contract import check_layer
 from keras_masking.contract.harness.mask_line import mask_line
 from tests.contract.broken.modes import ForgetsName
 from tests.contract.broken.modes import NoConfigOfItsOwn
+from tests.contract.broken.values import ByFourier
+from tests.contract.broken.values import LeaksAboveALimit
+from tests.contract.broken.values import LeaksAtLast
 from tests.contract.broken.values import Stacks
 from tests.contract.broken.values import StacksAlone
 from tests.contract.broken.values import StacksAndSelects
@@ -142,3 +145,19 @@ def test_a_lost_name_is_due_to_the_config(layer: type, line: str) -> None:
     (failure,) = check_layer(layer, only=["save-load"]).failures
     assert "the name is lost" in failure.seen
     assert line in failure.cause
+
+
+def test_rounding_is_named_and_blocks_nothing() -> None:
+    ids = ["pad-value", "pad-value-training", "pad-length", "equal-sizes"]
+    report = check_layer(ByFourier, only=ids)
+    (failure,) = report.failures
+    assert failure.check == "pad-value"
+    assert failure.seen.startswith("only with padding of 1000, by rounding:")
+    assert "blocked" not in {r.status for r in report}
+
+
+@pytest.mark.parametrize("layer", [LeaksAtLast, LeaksAboveALimit])
+def test_a_small_leak_is_no_rounding(layer: type) -> None:
+    report = check_layer(layer, only=["pad-value", "pad-length"])
+    assert "rounding" not in report.failures[0].seen
+    assert [r.status for r in report if r.check == "pad-length"] == ["blocked"]

@@ -39,6 +39,10 @@ class NotApplicable(Exception):
         self.blocked_by = blocked_by
 
 
+class RoundingError(ContractViolation):
+    """Real outputs change by rounding alone, which blocks no other check."""
+
+
 class CallFailed(ContractViolation):
     """The layer raised."""
 

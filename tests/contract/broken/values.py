@@ -636,6 +636,38 @@ class WeakBias(Pool):
         return ops.sum(zeroed(weights * inputs, mask), axis=1)
 
 
+@breaks(
+    "pad-value",
+    also=("nan-padding", "large-values", "precision", "grad-zero-at-padding"),
+)
+class ByFourier(Layer):
+    """To frequencies and back: large padding moves real steps by rounding."""
+
+    def call(self, inputs: Any) -> Any:
+        steps = inputs.shape[1]
+        x = ops.cast(ops.transpose(inputs, (0, 2, 1)), "float32")
+        x = ops.irfft(ops.rfft(x, fft_length=steps), fft_length=steps)
+        return ops.cast(ops.transpose(x, (0, 2, 1)), inputs.dtype)
+
+
+@breaks("pad-value", also=LEAKS)
+class LeaksAtLast(Layer):
+    """A share of 1e-8 of all steps, which only large padding shows."""
+
+    def call(self, inputs: Any) -> Any:
+        total = ops.sum(upcast_half(inputs), axis=1, keepdims=True)
+        return inputs + ops.cast(1e-8 * total, inputs.dtype)
+
+
+@breaks("pad-value", also=LEAKS)
+class LeaksAboveALimit(Layer):
+    """Adds a little where any step is above five hundred."""
+
+    def call(self, inputs: Any) -> Any:
+        large = ops.max(inputs, axis=1, keepdims=True) > 500.0
+        return inputs + ops.cast(ops.where(large, 1e-3, 0.0), inputs.dtype)
+
+
 class Scores(Layer):
     """Sound attention of a sequence to itself; scores come beside it."""
 
