@@ -1,5 +1,9 @@
 """What a failure blames: the rule that others follow from, and its line."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import pytest
 from keras import ops
@@ -129,6 +133,27 @@ class Counts(Layer):
 
     def compute_mask(self, inputs: object, mask: object = None) -> object:
         return None if mask is None else mask[:, :-1]
+
+
+def test_no_gradients_on_a_backend_for_inference() -> None:
+    script = (
+        "from keras_masking.contract import check_layer\n"
+        "from keras.layers import Dense\n"
+        "only = ['trains', 'grad-finite']\n"
+        "report = check_layer(lambda: Dense(3), only=only)\n"
+        "print(*(f'{r.check}: {r.reason}' for r in report), sep='\\n')\n"
+    )
+    path = os.pathsep.join(sys.path)
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "numpy", "PYTHONPATH": path},
+        check=True,
+        timeout=300,
+    )
+    for name in ("trains", "grad-finite"):
+        assert f"{name}: Keras does not train on numpy" in run.stdout
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.models import one_program
+from keras_masking.contract.harness.training import needs_gradients
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
@@ -165,6 +166,7 @@ class Gradients:
 
 
 def _gradients(harness: LayerHarness) -> Gradients:
+    needs_gradients()
     harness.needs_any_batch()
     found: Gradients = harness.once("gradients", lambda: Gradients(harness))
     return found

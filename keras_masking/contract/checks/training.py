@@ -11,6 +11,7 @@ from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import OneVector
 from keras_masking.contract.harness.models import model_of
 from keras_masking.contract.harness.models import one_program
+from keras_masking.contract.harness.training import needs_gradients
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
@@ -29,6 +30,7 @@ def check_trains(harness: LayerHarness) -> None:
     Right:
         total / ops.maximum(count, 1)
     """
+    needs_gradients()
     harness.needs_any_batch()
     used = float_outputs(harness)
     layer = harness.new_layer()
