@@ -289,7 +289,7 @@ class Attends(Layer):
         return mask, None
 
 
-@sound(inputs=(X, SHORTER))
+@sound(inputs=(X, SHORTER), role="drops")
 class Distances(Layer):
     """Of two sequences, the gap of each pair of steps; no mask fits it."""
 

@@ -241,18 +241,18 @@ class LayerHarness(Inputs):
 
     @cached_property
     def step_axes(self) -> list[StepAxes]:
-        """For each output, its axes of steps."""
         return find_step_axes(self.batch, MORE[-1], self.run)
 
     @property
     def has_steps(self) -> list[bool]:
-        """Which outputs have steps on axis 1."""
         return [1 in axes for axes in self.step_axes]
 
     @property
     def sequences(self) -> list[int]:
-        """The outputs that have steps on axis 1 alone, unlike scores."""
-        return [i for i, a in enumerate(self.step_axes) if list(a) == [1]]
+        """The outputs with steps on axis 1, but scores beside another one."""
+        one = len(self.step_axes) == 1
+        axes = enumerate(self.step_axes)
+        return [i for i, a in axes if list(a) == [1] or (one and 1 in a)]
 
     @property
     def keeps_steps(self) -> bool:
