@@ -16,12 +16,12 @@ RAN = ("pass", "fail", "xfail", "xpass")
 
 
 class MaskContractError(AssertionError):
-    """A layer breaks the mask contract. The message names every violation."""
+    """The mask contract is broken. The message names every violation."""
 
 
 @dataclass
 class Result:
-    """The result of one check on one layer."""
+    """The result of one check on one layer, loss or metric."""
 
     layer: str
     check: str
@@ -71,7 +71,10 @@ class Result:
 
 @dataclass
 class Report:
-    """All results of one layer on one backend."""
+    """All results of one layer, loss or metric on one backend.
+
+    The role of a loss is `"loss"`, that of a metric `"metric"`.
+    """
 
     layer: str
     role: str
@@ -111,9 +114,11 @@ class Report:
         """One line: the layer, its role, and how its checks ended."""
         counts = Counter(result.status for result in self.results)
         ends = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
-        kind = "inferred" if self.inferred else "declared"
+        role = self.role
+        if role not in ("loss", "metric"):
+            role += ", inferred" if self.inferred else ", declared"
         return (
-            f"{self.layer} [{self.role}, {kind}] on {self.backend}: "
+            f"{self.layer} [{role}] on {self.backend}: "
             f"{ends}; {self.ran} of {len(self.results)} checks ran"
         )
 

@@ -105,11 +105,11 @@ def _require_gpu(backend: str) -> None:
 
 def _checks(job: Job, send: Send) -> None:
     """Sends all checks, or the one that the job names."""
-    from keras_masking.contract.registry import all_checks
+    from keras_masking.contract.registry import every_check
     from keras_masking.contract.registry import get_check
 
     wanted = job.get("check")
-    checks = [get_check(wanted)] if wanted else all_checks().values()
+    checks = [get_check(wanted)] if wanted else every_check().values()
     for check in checks:
         texts = {k: v for k, v in vars(check).items() if k != "run"}
         send("check", **{"id": check.id, **texts})
@@ -138,36 +138,33 @@ def _find(job: Job, send: Send) -> None:
 
 
 def _check(job: Job, send: Send) -> None:
+    from keras_masking.contract.backends.kinds import kind_of
     from keras_masking.contract.backends.targets import resolve_all
     from keras_masking.contract.registry import get_check
     from keras_masking.contract.report import Report
     from keras_masking.contract.report import Result
-    from keras_masking.contract.runner import check_layer
-    from keras_masking.contract.runner import select_checks
 
     options = job["options"]
     across = get_check("cross-backend")
     cases = _expecting(job["expected"], resolve_all(job["targets"]))
-    least, only, skip = options["level"], options["only"], options["skip"]
-    for case in cases:
-        select_checks(least, only, skip, case.expected_failures)
+    ids = _ids_by_kind(options, cases)
     send("cases", names=[case.name for case in cases])
     inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
     for index, case in enumerate(cases[job["start"] :], job["start"]):
         send("case", index=index)
         try:
-            report = check_layer(
+            report = _report(
                 case,
-                inputs=inputs,
-                on_result=lambda r: send("result", result=asdict(r)),
-                **options,
+                {**options, **ids[kind_of(case)]},
+                inputs,
+                lambda r: send("result", result=asdict(r)),
             )
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             result = Result(
                 case.name, "worker", "required", "kit-error", seen=text
             )
-            role = case.role or "unknown"
+            role = getattr(case, "role", kind_of(case)) or "unknown"
             report = Report(
                 case.name, role, False, job["backend"], {}, [result]
             )
@@ -181,6 +178,60 @@ def _check(job: Job, send: Send) -> None:
                 "reason": case.expected_failures.get(across.id, ""),
             },
         )
+
+
+def _ids_by_kind(
+    options: dict[str, Any], cases: list[Any]
+) -> dict[str, dict[str, Any]]:
+    """The options `only` and `skip` for each kind of case.
+
+    An id may be that of a check of another kind, if there are such cases.
+    """
+    from keras_masking.contract.backends.kinds import kind_of
+    from keras_masking.contract.case import TargetError
+    from keras_masking.contract.registry import all_checks
+    from keras_masking.contract.run import select_checks
+
+    kinds = list(dict.fromkeys(kind_of(case) for case in cases))
+    known = {id for kind in kinds for id in all_checks(kind)}
+    by_kind: dict[str, dict[str, Any]] = {}
+    for kind in kinds:
+        chosen = {}
+        for name in ("only", "skip"):
+            ids = options[name]
+            # Unknown ids stay, and are refused.
+            others = known - set(all_checks(kind))
+            chosen[name] = ids and [id for id in ids if id not in others]
+        if options["only"] and not chosen["only"]:
+            raise TargetError(
+                f"--only: none of {', '.join(options['only'])} is a check of a "
+                f"{kind}. `keras-masking checks` lists them."
+            )
+        by_kind[kind] = chosen
+    for case in cases:
+        only, skip = by_kind[kind_of(case)].values()
+        expected, kind = case.expected_failures, kind_of(case)
+        select_checks(options["level"], only, skip, expected, kind)
+    return by_kind
+
+
+def _report(
+    case: Any, options: dict[str, Any], inputs: Any, on_result: Any
+) -> Any:
+    """The report of a case of any kind."""
+    from keras_masking.contract.backends.kinds import kind_of
+    from keras_masking.contract.runner import check_layer
+    from keras_masking.contract.runner import check_loss
+    from keras_masking.contract.runner import check_metric
+
+    kind = kind_of(case)
+    if kind == "layer":
+        return check_layer(case, inputs=inputs, on_result=on_result, **options)
+    judge = check_loss if kind == "loss" else check_metric
+    names = ("level", "only", "skip", "seed")
+    return judge(
+        case, on_result=on_result, **{name: options[name] for name in names}
+    )
 
 
 def _expecting(expected: dict[str, Any], cases: list[Any]) -> list[Any]:
