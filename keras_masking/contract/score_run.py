@@ -62,8 +62,10 @@ class ScoreRun(Run):
         shapes = f"y_true {batch.y_true.shape}, y_pred {batch.y_pred.shape}"
         example = f" ({harness.example})" if harness.example else ""
         name = f"My{self.kind.title()}()"
+        before, instead = harness.hint(check.right)
         return {
-            "right": check.right.replace(name, call),
+            "cause": before + check.cause,
+            "right": instead or check.right.replace(name, call),
             "smallest": shapes + example,
             "script": score_script(self.case, harness, check.id),
         }

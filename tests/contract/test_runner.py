@@ -19,8 +19,8 @@ from keras_masking.contract import check_layer
 from keras_masking.contract import iter_checks
 from keras_masking.contract.harness import layer_harness
 from keras_masking.contract.harness import violations
-from keras_masking.contract.registry import Check
 from keras_masking.contract.layer_run import LayerRun
+from keras_masking.contract.registry import Check
 
 
 class Blind(keras.layers.Layer):

@@ -3,8 +3,11 @@
 from functools import cached_property
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
+from keras_masking._types import Tensor
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import score_batches
 from keras_masking.contract.harness.score_batches import ScoreBatch
@@ -67,16 +70,42 @@ class LossHarness(ScoreHarness):
 
     @cached_property
     def model(self) -> ScoreModel:
-        return ScoreModel(self.batch, loss=self.new())
+        loss = self.new()
+        if self.output(self.loss, self.batch).ndim:
+            loss = Summed(loss)
+        return ScoreModel(self.batch, loss=loss)
 
     @property
     def rounding(self) -> float:
-        """The smallest gradients that `gradient` can tell apart."""
-        return 0.01 * magnitude(self.batch.y_pred)
+        """The error of `gradient`, a difference of predictions."""
+        return 2e-7 * magnitude(self.batch.y_pred)
+
+    def hint(self, right: str) -> tuple[str, str]:
+        if "MaskedLoss" not in right or not self.example or self.is_per_step:
+            return "", ""
+        return (
+            "The loss of a row is not the sum or mean of those of its steps, "
+            "so `MaskedLoss` cannot wrap it. Otherwise: ",
+            "y_true = keras_masking.ops.apply_mask(y_true, mask)\n"
+            "y_pred = keras_masking.ops.apply_mask(y_pred, mask)",
+        )
 
     def gradient(self, batch: ScoreBatch) -> np.ndarray:
         """The gradient of the predictions, of one step of `fit`."""
         return self.model.gradient(batch)
+
+
+class Summed(keras.losses.Loss):
+    """The sum of a loss without a reduction, which `fit` can train."""
+
+    def __init__(self, loss: Any) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Any = None
+    ) -> Tensor:
+        return ops.sum(self.loss(y_true, y_pred, sample_weight))
 
 
 def total(output: np.ndarray) -> np.ndarray:

@@ -188,3 +188,17 @@ def empty_rows(batch: ScoreBatch, rows: list[int]) -> ScoreBatch:
     mask = np.array(batch.real)
     mask[rows] = False
     return replace(batch, mask=mask)
+
+
+def repeated(batch: ScoreBatch, times: np.ndarray) -> ScoreBatch:
+    """A batch in which each real step occurs as often as `times` says."""
+    parts = []
+    for least in range(1, int(times.max()) + 1):
+        mask = batch.real & (times >= least)
+        rows = np.nonzero(mask.any(axis=1))[0]
+        parts.append(take_rows(replace(batch, mask=mask), [*rows]))
+    return ScoreBatch(
+        np.concatenate([part.y_true for part in parts]),
+        np.concatenate([part.y_pred for part in parts]),
+        np.concatenate([part.real for part in parts]),
+    )

@@ -13,7 +13,11 @@ from keras_masking.contract.harness.score_harness import where
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
 
-KINDS = ("right", "left", "holes")
+KINDS = {
+    "right": "padding on the right",
+    "left": "padding on the left",
+    "holes": "padding in holes",
+}
 ONE_MORE, MORE = 1, 3
 
 
@@ -28,20 +32,20 @@ def require_runs(harness: ScoreHarness) -> None:
         )
     full = score_batches.masked(harness.batch, "full")
     plain = score_batches.without_mask(full)
-    what = "without a mask, and with one that is all True"
+    what = "from no mask to one that is all True"
     require_alike(harness.value(plain), harness.value(full), what, full)
 
 
 def require_equal_padding(harness: ScoreHarness) -> None:
     """Raises unless finite values at padding change nothing."""
-    for kind in KINDS:
+    for kind, named in KINDS.items():
         batch = score_batches.masked(harness.batch, kind)
         first = harness.value(batch)
         for name, other in (
             ("values of other steps", score_batches.shuffled(batch)),
             ("0", score_batches.fill(batch, 0, 0)),
         ):
-            what = f"{kind}: targets and predictions at padding become {name}"
+            what = f"{named}: targets and predictions there become {name}"
             require_alike(first, harness.value(other), what, batch)
 
 
@@ -52,6 +56,17 @@ def require_longer(harness: ScoreHarness) -> None:
         side = "left" if left else "right"
         what = f"{more} more padding steps on the {side}"
         require_alike(harness.base, harness.value(batch), what, batch)
+
+
+def require_equal_with_invalid_targets(harness: ScoreHarness) -> None:
+    """Raises unless NaN targets at padding, or -1, change nothing."""
+    value = invalid_targets(harness.batch)
+    for kind, named in KINDS.items():
+        batch = score_batches.masked(harness.batch, kind)
+        other = score_batches.fill(batch, y_true=value)
+        what = f"{named}: targets there become {value:g}"
+        first = harness.value(batch)
+        require_alike(first, harness.value(other), what, batch)
 
 
 def invalid_targets(batch: ScoreBatch) -> float:

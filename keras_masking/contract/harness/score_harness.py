@@ -131,13 +131,20 @@ class ScoreHarness:
     def base(self) -> np.ndarray:
         return self.value(self.batch)
 
-    @property
-    def scale(self) -> float:
-        return magnitude(self.base)
+    def hint(self, right: str) -> tuple[str, str]:
+        """What comes before a likely cause, and the line to write instead.
+
+        For a score that the proposed `right` line cannot mend; else empty.
+        """
+        return "", ""
 
     def needs_rows(self, count: int = 2) -> None:
         if self.batch.rows < count:
             raise NotApplicable("the example has one row")
+
+
+# Rounding errors of float32 in numbers that cancel.
+LEAST = 1e-6
 
 
 def numbers(result: Any) -> np.ndarray:
@@ -155,11 +162,12 @@ def text(value: np.ndarray) -> str:
     return f"[{', '.join(flat[:6])}{', ...' if len(flat) > 6 else ''}]"
 
 
-def alike(a: np.ndarray, b: np.ndarray, scale: float = 0.0) -> bool:
+def alike(a: np.ndarray, b: np.ndarray, least: float = LEAST) -> bool:
     """Whether two results are equal up to rounding."""
     if a.shape != b.shape:
         return False
-    allowed = TOLERANCE["float32"] * max(magnitude(a), magnitude(b), scale)
+    largest = max(magnitude(a), magnitude(b))
+    allowed = max(TOLERANCE["float32"] * largest, least)
     return bool((differences(a, b) <= allowed).all())
 
 
@@ -168,10 +176,10 @@ def require_alike(
     second: np.ndarray,
     what: str,
     batch: ScoreBatch,
-    scale: float = 0.0,
+    least: float = LEAST,
 ) -> None:
     """Raises `ContractViolation` unless two results are equal."""
-    if not alike(first, second, scale):
+    if not alike(first, second, least):
         raise ContractViolation(
             f"{what}: it goes from {text(first)} to {text(second)}",
             where(batch),
