@@ -63,6 +63,31 @@ def check_loss_pad_value(harness: LossHarness) -> None:
 
 
 @check("required", kind="loss", after=AFTER)
+def check_loss_fit(harness: LossHarness) -> None:
+    """`fit` and `evaluate` report the loss of a call, and gradients are finite.
+
+    Why: this is what the loss is for.
+    Cause: an operation without a gradient, Python code that needs values, or a
+        mask that is read elsewhere than from `y_pred` in `__call__`.
+    Wrong:
+        if float(ops.sum(mask)) == 0: return 0.0
+    Right:
+        return ops.divide_no_nan(ops.sum(losses * mask), ops.sum(mask))
+    """
+    if _reduction(harness) in (None, "none"):
+        raise NotApplicable("without a reduction `fit` cannot use it")
+    batch = harness.batch
+    evaluated = np.asarray(harness.model.evaluate(batch)["loss"])
+    require_alike(harness.base, evaluated, "from a call to `evaluate`", batch)
+    fitted = np.asarray(harness.model.fit(batch))
+    require_alike(harness.base, fitted, "from a call to `fit`", batch)
+    gradient = harness.gradient(batch)
+    _require_finite_gradient(gradient, "after a step of `fit`", batch)
+    if not gradient.any():
+        raise ContractViolation("the gradient of the predictions is 0")
+
+
+@check("required", kind="loss", after=(*AFTER, "loss-fit"))
 def check_loss_nan_targets(harness: LossHarness) -> None:
     """NaN targets at padding change neither the loss nor its gradients.
 
@@ -164,7 +189,7 @@ def check_loss_empty_row(harness: LossHarness) -> None:
     )
 
 
-@check("required", kind="loss", after=AFTER)
+@check("required", kind="loss", after=(*AFTER, "loss-fit"))
 def check_loss_all_empty_batch(harness: LossHarness) -> None:
     """A batch without a real step has loss 0 and gradients 0.
 
@@ -238,6 +263,24 @@ def check_loss_sample_weight(harness: LossHarness) -> None:
 
 
 @check("required", kind="loss", after=AFTER)
+def check_loss_save_load(harness: LossHarness) -> None:
+    """A loss that is serialized and loaded again has its config and its number.
+
+    Why: a saved model contains its compiled loss.
+    Cause: `get_config` omits an argument of `__init__`.
+    Wrong:
+        def get_config(self): return {"name": self.name}
+    Right:
+        def get_config(self):
+            return {**super().get_config(), "delta": self.delta}
+    """
+    loaded = harness.loaded(harness.loss)
+    batch = harness.batch
+    found = np.asarray(harness.output(loaded, batch).sum(dtype="float64"))
+    require_alike(harness.base, found, "after saving and loading", batch)
+
+
+@check("required", kind="loss", after=(*AFTER, "loss-save-load"))
 def check_loss_reductions(harness: LossHarness) -> None:
     """Each `reduction` sums or averages the losses of real steps.
 
@@ -290,49 +333,6 @@ def check_loss_reductions(harness: LossHarness) -> None:
                 f"give {expected:.6g}",
                 where(batch),
             )
-
-
-@check("required", kind="loss", after=AFTER)
-def check_loss_save_load(harness: LossHarness) -> None:
-    """A loss that is serialized and loaded again has its config and its number.
-
-    Why: a saved model contains its compiled loss.
-    Cause: `get_config` omits an argument of `__init__`.
-    Wrong:
-        def get_config(self): return {"name": self.name}
-    Right:
-        def get_config(self):
-            return {**super().get_config(), "delta": self.delta}
-    """
-    loaded = harness.loaded(harness.loss)
-    batch = harness.batch
-    found = np.asarray(harness.output(loaded, batch).sum(dtype="float64"))
-    require_alike(harness.base, found, "after saving and loading", batch)
-
-
-@check("required", kind="loss", after=AFTER)
-def check_loss_fit(harness: LossHarness) -> None:
-    """`fit` and `evaluate` report the loss of a call, and gradients are finite.
-
-    Why: this is what the loss is for.
-    Cause: an operation without a gradient, Python code that needs values, or a
-        mask that is read elsewhere than from `y_pred` in `__call__`.
-    Wrong:
-        if float(ops.sum(mask)) == 0: return 0.0
-    Right:
-        return ops.divide_no_nan(ops.sum(losses * mask), ops.sum(mask))
-    """
-    if _reduction(harness) in (None, "none"):
-        raise NotApplicable("without a reduction `fit` cannot use it")
-    batch = harness.batch
-    evaluated = np.asarray(harness.model.evaluate(batch)["loss"])
-    require_alike(harness.base, evaluated, "from a call to `evaluate`", batch)
-    fitted = np.asarray(harness.model.fit(batch))
-    require_alike(harness.base, fitted, "from a call to `fit`", batch)
-    gradient = harness.gradient(batch)
-    _require_finite_gradient(gradient, "after a step of `fit`", batch)
-    if not gradient.any():
-        raise ContractViolation("the gradient of the predictions is 0")
 
 
 def _reduction(harness: LossHarness) -> str | None:
