@@ -44,7 +44,8 @@ class ScoreCase:
     @property
     def of_functions(self) -> bool:
         """Whether the target is a function of `y_true` and `y_pred`."""
-        return _takes_two(self.score)
+        is_made = isinstance(self.score, self.base)
+        return not is_made and _takes_two(self.score)
 
     def make(self) -> Any:
         """Returns a new loss or metric."""

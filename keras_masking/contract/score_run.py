@@ -62,7 +62,7 @@ class ScoreRun(Run):
         shapes = f"y_true {batch.y_true.shape}, y_pred {batch.y_pred.shape}"
         example = f" ({harness.example})" if harness.example else ""
         name = f"My{self.kind.title()}()"
-        before, instead = harness.hint(check.right)
+        before, instead = self.harness.hint(check.right)
         return {
             "cause": before + check.cause,
             "right": instead or check.right.replace(name, call),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import keras
 import pytest
 
 from keras_masking.contract import LossCase
@@ -17,14 +18,13 @@ from tests.contract.broken import metrics
 pytestmark = pytest.mark.kit
 
 
-@pytest.mark.parametrize("broken", here(losses.BROKEN), ids=str)
-def test_broken_loss(broken: Broken) -> None:
-    assert_caught(broken)
-
-
-@pytest.mark.parametrize("broken", here(metrics.BROKEN), ids=str)
-def test_broken_metric(broken: Broken) -> None:
-    assert_caught(broken)
+@pytest.mark.parametrize(
+    "broken", here([*losses.BROKEN, *metrics.BROKEN]), ids=str
+)
+def test_broken_score(broken: Broken) -> None:
+    # Other backends compile: there its own check is enough.
+    on_torch = keras.backend.backend() == "torch"
+    assert_caught(broken, only=None if on_torch else [broken.catches])
 
 
 @pytest.mark.parametrize("kind", ["loss", "metric"])
