@@ -267,7 +267,7 @@ def checks() -> None:
     for entry in _ask_worker({"work": "checks"}, "check"):
         every = len(entry["roles"]) == len(ROLES)
         roles = "all" if every else ", ".join(entry["roles"])
-        roles = roles or entry["kind"]
+        roles = roles or entry["subject"]
         row = (entry["id"], entry["level"], roles, entry["statement"])
         table.add_row(*map(_plain, row))
     _print(table)
@@ -279,9 +279,11 @@ def explain(id: str) -> None:
     """Explains a check: its rule, the reason, and right and wrong code."""
     (entry,) = _ask_worker({"work": "checks", "check": id}, "check")
     every = len(entry["roles"]) == len(ROLES)
-    subject = "any layer" if every else f"any {entry['kind']}"
-    if entry["roles"] and not every:
-        subject = f"a layer that {', '.join(entry['roles'])}"
+    if not entry["roles"]:
+        subject = f"any {entry['subject']}"
+    else:
+        roles = ", ".join(entry["roles"])
+        subject = "any layer" if every else f"a layer that {roles}"
     click.echo(f"{entry['id']} ({entry['level']}; {subject})")
     for title, key in (
         ("Rule", "statement"),

@@ -27,7 +27,7 @@ MODULES = {
         "training",
         "backends",
     ),
-    "loss": ("losses",),
+    "loss": ("losses", "loss_training"),
     "metric": ("metrics",),
 }
 KINDS = tuple(MODULES)

@@ -16,9 +16,8 @@ from types import ModuleType
 from typing import Any
 
 from keras_masking.contract.backends.kinds import CASES
-from keras_masking.contract.backends.kinds import LAYER
 from keras_masking.contract.backends.kinds import Kind
-from keras_masking.contract.backends.kinds import other_kind
+from keras_masking.contract.backends.kinds import misfit
 from keras_masking.contract.backends.kinds import split_kind
 from keras_masking.contract.case import TargetError
 from keras_masking.names import did_you_mean
@@ -227,16 +226,9 @@ def _of_object(
     if (is_class and not issubclass(found, kind.base)) or not (
         is_made or callable(found)
     ):
-        what = "another class" if is_class else f"a {type(found).__name__}"
-        fix = FORMS
-        if other := other_kind(found, kind):
-            what = f"a {other.name}"
-            option = f"--{other.name} " * (other is not LAYER)
-            name = split_kind(place.target)[1]
-            fix = f"Write `keras-masking check {option}{name}`."
         raise TargetError(
-            f"{place.target}: {expression} is not a {kind.name}, but {what}. "
-            f"{fix}"
+            f"{place.target}: {expression} is not a {kind.name}, but "
+            f"{misfit(found, kind, place.target, FORMS)}"
         )
     case = kind.case(found, script=script)
     if not is_class and not is_made:

@@ -20,6 +20,9 @@ from typing import Any
 
 from keras_masking.contract.backends.processes import load_torch_first
 
+# Fields of a check that are no texts; `kind` is that of a message.
+HIDDEN = ("run", "kind")
+
 Job = dict[str, Any]
 Send = Callable[..., None]
 
@@ -111,8 +114,8 @@ def _checks(job: Job, send: Send) -> None:
     wanted = job.get("check")
     checks = [get_check(wanted)] if wanted else every_check().values()
     for check in checks:
-        texts = {k: v for k, v in vars(check).items() if k != "run"}
-        send("check", **{"id": check.id, **texts})
+        texts = {k: v for k, v in vars(check).items() if k not in HIDDEN}
+        send("check", subject=check.kind, **texts)
 
 
 def _find(job: Job, send: Send) -> None:
@@ -138,7 +141,7 @@ def _find(job: Job, send: Send) -> None:
 
 
 def _check(job: Job, send: Send) -> None:
-    from keras_masking.contract.backends.kinds import kind_of
+    from keras_masking.contract.backends import kinds
     from keras_masking.contract.backends.targets import resolve_all
     from keras_masking.contract.registry import get_check
     from keras_masking.contract.report import Report
@@ -147,15 +150,15 @@ def _check(job: Job, send: Send) -> None:
     options = job["options"]
     across = get_check("cross-backend")
     cases = _expecting(job["expected"], resolve_all(job["targets"]))
-    ids = _ids_by_kind(options, cases)
+    ids = kinds.ids_by_kind(options, cases)
     send("cases", names=[case.name for case in cases])
     inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
     for index, case in enumerate(cases[job["start"] :], job["start"]):
         send("case", index=index)
         try:
-            report = _report(
+            report = kinds.judge(
                 case,
-                {**options, **ids[kind_of(case)]},
+                {**options, **ids[kinds.kind_of(case)]},
                 inputs,
                 lambda r: send("result", result=asdict(r)),
             )
@@ -164,7 +167,7 @@ def _check(job: Job, send: Send) -> None:
             result = Result(
                 case.name, "worker", "required", "kit-error", seen=text
             )
-            role = getattr(case, "role", kind_of(case)) or "unknown"
+            role = getattr(case, "role", kinds.kind_of(case)) or "unknown"
             report = Report(
                 case.name, role, False, job["backend"], {}, [result]
             )
@@ -178,60 +181,6 @@ def _check(job: Job, send: Send) -> None:
                 "reason": case.expected_failures.get(across.id, ""),
             },
         )
-
-
-def _ids_by_kind(
-    options: dict[str, Any], cases: list[Any]
-) -> dict[str, dict[str, Any]]:
-    """The options `only` and `skip` for each kind of case.
-
-    An id may be that of a check of another kind, if there are such cases.
-    """
-    from keras_masking.contract.backends.kinds import kind_of
-    from keras_masking.contract.case import TargetError
-    from keras_masking.contract.registry import all_checks
-    from keras_masking.contract.run import select_checks
-
-    kinds = list(dict.fromkeys(kind_of(case) for case in cases))
-    known = {id for kind in kinds for id in all_checks(kind)}
-    by_kind: dict[str, dict[str, Any]] = {}
-    for kind in kinds:
-        chosen = {}
-        for name in ("only", "skip"):
-            ids = options[name]
-            # Unknown ids stay, and are refused.
-            others = known - set(all_checks(kind))
-            chosen[name] = ids and [id for id in ids if id not in others]
-        if options["only"] and not chosen["only"]:
-            raise TargetError(
-                f"--only: none of {', '.join(options['only'])} is a check of a "
-                f"{kind}. `keras-masking checks` lists them."
-            )
-        by_kind[kind] = chosen
-    for case in cases:
-        only, skip = by_kind[kind_of(case)].values()
-        expected, kind = case.expected_failures, kind_of(case)
-        select_checks(options["level"], only, skip, expected, kind)
-    return by_kind
-
-
-def _report(
-    case: Any, options: dict[str, Any], inputs: Any, on_result: Any
-) -> Any:
-    """The report of a case of any kind."""
-    from keras_masking.contract.backends.kinds import kind_of
-    from keras_masking.contract.runner import check_layer
-    from keras_masking.contract.runner import check_loss
-    from keras_masking.contract.runner import check_metric
-
-    kind = kind_of(case)
-    if kind == "layer":
-        return check_layer(case, inputs=inputs, on_result=on_result, **options)
-    judge = check_loss if kind == "loss" else check_metric
-    names = ("level", "only", "skip", "seed")
-    return judge(
-        case, on_result=on_result, **{name: options[name] for name in names}
-    )
 
 
 def _expecting(expected: dict[str, Any], cases: list[Any]) -> list[Any]:
