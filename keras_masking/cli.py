@@ -244,7 +244,7 @@ def _write_and_show(
 def _show(reports: summary.Reports) -> None:
     from rich.table import Table
 
-    table = Table("layer", "role", *reports)
+    table = Table(summary.noun(reports), "role", *reports)
     for row in summary.matrix(reports):
         table.add_row(*map(_plain, row))
     bad = summary.violations(reports)

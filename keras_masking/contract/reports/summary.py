@@ -63,6 +63,12 @@ def role(reports: Iterable[Report]) -> str:
     )
 
 
+def noun(reports: Reports) -> str:
+    """What was checked: a layer, or a target if some are losses or metrics."""
+    roles = {report.role for report in every_report(reports)}
+    return "target" if roles & {"loss", "metric"} else "layer"
+
+
 def outcome(report: Report) -> str:
     if any(r.status == "kit-error" for r in report):
         return "KIT-ERROR"
@@ -118,7 +124,7 @@ def last_line(reports: Reports) -> str:
 def verdict(reports: Reports) -> tuple[str, str]:
     """A status and a one-sentence summary."""
     layers = [list(by.values()) for _, by in rows(reports)]
-    every = f"{len(layers)} layer{'s' * (len(layers) != 1)}"
+    every = f"{len(layers)} {noun(reports)}{'s' * (len(layers) != 1)}"
 
     def count(status: str) -> int:
         return sum(
