@@ -73,7 +73,8 @@ class Result:
 class Report:
     """All results of one layer, loss or metric on one backend.
 
-    The role of a loss is `"loss"`, that of a metric `"metric"`.
+    The role of a loss is `"loss"`, that of a metric `"metric"`; `examples`
+    names the targets and predictions with which it was judged.
     """
 
     layer: str
@@ -82,6 +83,7 @@ class Report:
     backend: str
     versions: dict[str, str]
     results: list[Result] = field(default_factory=list)
+    examples: str = ""
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
@@ -114,8 +116,8 @@ class Report:
         """One line: the layer, its role, and how its checks ended."""
         counts = Counter(result.status for result in self.results)
         ends = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
-        role = self.role
-        if role not in ("loss", "metric"):
+        role = f"{self.role}, {self.examples}" if self.examples else self.role
+        if self.role not in ("loss", "metric"):
             role += ", inferred" if self.inferred else ", declared"
         return (
             f"{self.layer} [{role}] on {self.backend}: "

@@ -40,6 +40,7 @@ class ScoreRun(Run):
             False,
             keras.backend.backend(),
             versions(),
+            examples=self.harness.example,
         )
 
     def new_harness(

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_masking.contract import LossCase
 from keras_masking.contract import MetricCase
+from keras_masking.contract import Report
 from keras_masking.contract import TargetError
 from keras_masking.contract import check_loss
 from keras_masking.contract import check_metric
@@ -76,7 +77,8 @@ def test_a_loss_of_keras() -> None:
     assert "Keras multiplies the losses by the mask, and NaN * 0 is NaN" in text
     right = "keras_masking.losses.MaskedLoss(MeanSquaredError())"
     assert right in text
-    assert report.summary().startswith("MeanSquaredError [loss] on ")
+    assert report.summary().startswith("MeanSquaredError [loss, floats] on ")
+    assert Report.from_dict(report.to_dict()) == report
 
 
 def test_the_proposed_line_mends_it() -> None:
@@ -114,6 +116,28 @@ def test_a_loss_that_cannot_be_wrapped() -> None:
 
 def absolute(y_true: object, y_pred: object) -> object:
     return ops.mean(ops.abs(y_true - y_pred), axis=-1)
+
+
+def test_integer_predictions_have_no_gradient() -> None:
+    def wrong(y_true: Any, y_pred: Any) -> Any:
+        return ops.cast(ops.not_equal(y_true, y_pred), "float32")
+
+    only = ["loss-fit", "loss-pad-value"]
+    y_true = np.array([[0, 1, 2, 1], [2, 2, 0, 1]], "int32")
+    y_pred = np.array([[0, 2, 2, 1], [2, 1, 0, 0]], "int32")
+    report = check_loss(wrong, only=only, y_true=y_true, y_pred=y_pred)
+    ends = {r.check: r.status for r in report}
+    assert ends["loss-pad-value"] == "pass", str(report)
+    assert ends["loss-fit"] == "n/a"
+    assert report.examples == "given"
+
+
+def test_examples_are_named() -> None:
+    name = keras.losses.SparseCategoricalCrossentropy
+    report = check_loss(name, only=["loss-runs"])
+    assert report.examples == "classes and probabilities"
+    report = check_metric(keras.metrics.Precision, only=["metric-runs"])
+    assert report.examples == "0 and 1, and probabilities"
 
 
 def test_a_function_of_targets_and_predictions() -> None:
@@ -221,6 +245,11 @@ def test_ids_of_another_kind() -> None:
         check_loss(keras.losses.Huber, only=["pad-value"])
     with pytest.raises(TargetError, match="needs both `y_true` and `y_pred`"):
         LossCase(keras.losses.Huber, y_true=np.ones((2, 3)))
+
+
+def test_a_class_of_losses_is_no_layer() -> None:
+    with pytest.raises(TargetError, match="pass a `LossCase`"):
+        parametrize_with_checks([keras.losses.Huber])
 
 
 @parametrize_with_checks(

@@ -34,6 +34,7 @@ def check_loss_fit(harness: LossHarness) -> None:
     """
     if reduction_of(harness) in (None, "none"):
         raise NotApplicable("without a reduction `fit` cannot use it")
+    harness.needs_gradients()
     batch = harness.batch
     evaluated = np.asarray(harness.model.evaluate(batch)["loss"])
     require_alike(harness.base, evaluated, "from a call to `evaluate`", batch)

@@ -15,6 +15,7 @@ from keras_masking.contract.harness.score_harness import ScoreHarness
 from keras_masking.contract.harness.score_harness import alike
 from keras_masking.contract.harness.score_harness import numbers
 from keras_masking.contract.harness.score_models import ScoreModel
+from keras_masking.contract.harness.violations import NotApplicable
 
 
 class LossHarness(ScoreHarness):
@@ -75,6 +76,10 @@ class LossHarness(ScoreHarness):
             loss = Summed(loss)
         return ScoreModel(self.batch, loss=loss)
 
+    def needs_gradients(self) -> None:
+        if self.batch.y_pred.dtype.kind != "f":
+            raise NotApplicable("integer predictions have no gradient")
+
     @property
     def rounding(self) -> float:
         """The error of `gradient`, a difference of predictions."""
@@ -92,6 +97,7 @@ class LossHarness(ScoreHarness):
 
     def gradient(self, batch: ScoreBatch) -> np.ndarray:
         """The gradient of the predictions, of one step of `fit`."""
+        self.needs_gradients()
         return self.model.gradient(batch)
 
 

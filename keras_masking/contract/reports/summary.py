@@ -55,11 +55,17 @@ def matrix(reports: Reports) -> list[list[str]]:
 
 
 def role(reports: Iterable[Report]) -> str:
-    """The role of one layer, as its backends report it."""
-    roles = {r.role: r.inferred for r in reports if r.role != "unknown"}
+    """The role of one layer, as its backends report it.
+
+    With how it is known, or with what a loss or metric was judged.
+    """
+    roles = {
+        r.role: "inferred" if r.inferred else r.examples
+        for r in reports
+        if r.role != "unknown"
+    }
     return ", ".join(
-        f"{name} (inferred)" if inferred else name
-        for name, inferred in roles.items()
+        f"{name} ({how})" if how else name for name, how in roles.items()
     )
 
 
