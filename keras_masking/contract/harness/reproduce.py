@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ SHORT = 40  # characters of a call within a line of code
 
 def script(case: Case, harness: LayerHarness, check: str) -> str:
     """A script that runs as printed if the layer can be imported."""
-    imports, make = _maker(case, case.layer, harness.layer)
+    imports, make = _maker(case, case.layer, lambda: harness.layer)
     names = "check_layer"
     declared = _declared(case)
     if declared and (not case.script or make.startswith("lambda")):
@@ -94,7 +95,7 @@ def score_script(case: ScoreCase, harness: ScoreHarness, check: str) -> str:
     """A script that runs as printed if the loss or metric can be imported."""
     # A config may omit what such a check finds missing.
     whole = not check.endswith("save-load")
-    imports, make = _maker(case, case.score, harness.new(), whole)
+    imports, make = _maker(case, case.score, harness.new, whole)
     call = f"check_{case.kind}"
     batch = harness.batch
     return "\n".join(
@@ -117,7 +118,7 @@ def score_script(case: ScoreCase, harness: ScoreHarness, check: str) -> str:
 
 def score_call(case: ScoreCase, harness: ScoreHarness) -> str:
     """The expression of the loss or metric itself, in the texts of failures."""
-    _, make = _maker(case, case.score, harness.new())
+    _, make = _maker(case, case.score, harness.new)
     if case.of_functions or make.endswith("]"):
         return make
     called = make.removeprefix("lambda: ")
@@ -127,7 +128,7 @@ def score_call(case: ScoreCase, harness: ScoreHarness) -> str:
 
 
 def _maker(
-    case: Any, target: Any, made: Any, whole: bool = True
+    case: Any, target: Any, make: Callable[[], Any], whole: bool = True
 ) -> tuple[list[str], str]:
     """The imports and the expression that make a layer, loss or metric.
 
@@ -142,6 +143,7 @@ def _maker(
     if two and _importable(target) and target.__name__ != "<lambda>":
         line = f"from {target.__module__} import {target.__name__}"
         return [line], target.__name__
+    made = make()  # a class that cannot be built was returned above
     kind = type(made)
     if whole and _importable(kind):
         try:
