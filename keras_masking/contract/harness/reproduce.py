@@ -135,8 +135,8 @@ def _maker(
     By its config, if that is `whole`.
     """
     if case.script:
-        *imports, make = case.script.splitlines()
-        return imports, make
+        *imports, line = case.script.splitlines()
+        return imports, line
     if inspect.isclass(target) and _importable(target):
         return [_import(target)], target.__name__
     two = getattr(case, "of_functions", False)
