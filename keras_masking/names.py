@@ -1,4 +1,4 @@
-"""Names that users type: roles and levels, and suggestions for typos.
+"""Names that users type: roles, kinds and levels, and suggestions for typos.
 
 Keras is not imported here: the command line and the pytest plugin start before
 a backend is chosen.
@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterable
 
 ROLES = ("generates", "passes", "transforms", "reduces", "merges", "drops")
+KINDS = ("layer", "loss", "metric", "model")  # what the kit checks
 LEVELS = ("required", "advised", "information")
 
 

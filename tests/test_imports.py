@@ -50,6 +50,7 @@ MAY_IMPORT = {
         "array_compare",
         "contract",
         "errors",
+        "inspector",  # which measures a whole model
         "layer_calls",
         "names",
         "output_files",

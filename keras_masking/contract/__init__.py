@@ -1,9 +1,9 @@
-"""The conformance kit: does a layer, loss or metric keep the mask contract?
+"""The conformance kit: does it keep the mask contract?
 
-`check_layer(MyLayer)`, `check_loss(MyLoss)` and `check_metric(MyMetric)` run
-every check on the current backend and return a `Report`. Keras is imported on
-first use, so that the pytest plugin and the command line can start before a
-backend is chosen.
+`check_layer(MyLayer)`, `check_loss(MyLoss)`, `check_metric(MyMetric)` and
+`check_model(model, inputs)` run every check on the current backend and return a
+`Report`. Keras is imported on first use, so that the pytest plugin and the
+command line can start before a backend is chosen.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ _HOMES = {
     "Case": "case",
     "LossCase": "score_case",
     "MetricCase": "score_case",
+    "ModelCase": "model_case",
     "TargetError": "case",
     "Check": "registry",
     "all_checks": "registry",
@@ -23,6 +24,7 @@ _HOMES = {
     "check_layer": "runner",
     "check_loss": "runner",
     "check_metric": "runner",
+    "check_model": "model_run",
     "iter_checks": "runner",
     "parametrize_with_checks": "parametrize",
 }

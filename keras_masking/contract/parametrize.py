@@ -47,7 +47,7 @@ def parametrize_with_checks(
 
     Args:
         targets: Layer classes, functions that return layers, layers, `Case`s,
-            `LossCase`s or `MetricCase`s.
+            `LossCase`s, `MetricCase`s or `ModelCase`s.
         level: The lowest level to run, see `check_layer`.
         **options: `seed` and `torch_compile`, see `check_layer`.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from keras_masking.contract.case import TargetError
+from keras_masking.names import KINDS
 from keras_masking.names import ROLES
 from keras_masking.names import did_you_mean
 
@@ -30,8 +31,8 @@ MODULES = {
     ),
     "loss": ("losses", "loss_training"),
     "metric": ("metrics",),
+    "model": ("models",),
 }
-KINDS = tuple(MODULES)
 
 _checks: dict[str, "Check"] = {}
 
@@ -40,8 +41,8 @@ _checks: dict[str, "Check"] = {}
 class Check:
     """A rule, and the function that checks it.
 
-    `kind` is what it checks: `"layer"`, `"loss"` or `"metric"`. `roles` are
-    those of the layers to which it applies; a loss or metric has none.
+    `kind` is what it checks: `"layer"`, `"loss"`, `"metric"` or `"model"`.
+    `roles` are those of the layers to which it applies; others have none.
     """
 
     id: str
@@ -109,7 +110,7 @@ def all_checks(kind: str = "layer") -> dict[str, Check]:
     """All checks of a kind by id, in the order in which they run.
 
     Args:
-        kind: `"layer"`, `"loss"` or `"metric"`.
+        kind: `"layer"`, `"loss"`, `"metric"` or `"model"`.
     """
     for module in MODULES[kind]:
         import_module(f"keras_masking.contract.checks.{module}")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from keras_masking.names import KINDS
+
 # Outcomes of a check. An expected failure that passes counts as a failure.
 STATUSES = ("pass", "fail", "xfail", "xpass", "n/a", "blocked", "kit-error")
 BAD = ("fail", "xpass", "kit-error")
@@ -21,7 +23,7 @@ class MaskContractError(AssertionError):
 
 @dataclass
 class Result:
-    """The result of one check on one layer, loss or metric."""
+    """The result of one check on one layer, loss, metric or model."""
 
     layer: str
     check: str
@@ -71,10 +73,11 @@ class Result:
 
 @dataclass
 class Report:
-    """All results of one layer, loss or metric on one backend.
+    """All results of one layer, loss, metric or model on one backend.
 
-    The role of a loss is `"loss"`, that of a metric `"metric"`; `examples`
-    names the targets and predictions with which it was judged.
+    The role of a loss is `"loss"`, that of a metric `"metric"`, that of a model
+    `"model"`. `examples` names the targets and predictions with which a loss or
+    metric was judged, or how the inputs of a model are padded.
     """
 
     layer: str
@@ -117,7 +120,7 @@ class Report:
         counts = Counter(result.status for result in self.results)
         ends = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
         role = f"{self.role}, {self.examples}" if self.examples else self.role
-        if self.role not in ("loss", "metric"):
+        if self.role not in KINDS:
             role += ", inferred" if self.inferred else ", declared"
         return (
             f"{self.layer} [{role}] on {self.backend}: "

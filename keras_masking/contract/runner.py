@@ -10,6 +10,8 @@ from typing import Any
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import as_case
 from keras_masking.contract.layer_run import LayerRun
+from keras_masking.contract.model_case import ModelCase
+from keras_masking.contract.model_run import ModelRun
 from keras_masking.contract.registry import Check
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.report import Report
@@ -230,12 +232,11 @@ def iter_checks(
 ) -> Iterator[tuple[Any, Check, Callable[[], Result]]]:
     """Yields each check of a case with a function that runs it.
 
-    The functions share one layer, loss or metric, so run them in order.
+    The functions share what they check, so run them in order.
     """
-    is_score = isinstance(case, ScoreCase)
-    if not is_score:
+    if not isinstance(case, ScoreCase | ModelCase):
         case = as_case(case)
-    kind = case.kind if is_score else "layer"
+    kind = getattr(case, "kind", "layer")
     chosen = select_checks(level, None, None, case.expected_failures, kind)
     run: list[Run] = []
 
@@ -253,7 +254,9 @@ def iter_checks(
 
 
 def _run_of(case: Any, seed: int = 0, torch_compile: bool = False) -> Run:
-    """The run of a case of any kind; a score compiles nothing by itself."""
+    """The run of a case of any kind; layers alone have all options."""
+    if isinstance(case, ModelCase):
+        return ModelRun(case)
     if isinstance(case, ScoreCase):
         return ScoreRun(case, seed)
     return LayerRun(case, seed, torch_compile)

@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
 from functools import cache
 from typing import Any
 
@@ -22,6 +24,7 @@ from keras_masking.inspector.measuring.changes import with_less_padding
 from keras_masking.inspector.measuring.drift import Outcome
 from keras_masking.inspector.measuring.drift import moved_by_length
 from keras_masking.inspector.measuring.drift import outcomes_of
+from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import find_axes
 from keras_masking.inspector.measuring.regions import masks_of
 from keras_masking.inspector.missing import NO_STEPS
@@ -36,6 +39,7 @@ from keras_masking.inspector.report import MaskReport
 from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.inputs import read
+from keras_masking.inspector.watching.mask_flow import Flows
 from keras_masking.inspector.watching.mask_flow import FlowTracer
 from keras_masking.inspector.watching.padding import guess_padding
 from keras_masking.inspector.watching.padding import pass_padding
@@ -108,6 +112,48 @@ def inspect_masks(
     >>> [(call.name, call.verdict) for call in report.findings]
     [('norm', 'leaks')]
     """
+    found = inspect(
+        model, inputs, padding=padding, probe=probe, training=training
+    )
+    for warning in found.base.warnings:
+        if "destroy the mask" not in str(warning.message):
+            warnings.warn_explicit(
+                warning.message,
+                warning.category,
+                warning.filename,
+                warning.lineno,
+            )
+    if strict:
+        found.report.raise_for_findings()
+    return found.report
+
+
+@dataclass(eq=False)
+class Inspection:
+    """A report, and the runs that it is made from."""
+
+    given: Inputs
+    base: Run
+    report: MaskReport
+    masks: Masks = field(default_factory=dict)
+    flows: Flows = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+def inspect(
+    model: keras.layers.Layer,
+    inputs: Any = None,
+    *,
+    padding: Any = None,
+    probe: bool = True,
+    training: bool = False,
+    alone: bool = False,
+) -> Inspection:
+    """Inspects a model, see `inspect_masks`.
+
+    `alone` says whether rows are run alone, without their padding, also where
+    more padding could be tried.
+    """
     notes: list[str] = []
     if not isinstance(model, keras.layers.Layer):
         raise ValueError(
@@ -131,42 +177,33 @@ def inspect_masks(
     )
     with losses_kept(model):
         base = run(model, given, training)
-        _inspect(model, given, base, probe, training, report)
-    for warning in base.warnings:
-        if "destroy the mask" not in str(warning.message):
-            warnings.warn_explicit(
-                warning.message,
-                warning.category,
-                warning.filename,
-                warning.lineno,
-            )
-    if strict:
-        report.raise_for_findings()
-    return report
+        given = guess_padding(find_padding(given, base, masks_of(base)))
+        found = Inspection(given, base, report, masks_of(base, given))
+        _inspect(model, found, probe, training, alone)
+    return found
 
 
 def _inspect(
-    model: Any,
-    given: Inputs,
-    base: Run,
-    probe: bool,
-    training: bool,
-    report: MaskReport,
+    model: Any, found: Inspection, probe: bool, training: bool, alone: bool
 ) -> None:
-    given = guess_padding(find_padding(given, base, masks_of(base)))
-    masks = masks_of(base, given)
+    """Measures what a change of the padding does, and writes the report."""
+    given, base, report = found.given, found.base, found.report
+    masks = found.masks
     changes: list[Change] = []
     if probe and base.error is None:
         changes = list(changes_of(model, given, base, training))
-        if not training and not any(c.counts and c.ran for c in changes):
+        tried = any(c.counts and c.ran for c in changes)
+        if not training and (alone or not tried):
             changes += with_less_padding(model, given, training)
     others = (c.run for c in changes if c.ran)
     find_axes(base, next(others, None), masks)
     depends = (
         _depends_on_inputs(model, given, base, training) if probe else None
     )
-    flows = FlowTracer(base.root, depends).flows
-    outcomes = outcomes_of(model, given, base, masks, changes, training, flows)
+    flows = found.flows = FlowTracer(base.root, depends).flows
+    outcomes = found.outcomes = outcomes_of(
+        model, given, base, masks, changes, training, flows
+    )
     less = [change for change in changes if change.rows]
     if changes and not (training or less or any(map(measured, outcomes))):
         less = list(with_less_padding(model, given, training))

@@ -1,8 +1,8 @@
 """Disables each check in turn, so that a test of what is broken goes red.
 
 `.ci/run` runs it on PyTorch. It exits with 1 if a check that runs on
-this backend has no broken layer, loss or metric, or if such a test stays green
-although its check was disabled.
+this backend has no broken layer, loss, metric or model, or if such a test stays
+green although its check was disabled.
 """
 
 import sys
@@ -18,12 +18,13 @@ from tests.contract.broken import here
 from tests.contract.broken import judge
 from tests.contract.broken import losses
 from tests.contract.broken import metrics
+from tests.contract.broken import models
 from tests.contract.broken import modes
 from tests.contract.broken import values
 
 # PyTorch compiles only on request, and then takes seconds for each layer. What
 # compares backends has its broken layer in test_supervisor.py.
-NOT_HERE = {"torch": {"jit"}}
+NOT_HERE = {"torch": {"jit", "model-compiled"}}
 ELSEWHERE = {"cross-backend"}
 
 
@@ -43,7 +44,7 @@ def fails(broken: Broken, name: str) -> bool:
 
 
 def main() -> int:
-    modules = (values, modes, losses, metrics)
+    modules = (values, modes, losses, metrics, models)
     every = here([b for module in modules for b in module.BROKEN])
     backend = keras.backend.backend()
     bad = 0

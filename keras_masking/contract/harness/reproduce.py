@@ -10,10 +10,13 @@ import numpy as np
 
 from keras_masking.contract.case import Case
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.model_harness import ModelHarness
 from keras_masking.contract.harness.score_harness import ScoreHarness
+from keras_masking.contract.model_case import ModelCase
 from keras_masking.contract.score_case import ScoreCase
 
 SHORT = 40  # characters of a call within a line of code
+FEW = 500  # numbers that a script may contain
 
 
 def script(case: Case, harness: LayerHarness, check: str) -> str:
@@ -127,10 +130,40 @@ def score_call(case: ScoreCase, harness: ScoreHarness) -> str:
     return f"{make}()" if called == make else called
 
 
+def model_script(case: ModelCase, harness: ModelHarness, check: str) -> str:
+    """A script that runs as printed if its first lines make the model."""
+    imports, make = _maker(case, case.model, case.make, whole=False)
+    given = harness.found.given
+    options = [f'only=["{check}"]']
+    if case.inputs is not None:
+        few = sum(x.size for x in given.leaves) <= FEW
+        texts = [_literal(x) for x in given.leaves]
+        options.append(
+            f"inputs={_join(given.pack(texts)) if few else 'inputs'}"
+        )
+        if not few:
+            imports = [*imports, "# define `inputs` here"]
+    if case.padding is not None:
+        options.append(f"padding={case.padding!r}")
+    return "\n".join(
+        [
+            "import numpy as np",
+            *imports,
+            "from keras_masking.contract import check_model",
+            "",
+            "report = check_model(",
+            f"    {make},",
+            *[f"    {option}," for option in options],
+            ")",
+            "print(report)",
+        ]
+    )
+
+
 def _maker(
     case: Any, target: Any, make: Callable[[], Any], whole: bool = True
 ) -> tuple[list[str], str]:
-    """The imports and the expression that make a layer, loss or metric.
+    """The imports and the expression that make a target.
 
     By its config, if that is `whole`.
     """

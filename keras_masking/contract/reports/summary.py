@@ -10,6 +10,7 @@ from keras_masking.contract.report import BAD
 from keras_masking.contract.report import RAN
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
+from keras_masking.names import KINDS
 
 Reports = Mapping[str, list[Report]]
 
@@ -70,9 +71,9 @@ def role(reports: Iterable[Report]) -> str:
 
 
 def noun(reports: Reports) -> str:
-    """What was checked: a layer, or a target if some are losses or metrics."""
+    """What was checked: a layer, or a target if some are none."""
     roles = {report.role for report in every_report(reports)}
-    return "target" if roles & {"loss", "metric"} else "layer"
+    return "target" if roles & set(KINDS) else "layer"
 
 
 def outcome(report: Report) -> str:

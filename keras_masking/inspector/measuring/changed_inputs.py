@@ -118,15 +118,16 @@ def only_rows(inputs: Inputs, rows: list[int]) -> Inputs:
     )
 
 
-def refilled(inputs: Inputs) -> Inputs | None:
+def refilled(inputs: Inputs, fill: float | None = None) -> Inputs | None:
     """The same with other values at padding steps; None if none can be.
 
-    Values that alone say where padding is stay.
+    They are `fill`, in leaves of floats alone, if that is given. Values that
+    alone say where padding is stay.
     """
     leaves = [
         x
         if mask is None or is_mask(x, mask) or _says_it(inputs, i)
-        else other_padding(x, mask)
+        else other_padding(x, mask, fill)
         for i, (x, mask) in enumerate(zip(inputs.leaves, inputs.padding))
     ]
     if all(a is b for a, b in zip(leaves, inputs.leaves)):
@@ -163,7 +164,9 @@ def same_padding(inputs: Inputs) -> bool:
     )
 
 
-def other_padding(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def other_padding(
+    x: np.ndarray, mask: np.ndarray, fill: float | None = None
+) -> np.ndarray:
     """`x` with other values where `mask` is False; `x` itself if none is.
 
     Floats become large, with both signs, so that a maximum and a mean move;
@@ -172,6 +175,9 @@ def other_padding(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if mask.all() or x.dtype.kind == "b":
         return x
     real = array_compare.spread(mask, x.ndim)
+    if fill is not None:
+        is_float = x.dtype.kind == "f"
+        return np.where(real, x, x.dtype.type(fill)) if is_float else x
     rng = np.random.default_rng(0)
     if x.dtype.kind in "iu":
         ids = _real_ids(x, real)

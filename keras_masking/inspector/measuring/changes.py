@@ -24,6 +24,7 @@ RIGHT = f"{padding.MORE} more padding steps on the right"
 LEFT = f"{padding.MORE} more padding steps on the left"
 TRIMMED = "without the padding that all rows share"
 VALUES = "other values at padding steps"
+NAN = "NaN at padding steps"
 MADE_OF_VALUES = "the mask is made from these values"
 NOT_MASKED = "the model does not mask the added steps"
 ALONE = 4  # at most so many kinds of rows are tried alone
@@ -48,7 +49,7 @@ class Change:
     @property
     def length(self) -> bool:
         """Whether it changes the number of steps."""
-        return self.what != VALUES
+        return self.what not in (VALUES, NAN)
 
     @property
     def ran(self) -> bool:
@@ -283,15 +284,29 @@ def changes_of(
             change = Change(TRIMMED, True)
             change.try_out(model, less, training)
             yield change
-    change = Change(VALUES, not padding.same_padding(inputs))
-    filled = padding.refilled(inputs)
+    yield with_other_values(model, inputs, base, training)
+
+
+def with_other_values(
+    model: Any,
+    inputs: Inputs,
+    base: Run,
+    training: bool,
+    fill: float | None = None,
+) -> Change:
+    """Other values at padding steps, or NaN as `fill`, with the same masks."""
+    what = VALUES if fill is None else NAN
+    change = Change(what, not padding.same_padding(inputs))
+    filled = padding.refilled(inputs, fill)
     if filled is None and has_no_padding(inputs):
         change.why_not = "no padding of the inputs is known"
-    elif filled is None or _values_make_masks(inputs, base):
+    elif _values_make_masks(inputs, base) or (filled is None and fill is None):
         change.why_not = MADE_OF_VALUES
+    elif filled is None:
+        change.why_not = "no input with padding has floats"
     else:
         change.try_out(model, filled, training)
         tried = None if change.why_not else change.run
         if tried is not None and not same_masks(base, tried):
             change.why_not = MADE_OF_VALUES
-    yield change
+    return change

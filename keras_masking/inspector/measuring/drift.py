@@ -62,9 +62,9 @@ def outcomes_of(
     """The outcome of each change."""
     found = [Outcome(c, compare(base, masks, c)) for c in changes]
     moving = [o for o in found if o.moved and significant(base, o.moved[1])]
-    if moving and not _repeats(model, inputs, base, masks, training, True):
+    if moving and not repeats(model, inputs, base, masks, training, True):
         # With the same seeds, the random numbers are the same.
-        same = _repeats(model, inputs, base, masks, training, False)
+        same = repeats(model, inputs, base, masks, training, False)
         for outcome in moving:
             if outcome.change.length or not same:
                 outcome.moved = None
@@ -99,6 +99,23 @@ def compare(
     return max(g[0] for g in known), max(g[1] for g in known)
 
 
+def farthest(base: Run, masks: Masks, change: Change) -> tuple[int, int] | None:
+    """The output and the row that moved most; None if unknown."""
+    assert change.run is not None and change.masks is not None  # noqa: S101
+    found = [
+        (gap[1], -i, -row)
+        for i, (a, b) in enumerate(
+            zip(base.root.outputs, change.run.root.outputs)
+        )
+        for row in change.rows or range(a.shape[0])
+        if (gap := moved(a, masks, b, change.masks, rows=[row])) is not None
+    ]
+    if not found:
+        return None
+    _, i, row = max(found)
+    return -i, -row
+
+
 def _has_nan(slot: Slot, masks: Masks) -> bool:
     x, where = array_compare.as_array(slot.tensor), real(slot, masks)
     bad = x.dtype.kind == "f" and np.isnan(x)
@@ -116,7 +133,7 @@ def axes_of(base: Run, change: Change) -> None:
             slot.axes = known.axes
 
 
-def _repeats(
+def repeats(
     model: Any,
     inputs: Inputs,
     base: Run,

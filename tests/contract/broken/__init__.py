@@ -1,6 +1,6 @@
 """What breaks the contract on purpose: the proof of the checks.
 
-Layers, losses and metrics.
+Layers, losses, metrics and models.
 """
 
 from collections.abc import Iterable
@@ -13,13 +13,16 @@ import keras
 from keras_masking.contract import Case
 from keras_masking.contract import LossCase
 from keras_masking.contract import MetricCase
+from keras_masking.contract import ModelCase
 from keras_masking.contract import Report
 from keras_masking.contract import all_checks
 from keras_masking.contract import check_layer
 from keras_masking.contract import check_loss
 from keras_masking.contract import check_metric
+from keras_masking.contract import check_model
 from keras_masking.names import LEVELS
 
+AnyCase = Case | LossCase | MetricCase | ModelCase
 BACKENDS = ("tensorflow", "torch", "jax")
 # The modules of checks that call a layer as it is, in no model.
 EAGER = ("calls", "masks", "meaning", "values", "lengths", "rows")
@@ -27,17 +30,17 @@ EAGER = ("calls", "masks", "meaning", "values", "lengths", "rows")
 
 @dataclass(frozen=True)
 class Broken:
-    """A broken layer, loss or metric, and the check that must catch it.
+    """A broken layer, loss, metric or model, and the check that must catch it.
 
     Args:
-        case: The layer, loss or metric, as a case.
+        case: What is broken, as a case.
         catches: The id of the check that must fail.
         also: The ids of other checks that may.
         backends: Where the bug exists.
         why: What is wrong with it.
     """
 
-    case: Case | LossCase | MetricCase
+    case: AnyCase
     catches: str
     why: str
     also: Set[str] = frozenset()
@@ -62,13 +65,15 @@ def ids_of(modules: Iterable[str], least: str = "information") -> list[str]:
     ]
 
 
-def judge(case: Case | LossCase | MetricCase, **how: Any) -> Report:
+def judge(case: AnyCase, **how: Any) -> Report:
     """The report of a case of any kind, with checks of all levels."""
     check = check_layer
     if isinstance(case, LossCase):
         check = check_loss
     if isinstance(case, MetricCase):
         check = check_metric
+    if isinstance(case, ModelCase):
+        check = check_model
     return check(case, level="information", **how)
 
 
