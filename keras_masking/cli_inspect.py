@@ -15,6 +15,7 @@ from keras_masking.cli_model import ModelFailed
 from keras_masking.cli_model import inputs_option
 from keras_masking.cli_model import model_options
 from keras_masking.cli_model import open_model
+from keras_masking.cli_model import padding_option
 from keras_masking.cli_model import require_place
 from keras_masking.cli_model import run
 from keras_masking.inspector.reading import Refused
@@ -43,25 +44,6 @@ def _writable(
             )
         found.append((how, path))
     return found
-
-
-def _padding_values(
-    context: Any, parameter: Any, value: tuple[str, ...]
-) -> dict[str, float | None] | None:
-    """The padding value of each input that is named; None if none is."""
-    found: dict[str, float | None] = {}
-    for text in value:
-        name, _, number = text.rpartition("=")
-        try:
-            found[name] = None if number == "none" else float(number)
-        except ValueError:
-            name = ""
-        if not name:
-            raise Refused(
-                f"--padding: {text!r} must be NAME=VALUE, with a number, nan "
-                "or none as the value, for example token_ids=0."
-            )
-    return found or None
 
 
 def _file(name: str) -> Callable[[Any], Any]:
@@ -94,14 +76,7 @@ def _file(name: str) -> Callable[[Any], Any]:
     help="Exit with 1 if there are findings, with 4 if something could not be "
     "measured.",
 )
-@click.option(
-    "--padding",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=_padding_values,
-    help="What padding steps of an input hold: a number, nan, or none if the "
-    "input has no steps. Guessed by default. May be repeated.",
-)
+@padding_option
 @click.option(
     "--no-probe",
     is_flag=True,

@@ -35,20 +35,55 @@ class ModelFailed(click.ClickException):
 def model_options(command: Any) -> Any:
     """The options that set the model, its modules and its backend."""
     model = click.argument("model", type=click.Path(path_type=Path))
-    modules = click.option(
-        "--import",
-        "modules",
-        multiple=True,
-        metavar="MODULE",
-        help="Import this first, to register custom layers. May be repeated.",
-    )
     backend = click.option(
         "--backend",
         callback=_choose_backend,
         metavar="NAME",
         help="Defaults to KERAS_BACKEND, else to the first installed.",
     )
-    return model(modules(backend(command)))
+    return model(import_option(backend(command)))
+
+
+def import_option(command: Any) -> Any:
+    """The option `--import`, for models with custom layers."""
+    return click.option(
+        "--import",
+        "modules",
+        multiple=True,
+        metavar="MODULE",
+        help="Import this first, to register custom layers. May be repeated.",
+    )(command)
+
+
+def padding_option(command: Any) -> Any:
+    """The option `--padding`, values by the names of inputs."""
+    return click.option(
+        "--padding",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_padding_values,
+        help="What padding steps of an input hold: a number, nan, or none if "
+        "the input has no steps. Guessed by default. May be repeated.",
+    )(command)
+
+
+def _padding_values(
+    context: Any, parameter: Any, value: tuple[str, ...]
+) -> dict[str, float | None] | None:
+    """The padding value of each input that is named; None if none is."""
+    found: dict[str, float | None] = {}
+    for text in value:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name] = None if number == "none" else float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise Refused(
+                f"--padding: {text!r} must be NAME=VALUE, with a number, nan "
+                "or none as the value, for example token_ids=0."
+            )
+    return found or None
 
 
 def inputs_option(more: str) -> Callable[[Any], Any]:

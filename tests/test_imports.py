@@ -75,7 +75,15 @@ MAY_IMPORT = {
     },
     "pytest_plugin": {"contract", "names", "output_files"},
     "cases": {"contract", "layers"},
-    "cli": {"__version__", "cli_convert", "cli_inspect", "contract", "names"},
+    "cli": {
+        "__version__",
+        "cli_check",
+        "cli_convert",
+        "cli_inspect",
+        "contract",
+        "names",
+    },
+    "cli_check": {"cli_model", "contract", "names"},
     "cli_convert": {"cli_model", "conversion", "inspector"},
     "cli_inspect": {"cli_model", "inspector"},
     "cli_model": {"contract", "inspector", "names", "output_files"},
@@ -85,6 +93,7 @@ MAY_IMPORT = {
 # Modules that start before a backend is chosen, so without Keras.
 WITHOUT_KERAS = (
     "cli",
+    "cli_check",
     "cli_convert",
     "cli_inspect",
     "cli_model",

@@ -15,7 +15,7 @@ They test [the contract](contract.md).
 *Required* checks test what the documentation or source of Keras states, or what
 makes real outputs wrong. *Advised* checks test the rest. *Information* never
 fails a report. A check is *blocked* if one that it depends on did not pass, and
-*n/a*, with the reason, if it does not apply to a layer, loss or metric. Neither
+*n/a*, with the reason, if it does not apply, or could not be measured. Neither
 counts as passed.
 
 A `Case` may declare, with a `reason`, what a layer cannot keep by definition.
@@ -28,6 +28,7 @@ TITLES = {
     "layer": "Checks of layers",
     "loss": "Checks of losses",
     "metric": "Checks of metrics",
+    "model": "Checks of models",
 }
 
 

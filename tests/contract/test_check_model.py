@@ -49,7 +49,7 @@ def statuses(report: Any) -> dict[str, str]:
 
 
 def test_a_failure_names_the_layer_and_the_numbers() -> None:
-    make = models.of_ids(lambda: models.IgnoresMask(name="guilty"))
+    make = models.of_ids(lambda: models.AllSteps(name="guilty"))
     model = make()
     report = check_model(model, models.IDS, only=["model-more-padding"])
     (failure,) = report.failures
@@ -58,7 +58,7 @@ def test_a_failure_names_the_layer_and_the_numbers() -> None:
     gap = np.abs(with_more - keras.ops.convert_to_numpy(model(models.IDS)))
     assert f"real outputs move by {gap.max():.3g}," in failure.seen
     assert f"row {gap.max(axis=1).argmax()}, mask " in failure.where
-    assert failure.cause.startswith("`guilty` (IgnoresMask): ")
+    assert failure.cause.startswith("`guilty` (AllSteps): ")
     assert "inputs (3, 6)" in failure.smallest
     assert "check_model(" in failure.script
     with pytest.raises(MaskContractError, match="guilty"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 from keras_masking import __version__
@@ -135,6 +136,34 @@ def test_a_wrong_target(typed: Any) -> None:
     code, out, err = typed(*check("keras.layers:Relu"))
     assert (code, out) == (2, "")
     assert "Did you mean 'ReLU'?" in err
+
+
+def test_models(typed: Any, folder: Path) -> None:
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = keras.layers.Embedding(9, 4)(ids)
+    pooled = keras.layers.GlobalAveragePooling1D(name="pool")(x)
+    keras.Model(ids, pooled).save(folder / "model.keras")
+    np.save(folder / "ids.npy", np.array([[1, 2, 3], [4, 0, 0]], "int32"))
+    model = ("check", "--model", "model.keras", "--backends", BACKEND)
+    given = ("--inputs", "ids.npy", "--padding", "ids=0")
+    code, out, _ = typed(*model, *given, "--report", "out.json")
+    assert code == 1
+    assert "FAIL model-more-padding  model.keras" in out
+    assert "`pool` (GlobalAveragePooling1D)" in out
+    data = json.loads((folder / "out.json").read_text())
+    (found,) = data["reports"]
+    assert found["role"] == "model"
+    assert found["examples"] == "padding of `ids`: 0, passed"
+    for words, message in (
+        (("check", *given), "need --model"),
+        (("check", "--model", "none.keras"), "there is no file none.keras"),
+        ((*model, "--padding", "idz=0"), "Did you mean 'ids'?"),
+        ((*model, "--inputs", "model.keras"), "--inputs: model.keras"),
+        ((*model, "--import", "no_such"), "--import: no_such"),
+    ):
+        code, _, error = typed(*words)
+        assert code == 2
+        assert message in error
 
 
 def test_losses_and_metrics(typed: Any, folder: Path) -> None:

@@ -9,6 +9,8 @@ import keras
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
+from keras_masking.contract.model_case import ModelCase
+from keras_masking.contract.model_run import check_model
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.report import Report
 from keras_masking.contract.run import select_checks
@@ -37,15 +39,16 @@ class Kind:
 LAYER = Kind("layer", keras.layers.Layer, as_case, "MASK_CASES")
 LOSS = Kind("loss", keras.losses.Loss, LossCase, "LOSS_CASES")
 METRIC = Kind("metric", keras.metrics.Metric, MetricCase, "METRIC_CASES")
-CASES = (Case, ScoreCase)
+MODEL = Kind("model", keras.Model, ModelCase, "MODEL_CASES")
+CASES = (Case, ScoreCase, ModelCase)
 
 
 def split_kind(target: str) -> tuple[Kind, str]:
     """The kind of a target, and the target without its option.
 
-    Losses and metrics are written as typed: `--loss=pkg.mod:MyLoss`.
+    Others than layers are written as typed: `--loss=pkg.mod:MyLoss`.
     """
-    for kind in (LOSS, METRIC):
+    for kind in (LOSS, METRIC, MODEL):
         option = f"--{kind.name}="
         if target.startswith(option):
             return kind, target.removeprefix(option)
@@ -55,7 +58,7 @@ def split_kind(target: str) -> tuple[Kind, str]:
 def misfit(found: Any, kind: Kind, target: str, forms: str) -> str:
     """What an object is that is not of `kind`, and what to type instead."""
     is_class = isinstance(found, type)
-    for other in (LAYER, LOSS, METRIC):
+    for other in (MODEL, LAYER, LOSS, METRIC):
         made = isinstance(found, other.base)
         if made or (is_class and issubclass(found, other.base)):
             option = f"--{other.name} " * (other is not LAYER)
@@ -68,8 +71,8 @@ def misfit(found: Any, kind: Kind, target: str, forms: str) -> str:
 
 
 def kind_of(case: Any) -> str:
-    """`"layer"`, `"loss"` or `"metric"`."""
-    return case.kind if isinstance(case, ScoreCase) else LAYER.name
+    """`"layer"`, `"loss"`, `"metric"` or `"model"`."""
+    return LAYER.name if isinstance(case, Case) else str(case.kind)
 
 
 def ids_by_kind(
@@ -119,7 +122,8 @@ def judge(
     kind = kind_of(case)
     if kind == LAYER.name:
         return check_layer(case, inputs=inputs, on_result=on_result, **options)
+    how = {name: options[name] for name in ("level", "only", "skip")}
+    if kind == MODEL.name:
+        return check_model(case, on_result=on_result, **how)
     check = check_loss if kind == LOSS.name else check_metric
-    names = ("level", "only", "skip", "seed")
-    how = {name: options[name] for name in names}
-    return check(case, on_result=on_result, **how)
+    return check(case, on_result=on_result, seed=options["seed"], **how)

@@ -84,6 +84,9 @@ def run(
         "device": device,
         "start": 0,
         "expected": {},
+        "inputs": None,
+        "padding": None,
+        "modules": [],
         "compare": len(backends) > 1,
         **job,
     }

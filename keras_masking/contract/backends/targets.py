@@ -1,6 +1,6 @@
 """Targets: strings that name layers, such as `pkg.mod:Class(2)`.
 
-Those of losses and metrics begin with `--loss=` and `--metric=`.
+Those of others begin with `--loss=`, `--metric=` and `--model=`.
 """
 
 import ast
@@ -15,7 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from keras_masking.contract.backends import models
 from keras_masking.contract.backends.kinds import CASES
+from keras_masking.contract.backends.kinds import MODEL
 from keras_masking.contract.backends.kinds import Kind
 from keras_masking.contract.backends.kinds import misfit
 from keras_masking.contract.backends.kinds import split_kind
@@ -87,7 +89,7 @@ def resolve(target: str) -> list[Any]:
 
 
 def make(target: str, case: Any) -> Any:
-    """The layer, loss or metric of a case; an error names the target."""
+    """What a case makes; an error names the target."""
     try:
         return case.make()
     except TargetError as error:
@@ -116,6 +118,9 @@ def resolve_all(targets: list[str]) -> list[Any]:
 def find(target: str) -> list[Found]:
     """The cases that a target names. No layer is made yet."""
     kind, named = split_kind(target)
+    if kind is MODEL and named.endswith(models.SUFFIX):
+        case = models.read_case(named)
+        return [Found(case, ("import keras",), case.script.splitlines()[-1])]
     parts = PARTS.fullmatch(named.strip())
     if parts is None:
         place = _open(target, kind, named.strip())

@@ -142,14 +142,21 @@ def _find(job: Job, send: Send) -> None:
 
 def _check(job: Job, send: Send) -> None:
     from keras_masking.contract.backends import kinds
+    from keras_masking.contract.backends import models
     from keras_masking.contract.backends.targets import resolve_all
+    from keras_masking.contract.case import TargetError
     from keras_masking.contract.registry import get_check
     from keras_masking.contract.report import Report
     from keras_masking.contract.report import Result
 
     options = job["options"]
+    models.import_all(job["modules"])
     across = get_check("cross-backend")
     cases = _expecting(job["expected"], resolve_all(job["targets"]))
+    cases = [
+        models.with_inputs(case, job["inputs"], job["padding"])
+        for case in cases
+    ]
     ids = kinds.ids_by_kind(options, cases)
     send("cases", names=[case.name for case in cases])
     inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
@@ -162,6 +169,8 @@ def _check(job: Job, send: Send) -> None:
                 inputs,
                 lambda r: send("result", result=asdict(r)),
             )
+        except TargetError:
+            raise  # the inputs do not fit a model
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             result = Result(

@@ -103,7 +103,7 @@ def farthest(base: Run, masks: Masks, change: Change) -> tuple[int, int] | None:
     """The output and the row that moved most; None if unknown."""
     assert change.run is not None and change.masks is not None  # noqa: S101
     found = [
-        (gap[1], -i, -row)
+        (gap[0], -i, -row)
         for i, (a, b) in enumerate(
             zip(base.root.outputs, change.run.root.outputs)
         )

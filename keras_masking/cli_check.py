@@ -1,0 +1,270 @@
+"""`keras-masking check` and `report`: the kit, from the command line.
+
+Workers import Keras, one for each backend; this process does not.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_masking.cli_model import OURS
+from keras_masking.cli_model import import_option
+from keras_masking.cli_model import inputs_option
+from keras_masking.cli_model import padding_option
+from keras_masking.contract.backends import supervisor
+from keras_masking.contract.backends.options import choose_backends
+from keras_masking.contract.backends.options import read_expected
+from keras_masking.contract.backends.options import report_options
+from keras_masking.contract.backends.options import split
+from keras_masking.contract.reports import summary
+from keras_masking.contract.reports import writers
+from keras_masking.contract.reports.badge import as_badge
+from keras_masking.names import LEVELS
+from keras_masking.names import ROLES
+
+OUR_LAYERS = "keras_masking.cases"
+
+
+@click.command()
+@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@click.option(
+    "--loss",
+    "losses",
+    multiple=True,
+    metavar="TARGET",
+    help="Check a loss. May be repeated.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="TARGET",
+    help="Check a metric. May be repeated.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="TARGET",
+    help="Check a model: a .keras file, or a target. May be repeated.",
+)
+@inputs_option("For --model; by default, inputs are made up.")
+@padding_option
+@import_option
+@click.option(
+    "--backends",
+    callback=choose_backends,
+    metavar="NAMES",
+    help="For example jax,torch. Defaults to all installed ones.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "gpu"]),
+    default="cpu",
+    help="Where to run; gpu fails if there is none.",
+)
+@click.option(
+    "--only",
+    callback=split,
+    metavar="IDS",
+    help="Run only these checks, such as pad-value.",
+)
+@click.option(
+    "--skip", callback=split, metavar="IDS", help="Do not run these checks."
+)
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    default="advised",
+    show_default=True,
+    help="The lowest level to run.",
+)
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    help="What the layers do with a mask. Inferred by default.",
+)
+@click.option(
+    "--ids",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Use integer inputs from 1 to N - 1, and zeros at padding.",
+)
+@click.option(
+    "--expected-failures",
+    "expected",
+    type=click.Path(path_type=Path),
+    callback=read_expected,
+    metavar="FILE",
+    help="TOML: a table per layer, with a reason for each check id.",
+)
+@report_options
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop a worker that gives no result for this long.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N")
+@click.option(
+    "--torch-compile", is_flag=True, help="Run jit on PyTorch, which is slow."
+)
+def check(
+    targets: tuple[str, ...],
+    losses: tuple[str, ...],
+    metrics: tuple[str, ...],
+    models: tuple[str, ...],
+    inputs: Path | None,
+    padding: dict[str, float | None] | None,
+    modules: tuple[str, ...],
+    backends: list[str],
+    device: str,
+    expected: dict[str, dict[str, str]],
+    paths: tuple[Path, ...],
+    badge: Path | None,
+    timeout: float,
+    role: str | None,
+    ids: int | None,
+    **options: Any,
+) -> int:
+    """Checks layers, losses, metrics and models on every backend.
+
+    Each backend runs in its own process.
+
+    \b
+    A TARGET is one of
+      pkg.mod:Class                a layer class
+      "pkg.mod:Class(units=4)"     a call with literal arguments
+      pkg.mod:name                 a Case, a list of them, or a function
+                                   that returns a layer
+      path/to/file.py:Class        the same, from a file
+      pkg.mod                      its MASK_CASES, else its layer classes
+    A loss or metric is named in the same way after --loss or --metric; there
+    pkg.mod:name may also be a function of y_true and y_pred, and pkg.mod has
+    LOSS_CASES or METRIC_CASES:
+      keras-masking check --loss keras.losses:MeanSquaredError
+    A model is a saved file, or is named in the same way after --model; there
+    pkg.mod:name may be a model or a function that returns one:
+      keras-masking check --model model.keras --inputs x.npz --padding ids=0
+
+    Without a TARGET, the layers of keras-masking are checked.
+
+    \b
+    Exit codes:
+      0  everything passed
+      1  a layer, loss, metric or model breaks the contract
+      2  wrong use: a target, an id or a file
+      3  a worker crashed or hung, or a check itself failed
+      5  no check ran on a target
+      130  interrupted
+    """
+    from keras_masking.contract.backends.progress import Progress
+
+    if not models and (inputs or padding or modules):
+        raise click.UsageError("--inputs, --padding and --import need --model.")
+    names = [
+        *targets,
+        *(f"--loss={target}" for target in losses),
+        *(f"--metric={target}" for target in metrics),
+        *(f"--model={target}" for target in models),
+    ] or [OUR_LAYERS]
+    job = {
+        "work": "check",
+        "targets": names,
+        "expected": expected,
+        "ids": ids,
+        "inputs": None if inputs is None else str(inputs),
+        "padding": padding,
+        "modules": [*OURS, *modules] if models else [],
+        "options": {"role": role, **options},
+    }
+    with Progress(backends) as progress:
+        reports = supervisor.run(
+            job, backends, device=device, timeout=timeout, on_message=progress
+        )
+    typed = shlex.join(["keras-masking", *sys.argv[1:]])
+    return _write_and_show(reports, names, typed, paths, badge)
+
+
+@click.command()
+@click.argument(
+    "sources",
+    metavar="SOURCE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@report_options
+def report(
+    sources: tuple[Path, ...], paths: tuple[Path, ...], badge: Path | None
+) -> int:
+    """Combines JSON reports into one.
+
+    \b
+    For example, the reports of jobs that ran one backend each:
+      keras-masking report jax.json torch.json --report all.html
+
+    The exit codes are those of `check`.
+    """
+    kept = [path.resolve() for path in sources]
+    if len(set(kept)) < len(kept):
+        raise click.UsageError("a report is given twice: give it once.")
+    for path in (*paths, badge):
+        if path is not None and path.resolve() in kept:
+            raise click.UsageError(f"{path} is a SOURCE: name another file.")
+    return _write_and_show(*writers.join(sources), paths, badge)
+
+
+def _write_and_show(
+    reports: summary.Reports,
+    targets: list[str],
+    typed: str,
+    paths: tuple[Path, ...],
+    badge: Path | None,
+) -> int:
+    """Writes the files, shows the table, and returns the exit code."""
+    for path in paths:
+        writers.write(path, reports, targets, typed)
+    if badge is not None:
+        badge.write_text(as_badge(reports), encoding="utf-8")
+    _show(reports)
+    return summary.exit_code(reports)
+
+
+def _show(reports: summary.Reports) -> None:
+    from rich.table import Table
+
+    table = Table(summary.noun(reports), "role", *reports)
+    for row in summary.matrix(reports):
+        table.add_row(*map(plain, row))
+    bad = summary.violations(reports)
+    for backends, result in bad:
+        click.echo(f"{result}\n    on      {', '.join(backends)}\n")
+    print_table(table)
+    if slowest := summary.slowest(reports):
+        click.echo("slowest checks, seconds:")
+        for seconds, name in slowest:
+            click.echo(f"{seconds:7.2f}  {name}")
+    click.echo(summary.last_line(reports))
+
+
+def print_table(table: Any) -> None:
+    """Prints a table; in a pipe, it is 160 characters wide."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+
+
+def plain(text: str) -> Any:
+    """Text without markup: a layer's name may contain brackets."""
+    from rich.text import Text
+
+    return Text(text)
