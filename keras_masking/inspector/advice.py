@@ -29,6 +29,11 @@ GENERAL = {
         "AND the masks of the inputs: `keras_masking.layers.MaskedAdd`, "
         "`MaskedMultiply`, `MaskedConcatenate`, or your own `compute_mask`."
     ),
+    "hides real steps": (
+        "Pass it the mask of the sequence whose steps it reads: for an "
+        "attention, that of the keys, "
+        "`attention_mask=source_mask[:, None, :]`, not that of the queries."
+    ),
     "not finite": (
         "Divide by `ops.maximum(count, 1)`, and replace the outputs of rows "
         "without a real step."
@@ -72,7 +77,7 @@ UNMASKED = (
 
 def advise(call: Call, verdict: str) -> str:
     """The advice for a call that is to blame."""
-    if verdict == "made by code":
+    if verdict in ("made by code", "hides real steps"):
         return GENERAL[verdict]
     if call.operation:
         return LEAKY_OPERATION if verdict == "leaks" else OPERATION

@@ -12,6 +12,7 @@ FAULTS = (
     "fails",  # the call raises, and without a mask it does not
     "wrong shape",  # the output's mask does not fit the output
     "leaks",  # padding moves its real outputs (measured)
+    "hides real steps",  # real steps of an input move no output (measured)
     "changed meaning",  # its mask marks padding of an input as real
     "not finite",  # real outputs are not finite, though real inputs are
     "deletes",  # deletes the mask of its caller's tensor

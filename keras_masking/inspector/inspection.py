@@ -24,6 +24,7 @@ from keras_masking.inspector.measuring.changes import with_less_padding
 from keras_masking.inspector.measuring.drift import Outcome
 from keras_masking.inspector.measuring.drift import moved_by_length
 from keras_masking.inspector.measuring.drift import outcomes_of
+from keras_masking.inspector.measuring.hidden import hidden_steps
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import find_axes
 from keras_masking.inspector.measuring.regions import masks_of
@@ -227,6 +228,11 @@ def _inspect(
     elif _harmless(outcomes, report):
         # A mask that is lost where it is not needed does no harm.
         blamed = [call for call in blamed if judge.proved(call)]
+    if probe and base.error is None:
+        blamed = [
+            *blamed,
+            *judge.hides(hidden_steps(base)),
+        ]
     report.calls = call_records(judge, blamed)
     report.drift = drift_records(flows, outcomes)
     if base.error is not None:

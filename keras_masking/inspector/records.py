@@ -49,7 +49,7 @@ def _record(
     call: Call, index: dict[Call, int], judge: Judge, blamed: list[Call]
 ) -> CallRecord:
     flow = judge.flows[call]
-    faults = judge.faults.get(call, [])
+    faults = [*judge.hiding.get(call, []), *judge.faults.get(call, [])]
     result = judge.measured.get(call)
     path = call.path
     lost = {i for i, c in flow.lost.items() if not _is_internal(c, judge)}

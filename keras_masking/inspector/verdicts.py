@@ -13,6 +13,7 @@ import numpy as np
 from keras_masking.errors import first_words
 from keras_masking.inspector.measuring import measures
 from keras_masking.inspector.measuring.drift import Outcome
+from keras_masking.inspector.measuring.hidden import Hidden
 from keras_masking.inspector.measuring.measures import Measured
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import as_mask
@@ -37,6 +38,7 @@ class Judge:
     longer: Callable[[Call], str]  # the change of length that moved it, or ""
     measured: dict[Call, Measured] = field(default_factory=dict)
     faults: dict[Call, list[Fault]] = field(default_factory=dict)
+    hiding: dict[Call, list[Fault]] = field(default_factory=dict)
 
     def model(self, root: Call) -> list[Call]:
         """The calls to blame for what is wrong with a whole model."""
@@ -92,6 +94,12 @@ class Judge:
             why = f"Its real outputs move with {what}."
             self.faults[call] = [("leaks", why)]
         return call
+
+    def hides(self, found: list[Hidden]) -> list[Call]:
+        """Blames the calls that hide real steps, whatever else is wrong."""
+        for one in found:
+            self.hiding[one.call] = [("hides real steps", one.reason)]
+        return [*self.hiding]
 
     def _inside(self, call: Call) -> list[Call]:
         known = [child for child in call.children if child in self.flows]

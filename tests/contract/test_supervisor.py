@@ -33,7 +33,15 @@ OPTIONS = {
     "seed": 0,
     "torch_compile": False,
 }
-JOB = {"work": "check", "ids": None, "options": OPTIONS, "expected": {}}
+JOB = {
+    "work": "check",
+    "ids": None,
+    "inputs": None,
+    "padding": None,
+    "modules": [],
+    "options": OPTIONS,
+    "expected": {},
+}
 LAYERS = """
 import ctypes, os, sys, time
 import keras

@@ -784,6 +784,122 @@ def softmax_of_a_mask_that_broadcasts() -> Any:
     return mask_of_numbers(attention)
 
 
+TARGETS = np.array(
+    [[7, 2, 5, 0, 0, 0], [1, 6, 0, 0, 0, 0], [4, 4, 0, 0, 0, 0]], "int32"
+)
+
+
+def source_and_target() -> list[np.ndarray]:
+    """Each target is shorter than its source."""
+    return [IDS, TARGETS]
+
+
+def attend(x: Any, keys: Any, where: Any, causal: bool = False) -> Any:
+    """Attention by hand; rows without a key give 0."""
+    scores = ops.matmul(x, ops.transpose(keys, (0, 2, 1)))
+    if causal:
+        steps = ops.arange(scores.shape[1])
+        where = ops.logical_and(where, steps[:, None] >= steps)
+    scores = ops.where(where, scores, -1e9)
+    weights = ops.where(where, ops.softmax(scores), 0)
+    return ops.matmul(weights, keys)
+
+
+class Cross(kl.Layer):
+    """Adds what each step of the target hears of the source."""
+
+    causal = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(
+        self,
+        target: Any,
+        source: Any,
+        target_mask: Any = None,
+        source_mask: Any = None,
+    ) -> Any:
+        return target + attend(
+            target, source, source_mask[:, None], self.causal
+        )
+
+    def compute_mask(self, inputs: Any, mask: Any = None, **other: Any) -> Any:
+        return mask
+
+    def compute_output_shape(self, shape: Any, *other: Any) -> Any:
+        return shape
+
+
+class CausalCross(Cross):
+    """Early steps of the target do not see late ones of the source."""
+
+    causal = True
+
+
+class CrossByTarget(Cross):
+    """Takes the mask that Keras passes, that of the target, for the source."""
+
+    def call(self, target: Any, source: Any, target_mask: Any = None) -> Any:
+        return target + attend(target, source, target_mask[:, None])
+
+
+def translator(cross: Callable[..., Any]) -> keras.Model:
+    source, x = tokens("source")
+    target, y = tokens("target")
+    y = cross(name="cross")(y, x)
+    y = layers.MaskedGlobalAveragePooling1D()(y)
+    return keras.Model([source, target], y)
+
+
+@case(("cross", "hides real steps"), inputs=source_and_target)
+def mask_of_the_target_for_the_source() -> Any:
+    return translator(CrossByTarget)
+
+
+@case(inputs=source_and_target)
+def mask_of_the_source_for_the_source() -> Any:
+    return translator(Cross)
+
+
+@case(inputs=source_and_target)
+def causal_mask_of_the_source() -> Any:
+    return translator(CausalCross)
+
+
+@case(inputs=source_and_target)
+def sum_of_source_and_target() -> Any:
+    """A step is real where it is in both: our merging layers say so."""
+    source, x = tokens("source")
+    target, y = tokens("target")
+    y = layers.MaskedAdd()([x, y])
+    pool = layers.MaskedGlobalMaxPooling1D()
+    return keras.Model([source, target], pool(y))
+
+
+@case(("cross", "hides real steps"), inputs=source_and_target)
+def attention_mask_of_the_target() -> Any:
+    """An argument that a caller wrote, beside the right mask from Keras."""
+    source, x = tokens("source")
+    target, y = tokens("target")
+    where = ops.not_equal(target, 0)[:, None]
+    cross = layers.MaskedMultiHeadAttention(2, 4, name="cross")
+    y = layers.MaskedAdd()([y, cross(y, x, attention_mask=where)])
+    return keras.Model(
+        [source, target], layers.MaskedGlobalAveragePooling1D()(y)
+    )
+
+
+@case(inputs=source_and_target)
+def maximum_of_source_and_target() -> Any:
+    """Steps that are no maximum move nothing either."""
+    source, x = tokens("source")
+    target, y = tokens("target")
+    pool = layers.MaskedGlobalMaxPooling1D()
+    return keras.Model([source, target], kl.Maximum()([pool(x), pool(y)]))
+
+
 @case(
     inputs=lambda: [np.ones((2, 3, 6)), np.ones((2, 1, 6), bool)],
     unmeasured=True,

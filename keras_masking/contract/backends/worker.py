@@ -162,21 +162,25 @@ def _check(job: Job, send: Send) -> None:
     inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
     for index, case in enumerate(cases[job["start"] :], job["start"]):
         send("case", index=index)
+        kind = kinds.kind_of(case)
         try:
             report = kinds.judge(
                 case,
-                {**options, **ids[kinds.kind_of(case)]},
+                {**options, **ids[kind]},
                 inputs,
                 lambda r: send("result", result=asdict(r)),
             )
-        except TargetError:
-            raise  # the inputs do not fit a model
         except Exception as error:
+            if (
+                isinstance(error, TargetError)
+                and kinds.kind_of(case) == "model"
+            ):
+                raise  # the inputs do not fit
             text = f"{type(error).__name__}: {error}"
             result = Result(
                 case.name, "worker", "required", "kit-error", seen=text
             )
-            role = getattr(case, "role", kinds.kind_of(case)) or "unknown"
+            role = getattr(case, "role", kind) or "unknown"
             report = Report(
                 case.name, role, False, job["backend"], {}, [result]
             )
