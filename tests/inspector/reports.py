@@ -173,6 +173,10 @@ def everything() -> MaskReport:
              [tensor(8, of=big)], [tensor(8, of=big)], received=["mask"]),
         call("post_norm/" + "/".join(["inner"] * 30) + "/a" + "_long_name" * 8,
              "Dense", "passes", [x], [x], warned=True),
+        call("post_norm/cross", "CrossAttention", "merges", [x, x], [x],
+             received=["attention_mask"], verdict="hides real steps",
+             finding=True, reason="Real steps of its input 1 move none of its "
+             "outputs.", advice="Pass it the mask of the source."),
         call("post_norm/head", "Bilinear", "", [x, pooled], [],
              verdict="fails", finding=True, reason="With a mask it raises.",
              advice="Take `mask=None` in `call`."),

@@ -166,9 +166,11 @@ def test_the_headline() -> None:
         "Clean: no finding in 4 calls.",
     )
     report = reports.everything()
-    assert labels.headline(report)[1].startswith("The model failed; 9 findings")
+    assert labels.headline(report)[1].startswith(
+        "The model failed; 10 findings"
+    )
     report.error = ""
-    assert labels.headline(report) == ("finding", "9 findings in 27 calls.")
+    assert labels.headline(report) == ("finding", "10 findings in 28 calls.")
     for call in report.calls:
         call.finding = False
     report.missing = ["Nothing was run."]
@@ -408,8 +410,8 @@ def test_a_picture_shows_each_finding(tmp_path: Path) -> None:
     for call in report.findings:
         assert f"{call.index}  {call.name}" in shown
         assert f"✕ {call.verdict}" in shown
-    assert "6 of 27 calls left out" in shown
-    assert "9 findings in 27 calls" in shown
+    assert "6 of 28 calls left out" in shown
+    assert "10 findings in 28 calls" in shown
 
 
 def test_a_picture_without_matplotlib(
