@@ -65,7 +65,8 @@ def check_model(
     >>> model = keras.Sequential([
     ...     keras.Input((None,)),
     ...     keras.layers.Embedding(9, 4, mask_zero=True),
-    ...     keras.layers.GlobalMaxPooling1D(name="pool"),
+    ...     keras.layers.GroupNormalization(2, name="norm"),
+    ...     keras.layers.GlobalAveragePooling1D(),
     ... ])
     >>> report = check_model(model, np.array([[1, 2, 3], [4, 0, 0]]))
     >>> [result.check for result in report.failures]
