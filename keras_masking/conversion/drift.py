@@ -11,11 +11,11 @@ from keras_masking.inspector.measuring import changed_inputs as padding
 from keras_masking.inspector.measuring.changes import LEFT
 from keras_masking.inspector.measuring.changes import RIGHT
 from keras_masking.inspector.measuring.changes import VALUES
-from keras_masking.inspector.measuring.changes import find_padding
 from keras_masking.inspector.measuring.changes import fixed
-from keras_masking.inspector.measuring.changes import has_no_padding
 from keras_masking.inspector.measuring.changes import refused
-from keras_masking.inspector.measuring.changes import sides
+from keras_masking.inspector.measuring.known_padding import find_padding
+from keras_masking.inspector.measuring.known_padding import has_no_padding
+from keras_masking.inspector.measuring.known_padding import sides
 from keras_masking.inspector.measuring.regions import LOOSER
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import allowed

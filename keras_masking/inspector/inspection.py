@@ -18,13 +18,13 @@ from keras_masking.errors import first_words
 from keras_masking.inspector.measuring.changed_inputs import other_steps
 from keras_masking.inspector.measuring.changes import Change
 from keras_masking.inspector.measuring.changes import changes_of
-from keras_masking.inspector.measuring.changes import find_padding
-from keras_masking.inspector.measuring.changes import has_no_padding
 from keras_masking.inspector.measuring.changes import with_less_padding
 from keras_masking.inspector.measuring.drift import Outcome
 from keras_masking.inspector.measuring.drift import moved_by_length
 from keras_masking.inspector.measuring.drift import outcomes_of
 from keras_masking.inspector.measuring.hidden import hidden_steps
+from keras_masking.inspector.measuring.known_padding import find_padding
+from keras_masking.inspector.measuring.known_padding import has_no_padding
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import find_axes
 from keras_masking.inspector.measuring.regions import masks_of

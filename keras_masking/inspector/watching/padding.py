@@ -1,6 +1,6 @@
 """How inputs are padded: as the user passed it, or guessed from their values.
 
-Keras' own masks are not read here, see `measuring.changes.find_padding`.
+Keras' own masks are not read here, see `measuring.known_padding.find_padding`.
 """
 
 import math
