@@ -901,6 +901,31 @@ def maximum_of_source_and_target() -> Any:
 
 
 @case(
+    inputs=lambda: {
+        "source": IDS,
+        "source_mask": IDS > 0,
+        "target": TARGETS,
+        "target_mask": TARGETS > 0,
+    },
+    unmeasured=True,
+)
+def two_masks_as_inputs() -> Any:
+    """Both of six steps: it is unknown which sequence each of them masks."""
+    names = ("source", "target")
+    ids = {n: keras.Input((None,), dtype="int32", name=n) for n in names}
+    masks = {
+        f"{n}_mask": keras.Input((None,), dtype="bool", name=f"{n}_mask")
+        for n in names
+    }
+    x, y = (kl.Embedding(10, SIZE)(one) for one in ids.values())
+    where = masks["source_mask"][:, None]
+    y = y + kl.MultiHeadAttention(2, 4)(y, x, attention_mask=where)
+    pool = layers.MaskedGlobalAveragePooling1D()
+    y = pool(y, mask=masks["target_mask"])
+    return keras.Model({**ids, **masks}, y)
+
+
+@case(
     inputs=lambda: [np.ones((2, 3, 6)), np.ones((2, 1, 6), bool)],
     unmeasured=True,
 )

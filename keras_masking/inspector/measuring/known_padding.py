@@ -10,6 +10,7 @@ from keras_masking.inspector.measuring.changed_inputs import flat
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import as_mask
 from keras_masking.inspector.watching.inputs import Inputs
+from keras_masking.inspector.watching.inputs import is_mask
 from keras_masking.inspector.watching.runs import Run
 
 
@@ -17,8 +18,8 @@ def find_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
     """The inputs, with the mask that applies to each.
 
     A mask applies to an input that carries it, or from which a layer makes it;
-    otherwise if it is the only mask with as many steps. What a user passed
-    stays.
+    otherwise if it is the only mask with as many steps, none among the inputs
+    included. What a user passed stays.
     """
     found: list[np.ndarray | None] = [
         padding if source else mask
@@ -39,9 +40,25 @@ def find_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
     for i, x in enumerate(inputs.leaves):
         if found[i] is None and x.ndim > 1 and i not in inputs.aside:
             mask = masks.get(x.shape[1])
-            if mask is not None and mask.shape == x.shape[:2]:
+            fits = mask is not None and mask.shape == x.shape[:2]
+            if mask is not None and fits and not _disputed(inputs, mask):
                 found[i] = mask
     return replace(inputs, padding=tuple(found))
+
+
+def _disputed(inputs: Inputs, mask: np.ndarray) -> bool:
+    """Whether an input is another mask of as many steps.
+
+    Then it is not known to which inputs each of them applies.
+    """
+    return any(
+        x.shape == mask.shape
+        and (x.dtype.kind == "b" or "mask" in name)
+        and bool(((x == 0) | (x == 1)).all())
+        and not is_mask(x, mask)
+        and not (x == x.flat[0]).all()
+        for x, name in zip(inputs.leaves, inputs.names)
+    )
 
 
 def holds(tensor: Any, x: np.ndarray, mask: np.ndarray) -> bool:
