@@ -9,6 +9,7 @@ from typing import Any
 from keras import tree
 from keras import version
 from keras.config import backend
+from keras.src import backend as private
 from keras.src.backend.common import masking
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
@@ -28,6 +29,19 @@ DIVIDES_PENALTIES = _SINCE_3_14
 STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
 # The BatchNormalization method for mean and variance in training.
 MOMENTS = "_moments"
+
+
+def fused_lstm(*args: Any, **kwargs: Any) -> Any:
+    """The LSTM kernel of the backend: last output, outputs, and states.
+
+    Raises `NotImplementedError` where there is none.
+    """
+    return private.lstm(*args, **kwargs)
+
+
+def fused_gru(*args: Any, **kwargs: Any) -> Any:
+    """The same for a GRU."""
+    return private.gru(*args, **kwargs)
 
 
 def get_mask(x: Tensor) -> Tensor | None:
