@@ -20,6 +20,7 @@ MODULES = (
     "lengths",
     "rows",
     "modes",
+    "saving",
     "gradients",
     "precision",
     "training",

@@ -21,6 +21,7 @@ from keras_masking.contract.harness.roles import infer_role
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
+from keras_masking.contract.harness.violations import RoundingError
 from keras_masking.contract.registry import Check
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.registry import check_ids
@@ -186,6 +187,7 @@ class Run:
         self.seed = seed
         self.torch_compile = torch_compile
         self.status: dict[str, str] = {}
+        self._rounding: set[str] = set()  # ids of checks that failed by it
         self._small: dict[tuple[int, int, int], LayerHarness] = {}
         # Raises at once if the target is not a layer.
         mask_argument.check_name(case, case.make())
@@ -231,23 +233,32 @@ class Run:
                 check, "n/a", reason=f"not for a layer that {role}"
             )
         for before in check.after:
-            earlier = self.status.get(before)
-            if earlier is None:
-                earlier = self._judge(all_checks()[before]).status
-                self.status[before] = earlier
-            if earlier not in ("pass", "n/a", "xpass"):
-                return self.result(
-                    check, "blocked", reason=f"{before} did not pass"
-                )
+            if self._blocks(before):
+                return self._blocked(check, before)
         violation = self._run(check, self.harness)
         if violation is None:
             return self.result(check, "pass")
+        before = getattr(violation, "blocked_by", "")
+        if before and self._blocks(before):
+            return self._blocked(check, before)
         if isinstance(violation, NotApplicable):
             return self.result(check, "n/a", reason=str(violation))
         if not isinstance(violation, ContractViolation):
             text = f"{type(violation).__name__}: {violation}"
             return self.result(check, "kit-error", seen=text)
+        if isinstance(violation, RoundingError):
+            self._rounding.add(check.id)
         return self._describe_failure(check, violation)
+
+    def _blocks(self, name: str) -> bool:
+        """Whether a check did not pass; it runs if it has not run before."""
+        if name not in self.status:
+            self.status[name] = self._judge(all_checks()[name]).status
+        passed = self.status[name] in ("pass", "n/a", "xpass")
+        return not passed and name not in self._rounding
+
+    def _blocked(self, check: Check, before: str) -> Result:
+        return self.result(check, "blocked", reason=f"{before} did not pass")
 
     def _run(self, check: Check, harness: LayerHarness) -> Exception | None:
         try:
@@ -273,8 +284,10 @@ class Run:
                 error = self._run(check, small)
             except Exception:
                 continue
-            if type(error) is type(violation) and isinstance(
-                error, ContractViolation
+            if (
+                type(error) is type(violation)
+                and isinstance(error, ContractViolation)
+                and error.blocked_by == violation.blocked_by
             ):
                 harness, violation = small, error
                 break
@@ -286,8 +299,8 @@ class Run:
             "fail",
             seen=violation.seen,
             where="; ".join(p for p in (violation.where, where) if p),
-            cause=harness.hint() + check.cause,
-            right=check.right,
+            cause=harness.hint() + (violation.cause or check.cause),
+            right=violation.right or check.right,
             smallest="inputs "
             + " and ".join(str(x.shape) for x in harness.batch.leaves),
             script=script(self.case, harness, check.id),
