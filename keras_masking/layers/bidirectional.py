@@ -81,6 +81,18 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
             kwargs["backward_layer"] = _ours(kwargs["backward_layer"])
         super().__init__(_ours(layer), *args, **kwargs)
 
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        return super().call(sequences, initial_state, mask, training)
+
+    def check_unrolled(self, mask: Tensor | None) -> None:
+        """Nothing: each direction refuses on its own."""
+
     @property
     def state_sizes(self) -> list[int]:
         layers = (self.forward_layer, self.backward_layer)

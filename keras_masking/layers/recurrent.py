@@ -79,6 +79,9 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
     True
     """
 
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(units, *args, **kwargs)
+
     def can_fuse(self) -> bool:
         return saturates(self)
 
@@ -166,6 +169,9 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
     True
     """
 
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(units, *args, **kwargs)
+
     def can_fuse(self) -> bool:
         return saturates(self) and self.reset_after
 
@@ -242,3 +248,6 @@ class MaskedSimpleRNN(Recurrent, keras.layers.SimpleRNN):
     >>> np.allclose(padded[:1], alone, atol=1e-6)
     True
     """
+
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(units, *args, **kwargs)

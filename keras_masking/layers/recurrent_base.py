@@ -89,6 +89,7 @@ class SkipsPadding(MaskAware):
         training: bool | None = False,
     ) -> Any:
         mask = self.read_mask(sequences, mask)
+        self.check_unrolled(mask)
         if 0 in sequences.shape:
             return zeros_like_specs(self.compute_output_spec(sequences))
         outputs = super().call(
@@ -107,6 +108,34 @@ class SkipsPadding(MaskAware):
             else:
                 flat[i] = carrying(fill_padding(flat[i], real), real)
         return keras.tree.pack_sequence_as(outputs, flat)
+
+    def compute_output_spec(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        self.check_unrolled(self.read_mask(sequences, mask))
+        return super().compute_output_spec(sequences)
+
+    def check_unrolled(self, mask: Tensor | None) -> None:
+        """Refuses what Keras' loop computes wrongly."""
+        if (
+            mask is not None
+            and self.go_backwards
+            and getattr(self, "unroll", 0)
+        ):
+            raise ValueError(
+                describe(
+                    self.caller,
+                    "Keras cannot compute a masked sequence that is unrolled "
+                    "backwards.",
+                    "Pass `unroll=False`, which computes the same.",
+                    unroll=True,
+                    go_backwards=True,
+                )
+            )
 
     def steps_mask(self, mask: Tensor) -> Tensor | None:
         """The mask of the sequences that the layer returns."""
@@ -161,21 +190,7 @@ class Recurrent(SkipsPadding):
                 return self.fused(x, states, real, self.return_sequences)
             except NotImplementedError:
                 pass
-        self._check_unrolled(mask)
         return super().inner_loop(sequences, initial_state, mask, training)
-
-    def _check_unrolled(self, mask: Tensor | None) -> None:
-        if mask is not None and self.go_backwards and self.unroll:
-            raise ValueError(
-                describe(
-                    self.caller,
-                    "Keras cannot compute a masked sequence that is unrolled "
-                    "backwards.",
-                    "Pass `unroll=False`, which computes the same.",
-                    unroll=True,
-                    go_backwards=True,
-                )
-            )
 
     def kernel_with(self, gates: list[float]) -> Tensor:
         """The kernel, with a row for a feature that is 1 at padding.
