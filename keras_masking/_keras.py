@@ -115,6 +115,23 @@ def losses_kept(model: Any) -> Iterator[None]:
             layer._loss_ids.update(ids)
 
 
+@contextmanager
+def any_input_shape(layers: list[Any]) -> Iterator[None]:
+    """Lets Functional models take other shapes than those of their inputs."""
+    models = [
+        x
+        for x in layers
+        if isinstance(x, Functional) and "_manual_input_spec" not in vars(x)
+    ]
+    for model in models:
+        model._manual_input_spec = None
+    try:
+        yield
+    finally:
+        for model in models:
+            del model._manual_input_spec
+
+
 class _IfImported:
     """Keras' lazy TensorFlow module, available only if already imported."""
 

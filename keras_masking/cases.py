@@ -128,6 +128,12 @@ MASK_CASES = [
         for inputs in ((X, X[::-1]), (X, X[:, :5]))
     ),
     _case(
+        "MaskedMultiHeadAttention(2, 3)",
+        "passes",
+        inputs=(X, X[:, :5]),
+        call_kwargs={"return_attention_scores": True},
+    ),
+    _case(
         "MaskedMultiHeadAttention(2, 3, causal_alignment='end')",
         "passes",
         inputs=(X[:, :4], X),

@@ -22,6 +22,8 @@ from keras_masking.inspector.reading import read_inputs
 
 # How a report is written, by the suffix of its file.
 WRITERS = {".html": "html", ".json": "json", ".png": "plot", ".svg": "plot"}
+# The exit codes of --strict, by the state of the report.
+STRICT = {"clean": 0, "findings": 1, "not measured": 4}
 
 
 def _writable(
@@ -41,6 +43,25 @@ def _writable(
             )
         found.append((how, path))
     return found
+
+
+def _padding_values(
+    context: Any, parameter: Any, value: tuple[str, ...]
+) -> dict[str, float | None] | None:
+    """The padding value of each input that is named; None if none is."""
+    found: dict[str, float | None] = {}
+    for text in value:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name] = None if number == "none" else float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise Refused(
+                f"--padding: {text!r} must be NAME=VALUE, with a number, nan "
+                "or none as the value, for example token_ids=0."
+            )
+    return found or None
 
 
 def _file(name: str) -> Callable[[Any], Any]:
@@ -68,7 +89,18 @@ def _file(name: str) -> Callable[[Any], Any]:
 @_file("json")
 @_file("plot")
 @click.option(
-    "--strict", is_flag=True, help="Exit with 1 if there are findings."
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 if there are findings, with 4 if something could not be "
+    "measured.",
+)
+@click.option(
+    "--padding",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_padding_values,
+    help="What padding steps of an input hold: a number, nan, or none if the "
+    "input has no steps. Guessed by default. May be repeated.",
 )
 @click.option(
     "--no-probe",
@@ -88,6 +120,7 @@ def inspect(
     json: list[tuple[str, Path]],
     plot: list[tuple[str, Path]],
     strict: bool,
+    padding: dict[str, float | None] | None,
     no_probe: bool,
     training: bool,
 ) -> int:
@@ -95,14 +128,17 @@ def inspect(
 
     \b
     Exit codes:
-      0  no findings, or findings without --strict
+      0  clean; without --strict, also findings or something not measured
       1  findings, with --strict
       2  wrong use, or a file that cannot be read
       3  the model failed; the report ends there
+      4  no findings, but something could not be measured, with --strict
     """
     loaded = open_model(model, backend, modules)
     given = None if inputs is None else read_inputs(inputs, loaded)
-    found = _inspect(loaded, given, probe=not no_probe, training=training)
+    found = _inspect(
+        loaded, given, padding=padding, probe=not no_probe, training=training
+    )
     _show(found)
     for how, path in (*report, *html, *json, *plot):
         if how == "html":
@@ -113,10 +149,10 @@ def inspect(
             path.write_text(dumps(found.to_dict()), encoding="utf-8")
     if found.error:
         return ModelFailed.exit_code
-    return int(strict and bool(found.findings))
+    return STRICT[found.state] if strict else 0
 
 
-def _inspect(model: Any, inputs: Any, **options: bool) -> Any:
+def _inspect(model: Any, inputs: Any, **options: Any) -> Any:
     from keras_masking.inspector.inspection import inspect_masks
 
     return run("the model failed", inspect_masks, model, inputs, **options)

@@ -19,6 +19,10 @@ class MaskValueError(MaskError):
     """The numbers of a mask are not all 0 or 1."""
 
 
+class NotMeasuredError(AssertionError):
+    """An inspection found nothing, but could not measure all of it."""
+
+
 class MaskWarning(UserWarning):
     """A model loses its mask in training, or lets padding in."""
 

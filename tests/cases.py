@@ -303,7 +303,12 @@ CASES = [
     transposed("valid"),
     transposed("valid-strides", kernel_size=4, strides=2),
     transposed("valid-short-kernel", kernel_size=2, strides=3),
-    transposed("same-strides", padding="same", strides=2),
+    *(
+        []
+        # Keras 3.12 begins them a step later on PyTorch, and warns of that.
+        if (keras.backend.backend(), keras.version()[:4]) == ("torch", "3.12")
+        else [transposed("same-strides", padding="same", strides=2)]
+    ),
     transposed("output-padding", kernel_size=1, strides=3, output_padding=0),
     window("average", 2, 2, "valid"),
     window("average", 3, 1, "same"),

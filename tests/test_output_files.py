@@ -6,6 +6,8 @@ import pytest
 
 from keras_masking.output_files import why_not
 
+pytestmark = pytest.mark.once
+
 SUFFIXES = (".md", ".html", ".json")
 
 

@@ -13,6 +13,8 @@ import pytest
 
 import keras_masking
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -22,6 +22,8 @@ from tools.scoreboard.causes import OF_MOST
 from tools.scoreboard.rows import Row
 from tools.scoreboard.rows import every_row
 
+pytestmark = pytest.mark.once
+
 KERAS = [
     archive.load(archive.RECORDS / f"keras-{minor}.json")
     for minor in (pages.OLDEST, pages.RELEASE, pages.NEXT)

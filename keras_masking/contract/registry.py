@@ -22,6 +22,7 @@ MODULES = {
         "lengths",
         "rows",
         "modes",
+        "saving",
         "gradients",
         "precision",
         "training",

@@ -7,11 +7,13 @@ from abc import abstractmethod
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
+from keras_masking.contract.harness.violations import RoundingError
 from keras_masking.contract.registry import Check
 from keras_masking.contract.registry import all_checks
 from keras_masking.contract.registry import check_ids
@@ -36,6 +38,7 @@ class Run(ABC):
 
     def __init__(self) -> None:
         self.status: dict[str, str] = {}
+        self._rounding: set[str] = set()  # ids of checks that failed by it
         self._small: dict[tuple[int, int, int], Any] = {}
 
     def run_all(
@@ -79,23 +82,33 @@ class Run(ABC):
         if not_for:
             return self.result(check, "n/a", reason=not_for)
         for before in check.after:
-            earlier = self.status.get(before)
-            if earlier is None:
-                earlier = self._judge(all_checks(self.kind)[before]).status
-                self.status[before] = earlier
-            if earlier not in ("pass", "n/a", "xpass"):
-                return self.result(
-                    check, "blocked", reason=f"{before} did not pass"
-                )
+            if self._blocks(before):
+                return self._blocked(check, before)
         violation = _violation(check, self.harness)
         if violation is None:
             return self.result(check, "pass")
+        before = getattr(violation, "blocked_by", "")
+        if before and self._blocks(before):
+            return self._blocked(check, before)
         if isinstance(violation, NotApplicable):
             return self.result(check, "n/a", reason=str(violation))
         if not isinstance(violation, ContractViolation):
             text = f"{type(violation).__name__}: {violation}"
             return self.result(check, "kit-error", seen=text)
+        if isinstance(violation, RoundingError):
+            self._rounding.add(check.id)
         return self._describe_failure(check, violation)
+
+    def _blocks(self, name: str) -> bool:
+        """Whether a check did not pass; it runs if it has not run before."""
+        if name not in self.status:
+            before = all_checks(self.kind)[name]
+            self.status[name] = self._judge(before).status
+        passed = self.status[name] in ("pass", "n/a", "xpass")
+        return not passed and name not in self._rounding
+
+    def _blocked(self, check: Check, before: str) -> Result:
+        return self.result(check, "blocked", reason=f"{before} did not pass")
 
     def _describe_failure(
         self, check: Check, violation: ContractViolation
@@ -114,11 +127,18 @@ class Run(ABC):
                 error = _violation(check, small)
             except Exception:
                 continue
-            if type(error) is type(violation) and isinstance(
-                error, ContractViolation
+            if (
+                type(error) is type(violation)
+                and isinstance(error, ContractViolation)
+                and error.blocked_by == violation.blocked_by
             ):
                 harness, violation = small, error
                 break
+        check = replace(
+            check,
+            cause=violation.cause or check.cause,
+            right=violation.right or check.right,
+        )
         texts = {"cause": check.cause, "right": check.right}
         texts |= self.describe(check, harness)
         places = (violation.where, texts.pop("where", ""))

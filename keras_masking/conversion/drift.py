@@ -1,13 +1,13 @@
 """How far the old and the new model move with the padding."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_masking import array_compare
+from keras_masking.inspector.measuring import changed_inputs as padding
 from keras_masking.inspector.measuring.changes import LEFT
 from keras_masking.inspector.measuring.changes import RIGHT
 from keras_masking.inspector.measuring.changes import VALUES
@@ -21,8 +21,8 @@ from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import allowed
 from keras_masking.inspector.measuring.regions import as_mask
 from keras_masking.inspector.measuring.regions import masks_of
-from keras_masking.inspector.watching import inputs as padding
 from keras_masking.inspector.watching.inputs import Inputs
+from keras_masking.inspector.watching.inputs import read
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import run
 
@@ -60,7 +60,7 @@ class Measured(NamedTuple):
 
 def measure(old: Any, new: Any, inputs: Any) -> Measured:
     """Runs both models on the inputs, and on the same with other padding."""
-    given = padding.read(inputs, new)
+    given = read(inputs, new)
     base, before = run(new, given, False), run(old, given, False)
     for each in (base, before):
         if each.error is not None:
@@ -105,7 +105,11 @@ def _changes(model: Any, given: Inputs) -> Iterator[tuple[str, Inputs, Any]]:
             more = padding.longer(given, side, fill)
             yield LEFT if side == "left" else RIGHT, more, None
         row = _shortest(given)
-        alone = None if row is None else padding.trimmed(_only(given, row))
+        alone = (
+            None
+            if row is None
+            else padding.trimmed(padding.only_rows(given, [row]))
+        )
         if alone is not None:
             yield f"row {row} without its padding", alone, [row]
     filled = padding.refilled(given)
@@ -129,18 +133,6 @@ def _shortest(given: Inputs) -> int | None:
     counts = padding.flat(mask).sum(axis=1)
     rows = np.flatnonzero(counts)
     return int(rows[counts[rows].argmin()]) if rows.size else None
-
-
-def _only(given: Inputs, row: int) -> Inputs:
-    def cut(x: Any) -> Any:
-        return None if x is None else x[row : row + 1]
-
-    return replace(
-        given,
-        leaves=tuple(map(cut, given.leaves)),
-        masks=tuple(map(cut, given.masks)),
-        padding=tuple(map(cut, given.padding)),
-    )
 
 
 def _full_rows(given: Inputs) -> list[int]:

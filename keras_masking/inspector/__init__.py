@@ -15,6 +15,7 @@ _HOMES = {
     "MaskGuard": "guard",
     "MaskReport": "report",
     "OutputRecord": "data",
+    "PaddingRecord": "data",
     "TensorRecord": "data",
     "inspect_masks": "inspection",
 }

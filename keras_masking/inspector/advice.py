@@ -1,7 +1,8 @@
 """Advice for findings: one of our layers, `convert`, or a line of code."""
 
-from typing import Any
+import keras
 
+from keras_masking._keras import is_functional
 from keras_masking.counterparts import DROP_INS
 from keras_masking.counterparts import WRAPPED
 from keras_masking.counterparts import name_in_keras
@@ -41,9 +42,9 @@ GENERAL = {
         "steps; in your own class, set `self.supports_masking = True`."
     ),
     "made by code": (
-        "Use a layer instead of the code: `keras_masking.layers.MaskedAdd`, "
-        "`MaskedMultiply`, `KeepMask(keras.layers.Lambda(...))`; or pass "
-        "`mask=` explicitly."
+        "Attach the mask to what the code makes: "
+        "`x = keras_masking.layers.AttachMask()(x, mask=mask)`. For a sum or a "
+        "product, use `MaskedAdd` or `MaskedMultiply` instead of the code."
     ),
     "ignores": (
         "Give `call` a parameter `mask=None`, and select with "
@@ -58,25 +59,56 @@ OPERATION = (
     "Use a layer instead of the operation: `keras_masking.layers.MaskedAdd`, "
     "`MaskedMultiply`, or `KeepMask(keras.layers.Lambda(...))`."
 )
+LEAKY_OPERATION = (
+    "Give it the mask: `keras_masking.ops` has `masked_mean(x, mask)`, "
+    "`masked_max`, `masked_softmax` and others; or select with "
+    "`ops.where(mask[..., None], x, 0)` before it."
+)
+UNMASKED = (
+    "No mask reaches it. Attach it before: "
+    "`x = keras_masking.layers.AttachMask()(x, mask=mask)`. "
+)
 
 
 def advise(call: Call, verdict: str) -> str:
     """The advice for a call that is to blame."""
-    layer = call.layer
+    if verdict == "made by code":
+        return GENERAL[verdict]
     if call.operation:
-        return OPERATION
-    if known := _of_keras(name_in_keras(layer), layer):
-        return known
+        return LEAKY_OPERATION if verdict == "leaks" else OPERATION
+    masked = any(slot.mask is not None for slot in call.inputs)
+    known = _of_keras(name_in_keras(call.layer))
+    if verdict == "leaks" and not masked and call.parent is not None:
+        return UNMASKED + (known or GENERAL[verdict])
+    if known:
+        return f"{known} {CONVERT}" if converts(call) else known
     if verdict == "drops" and len([s for s in call.inputs if s.axes]) > 1:
         return MERGED
     return GENERAL[verdict]
 
 
-def _of_keras(name: str, layer: Any) -> str:
+def converts(call: Call) -> bool:
+    """Whether `convert` replaces the layer of a call that gets a mask.
+
+    It goes through the graphs of models, not into other layers.
+    """
+    outer = call.parent
+    while outer is not None:
+        model = outer.layer
+        listed = isinstance(model, keras.Sequential)
+        own = type(model).call is not keras.Sequential.call
+        if not is_functional(model) and (own or not listed):
+            return False
+        outer = outer.parent
+    known = name_in_keras(call.layer) in (*DROP_INS, *WRAPPED)
+    return known and call.parent is not None
+
+
+def _of_keras(name: str) -> str:
     if name in DROP_INS:
-        return f"Use `keras_masking.layers.Masked{name}` instead. {CONVERT}"
+        return f"Use `keras_masking.layers.Masked{name}` instead."
     if name in WRAPPED:
-        return f"Wrap it in `keras_masking.layers.KeepMask`. {CONVERT}"
+        return "Wrap it in `keras_masking.layers.KeepMask`."
     if name == "Softmax":
         return (
             "Use `keras_masking.layers.TemporalSoftmax` for a softmax over "

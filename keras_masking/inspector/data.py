@@ -169,6 +169,24 @@ class Drift:
     why_not: str = ""
 
 
+@dataclass(frozen=True)
+class PaddingRecord:
+    """How an input is padded, if that was passed or guessed.
+
+    Attributes:
+        name: The input: its key in a dict, its name, or its position.
+        value: What its padding steps hold, such as "0" or "nan".
+        source: "passed", or what it was guessed from.
+    """
+
+    name: str
+    value: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"padding of `{self.name}`: {self.value}, {self.source}"
+
+
 @dataclass
 class ReportData:
     """The data of a `MaskReport`, whose docstring explains the attributes."""
@@ -181,6 +199,8 @@ class ReportData:
     drift: list[Drift] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     error: str = ""
+    missing: list[str] = field(default_factory=list)
+    padding: list[PaddingRecord] = field(default_factory=list)
 
     @property
     def findings(self) -> list[CallRecord]:
@@ -193,17 +213,27 @@ class ReportData:
         return [call for call in self.calls if call.falsely_warned]
 
     @property
+    def state(self) -> str:
+        """One of "findings", "failed", "not measured" and "clean"."""
+        if self.findings:
+            return "findings"
+        if self.error:
+            return "failed"
+        return "not measured" if self.missing else "clean"
+
+    @property
     def ok(self) -> bool:
-        """Whether the model ran, and nothing was found."""
-        return not self.findings and not self.error
+        """Whether padding was measured, and nothing was found."""
+        return self.state == "clean"
 
     def summary(self) -> str:
         """One line: the number of findings and calls, and the drift."""
         count = len(self.findings)
         found = f"{count} finding{'' if count == 1 else 's'}"
-        parts = [f"{self.model}: {found} in {len(self.calls)} calls"]
+        head = f"{self.model}: {found} in {len(self.calls)} calls"
         if self.error:
-            parts.append("the model failed")
+            return f"{head}, the model failed"
+        parts = [head]
         if not any(call.role for call in self.calls):
             parts.append("no mask was made")
         measured = [d for d in self.drift if d.moved is not None and d.counts]
@@ -212,6 +242,8 @@ class ReportData:
             parts.append(f"drift {worst:.2g}")
         else:
             parts.append("drift not measured")
+        if self.state in ("clean", "not measured"):
+            parts.append(self.state)
         return ", ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -221,5 +253,7 @@ class ReportData:
             "calls": [call.to_dict() for call in self.calls],
             "outputs": [output.to_dict() for output in self.outputs],
             "drift": [vars(drift) for drift in self.drift],
+            "padding": [vars(one) for one in self.padding],
+            "state": self.state,
             "ok": self.ok,
         }

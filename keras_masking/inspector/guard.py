@@ -8,6 +8,7 @@ import keras
 from keras_masking._backends import first_batch
 from keras_masking._backends import is_dense
 from keras_masking.errors import MaskWarning
+from keras_masking.errors import NotMeasuredError
 from keras_masking.errors import describe
 from keras_masking.inspector.report import MaskFindingsError
 
@@ -22,6 +23,8 @@ class MaskGuard(keras.callbacks.Callback):
     Args:
         on_finding: `"warn"` warns with a `MaskWarning`, and training goes on in
             any case; `"raise"` raises a `MaskFindingsError`, which ends `fit`.
+            If there is no finding, but something could not be measured or the
+            model failed, both warn.
         probe: Whether to measure which layers let padding in, by running each
             layer again.
         training: Whether to inspect in training mode, for example with dropout.
@@ -110,6 +113,8 @@ class MaskGuard(keras.callbacks.Callback):
         try:
             self.report = inspect_masks(self.model, inputs, **self.options)
             self.report.raise_for_findings()
+        except NotMeasuredError as error:
+            _warn(str(error))
         except Exception as error:
             if self.on_finding == "raise":
                 raise

@@ -13,25 +13,32 @@ from keras_masking._keras import with_sublayers
 from keras_masking.array_compare import as_array
 from keras_masking.errors import describe
 from keras_masking.errors import first_words
+from keras_masking.inspector.measuring.changed_inputs import other_steps
 from keras_masking.inspector.measuring.changes import Change
+from keras_masking.inspector.measuring.changes import changes_of
 from keras_masking.inspector.measuring.changes import find_padding
 from keras_masking.inspector.measuring.changes import has_no_padding
-from keras_masking.inspector.measuring.changes import other_changes
-from keras_masking.inspector.measuring.changes import with_more_padding
+from keras_masking.inspector.measuring.changes import with_less_padding
 from keras_masking.inspector.measuring.drift import Outcome
 from keras_masking.inspector.measuring.drift import moved_by_length
 from keras_masking.inspector.measuring.drift import outcomes_of
 from keras_masking.inspector.measuring.regions import find_axes
 from keras_masking.inspector.measuring.regions import masks_of
+from keras_masking.inspector.missing import NO_STEPS
+from keras_masking.inspector.missing import has_steps
+from keras_masking.inspector.missing import measured
+from keras_masking.inspector.missing import missing
 from keras_masking.inspector.records import call_records
 from keras_masking.inspector.records import drift_records
 from keras_masking.inspector.records import output_records
+from keras_masking.inspector.records import padding_records
 from keras_masking.inspector.report import MaskReport
 from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.watching.inputs import Inputs
-from keras_masking.inspector.watching.inputs import other_steps
 from keras_masking.inspector.watching.inputs import read
 from keras_masking.inspector.watching.mask_flow import FlowTracer
+from keras_masking.inspector.watching.padding import guess_padding
+from keras_masking.inspector.watching.padding import pass_padding
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import build
 from keras_masking.inspector.watching.runs import run
@@ -46,6 +53,7 @@ def inspect_masks(
     strict: bool = False,
     probe: bool = True,
     training: bool = False,
+    padding: Any = None,
 ) -> MaskReport:
     """Shows where the mask of a model is created, used, lost or ignored.
 
@@ -62,20 +70,28 @@ def inspect_masks(
             list or a dict if it takes several. Tensors may carry masks. A few
             rows with padding in them are enough. By default they are made up
             from the model's signature, and a note says so.
-        strict: Whether to raise if there is a finding.
+        strict: Whether to raise if the report is not "clean".
         probe: Whether to measure leaks. Otherwise the model runs once, and the
             report only shows where masks went.
         training: The `training` argument of the call. In training mode the
             model is not run with more padding, since dropout would differ.
+        padding: What padding steps of the inputs hold, for a model that makes
+            no mask, because it takes one as an ordinary input, for example
+            `{"token_ids": 0, "padding_mask": 0}`. By key or name, by position
+            in a list, nested as the inputs are; a number, NaN, or None for an
+            input without steps. What is left out is guessed: from a mask among
+            the inputs, from lengths, or from NaN. The report says so.
 
     Returns:
-        A `MaskReport`: print it, or see `to_html` and `to_dict`.
+        A `MaskReport`: print it, or see `to_html` and `to_dict`. Its `state`
+        is "clean", "findings", "not measured" or "failed".
 
     Raises:
-        MaskFindingsError: If `strict`, and there is a finding or the model
-            failed.
-        ValueError: If there are no `inputs` and none can be made up, or
-            `inputs` are not numbers.
+        MaskFindingsError: If `strict`, and there is a finding.
+        NotMeasuredError: If `strict`, and nothing was found, but something
+            could not be measured, or the model failed.
+        ValueError: If there are no `inputs` and none can be made up, `inputs`
+            are not numbers, or `padding` does not fit them.
 
     A model that fails also gives a report, of the calls up to the error.
     Several threads may inspect at the same time.
@@ -107,7 +123,7 @@ def inspect_masks(
 
         inputs, note = make_up(model)
         notes.append(note)
-    given = read(inputs, model)
+    given = pass_padding(read(inputs, model), padding, inputs, model)
     if not all(layer.built for layer in with_sublayers(model)):
         build(model, given)
     report = MaskReport(
@@ -137,22 +153,26 @@ def _inspect(
     training: bool,
     report: MaskReport,
 ) -> None:
-    masks = masks_of(base)
-    given = find_padding(given, base, masks)
+    given = guess_padding(find_padding(given, base, masks_of(base)))
+    masks = masks_of(base, given)
     changes: list[Change] = []
-    longer = None
-    if probe and base.error is None and not training:
-        right = with_more_padding(model, given, base, "right", training)
-        changes.append(right)
-        longer = right.run
-    find_axes(base, longer, masks)
+    if probe and base.error is None:
+        changes = list(changes_of(model, given, base, training))
+        if not training and not any(c.counts and c.ran for c in changes):
+            changes += with_less_padding(model, given, training)
+    others = (c.run for c in changes if c.ran)
+    find_axes(base, next(others, None), masks)
     depends = (
         _depends_on_inputs(model, given, base, training) if probe else None
     )
     flows = FlowTracer(base.root, depends).flows
-    if probe and base.error is None:
-        changes += other_changes(model, given, base, training)
     outcomes = outcomes_of(model, given, base, masks, changes, training, flows)
+    less = [change for change in changes if change.rows]
+    if changes and not (training or less or any(map(measured, outcomes))):
+        less = list(with_less_padding(model, given, training))
+        outcomes += outcomes_of(
+            model, given, base, masks, less, training, flows
+        )
     lengths = [o.change for o in outcomes if o.counts and o.change.length]
 
     def lengthens(call: Call) -> str:
@@ -163,7 +183,7 @@ def _inspect(
 
     judge = Judge(flows, masks, probe, lengthens)
     blamed = judge.model(base.root)
-    report.outputs = output_records(base.root, flows)
+    report.outputs = output_records(base.root, flows, masks)
     counting = [o for o in outcomes if o.counts]
     if counting and not blamed:
         blamed = [judge.moves(counting[0])]
@@ -174,16 +194,24 @@ def _inspect(
     report.drift = drift_records(flows, outcomes)
     if base.error is not None:
         report.error = f"{type(base.error).__name__}: {first_words(base.error)}"
+        return
+    report.padding = padding_records(given)
+    if not has_steps(model, given):
+        report.notes.append(NO_STEPS)
+        return
+    report.missing = missing(
+        given, base, outcomes, report.outputs, probe, training
+    )
     has_masks = any(call.role for call in report.calls)
-    report.notes += _notes(given, has_masks, training)
+    report.notes += _notes(given, has_masks)
 
 
 def _harmless(outcomes: list[Outcome], report: MaskReport) -> bool:
     """Whether measurements show that the model's outputs and loss are right."""
-    measured = any(o.change.counts and o.moved is not None for o in outcomes)
+    known = any(o.change.counts and o.moved is not None for o in outcomes)
     moving = any(o.counts for o in outcomes)
     lost = any(out.lost_by is not None for out in report.outputs)
-    return measured and not moving and not lost
+    return known and not moving and not lost
 
 
 def _depends_on_inputs(
@@ -207,7 +235,7 @@ def _depends_on_inputs(
     return derived
 
 
-def _notes(given: Inputs, has_masks: bool, training: bool) -> list[str]:
+def _notes(given: Inputs, has_masks: bool) -> list[str]:
     found = []
     if not has_masks:
         found.append(
@@ -221,9 +249,5 @@ def _notes(given: Inputs, has_masks: bool, training: bool) -> list[str]:
         found.append(
             "The batch has no padding, so leaks were not measured on it. Add "
             f"some: `np.pad(x, [{width}])`, or rows of other lengths."
-        )
-    if training:
-        found.append(
-            "In training mode the model was not run with more padding."
         )
     return found

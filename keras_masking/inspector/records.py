@@ -1,6 +1,7 @@
 """The calls of a run as plain data."""
 
 import keras
+import numpy as np
 
 from keras_masking import layer_calls
 from keras_masking.errors import first_words
@@ -8,11 +9,14 @@ from keras_masking.inspector.advice import advise
 from keras_masking.inspector.data import CallRecord
 from keras_masking.inspector.data import Drift
 from keras_masking.inspector.data import OutputRecord
+from keras_masking.inspector.data import PaddingRecord
 from keras_masking.inspector.data import TensorRecord
 from keras_masking.inspector.measuring.drift import Outcome
+from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import as_mask
 from keras_masking.inspector.verdicts import Judge
 from keras_masking.inspector.verdicts import role
+from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.mask_flow import Flows
 from keras_masking.inspector.watching.watch import Call
 from keras_masking.inspector.watching.watch import Slot
@@ -48,6 +52,7 @@ def _record(
     faults = judge.faults.get(call, [])
     result = judge.measured.get(call)
     path = call.path
+    lost = {i for i, c in flow.lost.items() if not _is_internal(c, judge)}
     record = CallRecord(
         index=index[call],
         depth=len(path) - 1,
@@ -56,7 +61,7 @@ def _record(
         path="/".join(path),
         operation=call.operation,
         times=call.times,
-        inputs=[_tensor(s, i in flow.lost) for i, s in enumerate(call.inputs)],
+        inputs=[_tensor(s, i in lost) for i, s in enumerate(call.inputs)],
         outputs=[
             _tensor(s, flow.gone.get(i) in blamed)
             for i, s in enumerate(call.outputs)
@@ -71,10 +76,14 @@ def _record(
     record.reason = " ".join(why for _, why in faults)
     if record.finding:
         record.advice = advise(call, record.verdict)
+    elif flow.victim_of is not None and _is_internal(flow.victim_of, judge):
+        record.verdict, record.reason = "", _why_harmless(call, judge)
     elif flow.victim_of is not None:
         record.verdict = ""
         record.victim_of = index[flow.victim_of]
-        record.reason = f"Its mask was lost in call {record.victim_of}."
+        masked = any(x.mask is not None for x in call.inputs)
+        what = "got a wrong shape" if masked else "was lost"
+        record.reason = f"Its mask {what} in call {record.victim_of}."
     elif faults:
         record.reason += " No output of the model needs the mask."
     elif record.role == "drops":
@@ -85,6 +94,11 @@ def _record(
     elif result and result.why_not and record.role not in ("", "generates"):
         record.reason = f"Leaks were not measured: {result.why_not}."
     return record
+
+
+def _is_internal(culprit: Call, judge: Judge) -> bool:
+    """Whether a mask was lost inside a layer that is right as a whole."""
+    return bool(_why_harmless(culprit, judge))
 
 
 def _why_harmless(call: Call, judge: Judge) -> str:
@@ -102,19 +116,22 @@ def _tensor(slot: Slot, lost: bool) -> TensorRecord:
     )
 
 
-def output_records(root: Call, flows: Flows) -> list[OutputRecord]:
+def output_records(
+    root: Call, flows: Flows, masks: Masks
+) -> list[OutputRecord]:
     """The model's outputs, and whether a mask reaches them."""
     index = call_indices(flows)
     some = any(
-        s.mask is not None for c in index for s in (*c.inputs, *c.outputs)
+        _carries_steps(s) for c in index for s in (*c.inputs, *c.outputs)
     )
     found = []
     for i, (name, slot) in enumerate(zip(_names(root), root.outputs)):
         blame = flows[root].gone.get(i)
-        reached = None
-        if slot.mask is not None:
-            reached = True
-        elif slot.axes and some and dtype_name(slot.tensor) != "bool":
+        reached: bool | None = None
+        mask = as_mask(slot)
+        if mask is not None:
+            reached = mask.shape == slot.shape[: mask.ndim] or None
+        elif some and _has_steps(slot, masks):
             reached = False
         found.append(
             OutputRecord(
@@ -124,6 +141,34 @@ def output_records(root: Call, flows: Flows) -> list[OutputRecord]:
                 None if blame is None else index[blame],
             )
         )
+    return found
+
+
+def _carries_steps(slot: Slot) -> bool:
+    """Whether a tensor carries a mask of its steps.
+
+    Not one that was only passed to a call, or that broadcasts.
+    """
+    mask = None if slot.carried is None else slot.carried.shape
+    return mask is not None and slot.shape[: len(mask)] == tuple(mask)
+
+
+def _has_steps(slot: Slot, masks: Masks) -> bool:
+    """Whether it has steps, perhaps as many whatever the padding is."""
+    if dtype_name(slot.tensor) == "bool":
+        return False
+    return bool(slot.axes) or (len(slot.shape) > 2 and slot.shape[1] in masks)
+
+
+def padding_records(inputs: Inputs) -> list[PaddingRecord]:
+    """How each input is padded whose padding was passed or guessed."""
+    found = []
+    for i, source in enumerate(inputs.sources):
+        x, mask, value = inputs.leaves[i], inputs.padding[i], inputs.values[i]
+        if source and mask is not None:
+            seen = np.unique(x[~mask] if value is None else [value])
+            held = f"{float(seen[0]):g}" if len(seen) == 1 else "several values"
+            found.append(PaddingRecord(inputs.names[i], held, source))
     return found
 
 

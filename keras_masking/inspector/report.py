@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_masking._moved import moved
+from keras_masking.errors import NotMeasuredError
 from keras_masking.inspector.data import ReportData
 from keras_masking.inspector.reports import html
 from keras_masking.inspector.reports import picture
@@ -29,13 +30,19 @@ class MaskReport(ReportData):
         drift: One `Drift` for each change of the padding that was tried.
         notes: Other remarks, such as that the inputs were made up.
         error: The error that the model raised, or ""; the calls end there.
+        missing: What could not be measured, and why, in sentences. Without
+            it, nobody can say that the model is right.
+        padding: One `PaddingRecord` for each input whose padding was passed
+            or guessed.
     """
 
     def raise_for_findings(self) -> None:
-        """Raises one `MaskFindingsError` that names every finding.
+        """Raises if the state is not "clean".
 
         Raises:
-            MaskFindingsError: If there is a finding, or the model failed.
+            MaskFindingsError: If there is a finding. It names each.
+            NotMeasuredError: If nothing was found, but the model failed, or
+                something could not be measured. It says what.
         """
         if self.ok:
             return
@@ -45,7 +52,9 @@ class MaskReport(ReportData):
         ]
         if self.error:
             lines.append(f"The model failed: {self.error}")
-        raise MaskFindingsError("\n".join([self.summary(), *lines]))
+        kind = MaskFindingsError if self.findings else NotMeasuredError
+        lines = [self.summary(), *lines, *self.missing]
+        raise kind("\n".join(lines))
 
     def __str__(self) -> str:
         return text.as_text(self)

@@ -49,19 +49,20 @@ class MaskAware(keras.layers.Layer):
         # Not in `call`: Keras would convert these first, and fail with a
         # backend error.
         check_inputs(self.caller, inputs)
-        kwargs |= self.bind_by_name((inputs, mask), args, kwargs)
-        listed = isinstance(inputs, (list, tuple))
-        carried = [get_mask(x) for x in (inputs if listed else [inputs])]
-        if mask is None:
-            mask = carried if listed else carried[0]
-        if listed:
-            masks = self.read_masks(inputs, mask)
-        else:
-            masks = [self.read_mask(inputs, mask)]
+        if args:
+            kwargs |= self.bind_by_name((inputs, mask), args, kwargs)
         # As a keyword, since Keras does not recognize a positional mask. It
         # finds the carried masks itself.
-        if any(m is not c for m, c in zip(masks, carried)):
-            kwargs["mask"] = masks if listed else masks[0]
+        if isinstance(inputs, (list, tuple)):
+            carried: Any = [get_mask(x) for x in inputs]
+            masks = self.read_masks(inputs, carried if mask is None else mask)
+            if any(m is not c for m, c in zip(masks, carried)):
+                kwargs["mask"] = masks
+        else:
+            carried = get_mask(inputs)
+            masks = [self.read_mask(inputs, carried if mask is None else mask)]
+            if masks[0] is not carried:
+                kwargs["mask"] = masks[0]
         if not KEEPS_MASKS_OF_CASTS:
             inputs = keras.tree.map_structure(self._cast, inputs)
         return self.call_trusting(masks, inputs, **kwargs)
@@ -112,8 +113,6 @@ class MaskAware(keras.layers.Layer):
 
         Keras accepts only tensors as positional arguments.
         """
-        if not more:
-            return {}
         signature = inspect.signature(self.call)
         signature.bind(*first, *more, **kwargs)  # a TypeError says why
         return dict(zip([*signature.parameters][len(first) :], more))

@@ -264,7 +264,8 @@ class NaNMask(MaskAware):
 
     def make_mask(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         gone = ops.isnan(inputs)
-        if axes := tuple(range(2, len(inputs.shape))):
+        # The last first: Keras 3.12 reduces one after the other on PyTorch.
+        if axes := tuple(range(len(inputs.shape) - 1, 1, -1)):
             gone = getattr(ops, self.missing)(gone, axis=axes)
         own = ops.logical_not(gone)
         return own if mask is None else ops.logical_and(own, mask)

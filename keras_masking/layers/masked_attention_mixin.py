@@ -148,8 +148,9 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        first = (query, value, key, query_mask, value_mask, key_mask)
-        kwargs |= self.bind_by_name((*first, attention_mask), args, kwargs)
+        if args:
+            first = (query, value, key, query_mask, value_mask, key_mask)
+            kwargs |= self.bind_by_name((*first, attention_mask), args, kwargs)
         inputs = self._given(query, value, key)
         check_inputs(self.caller, inputs)
         # Not in `call`: Keras would convert these first.

@@ -23,7 +23,8 @@ class Windowed(StepMixer):
         )
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        self._check_steps(inputs.shape[1])
+        if self.padding == "valid":
+            self._check_steps(inputs.shape[1])
         return super().call(inputs, mask)
 
     def output_mask(self, mask: Tensor) -> Tensor:
@@ -54,8 +55,8 @@ class Convolution(Windowed):
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         # If the strides divide the length, Keras pads by our rule; zeros at the
         # end change nothing else.
-        _, strides, padding, _ = self.window
-        if padding == "same" and strides > 1:
+        strides = self.strides[0]
+        if self.padding == "same" and strides > 1:
             missing = -keras.ops.shape(inputs)[1] % strides
             if isinstance(missing, int) and missing == 0:
                 return super().mix(inputs, mask)

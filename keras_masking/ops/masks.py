@@ -216,6 +216,10 @@ def has_real_step(
     mask: Tensor, axis: Axis = 1, keepdims: bool = False
 ) -> Tensor:
     """Whether there is a real step along `axis`; False for an empty row."""
+    if not isinstance(axis, int):
+        # Keras 3.12 reduces one axis after the other on PyTorch.
+        ndim = len(mask.shape)
+        axis = tuple(sorted((a % ndim for a in axis), reverse=True))
     return ops.any(mask, axis=axis, keepdims=keepdims)
 
 

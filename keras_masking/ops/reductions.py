@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import at_least_one
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
@@ -58,9 +59,7 @@ def count_real(
     count = ops.sum(ops.cast(mask, counts), axis=axis, keepdims=keepdims)
     for size in lacking:  # axes that the mask does not have
         count = count * ops.cast(size, counts)
-    count = cast_to(count, dtype)
-    # 1 for 0; `ops.maximum(count, 1)` takes ten times as long on PyTorch.
-    return abs(count - 0.5) + 0.5
+    return at_least_one(cast_to(count, dtype))
 
 
 def masked_sum(

@@ -1,6 +1,6 @@
 """Disables each check in turn, so that a test of what is broken goes red.
 
-Run by hand or by `tox -e kit-torch`. It exits with 1 if a check that runs on
+`.ci/run` runs it on PyTorch. It exits with 1 if a check that runs on
 this backend has no broken layer, loss or metric, or if such a test stays green
 although its check was disabled.
 """

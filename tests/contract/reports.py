@@ -20,7 +20,7 @@ def result(check: str, status: str, **other: Any) -> Result:
 def failing(check: str, status: str = "fail", **other: Any) -> Result:
     texts = {
         **TEXTS,
-        "seen": "value [0, 1] goes from 0 to 8",
+        "seen": "value [0, 1] is 0 with padding 0 and 8 with padding 8",
         "where": "row 1 of 2, mask TFF",
         "smallest": "inputs (2, 3, 2)",
         "script": f'print("{check}")',

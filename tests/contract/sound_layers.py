@@ -267,6 +267,56 @@ class SequenceAndState(Layer):
 
 
 @sound()
+class Attends(Layer):
+    """Returns a sequence and `(batch, heads, target, source)` scores."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        x = inputs
+        if mask is not None:
+            x = ops.where(mask[:, :, None], inputs, 0.0)
+        heads = ops.stack([x, 2.0 * x], axis=1)
+        scores = ops.matmul(heads, ops.transpose(heads, (0, 1, 3, 2)))
+        if mask is not None:
+            # A query at padding sees the same keys: its scores are not zero.
+            scores = ops.transpose(scores, (0, 3, 1, 2))
+            scores = masked.masked_softmax(scores, mask, axis=1)
+            scores = ops.transpose(scores, (0, 2, 3, 1))
+        else:
+            scores = ops.softmax(scores)
+        return ops.sum(ops.matmul(scores, heads), axis=1), scores
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return mask, None
+
+
+@sound(inputs=(X, SHORTER), role="drops")
+class Distances(Layer):
+    """Of two sequences, the gap of each pair of steps; no mask fits it."""
+
+    def call(self, a: Any, b: Any) -> Any:
+        return ops.mean(a[:, :, None] - b[:, None], axis=-1)
+
+    def compute_mask(self, a: Any, b: Any, mask: Any = None) -> Any:
+        return None
+
+
+@sound()
+class PooledScores(Pool):
+    """Two weighted means, and the weights `(batch, 2, steps)`."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        weights = masked.masked_softmax(inputs[:, :, :2], mask, axis=1)
+        weights = ops.transpose(weights, (0, 2, 1))
+        x = inputs
+        if mask is not None:
+            x = ops.where(mask[:, :, None], inputs, 0.0)
+        return ops.matmul(weights, x), weights
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None, None
+
+
+@sound()
 class Twice(Layer):
     """Repeats each step, and says so in `compute_output_shape`."""
 
@@ -381,7 +431,7 @@ class MadeWith(Layer):
     """Arguments that are needed to make it, and are not in its config.
 
     Values to start with are weights later, a seed is saved with them, and
-    what it prints changes nothing.
+    what prints is kept as a function.
     """
 
     def __init__(
@@ -392,13 +442,12 @@ class MadeWith(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.start, self.verbose = start, verbose
+        self.initializer = keras.initializers.Constant(start)
+        self.log = print if verbose else None
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, shape: Any) -> None:
-        self.scale = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(self.start)
-        )
+        self.scale = self.add_weight(shape=(), initializer=self.initializer)
 
     def call(self, x: Any, training: bool | None = None) -> Any:
         y = x * self.scale

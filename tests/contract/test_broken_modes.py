@@ -13,7 +13,7 @@ from tests.contract.broken.modes import BROKEN
 
 pytestmark = pytest.mark.kit
 
-IDS = ids_of(("modes", "gradients", "precision", "training"))
+IDS = ids_of(("modes", "saving", "gradients", "precision", "training"))
 
 
 @pytest.mark.parametrize("broken", here(BROKEN), ids=str)

@@ -25,7 +25,7 @@ from tests.contract.reports import reports
 from tests.contract.reports import result
 from tests.contract.test_supervisor import answers
 
-pytestmark = pytest.mark.kit
+pytestmark = [pytest.mark.kit, pytest.mark.once]
 
 ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()

@@ -24,6 +24,8 @@ from tests.contract.reports import report
 from tests.contract.reports import reports
 from tests.contract.reports import result
 
+pytestmark = pytest.mark.once
+
 HOSTILE = (
     "<script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>",

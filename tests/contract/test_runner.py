@@ -44,7 +44,7 @@ def test_a_failure_in_five_parts() -> None:
         "1 rule ", "2 seen ", "3 where", "4 likel", "5 repro",
     ]  # fmt: skip
     assert "Values at padding steps do not change real outputs." in text
-    assert "padding 0 and padding 8: value" in text
+    assert " with padding 0 and " in text and " with padding 8; " in text
     assert "row 0 of 1, mask TF" in text
     assert "call received the mask: yes" in text
     assert "inputs (1, 2, 1)" in text

@@ -34,6 +34,14 @@ def test_slow_layer(case: Case) -> None:
     assert report.ran >= 15
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="compiles for a minute")
+def test_rounding_without_padding_is_no_failure() -> None:
+    # On TensorFlow in bfloat16, of 240 steps alone as much as of a padded row.
+    report = check_layer(SLOW[3], only=["precision"])
+    assert report.ok, str(report)
+    assert [r.status for r in report if r.check == "precision"] == ["pass"]
+
+
 def test_states_are_put_back() -> None:
     report = check_layer(STATEFUL, only=None if BACKEND == "torch" else IDS)
     assert report.ok, str(report)

@@ -21,7 +21,7 @@ from keras_masking.contract.backends.agreement import judge
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 
-pytestmark = pytest.mark.kit
+pytestmark = [pytest.mark.kit, pytest.mark.once]
 
 ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()

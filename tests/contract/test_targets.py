@@ -12,6 +12,8 @@ from keras_masking.contract.backends.targets import find
 from keras_masking.contract.backends.targets import resolve
 from keras_masking.contract.backends.targets import resolve_all
 
+pytestmark = pytest.mark.once
+
 LAYERS = """
 import keras
 from keras_masking.contract import Case

@@ -35,6 +35,13 @@ class Case:
     findings: list[tuple[str, str]]
     inputs: Callable[[], Any] = lambda: IDS
     rounding: float = 1e-5  # what padding may move in a sound model
+    unmeasured: bool = False  # nothing is found, nor could it be
+
+    @property
+    def state(self) -> str:
+        if self.findings:
+            return "findings"
+        return "not measured" if self.unmeasured else "clean"
 
     @property
     def name(self) -> str:
@@ -57,9 +64,11 @@ def case(
     *findings: tuple[str, str],
     inputs: Callable[[], Any] = lambda: IDS,
     rounding: float = 1e-5,
+    unmeasured: bool = False,
 ) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     def register(make: Callable[[], Any]) -> Callable[[], Any]:
-        CASES.append(Case(make, list(findings), inputs, rounding))
+        known = list(findings)
+        CASES.append(Case(make, known, inputs, rounding, unmeasured))
         return make
 
     return register
@@ -721,6 +730,151 @@ def mask_as_an_input() -> Any:
     return keras.Model({"ids": ids, "mask": mask}, x)
 
 
+def mask_of_numbers(end: Callable[[Any, Any], Any]) -> keras.Model:
+    """A model that takes a mask as numbers; no mask of Keras is made."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    real = keras.Input((None,), dtype="int32", name="real")
+    x = kl.Dense(SIZE)(kl.Embedding(10, SIZE)(ids))
+    x = x * ops.cast(real, "float32")[..., None]
+    return keras.Model({"ids": ids, "real": real}, end(x, real))
+
+
+def ids_and_numbers() -> dict[str, np.ndarray]:
+    return {"ids": IDS, "real": (IDS > 0).astype("int32")}
+
+
+@case(("pool", "leaks"), inputs=ids_and_numbers)
+def pooling_counts_padding() -> Any:
+    """The mask zeroes padding, and the mean divides by all steps."""
+    pool = kl.GlobalAveragePooling1D(name="pool")
+    return mask_of_numbers(lambda x, real: pool(x))
+
+
+@case(inputs=ids_and_numbers)
+def pooling_counts_real_steps() -> Any:
+    def mean(x: Any, real: Any) -> Any:
+        count = ops.sum(ops.cast(real, "float32"), axis=1, keepdims=True)
+        return ops.sum(x, axis=1) / ops.maximum(count, 1)
+
+    return mask_of_numbers(mean)
+
+
+@case(inputs=ids_and_numbers)
+def attention_by_numbers() -> Any:
+    """A block of BERT as keras-hub has it, and its first step."""
+
+    def block(x: Any, real: Any) -> Any:
+        heard = kl.MultiHeadAttention(2, 4)(
+            x, x, attention_mask=ops.cast(real, "bool")[:, None]
+        )
+        return kl.LayerNormalization()(x + heard)[:, 0]
+
+    return mask_of_numbers(block)
+
+
+@case(inputs=ids_and_numbers)
+def softmax_of_a_mask_that_broadcasts() -> Any:
+    """Its scores are `(batch, steps, steps)`, its mask `(batch, 1, steps)`."""
+
+    def attention(x: Any, real: Any) -> Any:
+        scores = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+        weights = kl.Softmax()(scores, mask=ops.cast(real, "bool")[:, None])
+        return ops.matmul(kl.Dropout(0.1)(weights), x)
+
+    return mask_of_numbers(attention)
+
+
+@case(
+    inputs=lambda: [np.ones((2, 3, 6)), np.ones((2, 1, 6), bool)],
+    unmeasured=True,
+)
+def softmax_alone() -> Any:
+    """How its inputs are padded is unknown."""
+    scores, mask = keras.Input((3, 6)), keras.Input((1, 6), dtype="bool")
+    return keras.Model([scores, mask], kl.Softmax()(scores, mask=mask))
+
+
+def sum_by_lengths(end: Callable[[Any, Any], Any]) -> keras.Model:
+    """Padding is zero, and stays zero."""
+    x, n = keras.Input((None, 2)), keras.Input((1,), dtype="int32")
+    return keras.Model([x, n], end(kl.Dense(3, use_bias=False)(x), n))
+
+
+def series_and_lengths() -> list[np.ndarray]:
+    series = np.where(IDS > 0, IDS / 9.0, 0.0)[..., None] * [1.0, -2.0]
+    return [series, (IDS > 0).sum(axis=1, keepdims=True)]
+
+
+@case(inputs=series_and_lengths)
+def mean_by_lengths() -> Any:
+    return sum_by_lengths(
+        lambda x, n: ops.sum(x, axis=1) / ops.cast(n, "float32")
+    )
+
+
+@case(("pool", "leaks"), inputs=series_and_lengths)
+def mean_in_spite_of_lengths() -> Any:
+    pool = kl.GlobalAveragePooling1D(name="pool")
+    return sum_by_lengths(lambda x, n: pool(x))
+
+
+def with_table(rows: int) -> Any:
+    """A model with a table of positions, and attention."""
+    ids, x = tokens()
+    p = kl.Embedding(rows, SIZE, name="positions")(Columns(name="columns")(ids))
+    x = layers.MaskedAdd()([x, p])
+    x = layers.MaskedAdd()([x, kl.GroupQueryAttention(4, 2, 1)(x, x)])
+    return pooled(ids, x)
+
+
+@case()
+def table_too_short_for_more_padding() -> Any:
+    """Right for padding on the right: rows alone show it."""
+    return with_table(16)
+
+
+@case(("columns", "leaks"), inputs=lambda: IDS[:, ::-1])
+def table_too_short_for_padding_on_the_left() -> Any:
+    return with_table(16)
+
+
+@case()
+def fixed_steps() -> Any:
+    ids = keras.Input((6,), dtype="int32")
+    return pooled(ids, kl.Embedding(10, SIZE, mask_zero=True)(ids))
+
+
+def autoencoder(steps: int | None) -> Any:
+    """The decoder's steps are made of one vector, without a mask."""
+    ids = keras.Input((steps,), dtype="int32")
+    x = kl.LSTM(4)(kl.Embedding(10, SIZE, mask_zero=True)(ids))
+    x = kl.LSTM(4, return_sequences=True)(kl.RepeatVector(6)(x))
+    return keras.Model(ids, kl.Dense(2)(x))
+
+
+@case(unmeasured=True)
+def autoencoder_of_fixed_steps() -> Any:
+    return autoencoder(6)
+
+
+@case(unmeasured=True)
+def autoencoder_of_any_steps() -> Any:
+    return autoencoder(None)
+
+
+@case(
+    ("conv", "leaks"), inputs=lambda: np.where(IDS > 0, IDS, np.nan)[..., None]
+)
+def nan_without_a_mask() -> Any:
+    """NaN says where padding is, and code sets it to zero."""
+    x = keras.Input((None, 1))
+    real = ops.logical_not(ops.isnan(x))
+    y = ops.where(real, x, 1.0)
+    y = kl.Conv1D(3, 3, padding="same", name="conv")(y)
+    y = ops.sum(ops.where(real, y, 0.0), axis=1)
+    return keras.Model(x, y)
+
+
 @case(("dense", "made by code"))
 def mean_by_code() -> Any:
     class Mean(InOrder):
@@ -731,7 +885,7 @@ def mean_by_code() -> Any:
     return Mean([table, kl.Dense(3, name="dense")])
 
 
-@case()
+@case(unmeasured=True)
 def dropout_at_inference() -> Any:
     class Drops(InOrder):
         def call(self, inputs: Any) -> Any:
@@ -769,7 +923,7 @@ def permuted() -> Any:
     return pooled(ids, kl.Permute((2, 1), name="back")(x))
 
 
-@case(inputs=lambda: np.stack([IDS, IDS], axis=1))
+@case(inputs=lambda: np.stack([IDS, IDS], axis=1), unmeasured=True)
 def embedding_in_time_distributed() -> Any:
     """It makes no mask, and so there is none to lose."""
     ids = keras.Input((None, None), dtype="int32")

@@ -199,7 +199,30 @@ def test_options(
     )
     assert typed(sound(), *words)[0] == 0
     probe, training = "--no-probe" not in words, "--training" in words
-    assert passed == {"probe": probe, "training": training}
+    assert passed == {"probe": probe, "training": training, "padding": None}
+
+
+def test_not_measured(typed: Any) -> None:
+    """A model without a mask says nothing about padding, unless it is told."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = keras.layers.Embedding(10, 4)(ids)
+    model = save(keras.Model(ids, keras.layers.GlobalMaxPooling1D()(x)))
+    for words, expected in (([], 0), (["--strict"], 4)):
+        code, out, _ = typed(model, *words)
+        assert code == expected
+        assert out.splitlines()[0].endswith("not measured")
+    code, out, _ = typed(model, "--padding", "ids=0", "--strict")
+    assert code == 1
+    assert "global_max_pooling1d leaks" in out
+    assert typed(model, "--padding", "ids=none", "--strict")[0] == 0
+
+
+def test_padding_that_does_not_fit(refused: Any) -> None:
+    model = sound()
+    assert "must be NAME=VALUE" in refused(model, "--padding", "ids")
+    assert "must be NAME=VALUE" in refused(model, "--padding", "ids=a")
+    line = refused(model, "--padding", "id=0")
+    assert "`padding` must name inputs" in line and "'ids'?" in line
 
 
 def record_inputs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -31,7 +31,9 @@ def found(report: MaskReport) -> list[tuple[str, str]]:
 def test_findings(case: Case) -> None:
     report = inspected(build(case.make), case.inputs())
     assert found(report) == case.findings
-    assert report.ok == (not case.findings)
+    assert report.state == case.state, report.missing
+    assert report.ok == (case.state == "clean")
+    assert bool(report.missing) <= (case.state != "clean")
     assert all(call.reason and call.advice for call in report.findings)
     # Nothing after the first fault is blamed.
     for call in report.calls:

@@ -263,7 +263,10 @@ def test_options(
         return inspect_masks(model, x, **options)
 
     monkeypatch.setattr(inspection, "inspect_masks", noting)
-    _, ours = train(model, arrays(IDS, TARGETS), MaskGuard("raise", **options))
+    guard = MaskGuard("raise", **options)
+    with pytest.warns(MaskWarning, match="not measured"):  # it does not raise
+        _, ours = train(model, arrays(IDS, TARGETS), guard)
+    assert guard.report.state == "not measured"
     _, plain = train(model, arrays(IDS, TARGETS))
     assert_same(ours, plain)
     assert passed == [options]

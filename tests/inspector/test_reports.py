@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from keras_masking.inspector.data import FAULTS
+from keras_masking.inspector.data import PaddingRecord
 from keras_masking.inspector.report import MaskReport
 from keras_masking.inspector.reports import labels
 from keras_masking.inspector.reports.grid import GAP
@@ -24,6 +25,8 @@ from keras_masking.inspector.reports.text import as_text
 from keras_masking.inspector.reports.text import show
 from keras_masking.names import ROLES
 from tests.inspector import reports
+
+pytestmark = pytest.mark.once
 
 SCRIPT = "<script>alert(1)</script>"
 MADE = [reports.everything, reports.clean]
@@ -160,7 +163,7 @@ def test_a_clean_report_is_short() -> None:
 def test_the_headline() -> None:
     assert labels.headline(reports.clean()) == (
         "sound",
-        "No finding in 4 calls.",
+        "Clean: no finding in 4 calls.",
     )
     report = reports.everything()
     assert labels.headline(report)[1].startswith("The model failed; 9 findings")
@@ -168,8 +171,19 @@ def test_the_headline() -> None:
     assert labels.headline(report) == ("finding", "9 findings in 27 calls.")
     for call in report.calls:
         call.finding = False
-    assert labels.headline(report)[0] == "harmless"  # padding moves outputs
-    assert labels.headline(MaskReport("m", "jax"))[0] == "quiet"
+    report.missing = ["Nothing was run."]
+    assert labels.headline(report)[0] == "unknown"
+
+
+@pytest.mark.parametrize("render", [as_html, as_fragment, str])
+def test_what_is_missing_is_shown(render: Callable[[MaskReport], str]) -> None:
+    report = reports.clean()
+    report.missing = ["The model was not run."]
+    report.padding = [PaddingRecord("ids", "0", "guessed from `real`")]
+    shown = render(report)
+    shown = shown if render is str else Tags(shown).text
+    assert "Not measured" in shown and "The model was not run." in shown
+    assert "padding of" in shown and ": 0, guessed from" in shown
 
 
 # Page

@@ -212,9 +212,8 @@ def check_input_not_mutated(harness: LayerHarness) -> None:
     after = layer_calls.read_outputs(tensors)
     for i, (x, mask) in enumerate(zip(leaves, masks, strict=True)):
         where = f"input {i}" if len(leaves) > 1 else "the input"
-        require_equal(
-            x, after.outputs[i], "exact", "a call changed its input", where
-        )
+        runs = "before a call", "after it"
+        require_equal(x, after.outputs[i], "exact", runs, where)
         now = after.masks[i]
         if mask is not None and now is None:
             raise ContractViolation(
@@ -253,8 +252,8 @@ def check_repeatable(harness: LayerHarness) -> None:
         harness.call(layer, harness.masked(kind))
     after = _called_again(harness, layer, plain)
     for i, (x, y) in enumerate(zip(before.outputs, after.outputs)):
-        what = "a call after other calls gives other values"
-        require_equal(x, y, before.dtypes[i], what, f"output {i}")
+        runs = "at first", "after calls with other masks"
+        require_equal(x, y, before.dtypes[i], runs, f"output {i}")
         was, now = before.masks[i], after.masks[i]
         if was is None or now is None:
             changed = was is not now

@@ -10,11 +10,13 @@ from keras_masking import array_compare
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.compare import Runs
 from keras_masking.contract.harness.compare import float_outputs
 from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.models import one_program
+from keras_masking.contract.harness.training import needs_gradients
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
@@ -137,7 +139,7 @@ class Gradients:
             weight = rng.uniform(0.5, 1.5, size=y.shape)
             real = real_steps(self.harness, result, i, batch)
             if real is not None:
-                weight = weight * real.reshape(real.shape + (1,) * (y.ndim - 2))
+                weight = weight * array_compare.spread(real, y.ndim)
             data[f"weight{i}"] = weight.astype("float32")
         if self.failed is not None:
             raise self.failed  # its state is of no use
@@ -164,6 +166,7 @@ class Gradients:
 
 
 def _gradients(harness: LayerHarness) -> Gradients:
+    needs_gradients()
     harness.needs_any_batch()
     found: Gradients = harness.once("gradients", lambda: Gradients(harness))
     return found
@@ -252,18 +255,18 @@ def check_grad_pad_value(harness: LayerHarness) -> None:
     ]
     by_x, weights = results[0]
     for value, (other_x, other_weights) in zip(PADDINGS[1:], results[1:]):
-        what = f"gradients, padding 0 and padding {value:g}"
+        runs = "with padding 0", f"with padding {value:g}"
         for i, (a, b) in enumerate(zip(by_x, other_x)):
             mask = harness.batch.masks[i]
             if a is not None and mask is not None:
-                _alike(a[mask], b[mask], what, f"by input {i}")
+                _alike(a[mask], b[mask], runs, f"gradient by input {i}")
         for i, (a, b) in enumerate(zip(weights, other_weights)):
-            _alike(a, b, what, f"by weight {i}")
+            _alike(a, b, runs, f"gradient by weight {i}")
 
 
-def _alike(a: np.ndarray, b: np.ndarray, what: str, where: str) -> None:
+def _alike(a: np.ndarray, b: np.ndarray, runs: Runs, where: str) -> None:
     require_equal(
-        a, b, "float32", what, where, scale=10 * max(magnitude(a), 0.01)
+        a, b, "float32", runs, where, scale=10 * max(magnitude(a), 0.01)
     )
 
 

@@ -49,8 +49,9 @@ def check_pad_length(harness: LayerHarness) -> None:
             if side == "left" and not _aligned(harness, more):
                 continue
             batch = batches.pad(harness.batch, more, side)
-            what = f"{more} more padding step{'s' * (more > 1)} on the {side}"
-            require_equal_runs(harness, harness.batch, batch, what)
+            steps = f"{more} more padding step{'s' * (more > 1)}"
+            runs = "in the batch", f"with {steps} on the {side}"
+            require_equal_runs(harness, harness.batch, batch, runs)
 
 
 def _aligned(harness: LayerHarness, more: int) -> bool:
@@ -93,18 +94,18 @@ def check_pad_length_training(harness: LayerHarness) -> None:
     try:
         other, _ = _trained(harness, harness.batch, other_noise=True)
         require_equal_real(
-            harness, (result, harness.batch), (other, harness.batch), ""
+            harness, (result, harness.batch), (other, harness.batch), ("", "")
         )
     except ContractViolation as error:
         raise NotApplicable(
             "in training it draws noise by the shape of the batch"
         ) from error
     padded, kept_then = _trained(harness, more)
-    what = f"{MORE[-1]} more padding steps, in training"
-    require_equal_real(harness, (result, harness.batch), (padded, more), what)
+    runs = "in training", f"with {MORE[-1]} more padding steps"
+    require_equal_real(harness, (result, harness.batch), (padded, more), runs)
     for variable, x, y in zip(untrained(harness.layer), kept, kept_then):
-        what = f"weight '{variable.name}' after a call with {MORE[-1]} more "
-        require_equal(x, y, str(variable.dtype), what + "padding steps", "")
+        where = f"weight '{variable.name}' after a call"
+        require_equal(x, y, str(variable.dtype), runs, where)
 
 
 def _trained(
@@ -168,13 +169,15 @@ def _compare_alone(
             if _refuses(harness, single):
                 continue
             raise ContractViolation(
-                f"row {row} alone: {error.seen}", "in the batch it is real"
+                f"row {row} alone: {error.seen}",
+                "in the batch it is real",
+                blocked_by="mask-shape",
             ) from error
         compared += require_equal_real(
             harness,
             (result, batch),
             (lone, single),
-            "in a padded batch and alone",
+            ("in a padded batch", "alone"),
             rows=[(row, 0)],
         )
     return compared
@@ -225,8 +228,8 @@ def check_equal_sizes(harness: LayerHarness) -> None:
         raise NotApplicable("the layer is built for other sizes") from error
     for value in (8.0, -8.0):
         other = batches.fill(square.batch, value)
-        what = f"all sizes {size}, other padding"
-        require_equal_runs(square, square.batch, other, what)
+        runs = f"where all sizes are {size}", f"with padding {value:g}"
+        require_equal_runs(square, square.batch, other, runs)
     for i, mask in enumerate(harness.base.masks):
         now = square.base.masks[i]
         if (mask is None) != (now is None):
@@ -235,4 +238,8 @@ def check_equal_sizes(harness: LayerHarness) -> None:
             )
     if not harness.case.columns and harness.longest is not None:
         # No new shapes: `alone-equals-batched` has run rows of these lengths.
-        _compare_alone(square, square.batch, [0, size - 1])
+        try:
+            _compare_alone(square, square.batch, [0, size - 1])
+        except ContractViolation as violation:
+            violation.blocked_by = "alone-equals-batched"
+            raise

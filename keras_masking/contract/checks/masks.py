@@ -4,8 +4,12 @@ import warnings
 
 from keras_masking.contract.checks.calls import overrides_compute_mask
 from keras_masking.contract.harness import batches
+from keras_masking.contract.harness.batches import Batch
+from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.mask_line import mask_of_steps
 from keras_masking.contract.harness.roles import infer_role
+from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
@@ -91,10 +95,9 @@ def check_mask_kept(harness: LayerHarness) -> None:
             self.supports_masking = True
     """
     harness.needs_keras_mask()
-    steps = [i for i, has in enumerate(harness.has_steps) if has]
-    if not steps:
-        raise NotApplicable("no output has a step axis")
-    for i in steps:
+    if not harness.sequences:
+        raise NotApplicable("no output is a sequence")
+    for i in harness.sequences:
         mask = harness.base.masks[i]
         if mask is None:
             raise ContractViolation(
@@ -143,29 +146,44 @@ def check_mask_shape(harness: LayerHarness) -> None:
 
     Why: the next layer pairs mask and steps by position.
     Cause: the layer changes the number of steps, but `compute_mask` passes on
-        the mask of the input. Select the steps from which the outputs come; for
-        windows of steps, use `keras_masking.ops.window_mask(mask, 2,
-        strides=2)`.
+        the mask of the input. Select the steps from which the outputs come:
+        `mask[:, ::2]` for every second one; for windows or stacks of steps,
+        those that are real as a whole, as below.
     Wrong:
-        def call(self, x): return x[:, ::2]
+        def call(self, x): return ops.reshape(x, (-1, steps // 2, 2 * features))
     Right:
         def compute_mask(self, x, mask=None):
-            return None if mask is None else mask[:, ::2]
+            if mask is None: return None
+            return keras_masking.ops.window_mask(mask, 2, strides=2)
     """
-    some = False
-    for i, mask in enumerate(harness.base.masks):
-        y = harness.base.outputs[i]
+    some = _require_masks_that_fit(harness, harness.batch)
+    if not some:
+        raise NotApplicable("no output with steps carries a mask")
+    if harness.longest is None or harness.case.columns:
+        return
+    for more in MORE:
+        try:
+            _require_masks_that_fit(harness, batches.pad(harness.batch, more))
+        except CallFailed:
+            continue  # `pad-length` reports it
+
+
+def _require_masks_that_fit(harness: LayerHarness, batch: Batch) -> bool:
+    """Whether an output with steps carries a mask."""
+    result, some = harness.run(batch), False
+    for i, (y, mask) in enumerate(zip(result.outputs, result.masks)):
         if mask is None or not harness.has_steps[i]:
             continue
         some = True
         if mask.shape != y.shape[:2]:
             raise ContractViolation(
-                f"an output of shape {y.shape} carries a mask of shape "
-                f"{mask.shape}, not {y.shape[:2]}",
+                f"for an input of {batch.steps} steps, an output of shape "
+                f"{y.shape} carries a mask of shape {mask.shape}, not "
+                f"{y.shape[:2]}",
                 f"output {i}",
+                **mask_of_steps(harness, i),
             )
-    if not some:
-        raise NotApplicable("no output with steps carries a mask")
+    return some
 
 
 @check("required")
@@ -208,7 +226,7 @@ def check_mask_structure(harness: LayerHarness) -> None:
     without = [
         i
         for i, mask in enumerate(harness.base.masks)
-        if harness.has_steps[i] and mask is None
+        if i in harness.sequences and mask is None
     ]
     if without and any(mask is not None for mask in harness.base.masks):
         raise ContractViolation(

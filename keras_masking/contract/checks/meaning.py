@@ -129,9 +129,8 @@ def check_explicit_equals_attached(harness: LayerHarness) -> None:
     batch = harness.batch
     explicit = harness.run(batch, explicit=True)
     attached = (harness.base, batch)
-    require_equal_real(
-        harness, attached, (explicit, batch), "attached and explicit mask"
-    )
+    runs = "with an attached mask", "with an explicit one"
+    require_equal_real(harness, attached, (explicit, batch), runs)
     # Of several masks, Keras passes `compute_mask` the one that the first
     # argument carries, so an explicit one does not affect the output mask.
     one = harness.mask_arguments == ["mask"]
@@ -147,8 +146,8 @@ def check_explicit_equals_attached(harness: LayerHarness) -> None:
     both = harness.run(batch, explicit=True, carried="left")
     # An input that is returned unchanged keeps the mask that it carried.
     both = replace(both, masks=explicit.masks)
-    what = "an explicit mask alone, and one that overrides an attached one"
-    require_equal_real(harness, (explicit, batch), (both, batch), what)
+    runs = "with an explicit mask alone", "with another mask attached"
+    require_equal_real(harness, (explicit, batch), (both, batch), runs)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
@@ -165,9 +164,9 @@ def check_all_true_is_no_op(harness: LayerHarness) -> None:
     """
     full = harness.masked("full")
     plain = batches.without_masks(full)
-    what = "no mask and an all-True mask"
     pair = [(_unmasked(harness.run(b)), plain) for b in (plain, full)]
-    require_equal_real(harness, pair[0], pair[1], what)
+    runs = "without a mask", "with an all-True one"
+    require_equal_real(harness, pair[0], pair[1], runs)
 
 
 def _unmasked(result: layer_calls.CallOutputs) -> layer_calls.CallOutputs:
@@ -199,4 +198,5 @@ def check_mask_dtype_tolerant(harness: LayerHarness) -> None:
                 f"a mask of {dtype}: {error.seen}"
             ) from error
         pair = (harness.base, harness.batch), (result, harness.batch)
-        require_equal_real(harness, *pair, f"a boolean mask and one of {dtype}")
+        runs = "with a boolean mask", f"with one of {dtype}"
+        require_equal_real(harness, *pair, runs)

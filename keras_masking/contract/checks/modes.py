@@ -1,18 +1,13 @@
-"""Eager, symbolic, compiled, nested and saved layers give equal outputs."""
+"""Eager, symbolic, compiled and nested layers give equal outputs."""
 
-import tempfile
 from functools import partial
-from pathlib import Path
 
 import keras
 
 from keras_masking import layer_calls
 from keras_masking._keras import get_mask
 from keras_masking.contract.harness import batches
-from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.compare import real_steps
-from keras_masking.contract.harness.compare import require_equal
-from keras_masking.contract.harness.config_arguments import check_arguments
+from keras_masking.contract.harness.compare import require_same_as_eager
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.models import Inside
@@ -24,34 +19,6 @@ from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
-
-
-def _same_as_eager(
-    harness: LayerHarness,
-    result: layer_calls.CallOutputs,
-    batch: Batch,
-    what: str,
-) -> None:
-    eager = harness.run(batch)
-    what = f"eager and {what}"
-    for i, (a, b) in enumerate(zip(eager.outputs, result.outputs, strict=True)):
-        now, was = result.masks[i], eager.masks[i]
-        if (was is None) != (now is None):
-            has = "a mask" if was is not None else "no mask"
-            raise ContractViolation(f"{what}: eager gives {has}", f"output {i}")
-        if (
-            was is not None
-            and now is not None
-            and (was.shape != now.shape or (was != now).any())
-        ):
-            raise ContractViolation(
-                f"{what}: the output masks differ", f"output {i}"
-            )
-        real = real_steps(harness, eager, i, batch)
-        if a.shape != b.shape:
-            raise ContractViolation(f"{what}: shapes {a.shape} and {b.shape}")
-        a, b = (a, b) if real is None else (a[real], b[real])
-        require_equal(a, b, eager.dtypes[i], what, f"output {i}")
 
 
 def _model(harness: LayerHarness) -> MaskedModel:
@@ -104,7 +71,9 @@ def check_functional(harness: LayerHarness) -> None:
         # one formula for all masks
     """
     result = _model(harness).call(harness.batch)
-    _same_as_eager(harness, result, harness.batch, "a Functional model")
+    require_same_as_eager(
+        harness, result, harness.batch, "in a Functional model"
+    )
 
 
 @check("required", after=("runs-with-mask", "functional"))
@@ -121,7 +90,7 @@ def check_graph(harness: LayerHarness) -> None:
         ops.arange(ops.shape(inputs)[1])
     """
     result = _model(harness).predict(harness.batch, jit_compile=False)
-    _same_as_eager(harness, result, harness.batch, "a graph")
+    require_same_as_eager(harness, result, harness.batch, "in a graph")
 
 
 @check("required", after=("runs-with-mask", "graph"))
@@ -138,7 +107,7 @@ def check_jit(harness: LayerHarness) -> None:
     if keras.backend.backend() == "torch" and not harness.torch_compile:
         raise NotApplicable("PyTorch compiles only with --torch-compile")
     result = _model(harness).predict(harness.batch, jit_compile=True)
-    _same_as_eager(harness, result, harness.batch, "jit")
+    require_same_as_eager(harness, result, harness.batch, "with jit")
 
 
 @check("required", after=("runs-with-mask", "functional"))
@@ -163,7 +132,9 @@ def check_dynamic_time(harness: LayerHarness) -> None:
     model = MaskedModel(harness, steps=False)
     for batch in (harness.batch, batches.pad(harness.batch, MORE[-1])):
         result = model.call(batch)
-        _same_as_eager(harness, result, batch, "a model of unknown length")
+        require_same_as_eager(
+            harness, result, batch, "in a model of unknown length"
+        )
     _built_for_more(harness)
 
 
@@ -174,7 +145,7 @@ def _built_for_more(harness: LayerHarness) -> None:
         layer = harness.new_layer(longer)
     except (CallFailed, ValueError):
         return  # its weights have other shapes
-    what = f"a layer built for {MORE[-1]} more steps"
+    how = f"of a layer built for {MORE[-1]} more steps"
     for batch in (harness.batch, harness.plain(harness.batch)):
         try:
             harness.run(batch)
@@ -182,7 +153,7 @@ def _built_for_more(harness: LayerHarness) -> None:
             continue  # `runs-without-mask` reports it
         harness.restore(layer)
         result = harness.call(layer, batch)
-        _same_as_eager(harness, result, batch, what)
+        require_same_as_eager(harness, result, batch, how)
 
 
 @check("required", after=("runs-with-mask", "runs-without-mask"))
@@ -213,8 +184,11 @@ def check_nested(harness: LayerHarness) -> None:
         outputs, shown = outer([values, masks])
     except Exception as error:
         raise CallFailed(error, "a call inside another layer") from error
-    _same_as_eager(
-        harness, as_call_outputs(outputs, shown), harness.batch, "a nested call"
+    require_same_as_eager(
+        harness,
+        as_call_outputs(outputs, shown),
+        harness.batch,
+        "in a nested call",
     )
     one = harness.structure == 0 and len(harness.base.outputs) == 1
     if one and not kwargs and harness.argument is None:
@@ -231,75 +205,6 @@ def _in_sequential(harness: LayerHarness) -> None:
     except Exception as error:
         raise CallFailed(error, "a Sequential model") from error
     result = layer_calls.read_outputs(outputs)
-    _same_as_eager(harness, result, harness.batch, "a Sequential model")
-
-
-@check("required", after=("runs-with-mask",))
-def check_save_load(harness: LayerHarness) -> None:
-    """Saved and loaded, the layer gives the same values and masks.
-
-    Why: a model is trained once and loaded many times. A flag that is lost on
-        the way turns masking off in production.
-    Cause: `get_config` omits an argument (for those with a default, the check
-        tries other values), or `supports_masking` is set from outside the
-        class.
-    Wrong:
-        layer = Scale(); layer.supports_masking = True
-    Right:
-        def __init__(self, scale=1.0, **kwargs):
-            super().__init__(**kwargs)
-            self.scale, self.supports_masking = scale, True
-
-        def get_config(self):
-            return {**super().get_config(), "scale": self.scale}
-    """
-    harness.needs_any_batch()
-    layer = harness.layer
-    try:
-        layer.get_config()
-    except NotImplementedError as error:
-        raise NotApplicable("the layer has no `get_config`") from error
-    inputs = [
-        keras.Input(x.shape[1:], dtype=str(x.dtype))
-        for x in harness.batch.leaves
-    ]
-    kwargs = harness.kwargs(harness.batch)
-    harness.restore()
-    given = None
-    form = harness.given(harness.batch)
-    if form is not None:
-        given = keras.Input(form.shape[1:], dtype=str(form.dtype))
-    try:
-        outputs = harness.apply(layer, inputs, given, **kwargs)
-    except Exception as error:
-        raise NotApplicable(
-            f"no symbolic call without a mask: {error}"
-        ) from error
-    if given is not None:
-        inputs.append(given)
-    model = keras.Model(inputs, outputs)
-    known = {type(layer).__name__: type(layer)}
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "layer.keras")
-        try:
-            model.save(path)
-            with keras.saving.custom_object_scope(known):
-                loaded = keras.saving.load_model(path, compile=False)
-        except Exception as error:
-            raise CallFailed(error, "saving and loading") from error
-    names = [one.name for one in loaded.layers]
-    if layer.name not in names:
-        raise ContractViolation(
-            f"the loaded model has no layer {layer.name!r}, only "
-            f"{', '.join(names)}: the name is lost. Start `get_config` with "
-            "`super().get_config()`"
-        )
-    again = loaded.get_layer(layer.name)
-    if again.supports_masking != layer.supports_masking:
-        raise ContractViolation(
-            f"`supports_masking` was {layer.supports_masking} and is "
-            f"{again.supports_masking}"
-        )
-    result = harness.call(again, harness.batch)
-    _same_as_eager(harness, result, harness.batch, "loaded")
-    check_arguments(harness)
+    require_same_as_eager(
+        harness, result, harness.batch, "in a Sequential model"
+    )

@@ -27,7 +27,7 @@ def check_batch_independence(harness: LayerHarness) -> None:
             other = batches.fill(harness.masked(kind), 8.0)
             other = batches.change_real(other, harness.new_rng())
             mixed = batches.only_row(harness.batch, row, other)
-            what = f"other masks ({kind}) and values in the other rows"
+            runs = "in its batch", f"among other rows, whose masks are {kind}"
             require_equal_runs(
-                harness, harness.batch, mixed, what, rows=[(row, row)]
+                harness, harness.batch, mixed, runs, rows=[(row, row)]
             )

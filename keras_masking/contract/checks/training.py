@@ -11,13 +11,14 @@ from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import OneVector
 from keras_masking.contract.harness.models import model_of
 from keras_masking.contract.harness.models import one_program
+from keras_masking.contract.harness.training import needs_gradients
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.contract.registry import check
 
 
-@check("required", after=("runs-with-mask", "functional"))
+@check("required", after=("runs-with-mask", "functional", "mask-dropped"))
 def check_trains(harness: LayerHarness) -> None:
     """A step of `fit` on a padded batch leaves finite weights.
 
@@ -29,6 +30,7 @@ def check_trains(harness: LayerHarness) -> None:
     Right:
         total / ops.maximum(count, 1)
     """
+    needs_gradients()
     harness.needs_any_batch()
     used = float_outputs(harness)
     layer = harness.new_layer()

@@ -159,11 +159,14 @@ def change_real(batch: Batch, rng: np.random.Generator) -> Batch:
     return replace(batch, leaves=tuple(leaves))
 
 
-def pad(batch: Batch, more: int, side: str = "right") -> Batch:
-    """`more` padding steps for every masked leaf."""
+def pad(
+    batch: Batch, more: int, side: str = "right", only: int | None = None
+) -> Batch:
+    """`more` padding steps for every masked leaf, or for one of them."""
     leaves, masks = [], []
-    for leaf, mask in zip(batch.leaves, batch.masks, strict=True):
-        if mask is not None:
+    pairs = zip(batch.leaves, batch.masks, strict=True)
+    for i, (leaf, mask) in enumerate(pairs):
+        if mask is not None and only in (None, i):
             width = (0, more) if side == "right" else (more, 0)
             value = 8 if is_float(leaf) else _an_id(leaf, 1)
             rest = [(0, 0)] * (leaf.ndim - 2)

@@ -15,32 +15,33 @@ from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
 from keras_masking.layer_calls import CallOutputs
 
+# How each of two calls was made, for example "with padding 0".
+Runs = tuple[str, str]
+
 
 def real_steps(
     harness: LayerHarness, result: CallOutputs, output: int, batch: Batch
 ) -> np.ndarray | None:
-    """Which output steps are real; None for a pooled output.
+    """Which values of an output are real; None for a pooled output.
 
-    The steps that the output's mask marks as real; for a layer that makes a
-    mask, only if the input's mask does too. Without an output mask, those of
-    the input if the layer keeps its steps, else the first ones, as many as the
-    row alone gives.
+    A boolean array with the axes of the output, up to its last axis of steps.
+
+    On axis 1, those that the output's mask marks as real; for a layer that
+    makes a mask, only if the input's mask does too. Without an output mask, and
+    on other axes, those of the input if the sizes agree, else the first ones,
+    as many as the row alone gives.
     """
-    if not harness.has_steps[output]:
+    axes = harness.step_axes[output]
+    if not axes:
         return None
-    y, mask = result.outputs[output], result.masks[output]
-    given = batch.mask
-    if mask is not None and mask.shape == y.shape[:2]:
-        real = mask.astype(bool)
-        if harness.role == "generates" and given is not None:
-            # `mask-combined` checks whether the layer ANDs the two.
-            real = real & given if given.shape == real.shape else real
-        return real
-    if given is None:
-        return np.ones(y.shape[:2], bool)
-    if given.shape == y.shape[:2]:
-        return given
-    return _counted_alone(harness, output, batch, y.shape[1])
+    y = result.outputs[output]
+    real = np.ones(y.shape[: max(axes) + 1], bool)
+    for axis, leaf in axes.items():
+        shape = [1] * real.ndim
+        shape[0], shape[axis] = len(y), y.shape[axis]
+        along = _real_on_axis(harness, result, output, batch, axis, leaf)
+        real &= along.reshape(shape)
+    return real
 
 
 def all_real_steps(
@@ -51,17 +52,52 @@ def all_real_steps(
     return [real_steps(harness, result, i, batch) for i in range(count)]
 
 
+def _real_on_axis(
+    harness: LayerHarness,
+    result: CallOutputs,
+    output: int,
+    batch: Batch,
+    axis: int,
+    leaf: int,
+) -> np.ndarray:
+    """Which steps on one axis are real, `(batch, steps)`."""
+    y, mask = result.outputs[output], result.masks[output]
+    shape = (len(y), y.shape[axis])
+    sequence = list(harness.step_axes[output]) == [1]
+    given = batch.mask if sequence else batch.masks[leaf]
+    if axis == 1 and mask is not None and mask.shape == shape:
+        real = mask.astype(bool)
+        if harness.role == "generates" and given is not None:
+            # `mask-combined` checks whether the layer ANDs the two.
+            real = real & given if given.shape == shape else real
+        return real
+    if given is None:
+        return np.ones(shape, bool)
+    if given.shape == shape:
+        return given
+    return _counted_alone(harness, result, output, batch, axis)
+
+
 def _counted_alone(
-    harness: LayerHarness, output: int, batch: Batch, steps: int
+    harness: LayerHarness,
+    result: CallOutputs,
+    output: int,
+    batch: Batch,
+    axis: int,
 ) -> np.ndarray:
     # As many output steps as the row alone, unpadded, produces.
+    steps = result.outputs[output].shape[axis]
     given = batch.given
     lengths = given.sum(axis=1)
     right = all(m[:n].all() for m, n in zip(given, lengths))
     if not right or harness.longest is None:
+        has, check = "no mask", "mask-kept"
+        if result.masks[output] is not None:
+            has, check = "a mask of another shape", "mask-shape"
         raise NotApplicable(
-            "the output has no mask, and it is unknown which of its steps are "
-            "real"
+            f"the output has {has}, and it is unknown which of its steps are "
+            "real",
+            blocked_by=check,
         )
     counts = []
     for row in range(batch.rows):
@@ -70,7 +106,7 @@ def _counted_alone(
             continue
         try:
             lone = harness.run(alone(batch, row))
-            counts.append(lone.outputs[output].shape[1])
+            counts.append(lone.outputs[output].shape[axis])
         except CallFailed:
             counts.append(0)  # too short for one window
     return np.array([np.arange(steps) < count for count in counts])
@@ -80,18 +116,18 @@ def require_equal_real(
     harness: LayerHarness,
     first: tuple[CallOutputs, Batch],
     second: tuple[CallOutputs, Batch],
-    what: str,
+    runs: Runs,
     rows: list[tuple[int, int]] | None = None,
 ) -> int:
     """Raises `ContractViolation` unless real outputs are equal, row by row.
 
-    `rows` pairs the rows of the two calls; by default, equal rows. Returns how
-    many values were compared.
+    `runs` says of each call how it was made. `rows` pairs the rows of the two
+    calls; by default, equal rows. Returns how many values were compared.
     """
     (a, batch_a), (b, batch_b) = first, second
     if len(a.outputs) != len(b.outputs):
         raise ContractViolation(
-            f"{what}: {len(a.outputs)} outputs and {len(b.outputs)}"
+            f"{len(a.outputs)} outputs {runs[0]} and {len(b.outputs)} {runs[1]}"
         )
     compared = 0
     for i in range(len(a.outputs)):
@@ -103,36 +139,84 @@ def require_equal_real(
                 x, y = x[real_a[row_a]], y[real_b[row_b]]
             where = _where(harness, i, len(a.outputs), row_a, batch_a)
             scale = magnitude(a.outputs[i])
-            require_equal(x, y, a.dtypes[i], what, where, scale)
+            try:
+                require_equal(x, y, a.dtypes[i], runs, where, scale)
+            except ContractViolation as violation:
+                longer = batch_a.steps != batch_b.steps
+                if longer and not (_fits(a, i) and _fits(b, i)):
+                    violation.blocked_by = "mask-shape"
+                raise
             compared += x.size
     return compared
+
+
+def _fits(result: CallOutputs, output: int) -> bool:
+    """Whether the output has no mask, or one of its shape."""
+    y, mask = result.outputs[output], result.masks[output]
+    return mask is None or mask.shape == y.shape[:2]
 
 
 def require_equal_runs(
     harness: LayerHarness,
     first: Batch,
     second: Batch,
-    what: str,
+    runs: Runs,
     rows: list[tuple[int, int]] | None = None,
     **how: Any,
 ) -> int:
     """`require_equal_real` for two batches, each run with the options `how`."""
     one, other = ((harness.run(b, **how), b) for b in (first, second))
-    return require_equal_real(harness, one, other, what, rows)
+    return require_equal_real(harness, one, other, runs, rows)
+
+
+def require_same_as_eager(
+    harness: LayerHarness,
+    result: CallOutputs,
+    batch: Batch,
+    how: str,
+) -> None:
+    """Compares with an eager call; `how` says how the result was made."""
+    eager = harness.run(batch)
+    for i, (a, b) in enumerate(zip(eager.outputs, result.outputs, strict=True)):
+        now, was = result.masks[i], eager.masks[i]
+        if (was is None) != (now is None):
+            has = ("no mask", "a mask")
+            raise ContractViolation(
+                f"{has[was is not None]} in an eager call and "
+                f"{has[now is not None]} {how}",
+                f"output {i}",
+            )
+        if (
+            was is not None
+            and now is not None
+            and (was.shape != now.shape or (was != now).any())
+        ):
+            raise ContractViolation(
+                f"the mask of an eager call differs from that {how}",
+                f"output {i}",
+            )
+        real = real_steps(harness, eager, i, batch)
+        if a.shape != b.shape:
+            raise ContractViolation(
+                f"shape {a.shape} in an eager call and {b.shape} {how}"
+            )
+        a, b = (a, b) if real is None else (a[real], b[real])
+        runs = "in an eager call", how
+        require_equal(a, b, eager.dtypes[i], runs, f"output {i}")
 
 
 def require_equal(
     x: np.ndarray,
     y: np.ndarray,
     dtype: str,
-    what: str,
+    runs: Runs,
     where: str,
     scale: float | None = None,
 ) -> None:
     """Raises `ContractViolation` unless two arrays agree within tolerance."""
     if x.shape != y.shape:
         raise ContractViolation(
-            f"{what}: {_count(x)} real and {_count(y)} real", where
+            f"{_count(x)} {runs[0]} and {_count(y)} {runs[1]}", where
         )
     size = magnitude(x) if scale is None else scale
     allowed = TOLERANCE.get(dtype, 0.0) * max(size, 1e-3)
@@ -144,14 +228,15 @@ def require_equal(
     index = ", ".join(str(int(k)) for k in worst)
     one, other = float(x[worst]), float(y[worst])
     raise ContractViolation(
-        f"{what}: value [{index}] goes from {one:.6g} to {other:.6g}; "
+        f"value [{index}] is {one:.6g} {runs[0]} and {other:.6g} {runs[1]}; "
         f"{int(far.sum())} of {far.size} differ (allowed {allowed:.1e})",
         where,
     )
 
 
 def _count(x: np.ndarray) -> str:
-    return f"{len(x) if x.ndim else 1} steps"
+    steps = len(x) if x.ndim else 1
+    return f"{steps} real step{'s' * (steps != 1)}"
 
 
 def _where(

@@ -1,11 +1,17 @@
-"""Finds arguments that `get_config` omits, by comparing outputs.
+"""Finds arguments that `get_config` omits.
 
 A name that is missing in the config proves nothing: it may be stored under
 another name, or be needed only in `__init__`. So the layer is made with another
-value, then again from its config, and the outputs of both are compared.
+value, then again from its config, and both are compared: their outputs, their
+configs, and the attribute with the name of the argument. If no other value is
+known, an attribute that the config holds under no name is enough.
+
+Keras leaves out arguments that change no output, such as `flash_attention`: of
+the arguments of its own classes, only the outputs are compared.
 """
 
 import inspect
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,18 +33,31 @@ _FOR_STRINGS = ("tanh", "linear", "sum", "mean", "max", "same", "valid")
 def check_arguments(harness: LayerHarness) -> None:
     """Raises `ContractViolation` if the config omits a needed argument."""
     kind, config = type(harness.layer), harness.layer.get_config()
-    for name, default in _missing(kind, config):
+    for name, default, from_keras in _missing(kind, config):
+        accepted = from_keras
         for value in _others(default):
-            lost = _lost(harness, kind, {**config, name: value})
+            changed = {**config, name: value}
+            lost = _lost(harness, kind, changed, "" if from_keras else name)
+            accepted |= lost is not None
             if lost:
                 raise ContractViolation(
                     f"made with `{name}={value!r}` and then again from its "
                     f"config, {lost}: `get_config` omits `{name}`"
                 )
+        held = _attribute(harness.layer, name)
+        if not accepted and held is not None and not _other_names(kind, config):
+            raise ContractViolation(
+                f"the layer holds `{name}={held!r}`, but `get_config` omits "
+                f"`{name}`"
+            )
 
 
-def _missing(kind: Any, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Arguments with a default that are not in the config, and the default.
+def _missing(
+    kind: Any, config: dict[str, Any]
+) -> Iterator[tuple[str, Any, bool]]:
+    """Arguments with a default that are not in the config.
+
+    Each with its default, and whether a class of Keras has it.
 
     Those of the class and, if it takes `**kwargs`, of its base classes. Seeds
     are left out: their state is saved with the weights, and PyTorch draws
@@ -53,7 +72,8 @@ def _missing(kind: Any, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             optional = parameter.default is not parameter.empty
             if optional and name not in known and "seed" not in name:
                 known.add(name)
-                yield name, parameter.default
+                keras_has = one.__module__.partition(".")[0] == "keras"
+                yield name, parameter.default, keras_has
         if all(p.kind is not p.VAR_KEYWORD for p in found.values()):
             return
 
@@ -75,14 +95,38 @@ def _others(default: Any) -> tuple[Any, ...]:
     return ()
 
 
-def _lost(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> str:
-    """What a layer with that config loses when it is made again, or ''."""
+def _attribute(layer: Any, name: str) -> Any:
+    """The attribute of an instance that keeps an argument; None without one."""
+    held = vars(layer)
+    return held.get(name, held.get(f"_{name}"))
+
+
+def _other_names(kind: Any, config: dict[str, Any]) -> set[str]:
+    """The keys of a config that no argument is called."""
+    known: set[str] = set()
+    for one in kind.__mro__[: kind.__mro__.index(keras.layers.Layer) + 1]:
+        if "__init__" in vars(one):
+            known |= set(_parameters(one))
+    return set(config) - known - {"name", "dtype", "trainable"}
+
+
+def _lost(
+    harness: LayerHarness,
+    kind: Any,
+    config: dict[str, Any],
+    name: str,
+) -> str | None:
+    """What a layer with that config loses when it is made again, or ''.
+
+    Among it the attribute `name`, if given. None if the layer does not accept
+    the config.
+    """
     try:
         layer = _made(harness, kind, config)
         first, again = _runs(harness, layer), _runs(harness, layer)
         written = layer.get_config()
     except Exception:
-        return ""  # a value that the layer does not accept
+        return None
     if _difference(first, again):
         return ""  # random, and not from a seed
     try:
@@ -90,9 +134,26 @@ def _lost(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> str:
         # Seeds are saved with the weights.
         for old, new in zip(layer.variables, loaded.variables, strict=True):
             new.assign(array_compare.as_array(old))
-        return _difference(first, _runs(harness, loaded))
+        seen = _difference(first, _runs(harness, loaded))
     except Exception as error:
         return f"it fails: {first_words(error)}"
+    if seen:
+        return seen
+    if _plain(written) != _plain(loaded.get_config()):
+        return "its config changes"
+    held, kept = _attribute(layer, name), _attribute(loaded, name)
+    if name and held == config[name] and held != kept:
+        return f"its `{name}` is {kept!r}"
+    return ""
+
+
+def _plain(config: dict[str, Any]) -> str:
+    """A config as text; of objects, their class."""
+    return json.dumps(
+        keras.saving.serialize_keras_object(config),
+        sort_keys=True,
+        default=lambda x: type(x).__name__,
+    )
 
 
 def _made(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> Any:
@@ -124,7 +185,8 @@ def _difference(
             if a.shape != b.shape:
                 return f"output {i} has shape {b.shape}, not {a.shape}"
             try:
-                require_equal(a, b, one.dtypes[i], "its outputs change", "")
+                runs = "at first", "then"
+                require_equal(a, b, one.dtypes[i], runs, "")
             except ContractViolation as violation:
                 return violation.seen
             if not _alike(one.masks[i], other.masks[i]):

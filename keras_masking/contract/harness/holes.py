@@ -44,10 +44,12 @@ def _survives(harness: LayerHarness, full: Batch, order: np.ndarray) -> bool:
     moved = batches.reorder(full, order)
     result = harness.run(full)
     outputs = []
-    for y, has in zip(result.outputs, harness.has_steps):
-        if has and y.shape[:2] != order.shape:
-            return False
-        outputs.append(y[:, order[0]] if has else y)
+    for y, axes in zip(result.outputs, harness.step_axes):
+        for axis in axes:
+            if y.shape[axis] != order.shape[1]:
+                return False
+            y = np.take(y, order[0], axis)
+        outputs.append(y)
     there = CallOutputs(outputs, result.masks, result.dtypes)
     return _equal(harness, (there, full), (harness.run(moved), moved))
 
@@ -69,7 +71,7 @@ def _equal(
     second: tuple[CallOutputs, Batch],
 ) -> bool:
     try:
-        require_equal_real(harness, first, second, "")
+        require_equal_real(harness, first, second, ("", ""))
     except ContractViolation:
         return False
     return True

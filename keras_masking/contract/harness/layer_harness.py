@@ -14,6 +14,8 @@ from keras_masking.contract.case import Case
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.inputs import Inputs
+from keras_masking.contract.harness.step_axes import StepAxes
+from keras_masking.contract.harness.step_axes import find_step_axes
 from keras_masking.contract.harness.training import untrained
 from keras_masking.contract.harness.training import with_training
 from keras_masking.contract.harness.violations import CallFailed
@@ -47,7 +49,7 @@ class LayerHarness(Inputs):
         """A harness for another shape, with the known role and step axes."""
         other = LayerHarness(self.case, shape, self.seed)
         other.role = self.role
-        other.__dict__["has_steps"] = self.has_steps
+        other.__dict__["step_axes"] = self.step_axes
         return other
 
     # The layer and its signature.
@@ -238,27 +240,26 @@ class LayerHarness(Inputs):
             return None
 
     @cached_property
+    def step_axes(self) -> list[StepAxes]:
+        return find_step_axes(self.batch, MORE[-1], self.run)
+
+    @property
     def has_steps(self) -> list[bool]:
-        """Which outputs have a step axis: one that grows, or is masked."""
-        steps = self.batch.steps
-        result = []
-        for i, (y, mask) in enumerate(zip(self.base.outputs, self.base.masks)):
-            grows = y.ndim >= 2 and y.shape[1] == steps
-            if self.longest is not None:
-                wide = self.longest.outputs[i]
-                grows = y.ndim >= 2 and wide.shape[1:2] != y.shape[1:2]
-            masked = mask is not None and mask.shape == y.shape[:2]
-            result.append(grows or masked)
-        return result
+        return [1 in axes for axes in self.step_axes]
+
+    @property
+    def sequences(self) -> list[int]:
+        """The outputs with steps on axis 1, but scores beside another one."""
+        one = len(self.step_axes) == 1
+        axes = enumerate(self.step_axes)
+        return [i for i, a in axes if list(a) == [1] or (one and 1 in a)]
 
     @property
     def keeps_steps(self) -> bool:
-        """Whether every output has the steps of the first input."""
-        steps = self.batch.steps
-        return all(
-            has and y.shape[1] == steps
-            for has, y in zip(self.has_steps, self.base.outputs)
-        )
+        """Whether every output has steps, and on axis 1 those of the input."""
+        pairs = zip(self.step_axes, self.base.outputs)
+        kept = [y.shape[1] == self.batch.steps for a, y in pairs if 1 in a]
+        return bool(kept) and all(kept) and all(self.step_axes)
 
     def shift(self, output: int, more: int) -> int | None:
         """The output steps for `more` input steps, if a whole number."""

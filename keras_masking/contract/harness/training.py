@@ -9,6 +9,17 @@ import keras
 from keras import ops
 
 from keras_masking._keras import with_sublayers
+from keras_masking.contract.harness.violations import NotApplicable
+
+# Backends on which Keras has no gradients.
+INFERENCE_ONLY = ("numpy", "openvino")
+
+
+def needs_gradients() -> None:
+    """Raises `NotApplicable` if the backend cannot train."""
+    backend = keras.backend.backend()
+    if backend in INFERENCE_ONLY:
+        raise NotApplicable(f"Keras does not train on {backend}")
 
 
 class Outer(keras.layers.Layer):

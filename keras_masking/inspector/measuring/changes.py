@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from keras_masking import array_compare
+from keras_masking._keras import any_input_shape
+from keras_masking._keras import with_sublayers
 from keras_masking.errors import first_words
+from keras_masking.inspector.measuring import changed_inputs as padding
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import as_mask
-from keras_masking.inspector.watching import inputs as padding
 from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import run
@@ -23,15 +25,23 @@ LEFT = f"{padding.MORE} more padding steps on the left"
 TRIMMED = "without the padding that all rows share"
 VALUES = "other values at padding steps"
 MADE_OF_VALUES = "the mask is made from these values"
+NOT_MASKED = "the model does not mask the added steps"
+ALONE = 4  # at most so many kinds of rows are tried alone
 
 
 @dataclass(eq=False)
 class Change:
-    """One change of the padding, and the run that tried it."""
+    """One change of the padding, and the run that tried it.
+
+    `inputs` are those of the run, and `rows` the rows to compare, all by
+    default.
+    """
 
     what: str
     counts: bool = True
     run: Run | None = None
+    inputs: Inputs | None = None
+    rows: list[int] | None = None
     masks: Masks | None = None
     why_not: str = ""
 
@@ -40,14 +50,36 @@ class Change:
         """Whether it changes the number of steps."""
         return self.what != VALUES
 
+    @property
+    def ran(self) -> bool:
+        """Whether the model ran with another number of steps."""
+        return self.length and self.run is not None and not self.run.error
+
+    @property
+    def more(self) -> bool:
+        """Whether it adds padding steps."""
+        return self.what in (RIGHT, LEFT)
+
+    def try_out(self, model: Any, inputs: Inputs, training: bool) -> None:
+        """Runs the model on the changed inputs."""
+        self.inputs, self.run = inputs, run(model, inputs, training)
+        if self.run.error is not None:
+            self.why_not = refused(self.run.error)
+
 
 def find_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
     """The inputs, with the mask that applies to each.
 
     A mask applies to an input that carries it, or from which a layer makes it;
-    otherwise if it is the only mask with as many steps.
+    otherwise if it is the only mask with as many steps. What a user passed
+    stays.
     """
-    found: list[np.ndarray | None] = [m for m in inputs.masks]
+    found: list[np.ndarray | None] = [
+        padding if source else mask
+        for mask, padding, source in zip(
+            inputs.masks, inputs.padding, inputs.sources
+        )
+    ]
     for call in base.root.walk():
         made = [as_mask(s) for s in call.outputs]
         if call.children or not made or made[0] is None:
@@ -59,7 +91,7 @@ def find_padding(inputs: Inputs, base: Run, masks: Masks) -> Inputs:
                 if found[i] is None and _is(slot.tensor, x, made[0]):
                     found[i] = made[0]
     for i, x in enumerate(inputs.leaves):
-        if found[i] is None and x.ndim > 1:
+        if found[i] is None and x.ndim > 1 and i not in inputs.aside:
             mask = masks.get(x.shape[1])
             if mask is not None and mask.shape == x.shape[:2]:
                 found[i] = mask
@@ -94,25 +126,58 @@ def with_more_padding(
     counts = left if side == "left" else right or not left
     change = Change(LEFT if side == "left" else RIGHT, counts)
     if not inputs.steps:
-        change.why_not = "it is not known which inputs have padding"
+        change.why_not = "it is not known how the inputs are padded"
+        return change
+    if side == "left" and any(
+        padding.are_lengths(x, m) for x in inputs.leaves for m in inputs.said
+    ):
+        change.why_not = "the lengths count steps from the left"
         return change
     if fixed(model, inputs):
         change.why_not = "the model takes a fixed number of steps"
         return change
     for fill in (0.0, np.nan):
-        tried = run(model, padding.longer(inputs, side, fill), training)
+        tried = Change(change.what, counts)
+        tried.try_out(model, padding.longer(inputs, side, fill), training)
         if _is_padding(base, tried, side):
-            change.run = tried
-            if tried.error is not None:
-                change.why_not = refused(tried.error)
-            return change
-        if tried.error is not None and change.why_not == "":
-            change.why_not = refused(tried.error)
+            return tried
+        change.why_not = change.why_not or tried.why_not
         floats = (x.dtype.kind == "f" for x in inputs.leaves)
         if not has_no_padding(inputs) or not any(floats):
             break
-    change.why_not = change.why_not or "the model does not mask the added steps"
+    change.why_not = change.why_not or NOT_MASKED
     return change
+
+
+def with_less_padding(
+    model: Any, inputs: Inputs, training: bool
+) -> Iterator[Change]:
+    """Each row alone, without the padding at its ends.
+
+    It takes the place of all other rows too, since a model may fix their
+    number. Rows with the same padding are tried together.
+    """
+    masks = [padding.flat(m) for m in inputs.padding if m is not None]
+    if not masks:
+        return
+    steps = np.concatenate(masks, axis=1)
+    alike: dict[bytes, list[int]] = {}
+    for row in np.argsort(steps.sum(axis=1), kind="stable"):
+        if all(mask[row].any() for mask in masks):
+            alike.setdefault(steps[row].tobytes(), []).append(int(row))
+    tried = 0
+    for rows in alike.values():
+        places = [row if row in rows else rows[0] for row in range(len(steps))]
+        less = padding.trimmed(padding.only_rows(inputs, places))
+        if less is None or tried == ALONE:
+            continue
+        tried += 1
+        listed = ", ".join(map(str, sorted(rows)))
+        which = f"row{'s' * (len(rows) > 1)} {listed}"
+        change = Change(f"less padding ({which} alone)", rows=rows)
+        with any_input_shape(with_sublayers(model)):
+            change.try_out(model, less, training)
+        yield change
 
 
 def fixed(model: Any, inputs: Inputs) -> bool:
@@ -130,10 +195,11 @@ def has_no_padding(inputs: Inputs) -> bool:
     return all(m is None or bool(m.all()) for m in inputs.padding)
 
 
-def _is_padding(base: Run, tried: Run, side: str) -> bool:
+def _is_padding(base: Run, change: Change, side: str) -> bool:
     """Whether the new masks mark the added steps as padding."""
-    seen = False
-    for call, twin in pairs(base, tried):
+    assert change.run is not None and change.inputs is not None  # noqa: S101
+    seen = bool(change.inputs.said)
+    for call, twin in pairs(base, change.run):
         for a, b in _new_masks(call, twin):
             one, other = as_mask(a), as_mask(b)
             if one is None or other is None or one.shape == other.shape:
@@ -205,31 +271,27 @@ def _values_make_masks(inputs: Inputs, base: Run) -> bool:
     )
 
 
-def other_changes(
+def changes_of(
     model: Any, inputs: Inputs, base: Run, training: bool
 ) -> Iterator[Change]:
-    """The changes other than more padding on the right."""
+    """More padding on each side, without what is shared, and other values."""
     if not training:
+        yield with_more_padding(model, inputs, base, "right", training)
         yield with_more_padding(model, inputs, base, "left", training)
         less = padding.trimmed(inputs)
         if less is not None:
             change = Change(TRIMMED, True)
-            change.run = run(model, less, training)
-            if change.run.error is not None:
-                change.why_not = refused(change.run.error)
+            change.try_out(model, less, training)
             yield change
-    change = Change(VALUES, True)
+    change = Change(VALUES, not padding.same_padding(inputs))
     filled = padding.refilled(inputs)
-    if filled is None:
+    if filled is None and has_no_padding(inputs):
         change.why_not = "no padding of the inputs is known"
-    elif _values_make_masks(inputs, base):
+    elif filled is None or _values_make_masks(inputs, base):
         change.why_not = MADE_OF_VALUES
     else:
-        tried = run(model, filled, training)
-        if tried.error is not None:
-            change.why_not = refused(tried.error)
-        elif not same_masks(base, tried):
+        change.try_out(model, filled, training)
+        tried = None if change.why_not else change.run
+        if tried is not None and not same_masks(base, tried):
             change.why_not = MADE_OF_VALUES
-        else:
-            change.run = tried
     yield change

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from keras_masking import array_compare
 from keras_masking.inspector.measuring.changes import Change
 from keras_masking.inspector.measuring.changes import pairs
 from keras_masking.inspector.measuring.regions import LOOSER
@@ -13,11 +16,16 @@ from keras_masking.inspector.measuring.regions import calls_moved
 from keras_masking.inspector.measuring.regions import find_own
 from keras_masking.inspector.measuring.regions import masks_of
 from keras_masking.inspector.measuring.regions import moved
+from keras_masking.inspector.measuring.regions import real
 from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.mask_flow import Flows
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import run
 from keras_masking.inspector.watching.watch import Call
+from keras_masking.inspector.watching.watch import Slot
+
+# On JAX a gather beyond the end of a table gives NaN; elsewhere it raises.
+BEYOND = "it gives NaN, for example since a table of positions is too short"
 
 
 @dataclass(eq=False)
@@ -75,17 +83,26 @@ def compare(
     if change.why_not or change.run is None:
         return None
     tried = change.run
-    change.masks = masks_of(tried)
+    change.masks = masks_of(tried, change.inputs)
     axes_of(base, change)
-    gaps = [
-        moved(a, masks, b, change.masks)
-        for a, b in zip(base.root.outputs, tried.root.outputs)
-    ]
+    both = list(zip(base.root.outputs, tried.root.outputs))
+    if change.more and any(
+        _has_nan(b, change.masks) and not _has_nan(a, masks) for a, b in both
+    ):
+        change.why_not = BEYOND
+        return None
+    gaps = [moved(a, masks, b, change.masks, rows=change.rows) for a, b in both]
     known = [gap for gap in gaps if gap is not None]
     if not known:
         change.why_not = "it is unknown which of its outputs are real"
         return None
     return max(g[0] for g in known), max(g[1] for g in known)
+
+
+def _has_nan(slot: Slot, masks: Masks) -> bool:
+    x, where = array_compare.as_array(slot.tensor), real(slot, masks)
+    bad = x.dtype.kind == "f" and np.isnan(x)
+    return bool(np.any(bad if where is None else bad & where))
 
 
 def axes_of(base: Run, change: Change) -> None:
@@ -109,7 +126,7 @@ def _repeats(
 ) -> bool:
     """Whether the model gives the same numbers when it runs again."""
     tried = run(model, inputs, training, other_seeds)
-    gap = compare(base, masks, Change("the same", run=tried))
+    gap = compare(base, masks, Change("the same", run=tried, inputs=inputs))
     return gap is None or not significant(base, gap[1])
 
 
@@ -136,11 +153,11 @@ def _start(
             if twin is None or call not in known:
                 continue
             pair = (call.inputs, masks, twin.inputs, change.masks)
-            if calls_moved(*pair):
+            if calls_moved(*pair, rows=change.rows):
                 first_in = first_in or call
                 continue
             pair = (call.outputs, masks, twin.outputs, change.masks)
-            if calls_moved(*pair):
+            if calls_moved(*pair, rows=change.rows):
                 here = call
                 break
         else:
@@ -158,6 +175,8 @@ def moved_by_length(
     twin = change.run.by_key.get(call.key)
     if twin is None or all(slot.mask is None for slot in call.inputs):
         return False
-    if calls_moved(call.inputs, masks, twin.inputs, change.masks):
+    pair = (call.inputs, masks, twin.inputs, change.masks)
+    if calls_moved(*pair, rows=change.rows):
         return False
-    return calls_moved(call.outputs, masks, twin.outputs, change.masks)
+    pair = (call.outputs, masks, twin.outputs, change.masks)
+    return calls_moved(*pair, rows=change.rows)

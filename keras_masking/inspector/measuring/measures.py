@@ -13,12 +13,12 @@ from keras import ops
 from keras_masking import array_compare
 from keras_masking._keras import set_mask
 from keras_masking.errors import first_words
+from keras_masking.inspector.measuring.changed_inputs import other_padding
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import allowed
 from keras_masking.inspector.measuring.regions import as_mask
 from keras_masking.inspector.measuring.regions import moved
 from keras_masking.inspector.measuring.regions import real
-from keras_masking.inspector.watching.inputs import other_padding
 from keras_masking.inspector.watching.mask_flow import Flows
 from keras_masking.inspector.watching.mask_flow import expected_mask
 from keras_masking.inspector.watching.runs import call_again

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_masking import array_compare
-from keras_masking.inspector.watching.inputs import MORE
+from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.watch import Call
 from keras_masking.inspector.watching.watch import Slot
@@ -19,8 +19,11 @@ Moved = tuple[float, float]  # the largest difference, and relative to all
 LOOSER = 5  # rounding adds up through a model
 
 
-def masks_of(run: Run) -> Masks:
-    """The masks of a run by number of steps; newly made masks come first."""
+def masks_of(run: Run, inputs: Inputs | None = None) -> Masks:
+    """The masks of a run by number of steps; newly made masks come first.
+
+    Among them are those that were passed or guessed for its inputs.
+    """
     found: Masks = {}
     later: list[np.ndarray] = []
     for call in run.root.walk():
@@ -39,7 +42,12 @@ def masks_of(run: Run) -> Masks:
                 found[steps] = None
     for mask in later:
         found.setdefault(mask.shape[1], mask)
-    return found
+    said: Masks = {}
+    for mask in inputs.said if inputs else ():
+        steps = mask.shape[1]
+        if not _same(said.setdefault(steps, mask), mask):
+            said[steps] = None
+    return said | found
 
 
 def as_mask(slot: Slot) -> np.ndarray | None:
@@ -53,14 +61,23 @@ def _same(a: np.ndarray | None, b: np.ndarray) -> bool:
 def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
     """Sets in each slot which of its axes are steps.
 
-    These are the axes that grow in a run with more padding. Without such a run,
-    it is axis 1, if there is a mask, or if it is as long as a sequence.
+    These are the axes that differ in a run with more or less padding. Without
+    such a run, it is axis 1, if there is a mask, or if it is as long as a
+    sequence.
     """
     find_own(run.root)
     found = {} if other is None else other.by_key
     for call in run.root.walk():
         twin = found.get(call.key)
         known = {s.shape[1] for s in call.inputs if len(s.shape) > 1}
+        grown = next(
+            (
+                b.shape[1] - a.shape[1]
+                for a, b in zip(call.inputs, twin.inputs if twin else ())
+                if a.mask is not None and len(b.shape) > 1
+            ),
+            0,
+        )
         for name in ("inputs", "outputs"):
             slots = getattr(call, name)
             twins = getattr(twin, name) if twin else []
@@ -69,7 +86,7 @@ def find_axes(run: Run, other: Run | None, masks: Masks) -> None:
             for slot, wide in zip(slots, twins):
                 slot.axes = _axes(slot, wide, masks, known)
                 if wide is not None and name == "outputs" and slot.axes == (1,):
-                    _remember(call, slot, wide, masks)
+                    _remember(call, slot, wide, grown, masks)
 
 
 def and_masks(masks: Iterable[np.ndarray | None]) -> np.ndarray | None:
@@ -100,22 +117,24 @@ def find_own(call: Call, found: dict[int, np.ndarray] | None = None) -> None:
             found.setdefault(id(slot.tensor), mask)
 
 
-def _remember(call: Call, slot: Slot, wide: Slot, masks: Masks) -> None:
+def _remember(
+    call: Call, slot: Slot, wide: Slot, grown: int, masks: Masks
+) -> None:
     """Finds the mask of an unmasked output with a new number of steps.
 
     For rows padded on the right: as many steps as the row alone would give,
-    from how the output grows with the input.
+    from how the output grows if the input grows by `grown` steps.
     """
     given = next((m for m in map(as_mask, call.inputs) if m is not None), None)
     steps = slot.shape[1]
     if slot.mask is not None or steps in masks:
         return
-    if given is None or given.ndim != 2:
+    if given is None or given.ndim != 2 or not grown:
         return
     lengths = given.sum(axis=1)
     prefix = np.arange(given.shape[1]) < lengths[:, None]
     if np.array_equal(given, prefix):
-        slope = (wide.shape[1] - steps) / MORE
+        slope = (wide.shape[1] - steps) / grown
         count = np.floor(steps - slope * (given.shape[1] - lengths))
         masks[steps] = np.arange(steps) < count[:, None]
 
@@ -168,25 +187,33 @@ def real(slot: Slot, masks: Masks) -> np.ndarray | None:
 
 
 def moved(
-    one: Slot, masks: Masks, other: Slot, others: Masks, also: Any = None
+    one: Slot,
+    masks: Masks,
+    other: Slot,
+    others: Masks,
+    also: Any = None,
+    rows: list[int] | None = None,
 ) -> Moved | None:
     """How far two tensors differ where they are real; None if unknown.
 
-    `also` narrows down where.
+    `also` narrows down where, and `rows` which rows are compared.
     """
     here, there = real(one, masks), real(other, others)
     if here is None or there is None or len(here) != len(there):
         return None
     if also is not None:
         here, there = here & also, there & also
-    if not here.any():
+    if rows is not None and max(rows) >= len(here):
+        return None
+    wanted = list(range(len(here))) if rows is None else rows
+    if not here[wanted].any():
         return None  # nothing was compared
     x, y = (
         array_compare.as_array(one.tensor),
         array_compare.as_array(other.tensor),
     )
     size, worst = max(array_compare.magnitude(x[here]), 1e-3), 0.0
-    for row in range(len(x)):
+    for row in wanted:
         a, b = x[row][here[row]], y[row][there[row]]
         if a.shape != b.shape:
             return math.inf, math.inf
@@ -205,10 +232,11 @@ def calls_moved(
     masks: Masks,
     second: list[Slot],
     others: Masks,
+    rows: list[int] | None = None,
 ) -> bool:
     """Whether any tensor moved; if unknown, it counts as not moved."""
     for one, other in zip(first, second):
-        gap = None if one.idle else moved(one, masks, other, others)
+        gap = None if one.idle else moved(one, masks, other, others, rows=rows)
         if gap is not None and gap[1] > LOOSER * allowed(one):
             return True
     return False

@@ -20,6 +20,7 @@ SIGNS = {
     "harmless": ("~", "harmless"),
     "sound": ("✓", "sound"),
     "quiet": ("·", "no mask here"),
+    "unknown": ("?", "not measured"),
 }
 
 

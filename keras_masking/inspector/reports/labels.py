@@ -97,7 +97,9 @@ def kind(call: CallRecord) -> str:
 
 
 def verdict(call: CallRecord) -> str:
-    since = "" if call.victim_of is None else f"no mask since #{call.victim_of}"
+    masked = any(x.mask is not None for x in call.inputs)
+    what = "wrong mask" if masked else "no mask"
+    since = "" if call.victim_of is None else f"{what} since #{call.victim_of}"
     harmless = ", harmless" if kind(call) == "harmless" else ""
     return ", ".join(filter(None, [call.verdict + harmless, since]))
 
@@ -123,12 +125,14 @@ def number(value: float) -> str:
 
 
 def victims(report: ReportData, call: CallRecord) -> str:
-    """The calls that have no mask because of this one."""
+    """The calls that have no mask, or a wrong one, because of this one."""
     those = [f"#{c.index}" for c in report.calls if c.victim_of == call.index]
     if not those:
         return ""
     more = f" and {len(those) - 8} more" if len(those) > 8 else ""
-    return f"calls without a mask because of it: {', '.join(those[:8])}{more}"
+    wrong = call.verdict == "wrong shape"
+    what = "with a wrong mask" if wrong else "without a mask"
+    return f"calls {what} because of it: {', '.join(those[:8])}{more}"
 
 
 def at(report: ReportData, index: int) -> str:
@@ -167,7 +171,7 @@ def reach(report: ReportData, output: OutputRecord) -> tuple[str, str]:
 
 
 def headline(report: ReportData) -> tuple[str, str]:
-    """A kind and a one-sentence summary."""
+    """The state of the report: a kind, and a sentence."""
     count = len(report.findings)
     calls = f"{len(report.calls)} call{'s' * (len(report.calls) != 1)}"
     text = f"{count} finding{'s' * (count != 1)} in {calls}"
@@ -175,9 +179,6 @@ def headline(report: ReportData) -> tuple[str, str]:
         return "finding", f"The model failed; {text} up to there."
     if count:
         return "finding", f"{text}."
-    if any(drift(report, one)[0] == "finding" for one in report.drift):
-        return "harmless", f"No finding in {calls}, but padding moves outputs."
-    masks = [t.mask for c in report.calls for t in (*c.inputs, *c.outputs)]
-    if all(mask is None for mask in masks):
-        return "quiet", f"No mask in {calls}, so none was lost."
-    return "sound", f"No finding in {calls}."
+    if report.missing:
+        return "unknown", f"Not measured; no finding in {calls} so far."
+    return "sound", f"Clean: no finding in {calls}."

@@ -24,6 +24,7 @@ STYLES = {
     "harmless": "dim",
     "sound": "green",
     "quiet": "dim",
+    "unknown": "bold yellow",
 }
 
 
@@ -72,6 +73,14 @@ def _parts(report: ReportData, width: int) -> Iterator[RenderableType]:
         yield _head("Findings")
         for call in report.findings:
             yield from _finding(report, call)
+    if report.missing:
+        yield _head("Not measured")
+        for sentence in report.missing:
+            yield _item("unknown", sentence)
+    if report.padding:
+        yield _head("How the inputs are padded")
+        for given in report.padding:
+            yield _item("quiet", str(given))
     if report.drift:
         yield _head("Changes of the padding")
         for one in report.drift:
@@ -168,8 +177,9 @@ def _head(text: str) -> Text:
 
 
 def _item(kind: str, text: str) -> Padding:
-    sign = {"finding": "!", "sound": "+"}.get(kind, "-")
-    return _hanging(sign, text, STYLES[kind] if kind == "finding" else "")
+    sign = {"finding": "!", "sound": "+", "unknown": "?"}.get(kind, "-")
+    loud = kind in ("finding", "unknown")
+    return _hanging(sign, text, STYLES[kind] if loud else "")
 
 
 def _hanging(sign: str, text: str, style: str, indent: int = 2) -> Padding:

@@ -58,6 +58,7 @@ class FlowTracer:
         self._origin: set[int] = set()
         self._lost: dict[int, Call] = {}
         self._misfit: dict[int, Call] = {}
+        self._handed: set[int] = set()  # tensors with masks that broadcast
         self._alive: set[tuple[int, ...]] = set()  # shapes of masks so far
         for slot in root.inputs:
             self._origin.add(id(slot.tensor))
@@ -114,9 +115,14 @@ class FlowTracer:
     def _leaves(self, call: Call, flow: Flow) -> None:
         for slot in call.deleted:
             self._lost.setdefault(id(slot.tensor), call)
-        masked = any(slot.mask is not None for slot in call.inputs)
+        masked = any(_has_mask_of_steps(slot) for slot in call.inputs)
+        masked_inside = any(
+            _has_mask_of_steps(slot)
+            for child in call.walk()
+            for slot in (*child.inputs, *child.outputs)
+        )
         unknown = [
-            bool(call.children) and id(slot.tensor) not in self._origin
+            masked_inside and id(slot.tensor) not in self._origin
             for slot in call.outputs
         ]
         for i, slot in enumerate(call.outputs):
@@ -124,7 +130,9 @@ class FlowTracer:
             mask = as_mask(slot)
             if mask is not None:
                 self._alive.add(mask.shape)
-                if mask.ndim < 2 or mask.shape != slot.shape[: mask.ndim]:
+                if self._was_handed(call, slot, mask):
+                    self._handed.add(id(slot.tensor))
+                elif mask.ndim < 2 or mask.shape != slot.shape[: mask.ndim]:
                     self._misfits(call, flow, i, slot)
                 continue
             if not slot.axes or 0 in slot.axes:
@@ -143,6 +151,20 @@ class FlowTracer:
                 self._lost[id(slot.tensor)] = blame
                 flow.gone[i] = blame
 
+    def _was_handed(self, call: Call, slot: Slot, mask: np.ndarray) -> bool:
+        """Whether a mask is an argument that broadcasts, not one of steps.
+
+        A softmax, for example, takes a mask `(batch, 1, steps)` of its scores,
+        and Keras lets its output carry it on.
+        """
+        if any(id(s.tensor) in self._handed for s in (slot, *call.inputs)):
+            return True
+        return any(
+            tuple(given.shape) == mask.shape
+            and any(_broadcasts(mask.shape, s.shape) for s in call.inputs)
+            for given in call.explicit
+        )
+
     def _misfits(self, call: Call, flow: Flow, i: int, slot: Slot) -> None:
         culprit = self._misfit.get(id(slot.tensor)) or flow.victim_of
         if culprit is None:
@@ -152,6 +174,18 @@ class FlowTracer:
     def _inside(self, slot: Slot) -> bool:
         """Whether a mask with a tensor's rows and steps exists."""
         return slot.axes == (1,) and slot.shape[:2] in self._alive
+
+
+def _has_mask_of_steps(slot: Slot) -> bool:
+    """Whether it has a mask that fits, not one that broadcasts."""
+    mask = as_mask(slot)
+    return mask is not None and mask.shape == slot.shape[: mask.ndim]
+
+
+def _broadcasts(mask: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a mask of the same rank, not of steps, fits a tensor."""
+    fits = all(n in (1, m) for n, m in zip(mask, shape))
+    return len(mask) == len(shape) > 2 and fits
 
 
 def mask_makers(root: Call) -> set[Call]:

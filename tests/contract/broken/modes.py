@@ -261,6 +261,48 @@ class ForgetsRate(keras.layers.Dense):
         return super().call(x) * (1 - self.rate if training else 1)
 
 
+class ForgetsEmptyValue(Pooled):
+    """The example has no empty row, so that no output shows the argument."""
+
+    def __init__(self, empty_value=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.empty_value = empty_value
+
+    def call(self, x, mask=None):
+        empty = ops.logical_not(ops.any(spread(mask, x), axis=1))
+        return ops.where(empty, self.empty_value, super().call(x, mask))
+
+    def get_config(self):
+        return super().get_config()
+
+
+class ForgetsMode(Layer):
+    """Its mode is one of two words that nobody can guess."""
+
+    def __init__(self, mode="forth", **kwargs):
+        super().__init__(**kwargs)
+        if mode not in ("forth", "back"):
+            raise ValueError(f"unknown mode {mode!r}")
+        self.mode = mode
+
+    def call(self, x):
+        return x * 2.0 if self.mode == "forth" else x / 2.0
+
+    def get_config(self):
+        return super().get_config()
+
+
+class NoConfigOfItsOwn(Layer):
+    """Keras' config has a name only for `name` or `**kwargs`, spelled so."""
+
+    def __init__(self, scale=2.0, **options):
+        super().__init__(**options)
+        self.scale = scale
+
+    def call(self, x):
+        return x * self.scale
+
+
 class ForgetsName(Layer):
     def call(self, x):
         return x * 2.0
@@ -580,6 +622,21 @@ BROKEN = [
         "save-load",
         "the config is that of the class above, without the new argument",
         also={"grad-nan-padding"},  # as any Dense
+    ),
+    Broken(
+        Case(ForgetsEmptyValue),
+        "save-load",
+        "`get_config` forgets an argument that no output shows",
+    ),
+    Broken(
+        Case(ForgetsMode),
+        "save-load",
+        "`get_config` forgets an argument whose values are not known",
+    ),
+    Broken(
+        Case(NoConfigOfItsOwn),
+        "save-load",
+        "the class has no `get_config`, so the name is lost",
     ),
     Broken(
         Case(ForgetsName),

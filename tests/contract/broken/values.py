@@ -404,6 +404,28 @@ class OffByOne(Layer):
         return None if mask is None else mask[:, 1:]
 
 
+class Stacks(Layer):
+    """Puts two steps into one, and leaves out an odd last one."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        x = zeroed(inputs, mask)
+        end = ops.shape(x)[1] // 2 * 2
+        return ops.concatenate([x[:, :end:2], x[:, 1:end:2]], axis=-1)
+
+
+@breaks("mask-shape")
+class StacksAlone(Stacks):
+    """Stacks two steps, and passes the whole mask on."""
+
+
+@breaks("mask-shape")
+class StacksAndSelects(Stacks):
+    """Stacks two steps; the mask of every second one fits even lengths."""
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None if mask is None else mask[:, ::2]
+
+
 @breaks("mask-shape")
 class WithFeatureAxis(Layer):
     """The returned mask is the one cast for arithmetic."""
@@ -612,6 +634,88 @@ class WeakBias(Pool):
             scores = scores + (1.0 - as_float(mask, inputs)) * -100.0
         weights = ops.softmax(scores, axis=1)
         return ops.sum(zeroed(weights * inputs, mask), axis=1)
+
+
+@breaks(
+    "pad-value",
+    also=("nan-padding", "large-values", "precision", "grad-zero-at-padding"),
+)
+class ByFourier(Layer):
+    """To frequencies and back: large padding moves real steps by rounding."""
+
+    def call(self, inputs: Any) -> Any:
+        steps = inputs.shape[1]
+        x = ops.cast(ops.transpose(inputs, (0, 2, 1)), "float32")
+        x = ops.irfft(ops.rfft(x, fft_length=steps), fft_length=steps)
+        return ops.cast(ops.transpose(x, (0, 2, 1)), inputs.dtype)
+
+
+@breaks("pad-value", also=LEAKS)
+class LeaksAtLast(Layer):
+    """A share of 1e-8 of all steps, which only large padding shows."""
+
+    def call(self, inputs: Any) -> Any:
+        total = ops.sum(upcast_half(inputs), axis=1, keepdims=True)
+        return inputs + ops.cast(1e-8 * total, inputs.dtype)
+
+
+@breaks("pad-value", also=LEAKS)
+class LeaksAboveALimit(Layer):
+    """Adds a little where any step is above five hundred."""
+
+    def call(self, inputs: Any) -> Any:
+        large = ops.max(inputs, axis=1, keepdims=True) > 500.0
+        return inputs + ops.cast(ops.where(large, 1e-3, 0.0), inputs.dtype)
+
+
+class Scores(Layer):
+    """Sound attention of a sequence to itself; scores come beside it."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        x = zeroed(inputs, mask)
+        scores = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+        weights = ops.softmax(self.masked(scores, mask, -float("inf")))
+        # A row without a real step gives NaN.
+        weights = ops.where(ops.isnan(weights), 0.0, weights)
+        shown = self.shown(weights, scores, mask)
+        return ops.matmul(weights, x), ops.expand_dims(shown, 1)
+
+    def masked(self, scores: Any, mask: Any, value: Any) -> Any:
+        return (
+            scores if mask is None else ops.where(mask[:, None], scores, value)
+        )
+
+    def shown(self, weights: Any, scores: Any, mask: Any) -> Any:
+        return weights
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return mask, None
+
+
+@breaks("pad-value", also=LEAKS)
+class ScoresOfPadding(Scores):
+    """The weights that it returns are those of a softmax without the mask."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        outputs, _ = super().call(inputs, mask)
+        scores = ops.matmul(inputs, ops.transpose(inputs, (0, 2, 1)))
+        return outputs, ops.expand_dims(ops.softmax(scores), 1)
+
+
+@breaks("pad-value", also=("empty-row",))
+class ScoresOfMinusInfinity(Scores):
+    """Returns the scores before the softmax, masked."""
+
+    def shown(self, weights: Any, scores: Any, mask: Any) -> Any:
+        return self.masked(scores, mask, -float("inf"))
+
+
+@breaks("pad-length", also=LENGTHS)
+class ScoresBySteps(Scores):
+    """Divides what it returns by the padded number of keys."""
+
+    def shown(self, weights: Any, scores: Any, mask: Any) -> Any:
+        return weights / upcast_half(ops.shape(scores)[-1])
 
 
 @breaks("nan-padding", also=("precision",))
