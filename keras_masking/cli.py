@@ -58,6 +58,20 @@ cli.add_command(inspect)
 @cli.command()
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @click.option(
+    "--loss",
+    "losses",
+    multiple=True,
+    metavar="TARGET",
+    help="Check a loss. May be repeated.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="TARGET",
+    help="Check a metric. May be repeated.",
+)
+@click.option(
     "--backends",
     callback=choose_backends,
     metavar="NAMES",
@@ -119,6 +133,8 @@ cli.add_command(inspect)
 )
 def check(
     targets: tuple[str, ...],
+    losses: tuple[str, ...],
+    metrics: tuple[str, ...],
     backends: list[str],
     device: str,
     expected: dict[str, dict[str, str]],
@@ -129,7 +145,9 @@ def check(
     ids: int | None,
     **options: Any,
 ) -> int:
-    """Checks layers on every backend, each in its own process.
+    """Checks layers, losses and metrics on every backend.
+
+    Each backend runs in its own process.
 
     \b
     A TARGET is one of
@@ -139,20 +157,30 @@ def check(
                                    that returns a layer
       path/to/file.py:Class        the same, from a file
       pkg.mod                      its MASK_CASES, else its layer classes
-    Without a TARGET, the layers of keras-masking are checked.
+    A loss or metric is named in the same way after --loss or --metric; there
+    pkg.mod:name may also be a function of y_true and y_pred, and pkg.mod has
+    LOSS_CASES or METRIC_CASES:
+      keras-masking check --loss keras.losses:MeanSquaredError
+
+    Without a TARGET, --loss or --metric, the layers of keras-masking are
+    checked.
 
     \b
     Exit codes:
       0  everything passed
-      1  a layer breaks the contract
+      1  a layer, loss or metric breaks the contract
       2  wrong use: a target, an id or a file
       3  a worker crashed or hung, or a check itself failed
-      5  no check ran on a layer
+      5  no check ran on a target
       130  interrupted
     """
     from keras_masking.contract.backends.progress import Progress
 
-    names = list(targets or [OUR_LAYERS])
+    names = [
+        *targets,
+        *(f"--loss={target}" for target in losses),
+        *(f"--metric={target}" for target in metrics),
+    ] or [OUR_LAYERS]
     job = {
         "work": "check",
         "targets": names,
@@ -216,7 +244,7 @@ def _write_and_show(
 def _show(reports: summary.Reports) -> None:
     from rich.table import Table
 
-    table = Table("layer", "role", *reports)
+    table = Table(summary.noun(reports), "role", *reports)
     for row in summary.matrix(reports):
         table.add_row(*map(_plain, row))
     bad = summary.violations(reports)
@@ -239,6 +267,7 @@ def checks() -> None:
     for entry in _ask_worker({"work": "checks"}, "check"):
         every = len(entry["roles"]) == len(ROLES)
         roles = "all" if every else ", ".join(entry["roles"])
+        roles = roles or entry["subject"]
         row = (entry["id"], entry["level"], roles, entry["statement"])
         table.add_row(*map(_plain, row))
     _print(table)
@@ -250,9 +279,11 @@ def explain(id: str) -> None:
     """Explains a check: its rule, the reason, and right and wrong code."""
     (entry,) = _ask_worker({"work": "checks", "check": id}, "check")
     every = len(entry["roles"]) == len(ROLES)
-    subject = (
-        "any layer" if every else f"a layer that {', '.join(entry['roles'])}"
-    )
+    if not entry["roles"]:
+        subject = f"any {entry['subject']}"
+    else:
+        roles = ", ".join(entry["roles"])
+        subject = "any layer" if every else f"a layer that {roles}"
     click.echo(f"{entry['id']} ({entry['level']}; {subject})")
     for title, key in (
         ("Rule", "statement"),

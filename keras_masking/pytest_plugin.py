@@ -91,6 +91,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
     if results:
         counts = Counter(result["status"] for result in results)
         text = ", ".join(f"{n} {status}" for status, n in counts.items())
-        layers = len({result["layer"] for result in results})
+        targets = len({result["layer"] for result in results})
         terminalreporter.section("mask contract")
-        terminalreporter.write_line(f"{layers} layers: {text}")
+        terminalreporter.write_line(f"{targets} targets: {text}")

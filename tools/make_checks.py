@@ -15,8 +15,8 @@ They test [the contract](contract.md).
 *Required* checks test what the documentation or source of Keras states, or what
 makes real outputs wrong. *Advised* checks test the rest. *Information* never
 fails a report. A check is *blocked* if one that it depends on did not pass, and
-*n/a*, with the reason, if it does not apply to a layer. Neither counts as
-passed.
+*n/a*, with the reason, if it does not apply to a layer, loss or metric. Neither
+counts as passed.
 
 A `Case` may declare, with a `reason`, what a layer cannot keep by definition.
 `columns=True` says that the layer is defined by columns of the padded array;
@@ -24,30 +24,39 @@ the checks of length are then n/a. `requires_mask=True` says that the layer
 raises without a mask; the checks that call it without one are then n/a, and if
 it works without a mask after all, `runs-without-mask` fails.
 """
+TITLES = {
+    "layer": "Checks of layers",
+    "loss": "Checks of losses",
+    "metric": "Checks of metrics",
+}
 
 
 def page() -> str:
     """The text of the page."""
-    checks = all_checks().values()
     parts = [HEAD]
-    rows = ["| check | level | statement |", "|---|---|---|"]
-    for level in LEVELS:
-        for check in checks:
-            if check.level == level:
-                link = f"[`{check.id}`](#{check.id})"
-                rows.append(f"| {link} | {level} | {check.statement} |")
-    parts.append("\n".join(rows) + "\n")
-    parts += [section(check) for check in checks]
+    for kind, title in TITLES.items():
+        checks = all_checks(kind).values()
+        parts += [f"**{title}**", ""]
+        rows = ["| check | level | statement |", "|---|---|---|"]
+        for level in LEVELS:
+            for check in checks:
+                if check.level == level:
+                    link = f"[`{check.id}`](#{check.id})"
+                    rows.append(f"| {link} | {level} | {check.statement} |")
+        parts.append("\n".join(rows) + "\n")
+    for kind in TITLES:
+        parts += [section(check) for check in all_checks(kind).values()]
     return "\n".join(parts)
 
 
 def section(check: Check) -> str:
     """One check."""
     roles = "any" if check.roles == ROLES else ", ".join(check.roles)
+    subject = f"roles: {roles}" if check.kind == "layer" else check.kind
     after = ", ".join(f"`{name}`" for name in check.after) or "nothing"
     return f"""## {check.id}
 
-{check.statement} *({check.level}; roles: {roles}; after: {after})*
+{check.statement} *({check.level}; {subject}; after: {after})*
 
 **Why.** {capital(check.why)}
 

@@ -1,8 +1,9 @@
-"""The conformance kit: does a layer keep the mask contract?
+"""The conformance kit: does a layer, loss or metric keep the mask contract?
 
-`check_layer(MyLayer)` runs every check on the current backend and returns a
-`Report`. Keras is imported on first use, so that the pytest plugin and the
-command line can start before a backend is chosen.
+`check_layer(MyLayer)`, `check_loss(MyLoss)` and `check_metric(MyMetric)` run
+every check on the current backend and return a `Report`. Keras is imported on
+first use, so that the pytest plugin and the command line can start before a
+backend is chosen.
 """
 
 from importlib import import_module
@@ -10,6 +11,8 @@ from typing import Any
 
 _HOMES = {
     "Case": "case",
+    "LossCase": "score_case",
+    "MetricCase": "score_case",
     "TargetError": "case",
     "Check": "registry",
     "all_checks": "registry",
@@ -18,6 +21,8 @@ _HOMES = {
     "Report": "report",
     "Result": "report",
     "check_layer": "runner",
+    "check_loss": "runner",
+    "check_metric": "runner",
     "iter_checks": "runner",
     "parametrize_with_checks": "parametrize",
 }

@@ -136,7 +136,8 @@ def as_case(target: Any, **options: Any) -> Case:
     if given and not issubclass(target, keras.layers.Layer):
         raise TargetError(
             "A target must be a layer. Received: the class "
-            f"{target.__name__}, which is not a `keras.layers.Layer`."
+            f"{target.__name__}, which is not a `keras.layers.Layer`. For a "
+            "loss or metric, pass a `LossCase` or `MetricCase`."
         )
     return Case(target, **options)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 
-from keras_masking.contract.case import as_case
 from keras_masking.contract.report import MaskContractError
 from keras_masking.contract.report import Result
 from keras_masking.contract.runner import iter_checks
@@ -44,10 +43,11 @@ class BoundCheck:
 def parametrize_with_checks(
     targets: Iterable[Any], *, level: str = "advised", **options: Any
 ) -> Any:
-    """Decorates a test to run once for each layer and check.
+    """Decorates a test to run once for each target and check.
 
     Args:
-        targets: Layer classes, functions that return layers, layers or `Case`s.
+        targets: Layer classes, functions that return layers, layers, `Case`s,
+            `LossCase`s or `MetricCase`s.
         level: The lowest level to run, see `check_layer`.
         **options: `seed` and `torch_compile`, see `check_layer`.
 
@@ -66,7 +66,7 @@ def parametrize_with_checks(
     params = []
     backend = keras.backend.backend()
     for target in targets:
-        for case, check, run in iter_checks(as_case(target), level, **options):
+        for case, check, run in iter_checks(target, level, **options):
             name = f"{case.name}-{check.id}-{backend}"
             bound = BoundCheck(name, check.level, run)
             params.append(pytest.param(bound, id=name))

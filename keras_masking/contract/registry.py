@@ -12,29 +12,40 @@ from keras_masking.names import ROLES
 from keras_masking.names import did_you_mean
 
 SECTIONS = ("Why", "Cause", "Wrong", "Right")
-MODULES = (
-    "calls",
-    "masks",
-    "meaning",
-    "values",
-    "lengths",
-    "rows",
-    "modes",
-    "saving",
-    "gradients",
-    "precision",
-    "training",
-    "backends",
-)
+# The modules of the checks, by what they check.
+MODULES = {
+    "layer": (
+        "calls",
+        "masks",
+        "meaning",
+        "values",
+        "lengths",
+        "rows",
+        "modes",
+        "saving",
+        "gradients",
+        "precision",
+        "training",
+        "backends",
+    ),
+    "loss": ("losses", "loss_training"),
+    "metric": ("metrics",),
+}
+KINDS = tuple(MODULES)
 
 _checks: dict[str, "Check"] = {}
 
 
 @dataclass(frozen=True)
 class Check:
-    """A rule, and the function that checks it."""
+    """A rule, and the function that checks it.
+
+    `kind` is what it checks: `"layer"`, `"loss"` or `"metric"`. `roles` are
+    those of the layers to which it applies; a loss or metric has none.
+    """
 
     id: str
+    kind: str
     level: str
     roles: tuple[str, ...]
     after: tuple[str, ...]
@@ -50,6 +61,7 @@ def check(
     level: str,
     roles: Iterable[str] = ROLES,
     after: Iterable[str] = ("runs-with-mask",),
+    kind: str = "layer",
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a function as a check; its docstring has the texts.
 
@@ -62,8 +74,9 @@ def check(
         texts = _sections(inspect.getdoc(function) or "")
         _checks[name] = Check(
             name,
+            kind,
             level,
-            tuple(roles),
+            tuple(roles) if kind == "layer" else (),
             tuple(after),
             function,
             texts["Statement"],
@@ -92,21 +105,38 @@ def _unwrap(text: str, code: bool) -> str:
     return " ".join(text.split())
 
 
-def all_checks() -> dict[str, Check]:
-    """All checks by id, in the order in which they run."""
-    for module in MODULES:
+def all_checks(kind: str = "layer") -> dict[str, Check]:
+    """All checks of a kind by id, in the order in which they run.
+
+    Args:
+        kind: `"layer"`, `"loss"` or `"metric"`.
+    """
+    for module in MODULES[kind]:
         import_module(f"keras_masking.contract.checks.{module}")
-    return dict(_checks)
+    return {id: one for id, one in _checks.items() if one.kind == kind}
+
+
+def every_check() -> dict[str, Check]:
+    """The checks of all kinds by id."""
+    return {id: c for kind in KINDS for id, c in all_checks(kind).items()}
 
 
 def get_check(name: str) -> Check:
-    check_ids([name])
-    return all_checks()[name]
+    """The check of any kind with that id."""
+    _require_known([name], "a check id", every_check())
+    return every_check()[name]
 
 
-def check_ids(names: Iterable[str], where: str = "a check id") -> None:
-    """Raises `TargetError` for an unknown id, with a suggestion."""
-    known = all_checks()
+def check_ids(
+    names: Iterable[str], where: str = "a check id", kind: str = "layer"
+) -> None:
+    """Raises `TargetError` for an id that no check of the kind has."""
+    _require_known(names, where, all_checks(kind))
+
+
+def _require_known(
+    names: Iterable[str], where: str, known: Iterable[str]
+) -> None:
     for name in names:
         if name not in known:
             # Ids are short, so a match of half an id is close enough.

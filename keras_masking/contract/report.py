@@ -16,12 +16,12 @@ RAN = ("pass", "fail", "xfail", "xpass")
 
 
 class MaskContractError(AssertionError):
-    """A layer breaks the mask contract. The message names every violation."""
+    """The mask contract is broken. The message names every violation."""
 
 
 @dataclass
 class Result:
-    """The result of one check on one layer."""
+    """The result of one check on one layer, loss or metric."""
 
     layer: str
     check: str
@@ -71,7 +71,11 @@ class Result:
 
 @dataclass
 class Report:
-    """All results of one layer on one backend."""
+    """All results of one layer, loss or metric on one backend.
+
+    The role of a loss is `"loss"`, that of a metric `"metric"`; `examples`
+    names the targets and predictions with which it was judged.
+    """
 
     layer: str
     role: str
@@ -79,6 +83,7 @@ class Report:
     backend: str
     versions: dict[str, str]
     results: list[Result] = field(default_factory=list)
+    examples: str = ""
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
@@ -111,9 +116,11 @@ class Report:
         """One line: the layer, its role, and how its checks ended."""
         counts = Counter(result.status for result in self.results)
         ends = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
-        kind = "inferred" if self.inferred else "declared"
+        role = f"{self.role}, {self.examples}" if self.examples else self.role
+        if self.role not in ("loss", "metric"):
+            role += ", inferred" if self.inferred else ", declared"
         return (
-            f"{self.layer} [{self.role}, {kind}] on {self.backend}: "
+            f"{self.layer} [{role}] on {self.backend}: "
             f"{ends}; {self.ran} of {len(self.results)} checks ran"
         )
 

@@ -1,7 +1,5 @@
-"""Runs all checks of a case in order, whatever their results."""
+"""Checks a layer, a loss or a metric: the functions that users call."""
 
-import time
-import warnings
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -9,29 +7,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import keras
-
 from keras_masking.contract.case import Case
-from keras_masking.contract.case import TargetError
 from keras_masking.contract.case import as_case
-from keras_masking.contract.harness import mask_argument
-from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.reproduce import script
-from keras_masking.contract.harness.roles import infer_role
-from keras_masking.contract.harness.violations import CallFailed
-from keras_masking.contract.harness.violations import ContractViolation
-from keras_masking.contract.harness.violations import NotApplicable
-from keras_masking.contract.harness.violations import RoundingError
+from keras_masking.contract.layer_run import LayerRun
 from keras_masking.contract.registry import Check
 from keras_masking.contract.registry import all_checks
-from keras_masking.contract.registry import check_ids
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
-from keras_masking.names import LEVELS
-from keras_masking.versions import versions
-
-# Shapes to try when a check fails; the first that still fails is reported.
-SMALLER = ((1, 2, 1), (2, 3, 2))
+from keras_masking.contract.run import Run
+from keras_masking.contract.run import select_checks
+from keras_masking.contract.score_case import LossCase
+from keras_masking.contract.score_case import MetricCase
+from keras_masking.contract.score_case import ScoreCase
+from keras_masking.contract.score_run import ScoreRun
 
 
 def check_layer(
@@ -97,226 +85,175 @@ def check_layer(
             call_kwargs=call_kwargs or {},
         )
     expected = {**case.expected_failures, **(expected_failures or {})}
-    run = Run(case, seed=seed, torch_compile=torch_compile)
-    chosen = select_checks(level, only, skip, expected)
-    for check in all_checks().values():
-        if check.id not in chosen:
-            continue
-        if skip and check.id in skip:
-            result = run.result(check, "n/a", reason="skipped on request")
-        else:
-            result = run(check, expected.get(check.id))
-        if on_result is not None:
-            on_result(result)
-        run.report.results.append(result)
-    return run.report
+    run = LayerRun(case, seed=seed, torch_compile=torch_compile)
+    return run.run_all(
+        level=level,
+        only=only,
+        skip=skip,
+        expected=expected,
+        on_result=on_result,
+    )
 
 
-def select_checks(
-    level: str,
-    only: Iterable[str] | None,
-    skip: Iterable[str] | None,
-    expected: Mapping[str, str],
-) -> set[str]:
-    """The ids of the checks to run, including those that they depend on."""
-    if level not in LEVELS:
-        raise TargetError(
-            f"`level` must be one of {', '.join(LEVELS)}. Received: {level!r}."
-        )
-    checks = all_checks()
-    check_ids(only or (), "`only`")
-    check_ids(skip or (), "`skip`")
-    check_ids(expected, "an expected failure")
-    for name, reason in expected.items():
-        if not str(reason or "").strip():
-            raise TargetError(
-                f"The expected failure {name!r} needs a reason: say why it "
-                "may fail, with a link if there is one."
-            )
-    least = LEVELS.index(level)
-    chosen = {c.id for c in checks.values() if LEVELS.index(c.level) <= least}
-    if only is not None:
-        chosen = set()
-        wanted = list(only)
-        while wanted:
-            name = wanted.pop()
-            if name not in chosen:
-                chosen.add(name)
-                wanted += checks[name].after
-    unmatched = set(expected) - chosen
-    if unmatched and only is None:
-        name = sorted(unmatched)[0]
-        raise TargetError(
-            f"The expected failure {name!r} matches no check that runs: "
-            f"`level={level!r}` leaves it out."
-        )
-    return chosen
+def check_loss(
+    loss_or_factory: Any,
+    *,
+    y_true: Any = None,
+    y_pred: Any = None,
+    only: Iterable[str] | None = None,
+    skip: Iterable[str] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+    level: str = "advised",
+    seed: int = 0,
+    on_result: Callable[[Result], None] | None = None,
+) -> Report:
+    """Checks that padding adds nothing to a loss, on the current backend.
+
+    The predictions carry the mask, as those of a model do.
+
+    Args:
+        loss_or_factory: A loss class that needs no arguments, a function
+            without arguments that returns a loss, a function of `y_true` and
+            `y_pred`, a loss, or a `LossCase`.
+        y_true: Example targets, `(batch, steps, ...)`, see `LossCase`.
+        y_pred: Example predictions, `(batch, steps, ...)`.
+        only: Ids of the checks to run, see `check_layer`.
+        skip: Ids of checks not to run; they are reported as n/a.
+        expected_failures: Ids that may fail, each with a reason.
+        level: The lowest level to run, see `check_layer`.
+        seed: Seed of the examples.
+        on_result: Called with each result as soon as it is known.
+
+    Returns:
+        A `Report`. To raise if a check failed, call its `raise_for_failures`.
+
+    Raises:
+        TargetError: If there is no loss to check, an id is unknown, or an
+            expected failure has no reason.
+
+    Example:
+
+    >>> from keras_masking.contract import check_loss
+    >>> loss = keras_masking.losses.MaskedLoss("mse")
+    >>> print(check_loss(loss, only=["loss-nan-targets"]).ok)
+    True
+    """
+    return _check_score(
+        LossCase,
+        loss_or_factory,
+        {"y_true": y_true, "y_pred": y_pred},
+        seed,
+        expected_failures,
+        level=level,
+        only=only,
+        skip=skip,
+        on_result=on_result,
+    )
+
+
+def check_metric(
+    metric_or_factory: Any,
+    *,
+    y_true: Any = None,
+    y_pred: Any = None,
+    only: Iterable[str] | None = None,
+    skip: Iterable[str] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+    level: str = "advised",
+    seed: int = 0,
+    on_result: Callable[[Result], None] | None = None,
+) -> Report:
+    """Checks that padding adds nothing to a metric, on the current backend.
+
+    The predictions carry the mask, as those of a model in `evaluate` do.
+
+    Args:
+        metric_or_factory: A metric class that needs no arguments, a function
+            without arguments that returns a metric, a function of `y_true` and
+            `y_pred`, a metric, or a `MetricCase`.
+        y_true: Example targets, `(batch, steps, ...)`, see `LossCase`.
+        y_pred: Example predictions, `(batch, steps, ...)`.
+        only: Ids of the checks to run, see `check_layer`.
+        skip: Ids of checks not to run; they are reported as n/a.
+        expected_failures: Ids that may fail, each with a reason.
+        level: The lowest level to run, see `check_layer`.
+        seed: Seed of the examples.
+        on_result: Called with each result as soon as it is known.
+
+    Returns:
+        A `Report`. To raise if a check failed, call its `raise_for_failures`.
+
+    Raises:
+        TargetError: If there is no metric to check, it does not compare
+            `y_true` with `y_pred`, an id is unknown, or an expected failure
+            has no reason.
+
+    Example:
+
+    >>> from keras_masking.contract import check_metric
+    >>> report = check_metric(keras.metrics.Precision)
+    >>> print(report.failures[0].check)
+    metric-pad-value
+    """
+    return _check_score(
+        MetricCase,
+        metric_or_factory,
+        {"y_true": y_true, "y_pred": y_pred},
+        seed,
+        expected_failures,
+        level=level,
+        only=only,
+        skip=skip,
+        on_result=on_result,
+    )
+
+
+def _check_score(
+    kind: type[ScoreCase],
+    target: Any,
+    example: dict[str, Any],
+    seed: int,
+    expected_failures: Mapping[str, str] | None,
+    **how: Any,
+) -> Report:
+    given = {k: v for k, v in example.items() if v is not None}
+    if isinstance(target, kind):
+        case = replace(target, **given)
+    else:
+        case = kind(target, **given)
+    expected = {**case.expected_failures, **(expected_failures or {})}
+    return ScoreRun(case, seed).run_all(expected=expected, **how)
 
 
 def iter_checks(
     case: Any, level: str = "advised", **options: Any
-) -> Iterator[tuple[Case, Check, Callable[[], Result]]]:
+) -> Iterator[tuple[Any, Check, Callable[[], Result]]]:
     """Yields each check of a case with a function that runs it.
 
-    The functions share one layer, so run them in order.
+    The functions share one layer, loss or metric, so run them in order.
     """
-    case = as_case(case)
-    chosen = select_checks(level, None, None, case.expected_failures)
+    is_score = isinstance(case, ScoreCase)
+    if not is_score:
+        case = as_case(case)
+    kind = case.kind if is_score else "layer"
+    chosen = select_checks(level, None, None, case.expected_failures, kind)
     run: list[Run] = []
 
     def runner(check: Check) -> Callable[[], Result]:
         def go() -> Result:
             if not run:
-                run.append(Run(case, **options))
+                run.append(_run_of(case, **options))
             return run[0](check, case.expected_failures.get(check.id))
 
         return go
 
-    for check in all_checks().values():
+    for check in all_checks(kind).values():
         if check.id in chosen:
             yield case, check, runner(check)
 
 
-class Run:
-    """Runs the checks of one case, which share a layer and earlier results."""
-
-    def __init__(
-        self, case: Case, seed: int = 0, torch_compile: bool = False
-    ) -> None:
-        self.case = case
-        self.seed = seed
-        self.torch_compile = torch_compile
-        self.status: dict[str, str] = {}
-        self._rounding: set[str] = set()  # ids of checks that failed by it
-        self._small: dict[tuple[int, int, int], LayerHarness] = {}
-        # Raises at once if the target is not a layer.
-        mask_argument.check_name(case, case.make())
-        with warnings.catch_warnings(action="ignore"):
-            self.harness = self._new_harness()
-        self.report = Report(
-            case.name,
-            self.harness.role,
-            case.role is None,
-            keras.backend.backend(),
-            versions(),
-        )
-
-    def _new_harness(
-        self, shape: tuple[int, int, int] | None = None
-    ) -> LayerHarness:
-        harness = LayerHarness(self.case, shape, self.seed)
-        harness.torch_compile = self.torch_compile
-        try:
-            harness.role = self.case.role or infer_role(harness)
-        except CallFailed:
-            # `runs-with-mask` reports it.
-            harness.role = self.case.role or "unknown"
-        return harness
-
-    def __call__(self, check: Check, reason: str | None = None) -> Result:
-        start = time.perf_counter()
-        with warnings.catch_warnings(action="ignore"):
-            result = self._judge(check)
-        if reason is not None and result.status in ("fail", "pass"):
-            result.status = "x" + result.status
-            result.reason = reason
-        elif reason is not None:
-            result.reason += f" (expected to fail: {reason})"
-        result.seconds = round(time.perf_counter() - start, 4)
-        self.status[check.id] = result.status
-        return result
-
-    def _judge(self, check: Check) -> Result:
-        role = self.harness.role
-        if role != "unknown" and role not in check.roles:
-            return self.result(
-                check, "n/a", reason=f"not for a layer that {role}"
-            )
-        for before in check.after:
-            if self._blocks(before):
-                return self._blocked(check, before)
-        violation = self._run(check, self.harness)
-        if violation is None:
-            return self.result(check, "pass")
-        before = getattr(violation, "blocked_by", "")
-        if before and self._blocks(before):
-            return self._blocked(check, before)
-        if isinstance(violation, NotApplicable):
-            return self.result(check, "n/a", reason=str(violation))
-        if not isinstance(violation, ContractViolation):
-            text = f"{type(violation).__name__}: {violation}"
-            return self.result(check, "kit-error", seen=text)
-        if isinstance(violation, RoundingError):
-            self._rounding.add(check.id)
-        return self._describe_failure(check, violation)
-
-    def _blocks(self, name: str) -> bool:
-        """Whether a check did not pass; it runs if it has not run before."""
-        if name not in self.status:
-            self.status[name] = self._judge(all_checks()[name]).status
-        passed = self.status[name] in ("pass", "n/a", "xpass")
-        return not passed and name not in self._rounding
-
-    def _blocked(self, check: Check, before: str) -> Result:
-        return self.result(check, "blocked", reason=f"{before} did not pass")
-
-    def _run(self, check: Check, harness: LayerHarness) -> Exception | None:
-        try:
-            check.run(harness)
-        except Exception as error:
-            return error
-        return None
-
-    def _describe_failure(
-        self, check: Check, violation: ContractViolation
-    ) -> Result:
-        """The result of a failure, with the smallest inputs that show it."""
-        harness = self.harness
-        for shape in SMALLER:
-            if not _fits(harness, shape):
-                continue
-            try:
-                if shape not in self._small:
-                    self._small[shape] = self._new_harness(shape)
-                small = self._small[shape]
-                if small.role != harness.role:
-                    continue  # too small to show what the layer does
-                error = self._run(check, small)
-            except Exception:
-                continue
-            if (
-                type(error) is type(violation)
-                and isinstance(error, ContractViolation)
-                and error.blocked_by == violation.blocked_by
-            ):
-                harness, violation = small, error
-                break
-        got = self.harness.received()
-        answer = "not called" if got is None else "yes" if got else "no"
-        where = f"call received the mask: {answer}"
-        return self.result(
-            check,
-            "fail",
-            seen=violation.seen,
-            where="; ".join(p for p in (violation.where, where) if p),
-            cause=harness.hint() + (violation.cause or check.cause),
-            right=violation.right or check.right,
-            smallest="inputs "
-            + " and ".join(str(x.shape) for x in harness.batch.leaves),
-            script=script(self.case, harness, check.id),
-        )
-
-    def result(self, check: Check, status: str, **texts: Any) -> Result:
-        return Result(
-            self.case.name,
-            check.id,
-            check.level,
-            status,
-            statement=check.statement,
-            **texts,
-        )
-
-
-def _fits(harness: LayerHarness, shape: tuple[int, int, int]) -> bool:
-    leaves = harness.batch.leaves
-    return all(a <= b for leaf in leaves for a, b in zip(shape[:2], leaf.shape))
+def _run_of(case: Any, seed: int = 0, torch_compile: bool = False) -> Run:
+    """The run of a case of any kind; a score compiles nothing by itself."""
+    if isinstance(case, ScoreCase):
+        return ScoreRun(case, seed)
+    return LayerRun(case, seed, torch_compile)

@@ -1,7 +1,7 @@
-"""Disables each check in turn, so that a test of a broken layer goes red.
+"""Disables each check in turn, so that a test of what is broken goes red.
 
 `.ci/run` runs it on PyTorch. It exits with 1 if a check that runs on
-this backend has no broken layer, or if a broken layer's test stays green
+this backend has no broken layer, loss or metric, or if such a test stays green
 although its check was disabled.
 """
 
@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import keras
 
-from keras_masking.contract import Case
-from keras_masking.contract import all_checks
-from keras_masking.contract import check_layer
 from keras_masking.contract import registry
+from tests.contract.broken import Broken
 from tests.contract.broken import here
+from tests.contract.broken import judge
+from tests.contract.broken import losses
+from tests.contract.broken import metrics
 from tests.contract.broken import modes
 from tests.contract.broken import values
 
@@ -36,20 +37,21 @@ def disabled(name: str) -> Iterator[None]:
         registry._checks[name] = check
 
 
-def fails(case: Case, name: str) -> bool:
-    report = check_layer(case, level="information", only=[name])
+def fails(broken: Broken, name: str) -> bool:
+    report = judge(broken.case, only=[name])
     return {r.check: r.status for r in report}[name] == "fail"
 
 
 def main() -> int:
-    layers = here([*values.BROKEN, *modes.BROKEN])
+    modules = (values, modes, losses, metrics)
+    every = here([b for module in modules for b in module.BROKEN])
     backend = keras.backend.backend()
     bad = 0
-    for name in all_checks():
+    for name in registry.every_check():
         if name in ELSEWHERE | NOT_HERE.get(backend, set()):
             print(f"{name}: not on {backend}")
             continue
-        cases = [broken.case for broken in layers if broken.catches == name]
+        cases = [broken for broken in every if broken.catches == name]
         caught = sum(fails(case, name) for case in cases)
         with disabled(name):
             missed = sum(fails(case, name) for case in cases)

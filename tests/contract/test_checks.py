@@ -3,15 +3,15 @@
 import pytest
 
 from keras_masking.contract import TargetError
-from keras_masking.contract import all_checks
 from keras_masking.contract import get_check
+from keras_masking.contract.registry import every_check
 from keras_masking.names import LEVELS
 from keras_masking.names import ROLES
 from tools import DOCS
 from tools import make_checks
 
 
-@pytest.mark.parametrize("name", all_checks())
+@pytest.mark.parametrize("name", every_check())
 def test_texts(name: str) -> None:
     check = get_check(name)
     assert check.level in LEVELS
@@ -21,7 +21,8 @@ def test_texts(name: str) -> None:
         assert len(text) > 20
         assert not text.startswith(" ")
     assert check.wrong != check.right
-    earlier = list(all_checks())[: list(all_checks()).index(name)]
+    names = list(every_check())
+    earlier = names[: names.index(name)]
     assert set(check.after) <= set(earlier), "a check runs after those it needs"
 
 
@@ -33,3 +34,5 @@ def test_the_page_of_checks() -> None:
 def test_an_unknown_id_gets_a_suggestion() -> None:
     with pytest.raises(TargetError, match="Did you mean 'pad-value'"):
         get_check("pad-valu")
+    with pytest.raises(TargetError, match="Did you mean 'metric-split'"):
+        get_check("metric-splits")

@@ -137,6 +137,58 @@ def test_a_wrong_target(typed: Any) -> None:
     assert "Did you mean 'ReLU'?" in err
 
 
+def test_losses_and_metrics(typed: Any, folder: Path) -> None:
+    code, out, _ = typed(
+        *("check", "keras.layers:ReLU", "--loss", "keras.losses:Huber"),
+        *("--metric", "keras.metrics:Precision", "--backends", BACKEND),
+        *("--only", "pad-value,loss-pad-value,metric-pad-value"),
+        *("--report", "out.json"),
+    )
+    assert code == 1
+    assert "FAIL metric-pad-value  Precision  (required)" in out
+    assert "keras_masking.metrics.MaskedMetric(Precision())" in out
+    assert out.splitlines()[-1] == f"checks that ran: {BACKEND} 6 (1 failed)"
+    data = json.loads((folder / "out.json").read_text())
+    assert data["targets"] == [
+        "keras.layers:ReLU",
+        "--loss=keras.losses:Huber",
+        "--metric=keras.metrics:Precision",
+    ]
+    roles = [report["role"] for report in data["reports"]]
+    assert roles == ["passes", "loss", "metric"]
+    assert summary.verdict(writers.read(folder / "out.json"))[1] == (
+        "Violations in 1 of 3 targets."
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["keras.losses:Huber"],
+            "not a layer, but a loss. Write `keras-masking check --loss "
+            "keras.losses:Huber`.",
+        ),
+        (
+            ["--metric", "keras.layers:ReLU"],
+            "not a metric, but a layer. Write `keras-masking check "
+            "keras.layers:ReLU`.",
+        ),
+        (
+            ["keras.layers:ReLU", "--loss", "keras.losses:Huber"],
+            "none of pad-value is a check of a loss",
+        ),
+        (["--loss", "keras.losses:Huber"], "Did you mean 'loss-pad-value'?"),
+    ],
+)
+def test_a_target_of_another_kind(
+    typed: Any, words: list[str], message: str
+) -> None:
+    code, _, err = typed(*check(*words))
+    assert code == 2
+    assert message in err
+
+
 def test_a_missing_backend(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "find_spec", lambda name: name == "torch")
     code, _, err = typed("check", "--backends", "torch,jax")
@@ -193,12 +245,15 @@ def test_report(typed: Any, folder: Path) -> None:
 def test_checks(typed: Any) -> None:
     code, out, _ = typed("checks")
     assert code == 0
-    for name in registry.all_checks():
+    for name in registry.every_check():
         assert f" {name} " in out
 
 
 def test_explain(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "ask", lambda job: answers(**job))
+    assert typed("explain", "metric-split")[1].startswith(
+        "metric-split (required; any metric)\n"
+    )
     code, out, _ = typed("explain", "cross-backend")
     assert code == 0
     for title in ("Rule: ", "Why: ", "Likely cause: ", "Wrong:", "Right:"):

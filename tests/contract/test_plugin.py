@@ -57,7 +57,7 @@ def pytest_in(folder: Path, text: str, *options: str) -> str:
 def test_reports_what_ran_and_writes_it(tmp_path: Path) -> None:
     out = pytest_in(tmp_path, TEST, "--mask-report", "masks.json")
     assert "mask contract" in out
-    assert "2 layers: " in out
+    assert "2 targets: " in out
     assert "MaxPooling1D-mask-kept-" in out
     results = json.loads((tmp_path / "masks.json").read_text())
     failed = {r["check"] for r in results if r["status"] == "fail"}
@@ -75,7 +75,7 @@ def test_an_expected_failure_is_an_xfail(tmp_path: Path) -> None:
     out = pytest_in(tmp_path, EXPECTED, "-k", "runs-with-mask or pad-value-jax"
                     " or pad-value-torch or pad-value-tensorflow")  # fmt: skip
     assert "1 xfailed" in out
-    assert "1 layers: 1 pass, 1 xfail" in out
+    assert "1 targets: 1 pass, 1 xfail" in out
 
 
 def test_junit(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from keras_masking.contract import check_layer
 from keras_masking.contract import iter_checks
 from keras_masking.contract.harness import layer_harness
 from keras_masking.contract.harness import violations
+from keras_masking.contract.layer_run import LayerRun
 from keras_masking.contract.registry import Check
-from keras_masking.contract.runner import Run
 
 
 class Blind(keras.layers.Layer):
@@ -119,9 +119,11 @@ def test_a_fault_of_the_kit_is_not_one_of_the_layer() -> None:
     def fail(harness: Any) -> None:
         raise KeyError("oops")
 
-    run = Run(Case(layers.FirstStep))
+    run = LayerRun(Case(layers.FirstStep))
     texts = ("statement", "why", "cause", "wrong", "right")
-    check = Check("mine", "required", (run.harness.role,), (), fail, *texts)
+    check = Check(
+        "mine", "layer", "required", (run.harness.role,), (), fail, *texts
+    )
     result = run(check)
     assert result.status == "kit-error"
     assert result.counts

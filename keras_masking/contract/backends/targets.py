@@ -1,4 +1,7 @@
-"""Targets: strings that name layers, such as `pkg.mod:Class(2)`."""
+"""Targets: strings that name layers, such as `pkg.mod:Class(2)`.
+
+Those of losses and metrics begin with `--loss=` and `--metric=`.
+"""
 
 import ast
 import inspect
@@ -12,11 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import keras
-
-from keras_masking.contract.case import Case
+from keras_masking.contract.backends.kinds import CASES
+from keras_masking.contract.backends.kinds import Kind
+from keras_masking.contract.backends.kinds import misfit
+from keras_masking.contract.backends.kinds import split_kind
 from keras_masking.contract.case import TargetError
-from keras_masking.contract.case import as_case
 from keras_masking.names import did_you_mean
 
 FORMS = (
@@ -37,7 +40,7 @@ class Found:
     `lacks` is a message about required arguments, or an empty string.
     """
 
-    case: Case
+    case: Any
     imports: tuple[str, ...]
     expression: str
     lacks: str = ""
@@ -48,6 +51,7 @@ class Place:
     """A module, and how a script imports names from it."""
 
     target: str
+    kind: Kind
     module: ModuleType
     before: tuple[str, ...] = ()
 
@@ -67,7 +71,7 @@ class Place:
         return found
 
 
-def resolve(target: str) -> list[Case]:
+def resolve(target: str) -> list[Any]:
     """The cases of a target; the layer of each is made once, as a test.
 
     Raises:
@@ -82,8 +86,8 @@ def resolve(target: str) -> list[Case]:
     return [one.case for one in found]
 
 
-def make(target: str, case: Case) -> Any:
-    """The layer of a case; an error names the target."""
+def make(target: str, case: Any) -> Any:
+    """The layer, loss or metric of a case; an error names the target."""
     try:
         return case.make()
     except TargetError as error:
@@ -95,9 +99,9 @@ def make(target: str, case: Case) -> Any:
         ) from error
 
 
-def resolve_all(targets: list[str]) -> list[Case]:
+def resolve_all(targets: list[str]) -> list[Any]:
     """The cases of all targets; numbers make equal names distinct."""
-    cases: list[Case] = []
+    cases: list[Any] = []
     names: set[str] = set()
     for target in targets:
         for case in resolve(target):
@@ -111,26 +115,27 @@ def resolve_all(targets: list[str]) -> list[Case]:
 
 def find(target: str) -> list[Found]:
     """The cases that a target names. No layer is made yet."""
-    parts = PARTS.fullmatch(target.strip())
+    kind, named = split_kind(target)
+    parts = PARTS.fullmatch(named.strip())
     if parts is None:
-        place = _open(target, target.strip())
+        place = _open(target, kind, named.strip())
         return _of_module(place)
-    place = _open(target, parts["place"])
+    place = _open(target, kind, parts["place"])
     what = parts["what"].strip()
     if what.endswith(")"):
         return [_of_call(place, what)]
     return _of_name(place, what, place.get(what))
 
 
-def _open(target: str, place: str) -> Place:
+def _open(target: str, kind: Kind, place: str) -> Place:
     if place.endswith(".py"):
-        return _open_file(target, Path(place))
+        return _open_file(target, kind, Path(place))
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", place):
         raise TargetError(f"{target!r} is not a target. {FORMS}")
-    return Place(target, _import(target, place))
+    return Place(target, kind, _import(target, place))
 
 
-def _open_file(target: str, path: Path) -> Place:
+def _open_file(target: str, kind: Kind, path: Path) -> Place:
     """Imports a file by its full module name, including its packages."""
     if not path.is_file():
         raise TargetError(f"{target}: there is no file {str(path)!r}.")
@@ -147,7 +152,7 @@ def _open_file(target: str, path: Path) -> Place:
             f"({module.__file__ or 'built in'}). Rename the file."
         )
     lines = ("import sys", f"sys.path.insert(0, {str(root)!r})")
-    return Place(target, module, lines)
+    return Place(target, kind, module, lines)
 
 
 def _import(target: str, name: str) -> ModuleType:
@@ -175,23 +180,24 @@ def _hint(name: str) -> str:
 
 
 def _of_module(place: Place) -> list[Found]:
-    module = place.module
-    if hasattr(module, "MASK_CASES"):
-        return _of_name(place, "MASK_CASES", module.MASK_CASES)
-    inside = (module.__name__, module.__name__ + ".")
-    kinds = {
-        name: kind
+    module, kind = place.module, place.kind
+    if hasattr(module, kind.listed):
+        return _of_name(place, kind.listed, getattr(module, kind.listed))
+    inside = module.__name__ + "."
+    classes = {
+        name: found
         for name in _public(module)
-        if inspect.isclass(kind := getattr(module, name, None))
-        and issubclass(kind, keras.layers.Layer)
-        and (kind.__module__ + ".").startswith(inside[1])
+        if inspect.isclass(found := getattr(module, name, None))
+        and issubclass(found, kind.base)
+        and (found.__module__ + ".").startswith(inside)
     }
-    if not kinds:
+    if not classes:
         raise TargetError(
-            f"{place.target}: the module has no MASK_CASES and defines no "
-            f"public layer class. Name a layer: '{place.target}:TheLayer'."
+            f"{place.target}: the module has no {kind.listed} and defines no "
+            f"public {kind.name} class. Name a {kind.name}: "
+            f"'{place.target}:The{kind.name.title()}'."
         )
-    return [found for n, k in kinds.items() for found in _of_name(place, n, k)]
+    return [f for n, one in classes.items() for f in _of_name(place, n, one)]
 
 
 def _of_name(place: Place, name: str, found: Any) -> list[Found]:
@@ -211,27 +217,33 @@ def _of_object(
     place: Place, expression: str, found: Any, imports: tuple[str, ...]
 ) -> Found:
     script = "\n".join([*imports, expression])
-    if isinstance(found, Case):
+    kind = place.kind
+    if isinstance(found, CASES):
         case = found if found.script else replace(found, script=script)
         return Found(case, imports, expression)
-    is_layer = isinstance(found, keras.layers.Layer)
-    is_kind = inspect.isclass(found)
-    if (is_kind and not issubclass(found, keras.layers.Layer)) or not (
-        is_layer or callable(found)
+    is_made = isinstance(found, kind.base)
+    is_class = inspect.isclass(found)
+    if (is_class and not issubclass(found, kind.base)) or not (
+        is_made or callable(found)
     ):
-        what = "another class" if is_kind else f"a {type(found).__name__}"
         raise TargetError(
-            f"{place.target}: {expression} is not a layer, but {what}. {FORMS}"
+            f"{place.target}: {expression} is not a {kind.name}, but "
+            f"{misfit(found, kind, place.target, FORMS)}"
         )
-    case = as_case(found, script=script)
-    if not is_kind and not is_layer:
+    case = kind.case(found, script=script)
+    if not is_class and not is_made:
         case = replace(case, name=expression)
     return Found(
         case,
         imports,
         _written(expression, case.name),
-        "" if is_layer else _lacks(place, expression, found),
+        "" if is_made or _compares(case) else _lacks(place, expression, found),
     )
+
+
+def _compares(case: Any) -> bool:
+    """Whether the target is a function of `y_true` and `y_pred`."""
+    return bool(getattr(case, "of_functions", False))
 
 
 def _written(expression: str, name: str) -> str:
@@ -263,7 +275,7 @@ def _of_call(place: Place, what: str) -> Found:
         raise TargetError(
             f"{place.target}: the arguments must be literals, such as 2, "
             f'"same" or [1, 2]. Received: {what!r}. For others, '
-            "write a function that returns the layer, and name it."
+            f"write a function that returns the {place.kind.name}, and name it."
         ) from error
     function = place.get(name)
     if not callable(function):
@@ -276,7 +288,7 @@ def _of_call(place: Place, what: str) -> Found:
     imports = place.imports(name)
     make: Callable[[], Any] = lambda: function(*args, **named)  # noqa: E731
     script = "\n".join([*imports, f"lambda: {expression}"])
-    case = Case(make, name=expression, script=script)
+    case = place.kind.case(make, name=expression, script=script)
     return Found(case, imports, _written(f"lambda: {expression}", expression))
 
 

@@ -20,6 +20,9 @@ from typing import Any
 
 from keras_masking.contract.backends.processes import load_torch_first
 
+# Fields of a check that are no texts; `kind` is that of a message.
+HIDDEN = ("run", "kind")
+
 Job = dict[str, Any]
 Send = Callable[..., None]
 
@@ -105,14 +108,14 @@ def _require_gpu(backend: str) -> None:
 
 def _checks(job: Job, send: Send) -> None:
     """Sends all checks, or the one that the job names."""
-    from keras_masking.contract.registry import all_checks
+    from keras_masking.contract.registry import every_check
     from keras_masking.contract.registry import get_check
 
     wanted = job.get("check")
-    checks = [get_check(wanted)] if wanted else all_checks().values()
+    checks = [get_check(wanted)] if wanted else every_check().values()
     for check in checks:
-        texts = {k: v for k, v in vars(check).items() if k != "run"}
-        send("check", **{"id": check.id, **texts})
+        texts = {k: v for k, v in vars(check).items() if k not in HIDDEN}
+        send("check", subject=check.kind, **texts)
 
 
 def _find(job: Job, send: Send) -> None:
@@ -138,36 +141,33 @@ def _find(job: Job, send: Send) -> None:
 
 
 def _check(job: Job, send: Send) -> None:
+    from keras_masking.contract.backends import kinds
     from keras_masking.contract.backends.targets import resolve_all
     from keras_masking.contract.registry import get_check
     from keras_masking.contract.report import Report
     from keras_masking.contract.report import Result
-    from keras_masking.contract.runner import check_layer
-    from keras_masking.contract.runner import select_checks
 
     options = job["options"]
     across = get_check("cross-backend")
     cases = _expecting(job["expected"], resolve_all(job["targets"]))
-    least, only, skip = options["level"], options["only"], options["skip"]
-    for case in cases:
-        select_checks(least, only, skip, case.expected_failures)
+    ids = kinds.ids_by_kind(options, cases)
     send("cases", names=[case.name for case in cases])
     inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
     for index, case in enumerate(cases[job["start"] :], job["start"]):
         send("case", index=index)
         try:
-            report = check_layer(
+            report = kinds.judge(
                 case,
-                inputs=inputs,
-                on_result=lambda r: send("result", result=asdict(r)),
-                **options,
+                {**options, **ids[kinds.kind_of(case)]},
+                inputs,
+                lambda r: send("result", result=asdict(r)),
             )
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             result = Result(
                 case.name, "worker", "required", "kit-error", seen=text
             )
-            role = case.role or "unknown"
+            role = getattr(case, "role", kinds.kind_of(case)) or "unknown"
             report = Report(
                 case.name, role, False, job["backend"], {}, [result]
             )

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,11 +10,15 @@ import numpy as np
 
 from keras_masking.contract.case import Case
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.score_harness import ScoreHarness
+from keras_masking.contract.score_case import ScoreCase
+
+SHORT = 40  # characters of a call within a line of code
 
 
 def script(case: Case, harness: LayerHarness, check: str) -> str:
     """A script that runs as printed if the layer can be imported."""
-    imports, make = _maker(case, harness)
+    imports, make = _maker(case, case.layer, lambda: harness.layer)
     names = "check_layer"
     declared = _declared(case)
     if declared and (not case.script or make.startswith("lambda")):
@@ -86,33 +91,81 @@ def _join(packed: Any) -> str:
     return str(packed)
 
 
-def _maker(case: Case, harness: LayerHarness) -> tuple[list[str], str]:
-    """The imports and the expression that make the layer."""
+def score_script(case: ScoreCase, harness: ScoreHarness, check: str) -> str:
+    """A script that runs as printed if the loss or metric can be imported."""
+    # A config may omit what such a check finds missing.
+    whole = not check.endswith("save-load")
+    imports, make = _maker(case, case.score, harness.new, whole)
+    call = f"check_{case.kind}"
+    batch = harness.batch
+    return "\n".join(
+        [
+            "import numpy as np",
+            *imports,
+            f"from keras_masking.contract import {call}",
+            "",
+            f"report = {call}(",
+            f"    {make},",
+            f'    only=["{check}"],',
+            *([f"    seed={harness.seed},"] if harness.seed else []),
+            f"    y_true={_literal(batch.y_true)},",
+            f"    y_pred={_literal(batch.y_pred)},",
+            ")",
+            "print(report)",
+        ]
+    )
+
+
+def score_call(case: ScoreCase, harness: ScoreHarness) -> str:
+    """The expression of the loss or metric itself, in the texts of failures."""
+    _, make = _maker(case, case.score, harness.new)
+    if case.of_functions or make.endswith("]"):
+        return make
+    called = make.removeprefix("lambda: ")
+    if len(called) > SHORT:
+        return f"My{case.kind.title()}()"
+    return f"{make}()" if called == make else called
+
+
+def _maker(
+    case: Any, target: Any, make: Callable[[], Any], whole: bool = True
+) -> tuple[list[str], str]:
+    """The imports and the expression that make a layer, loss or metric.
+
+    By its config, if that is `whole`.
+    """
     if case.script:
-        *imports, make = case.script.splitlines()
-        return imports, make
-    layer = case.layer
-    if inspect.isclass(layer) and _importable(layer):
-        return [_import(layer)], layer.__name__
-    kind = type(harness.layer)
-    if _importable(kind):
+        *imports, line = case.script.splitlines()
+        return imports, line
+    if inspect.isclass(target) and _importable(target):
+        return [_import(target)], target.__name__
+    two = getattr(case, "of_functions", False)
+    if two and _importable(target) and target.__name__ != "<lambda>":
+        line = f"from {target.__module__} import {target.__name__}"
+        return [line], target.__name__
+    made = make()  # a class that cannot be built was returned above
+    kind = type(made)
+    if whole and _importable(kind):
         try:
-            config = harness.layer.get_config()
+            config = made.get_config()
             if ast.literal_eval(repr(config)) == config:
                 line = f"lambda: {kind.__name__}.from_config({config!r})"
                 return [_import(kind)], line
         except Exception:
             pass
+    what = getattr(case, "kind", "layer")
     return [
-        f"# {case.name}: define `make_layer` here, which returns the layer"
-    ], "make_layer"
+        f"# {case.name}: define `make_{what}` here, which returns the {what}"
+    ], f"make_{what}"
 
 
 def _import(kind: type) -> str:
-    public = getattr(keras.layers, kind.__name__, None) is kind
-    home = "keras.layers" if public else kind.__module__
+    home = kind.__module__
+    for name in ("layers", "losses", "metrics"):
+        if getattr(getattr(keras, name), kind.__name__, None) is kind:
+            home = f"keras.{name}"
     return f"from {home} import {kind.__name__}"
 
 
-def _importable(kind: type) -> bool:
+def _importable(kind: Any) -> bool:
     return kind.__module__ != "__main__" and "<locals>" not in kind.__qualname__

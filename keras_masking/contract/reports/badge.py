@@ -49,7 +49,8 @@ def _badge(reports: summary.Reports) -> tuple[str, str]:
     if not passed:
         return "nothing ran", "lightgrey"
     if idle:
-        return f"nothing ran on {idle} of {len(layers)} layers", "lightgrey"
+        what = f"{len(layers)} {summary.noun(reports)}s"
+        return f"nothing ran on {idle} of {what}", "lightgrey"
     known = any("of" in count for count in passed.values())
     return _on(passed, "pass"), "yellow" if known else "brightgreen"
 

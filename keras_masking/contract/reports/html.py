@@ -21,11 +21,11 @@ from keras_masking.pages import templates
 
 # The meaning of each status.
 MEANINGS = {
-    "pass": "the layer keeps the rule",
-    "fail": "the layer breaks the rule",
+    "pass": "it keeps the rule",
+    "fail": "it breaks the rule",
     "xfail": "a known violation of the rule",
     "xpass": "expected to fail, but it passes",
-    "n/a": "the rule does not apply to this layer",
+    "n/a": "the rule does not apply to it",
     "blocked": "a check that it depends on did not pass",
     "kit-error": "the kit, or its worker, failed",
 }

@@ -55,12 +55,24 @@ def matrix(reports: Reports) -> list[list[str]]:
 
 
 def role(reports: Iterable[Report]) -> str:
-    """The role of one layer, as its backends report it."""
-    roles = {r.role: r.inferred for r in reports if r.role != "unknown"}
+    """The role of one layer, as its backends report it.
+
+    With how it is known, or with what a loss or metric was judged.
+    """
+    roles = {
+        r.role: "inferred" if r.inferred else r.examples
+        for r in reports
+        if r.role != "unknown"
+    }
     return ", ".join(
-        f"{name} (inferred)" if inferred else name
-        for name, inferred in roles.items()
+        f"{name} ({how})" if how else name for name, how in roles.items()
     )
+
+
+def noun(reports: Reports) -> str:
+    """What was checked: a layer, or a target if some are losses or metrics."""
+    roles = {report.role for report in every_report(reports)}
+    return "target" if roles & {"loss", "metric"} else "layer"
 
 
 def outcome(report: Report) -> str:
@@ -118,7 +130,7 @@ def last_line(reports: Reports) -> str:
 def verdict(reports: Reports) -> tuple[str, str]:
     """A status and a one-sentence summary."""
     layers = [list(by.values()) for _, by in rows(reports)]
-    every = f"{len(layers)} layer{'s' * (len(layers) != 1)}"
+    every = f"{len(layers)} {noun(reports)}{'s' * (len(layers) != 1)}"
 
     def count(status: str) -> int:
         return sum(

@@ -15,6 +15,7 @@ from keras_masking.contract.reports.summary import every_report
 from keras_masking.contract.reports.summary import exit_code
 from keras_masking.contract.reports.summary import last_line
 from keras_masking.contract.reports.summary import matrix
+from keras_masking.contract.reports.summary import noun
 from keras_masking.contract.reports.summary import verdict
 from keras_masking.contract.reports.summary import violations
 
@@ -102,7 +103,7 @@ def as_html(reports: Reports, targets: list[str], typed: str) -> str:
 
 def as_markdown(reports: Reports, targets: list[str], typed: str) -> str:
     """A summary for CI: counts, a table, and each failure folded."""
-    head = ["layer", "role", *reports]
+    head = [noun(reports), "role", *reports]
     lines = [
         "# Mask contract",
         "",

@@ -1,15 +1,23 @@
-"""Layers that break the contract on purpose: the proof of the checks."""
+"""What breaks the contract on purpose: the proof of the checks.
+
+Layers, losses and metrics.
+"""
 
 from collections.abc import Iterable
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
 from keras_masking.contract import Case
+from keras_masking.contract import LossCase
+from keras_masking.contract import MetricCase
 from keras_masking.contract import Report
 from keras_masking.contract import all_checks
 from keras_masking.contract import check_layer
+from keras_masking.contract import check_loss
+from keras_masking.contract import check_metric
 from keras_masking.names import LEVELS
 
 BACKENDS = ("tensorflow", "torch", "jax")
@@ -19,17 +27,17 @@ EAGER = ("calls", "masks", "meaning", "values", "lengths", "rows")
 
 @dataclass(frozen=True)
 class Broken:
-    """A broken layer and the check that must catch it.
+    """A broken layer, loss or metric, and the check that must catch it.
 
     Args:
-        case: The layer, as a case.
+        case: The layer, loss or metric, as a case.
         catches: The id of the check that must fail.
         also: The ids of other checks that may.
         backends: Where the bug exists.
-        why: What is wrong with the layer.
+        why: What is wrong with it.
     """
 
-    case: Case
+    case: Case | LossCase | MetricCase
     catches: str
     why: str
     also: Set[str] = frozenset()
@@ -54,12 +62,22 @@ def ids_of(modules: Iterable[str], least: str = "information") -> list[str]:
     ]
 
 
+def judge(case: Case | LossCase | MetricCase, **how: Any) -> Report:
+    """The report of a case of any kind, with checks of all levels."""
+    check = check_layer
+    if isinstance(case, LossCase):
+        check = check_loss
+    if isinstance(case, MetricCase):
+        check = check_metric
+    return check(case, level="information", **how)
+
+
 def assert_caught(broken: Broken, only: Iterable[str] | None = None) -> Report:
     """Asserts that its check fails, and none that is not allowed to.
 
     Of all checks, or of those whose ids are given.
     """
-    report = check_layer(broken.case, level="information", only=only)
+    report = judge(broken.case, only=only)
     status = {result.check: result.status for result in report.results}
     assert status[broken.catches] == "fail", f"{status}\n{report}"
     failing = {name for name, how in status.items() if how == "fail"}
