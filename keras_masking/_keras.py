@@ -20,6 +20,8 @@ from keras.src.utils import rng_utils
 
 from keras_masking._types import Tensor
 
+# Since 3.16 the kernels are in a module, which had been a function.
+_KERNELS = private.rnn if hasattr(private.rnn, "lstm") else private
 _SINCE_3_14 = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 # Since 3.14 a layer keeps the masks of inputs that it casts.
 KEEPS_MASKS_OF_CASTS = _SINCE_3_14
@@ -36,12 +38,12 @@ def fused_lstm(*args: Any, **kwargs: Any) -> Any:
 
     Raises `NotImplementedError` where there is none.
     """
-    return private.lstm(*args, **kwargs)
+    return _KERNELS.lstm(*args, **kwargs)
 
 
 def fused_gru(*args: Any, **kwargs: Any) -> Any:
     """The same for a GRU."""
-    return private.gru(*args, **kwargs)
+    return _KERNELS.gru(*args, **kwargs)
 
 
 def get_mask(x: Tensor) -> Tensor | None:

@@ -184,8 +184,6 @@ MASK_CASES = [
         ),
         "passes",
     ),
-    _rnn("LSTM", return_sequences=True),
-    _rnn("GRU", "reduces"),
     _rnn("GRU", return_sequences=True, go_backwards=True),
     _rnn("SimpleRNN", return_sequences=True, return_state=True),
     _around(

@@ -35,6 +35,10 @@ SATURATING = (keras.activations.sigmoid, keras.activations.hard_sigmoid)
 class SkipsPadding(MaskAware):
     """Mixin of recurrent layers: masks in and out, zeros at padding."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.supports_masking = True  # Keras 3.16 says that it does not
+
     def __call__(  # type: ignore[override]
         self,
         sequences: Tensor,
@@ -178,6 +182,9 @@ class Recurrent(SkipsPadding):
         mask: Tensor | None,
         training: bool | None = False,
     ) -> Any:
+        if self.stateful:
+            # Keras assigns to them, on PyTorch before the gradient is computed.
+            initial_state = keras.tree.map_structure(ops.copy, initial_state)
         if mask is not None and self.can_fuse():
             x, real = sequences, mask
             if self.go_backwards:

@@ -104,6 +104,25 @@ def test_states_between_calls() -> None:
     assert_close(layer(xs[0], mask=halves[0]), to_numpy(got[0]))
 
 
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("kind", GATED)
+def test_training_with_states_between_calls(kind: str, masked: bool) -> None:
+    """PyTorch raised: the states had been assigned before the gradient."""
+    x = keras.Input(batch_shape=X.shape)
+    layer = getattr(layers, f"Masked{kind}")(3, stateful=True)
+    model = keras.Model(
+        x, layer(keras.layers.Masking(-99.0)(x) if masked else x)
+    )
+    model.compile("sgd", "mse")
+    given = np.where(HOLES[..., None], X, -99.0)
+    before = [w.copy() for w in layer.get_weights()[:3]]
+    y = np.ones((len(X), 3), "float32")
+    history = model.fit(given, y, batch_size=len(X), epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    for old, new in zip(before, layer.get_weights()):
+        assert np.abs(new - old).max() > 0
+
+
 @pytest.mark.parametrize("merge_mode", ["concat", None])
 def test_bidirectional(merge_mode: str | None) -> None:
     inner = make("LSTM", keras.layers, return_sequences=True)
