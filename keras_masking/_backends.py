@@ -80,7 +80,7 @@ def gains_by_fast_paths(x: Tensor) -> bool:
     if isinstance(x, KerasTensor):
         return False
     if _TORCH is None:
-        return backend() in ("jax", "tensorflow") and _has_only_cpus()
+        return backend() in ("jax", "tensorflow") and has_only_cpus()
     if torch_traces():  # before code that would break its graph
         return False
     if x.device.type != "cpu" or x.numel() < FAST_PATH_MIN_SIZE:
@@ -117,7 +117,8 @@ def torch_traces() -> bool:
 
 
 @cache
-def _has_only_cpus() -> bool:
+def has_only_cpus() -> bool:
+    """Whether the backend sees no accelerator."""
     return all(name.startswith("cpu") for name in list_devices())
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from keras import tree
 from keras import version
 from keras.config import backend
+from keras.src import backend as private
 from keras.src.backend.common import masking
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
@@ -19,6 +20,8 @@ from keras.src.utils import rng_utils
 
 from keras_masking._types import Tensor
 
+# Since 3.16 the kernels are in a module, which had been a function.
+_KERNELS = private.rnn if hasattr(private.rnn, "lstm") else private
 _SINCE_3_14 = [int(n) for n in version().split(".")[:2]] >= [3, 14]
 # Since 3.14 a layer keeps the masks of inputs that it casts.
 KEEPS_MASKS_OF_CASTS = _SINCE_3_14
@@ -28,6 +31,19 @@ DIVIDES_PENALTIES = _SINCE_3_14
 STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
 # The BatchNormalization method for mean and variance in training.
 MOMENTS = "_moments"
+
+
+def fused_lstm(*args: Any, **kwargs: Any) -> Any:
+    """The LSTM kernel of the backend: last output, outputs, and states.
+
+    Raises `NotImplementedError` where there is none.
+    """
+    return _KERNELS.lstm(*args, **kwargs)
+
+
+def fused_gru(*args: Any, **kwargs: Any) -> Any:
+    """The same for a GRU."""
+    return _KERNELS.gru(*args, **kwargs)
 
 
 def get_mask(x: Tensor) -> Tensor | None:

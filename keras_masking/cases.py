@@ -171,8 +171,19 @@ MASK_CASES = [
     _case("NaNMask()", "generates", inputs=GAPS),
     _case("NaNMask(return_indicator=True)", "generates", inputs=GAPS),
     _case("NaNMask(missing='any')", "generates", inputs=GAPS),
-    _rnn("LSTM", return_sequences=True),
-    _rnn("GRU", "reduces"),
+    _case("MaskedLSTM(3, return_sequences=True)", "passes"),
+    _case("MaskedLSTM(3, return_state=True)", "reduces"),
+    _case("MaskedGRU(3)", "reduces"),
+    _case("MaskedGRU(3, return_sequences=True, go_backwards=True)", "passes"),
+    _case("MaskedSimpleRNN(3, return_sequences=True)", "passes"),
+    _around(
+        "layers.MaskedBidirectional("
+        "keras.layers.LSTM(3, return_sequences=True))",
+        lambda: layers.MaskedBidirectional(
+            keras.layers.LSTM(3, return_sequences=True)
+        ),
+        "passes",
+    ),
     _rnn("GRU", return_sequences=True, go_backwards=True),
     _rnn("SimpleRNN", return_sequences=True, return_state=True),
     _around(

@@ -153,9 +153,9 @@ def test_a_layer_whose_first_call_has_no_mask() -> None:
 @pytest.mark.parametrize(
     "name, layer",
     [
-        ("KeepMask(LSTM)", lambda: theirs.LSTM(3, return_sequences=True)),
+        ("MaskedLSTM", lambda: theirs.LSTM(3, return_sequences=True)),
         (
-            "KeepMask(Bidirectional)",
+            "MaskedBidirectional",
             lambda: theirs.Bidirectional(theirs.GRU(2, return_sequences=True)),
         ),
         (
@@ -388,7 +388,7 @@ def test_one_call_with_an_explicit_mask_and_one_without() -> None:
     told = lstm(x, mask=keras.ops.not_equal(others, 0))
     model = weighted(keras.Model([ids, others], [merged, told]))
     made, report = keras_masking.convert(model)
-    assert set(replaced(report)) == {"MaskedAdd", "KeepMask(LSTM)"}
+    assert set(replaced(report)) == {"MaskedAdd", "MaskedLSTM"}
     short, long = np.array([[1, 2, 3]]), np.array([[4, 5, 6, 7, 8]])
     alone = model.predict([short, long[:, :3]], verbose=0)
     padded = np.pad(short, ((0, 0), (0, 2)))
@@ -434,7 +434,7 @@ def test_what_makes_a_mask_is_no_operation_between_layers() -> None:
 
     model = graph(body)
     made, report = keras_masking.convert(model)
-    assert replaced(report) == ["KeepMask(LSTM)"] and not report.left
+    assert replaced(report) == ["MaskedLSTM"] and not report.left
     _, again = keras_masking.convert(made)
     assert not again.replaced and not again.left
 
@@ -558,7 +558,7 @@ def test_a_scaled_sequence() -> None:
     y = layers.MaskedGlobalAveragePooling1D()(y, mask=mask)
     model = weighted(keras.Model(ids, y))
     made, report = keras_masking.convert(model)
-    assert replaced(report) == ["KeepMask(LSTM)"] and not report.left
+    assert replaced(report) == ["MaskedLSTM"] and not report.left
     assert_close(predict(made, PADDED), predict(model, IDS))
 
 

@@ -242,15 +242,11 @@ AS_IT_IS = {
     "GaussianDropout": {"rate": 0.5},
     "GaussianNoise": {"stddev": 0.5},
     "TernaryDense": {"units": 4},
-    "SimpleRNN": {"units": 3},
-    "GRU": {"units": 3},
-    "LSTM": {"units": 3},
 }
 # Layers that make masks, wrappers, and layers with other inputs.
 NOT_JUDGED = {
     "AdditiveAttention",
     "Attention",
-    "Bidirectional",
     "Embedding",
     "GRUCell",
     "Input",

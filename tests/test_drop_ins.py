@@ -82,16 +82,24 @@ GIVEN: dict[str, Any] = {
     "sliding_window": 2,
     "use_bias": False,
     "use_gate": True,
+    "recurrent_regularizer": "l2",
+    "return_sequences": True,
+    "units": 3,
     "use_scale": True,
     "value_dim": 2,
     "weights": np.ones((8, 3), "float32"),
 }
+INNER = ("name", "layer", "backward_layer")
 OTHERWISE = {
     "MaskedAdditiveAttention": {"use_scale": False},
     "MaskedAveragePooling1D": {"strides": 1},
+    "MaskedBidirectional": {"weights": None},
     "MaskedConcatenate": {"axis": 1},
     "MaskedConv1DTranspose": {"dilation_rate": 1},
+    "MaskedGRU": {"dropout": 0.0},
+    "MaskedLSTM": {"dropout": 0.0},
     "MaskedMaxPooling1D": {"strides": 1},
+    "MaskedSimpleRNN": {"dropout": 0.0},
     "MaskedZeroPadding1D": {"padding": (2, 1)},
 }
 
@@ -138,12 +146,14 @@ def arguments(name: str) -> dict[str, Any]:
     given = {**GIVEN, **OTHERWISE.get(name, {})}
     if PAIRS[name] == "TimeDistributed":
         given["layer"] = keras.layers.Dense(3)
+    if PAIRS[name] == "Bidirectional":
+        given["layer"] = keras.layers.GRU(3)
     return {p.name: given.get(p.name, p.default) for p in theirs}
 
 
 def comparable(layer: keras.layers.Layer) -> dict[str, Any]:
     config = layer.get_config()
-    return {k: v for k, v in config.items() if k not in ("name", "layer")}
+    return {k: v for k, v in config.items() if k not in INNER}
 
 
 @pytest.mark.parametrize("name", PAIRS)

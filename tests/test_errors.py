@@ -55,18 +55,22 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "CustomEmbedding": {"input_dim": 4, "output_dim": 3},
     "KeepMask": {"layer": keras.layers.Dense(2)},
     "MaskedAveragePooling1D": {"pool_size": 2},
+    "MaskedBidirectional": {"layer": keras.layers.GRU(2)},
     "MaskedConv1D": {"filters": 4, "kernel_size": 3},
     "MaskedConv1DTranspose": {"filters": 4, "kernel_size": 3},
     "MaskedDepthwiseConv1D": {"kernel_size": 3},
+    "MaskedGRU": {"units": 2},
     "MaskedGroupNormalization": {"groups": 1},
     "MaskedGroupQueryAttention": {
         "head_dim": 2,
         "num_query_heads": 2,
         "num_key_value_heads": 1,
     },
+    "MaskedLSTM": {"units": 2},
     "MaskedMultiHeadAttention": {"num_heads": 2, "key_dim": 2},
     "MaskedPositionEmbedding": {"sequence_length": 9},
     "MaskedSeparableConv1D": {"filters": 4, "kernel_size": 3},
+    "MaskedSimpleRNN": {"units": 2},
     "MaskedTimeDistributed": {"layer": keras.layers.Dense(2)},
 }
 

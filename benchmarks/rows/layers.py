@@ -22,8 +22,9 @@ FAST = {"floor": {"": 1.3}, "keras": TWICE}
 EXTREME = {"floor": {"": 2.0, "torch": 2.5}}
 SOFTMAX = {"floor": {"": 1.3, "torch": 1.5}, "keras": {"": 1.0, "fit": 1.0}}
 NEAR, NEARER = {"floor": {"": 1.2}}, {"floor": {"": 1.15}}
-HALF_MORE, RECURRENT = {"floor": {"": 1.5}}, {"keras": {"": 1.1}}
+HALF_MORE, RECURRENT = {"floor": {"": 1.5}}, {"keras": {"": 1.1, "torch": 0.3}}
 TRIED = ((32, 64, 64),)
+LONG = ((32, 128, 64), (64, 512, 64))
 SHORT, CROSSED = ((16, 512, 128),), ((16, 256, 256), (8, 1024, 256))
 WIDE = ((256, 64, 128), (12, 512, 256))
 MANY = {"shapes": FIVE, "closely": True}
@@ -104,6 +105,7 @@ MINE, THEIRS = (
 )
 RECURRENT_128 = "{}(128, return_sequences=True)".format
 LSTM, GRU = RECURRENT_128("LSTM"), RECURRENT_128("GRU")
+RNN = RECURRENT_128("SimpleRNN")
 PLACES, IDS = "MaskedPositionEmbedding({steps})", {"read": "ids mask"}
 LOOK_UP = "Embedding({ids}, {features}, mask_zero=True)"
 # Keras has no layer for most reductions: its average is there for scale.
@@ -145,8 +147,11 @@ ROWS = (
     Mixing("separable", "SeparableConv1D(64, 3, padding='same')", shapes=SHORT),
     Mixing("transposed", "Conv1DTranspose(64, 3, 2, 'same')", shapes=SHORT),
     Mixing("group_norm", "GroupNormalization(8)", **NORM),
-    Recurrent("lstm", LSTM, ours=f"KeepMask({LSTM})", shapes=TRIED),
-    Recurrent("gru", GRU, ours=f"KeepMask({GRU})", shapes=TRIED),
+    Recurrent("lstm", LSTM, shapes=LONG),
+    Recurrent("gru", GRU, shapes=LONG),
+    Recurrent("simple_rnn", RECURRENT_128("SimpleRNN"), shapes=TRIED),
+    Recurrent("both", f"Bidirectional({GRU})", shapes=TRIED),
+    Recurrent("kept", RNN, ours=f"KeepMask({RNN})", shapes=TRIED),
     Attention("multi_head", "MultiHeadAttention(8, 32)", **HEADS, closely=True),
     Attention("group_query", "GroupQueryAttention(32, 8, 2)", **GROUPS),
     Itself("attention", "Attention()", shapes=((16, 256, 64),)),

@@ -11,7 +11,6 @@ from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.reproduce import script
 from keras_masking.contract.harness.roles import infer_role
 from keras_masking.contract.harness.violations import CallFailed
-from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.registry import Check
 from keras_masking.contract.report import Report
 from keras_masking.contract.run import Run
@@ -68,15 +67,12 @@ class LayerRun(Run):
     def shows_the_same(self, small: Any) -> bool:
         return bool(small.role == self.harness.role)
 
-    def describe(
-        self, check: Check, harness: Any, violation: ContractViolation
-    ) -> dict[str, str]:
+    def describe(self, check: Check, harness: Any) -> dict[str, str]:
         got = self.harness.received()
         answer = "not called" if got is None else "yes" if got else "no"
         return {
             "where": f"call received the mask: {answer}",
-            "cause": harness.hint() + (violation.cause or check.cause),
-            "right": violation.right or check.right,
+            "cause": harness.hint() + check.cause,
             "smallest": "inputs "
             + " and ".join(str(x.shape) for x in harness.batch.leaves),
             "script": script(self.case, harness, check.id),

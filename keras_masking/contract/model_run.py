@@ -11,7 +11,6 @@ import keras
 
 from keras_masking.contract.harness.model_harness import ModelHarness
 from keras_masking.contract.harness.reproduce import model_script
-from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.model_case import ModelCase
 from keras_masking.contract.registry import Check
 from keras_masking.contract.report import Report
@@ -118,14 +117,10 @@ class ModelRun(Run):
     def shows_the_same(self, small: Any) -> bool:
         return False
 
-    def describe(
-        self, check: Check, harness: Any, violation: ContractViolation
-    ) -> dict[str, str]:
+    def describe(self, check: Check, harness: Any) -> dict[str, str]:
         shapes = [str(x.shape) for x in harness.found.given.leaves]
         padding = f" ({harness.padding})" if harness.padding else ""
         return {
-            "cause": violation.cause or check.cause,
-            "right": violation.right or check.right,
             "smallest": f"inputs {' and '.join(shapes)}{padding}",
             "script": model_script(self.case, harness, check.id),
         }

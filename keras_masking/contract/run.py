@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from keras_masking.contract.case import TargetError
@@ -101,8 +102,8 @@ class Run(ABC):
     def _blocks(self, name: str) -> bool:
         """Whether a check did not pass; it runs if it has not run before."""
         if name not in self.status:
-            check = all_checks(self.kind)[name]
-            self.status[name] = self._judge(check).status
+            before = all_checks(self.kind)[name]
+            self.status[name] = self._judge(before).status
         passed = self.status[name] in ("pass", "n/a", "xpass")
         return not passed and name not in self._rounding
 
@@ -133,7 +134,13 @@ class Run(ABC):
             ):
                 harness, violation = small, error
                 break
-        texts = self.describe(check, harness, violation)
+        check = replace(
+            check,
+            cause=violation.cause or check.cause,
+            right=violation.right or check.right,
+        )
+        texts = {"cause": check.cause, "right": check.right}
+        texts |= self.describe(check, harness)
         places = (violation.where, texts.pop("where", ""))
         return self.result(
             check,
@@ -166,10 +173,8 @@ class Run(ABC):
         """Whether a smaller harness is not too small."""
 
     @abstractmethod
-    def describe(
-        self, check: Check, harness: Any, violation: ContractViolation
-    ) -> dict[str, str]:
-        """The texts of a failure: its cause, and how to reproduce it."""
+    def describe(self, check: Check, harness: Any) -> dict[str, str]:
+        """The texts of a failure besides those of the check."""
 
     def not_for(self, check: Check) -> str:
         """Why the check does not apply, or ''."""

@@ -10,7 +10,6 @@ from keras_masking.contract.harness.metric_harness import MetricHarness
 from keras_masking.contract.harness.reproduce import score_call
 from keras_masking.contract.harness.reproduce import score_script
 from keras_masking.contract.harness.score_harness import ScoreHarness
-from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.registry import Check
 from keras_masking.contract.report import Report
 from keras_masking.contract.run import Run
@@ -58,9 +57,7 @@ class ScoreRun(Run):
     def shows_the_same(self, small: Any) -> bool:
         return bool(small.example and small.example == self.harness.example)
 
-    def describe(
-        self, check: Check, harness: Any, violation: ContractViolation
-    ) -> dict[str, str]:
+    def describe(self, check: Check, harness: Any) -> dict[str, str]:
         batch = harness.batch
         call = score_call(self.case, harness)
         shapes = f"y_true {batch.y_true.shape}, y_pred {batch.y_pred.shape}"

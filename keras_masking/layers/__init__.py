@@ -12,6 +12,9 @@ from keras_masking.layers.attention import MaskedAttention as MaskedAttention
 from keras_masking.layers.attention_pooling import (
     AttentionPooling1D as AttentionPooling1D,
 )
+from keras_masking.layers.bidirectional import (
+    MaskedBidirectional as MaskedBidirectional,
+)
 from keras_masking.layers.convolution import MaskedConv1D as MaskedConv1D
 from keras_masking.layers.convolution import (
     MaskedDepthwiseConv1D as MaskedDepthwiseConv1D,
@@ -58,6 +61,9 @@ from keras_masking.layers.positions import (
 from keras_masking.layers.positions import (
     MaskedSinePositionEncoding as MaskedSinePositionEncoding,
 )
+from keras_masking.layers.recurrent import MaskedGRU as MaskedGRU
+from keras_masking.layers.recurrent import MaskedLSTM as MaskedLSTM
+from keras_masking.layers.recurrent import MaskedSimpleRNN as MaskedSimpleRNN
 from keras_masking.layers.repeating import RepeatVectorLike as RepeatVectorLike
 from keras_masking.layers.resizing import MaskedCropping1D as MaskedCropping1D
 from keras_masking.layers.resizing import (
@@ -106,22 +112,26 @@ __all__ = [
     "MaskedAdditiveAttention",
     "MaskedAttention",
     "MaskedAveragePooling1D",
+    "MaskedBidirectional",
     "MaskedConcatenate",
     "MaskedConv1D",
     "MaskedConv1DTranspose",
     "MaskedCropping1D",
     "MaskedDepthwiseConv1D",
+    "MaskedGRU",
     "MaskedGlobalAveragePooling1D",
     "MaskedGlobalMaxPooling1D",
     "MaskedGlobalMinPooling1D",
     "MaskedGlobalSumPooling1D",
     "MaskedGroupNormalization",
     "MaskedGroupQueryAttention",
+    "MaskedLSTM",
     "MaskedMaxPooling1D",
     "MaskedMultiHeadAttention",
     "MaskedMultiply",
     "MaskedPositionEmbedding",
     "MaskedSeparableConv1D",
+    "MaskedSimpleRNN",
     "MaskedSinePositionEncoding",
     "MaskedTimeDistributed",
     "MaskedUpSampling1D",

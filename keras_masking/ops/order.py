@@ -84,6 +84,11 @@ def unchecked_compact_steps(
     return fill_padding(_reordered(x, _real_first(mask)), front), front
 
 
+def unchecked_spread_steps(x: Tensor, mask: Tensor) -> Tensor:
+    """The inverse of `unchecked_compact_steps`, with any padding."""
+    return _reordered(x, unchecked_position_ids(mask))
+
+
 def compact_mask(mask: Tensor) -> Tensor:
     """The mask of what `compact_steps` returns."""
     lengths = count_steps(mask)[:, None]

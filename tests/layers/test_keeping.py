@@ -24,7 +24,7 @@ from tests.helpers import sample
 from tests.helpers import to_numpy
 
 X = sample()
-KINDS = ("SimpleRNN", "LSTM", "GRU")
+KINDS = ("SimpleRNN", "LSTM")
 HOLES = MASKS["holes"]
 
 

@@ -1,0 +1,115 @@
+"""A recurrent layer in both directions."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._export import export
+from keras_masking._types import Tensor
+from keras_masking.layers.recurrent import MaskedGRU
+from keras_masking.layers.recurrent import MaskedLSTM
+from keras_masking.layers.recurrent import MaskedSimpleRNN
+from keras_masking.layers.recurrent_base import SkipsPadding
+
+OURS = {
+    keras.layers.GRU: MaskedGRU,
+    keras.layers.LSTM: MaskedLSTM,
+    keras.layers.SimpleRNN: MaskedSimpleRNN,
+}
+
+
+@export
+class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
+    """Runs a recurrent layer forwards and backwards over the real steps.
+
+    Args:
+        layer: A recurrent layer. A Keras `LSTM`, `GRU` or `SimpleRNN` is
+            replaced by ours with the same config.
+        *args: The remaining arguments of `keras.layers.Bidirectional`, in its
+            order.
+        **kwargs: The other arguments of `keras.layers.Bidirectional`:
+            `merge_mode`, `weights`, `backward_layer`; and base layer arguments,
+            such as `name` and `dtype`.
+
+    Call arguments:
+        sequences: Float tensor of shape `(batch, steps, features)`.
+        initial_state: A list of the states `(batch, units)` of the forward,
+            then of the backward layer. Defaults to zeros.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `sequences` carries, if any.
+        training: Whether to apply dropout.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, of any form.
+        Emits: with `return_sequences` the mask it reads, on both sequences with
+            `merge_mode=None`; else none: there is no step axis. States carry no
+            mask.
+        Empty row: 0; its states are the initial ones.
+        Padding values: affect neither the output nor any gradient, even if NaN.
+            The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.Bidirectional`: the same arguments and
+            weights, and without a mask the same outputs.
+        Differs: padding is 0 in the output; the mask counts with
+            `initial_state` and is passed on in every version of Keras.
+
+    Returns:
+        What `keras.layers.Bidirectional` returns, of the compute dtype.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `layer` is not recurrent, or `initial_state` does not
+            fit.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [np.nan]]])
+    >>> mask = np.array([[True, True, False]])
+    >>> both = keras_masking.layers.MaskedBidirectional(keras.layers.GRU(4))
+    >>> padded = keras.ops.convert_to_numpy(both(x, mask=mask))
+    >>> alone = keras.ops.convert_to_numpy(both(x[:, :2]))
+    >>> np.allclose(padded, alone, atol=1e-6)
+    True
+    """
+
+    def __init__(
+        self, layer: keras.layers.Layer, *args: Any, **kwargs: Any
+    ) -> None:
+        if kwargs.get("backward_layer") is not None:
+            kwargs["backward_layer"] = _ours(kwargs["backward_layer"])
+        super().__init__(_ours(layer), *args, **kwargs)
+
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        return super().call(sequences, initial_state, mask, training)
+
+    def check_unrolled(self, mask: Tensor | None) -> None:
+        """Nothing: each direction refuses on its own."""
+
+    @property
+    def state_sizes(self) -> list[int]:
+        layers = (self.forward_layer, self.backward_layer)
+        return [size for layer in layers for size in layer.state_size]
+
+    @property
+    def sequences_out(self) -> int:
+        return 2 if self.merge_mode is None else 1
+
+    def steps_mask(self, mask: Tensor) -> Tensor | None:
+        if not self.return_sequences:
+            return None
+        # Both outputs follow the forward layer.
+        backwards = self.forward_layer.go_backwards
+        return ops.flip(mask, axis=1) if backwards else mask
+
+
+def _ours(layer: Any) -> Any:
+    kind = OURS.get(type(layer))
+    return layer if kind is None else kind.from_config(layer.get_config())

@@ -1,0 +1,268 @@
+"""Recurrent layers that skip padding, at the speed of those without a mask."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_masking._backends import has_only_cpus
+from keras_masking._export import export
+from keras_masking._keras import fused_gru
+from keras_masking._keras import fused_lstm
+from keras_masking._types import Tensor
+from keras_masking.layers.recurrent_base import SHUT
+from keras_masking.layers.recurrent_base import Recurrent
+from keras_masking.layers.recurrent_base import front_first
+from keras_masking.layers.recurrent_base import saturates
+from keras_masking.layers.recurrent_base import with_padding_feature
+from keras_masking.ops.masks import has_real_step
+from keras_masking.ops.steps import unchecked_last_step
+
+
+@export
+class MaskedLSTM(Recurrent, keras.layers.LSTM):
+    """Long short-term memory over the real steps of a sequence.
+
+    Args:
+        units: Number of units.
+        *args: The remaining arguments of `keras.layers.LSTM`, in its order.
+        **kwargs: The other arguments of `keras.layers.LSTM`:
+            `return_sequences`, `return_state`, `go_backwards`, `stateful`,
+            `dropout`, initializers, regularizers and constraints; and base
+            layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        sequences: Float tensor of shape `(batch, steps, features)`.
+        initial_state: A list of two tensors `(batch, units)`. Defaults to
+            zeros.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `sequences` carries, if any.
+        training: Whether to apply dropout.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, of any form: padding on the right, on the left
+            and between real steps is skipped.
+        Emits: with `return_sequences` the mask it reads, reversed with
+            `go_backwards`; else none: there is no step axis. States carry no
+            mask.
+        Empty row: 0; its states are the initial ones.
+        Padding values: affect neither the output nor any gradient, even if NaN.
+            The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.LSTM`: the same arguments and weights, and
+            without a mask the same outputs.
+        Differs: padding is 0 in the output, where Keras repeats the last one;
+            the mask counts with `initial_state` and is passed on in every
+            version of Keras. On PyTorch the fast kernel runs with a mask
+            too, unless the recurrent activation is neither `"sigmoid"` nor
+            `"hard_sigmoid"`, or there is `recurrent_dropout`.
+
+    Returns:
+        The last real output of each row, `(batch, units)`, or with
+        `return_sequences` all of them, `(batch, steps, units)`, of the compute
+        dtype. With `return_state`, a tuple of it and the states after the last
+        real step.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `initial_state` does not fit, or a sequence with a mask
+            is unrolled backwards, which Keras computes wrongly.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [np.nan]], [[1.0], [2.0], [3.0]]])
+    >>> mask = np.array([[True, True, False], [True, True, True]])
+    >>> rnn = keras_masking.layers.MaskedLSTM(4)
+    >>> padded = keras.ops.convert_to_numpy(rnn(x, mask=mask))
+    >>> alone = keras.ops.convert_to_numpy(rnn(x[:1, :2]))
+    >>> np.allclose(padded[:1], alone, atol=1e-6)
+    True
+    """
+
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(units, *args, **kwargs)
+
+    def can_fuse(self) -> bool:
+        return saturates(self)
+
+    def fused(
+        self, x: Tensor, states: list[Tensor], mask: Tensor, all_outputs: bool
+    ) -> Any:
+        # The input gate closes and the forget gate opens: c stays. The output
+        # at padding is wrong, so it must not come before a real step.
+        weights = self.weights_with([-SHUT, SHUT, 0.0, 0.0])
+        h, c = states
+        last_c = c
+
+        def run(x: Tensor, mask: Tensor) -> Tensor:
+            nonlocal last_c
+            x = with_padding_feature(x, mask)
+            _, outputs, (_, last_c) = fused_lstm(
+                x, h, c, None, return_sequences=True, **weights
+            )
+            return outputs
+
+        outputs = front_first(run, x, mask)
+        last = unchecked_last_step(outputs, mask)
+        last = ops.where(has_real_step(mask, keepdims=True), last, h)
+        return last, outputs, [last, last_c]
+
+
+@export
+class MaskedGRU(Recurrent, keras.layers.GRU):
+    """Gated recurrent unit over the real steps of a sequence.
+
+    Args:
+        units: Number of units.
+        *args: The remaining arguments of `keras.layers.GRU`, in its order.
+        **kwargs: The other arguments of `keras.layers.GRU`:
+            `return_sequences`, `return_state`, `go_backwards`, `stateful`,
+            `dropout`, initializers, regularizers and constraints; and base
+            layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        sequences: Float tensor of shape `(batch, steps, features)`.
+        initial_state: A tensor `(batch, units)`, or a list of one. Defaults to
+            zeros.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `sequences` carries, if any.
+        training: Whether to apply dropout.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, of any form: padding on the right, on the left
+            and between real steps is skipped.
+        Emits: with `return_sequences` the mask it reads, reversed with
+            `go_backwards`; else none: there is no step axis. States carry no
+            mask.
+        Empty row: 0; its states are the initial ones.
+        Padding values: affect neither the output nor any gradient, even if NaN.
+            The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.GRU`: the same arguments and weights, and
+            without a mask the same outputs.
+        Differs: padding is 0 in the output, where Keras repeats the last one;
+            the mask counts with `initial_state` and is passed on in every
+            version of Keras. On PyTorch the fast kernel runs with a mask
+            too, unless `reset_after=False`, the recurrent activation is neither
+            `"sigmoid"` nor `"hard_sigmoid"`, or there is `recurrent_dropout`.
+
+    Returns:
+        The last real output of each row, `(batch, units)`, or with
+        `return_sequences` all of them, `(batch, steps, units)`, of the compute
+        dtype. With `return_state`, a tuple of it and the states after the last
+        real step.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `initial_state` does not fit, or a sequence with a mask
+            is unrolled backwards, which Keras computes wrongly.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [np.nan]], [[1.0], [2.0], [3.0]]])
+    >>> mask = np.array([[True, True, False], [True, True, True]])
+    >>> rnn = keras_masking.layers.MaskedGRU(4)
+    >>> padded = keras.ops.convert_to_numpy(rnn(x, mask=mask))
+    >>> alone = keras.ops.convert_to_numpy(rnn(x[:1, :2]))
+    >>> np.allclose(padded[:1], alone, atol=1e-6)
+    True
+    """
+
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(units, *args, **kwargs)
+
+    def inner_loop(
+        self,
+        sequences: Tensor,
+        initial_state: Any,
+        mask: Tensor | None,
+        training: bool | None = False,
+    ) -> Any:
+        given = (sequences, initial_state, mask, training)
+        on_jax = keras.backend.backend() == "jax"
+        if mask is None and on_jax and has_only_cpus():
+            # There the loop takes less than half the time of Keras' kernel.
+            return keras.layers.RNN.inner_loop(self, *given)
+        return super().inner_loop(*given)
+
+    def can_fuse(self) -> bool:
+        return saturates(self) and self.reset_after
+
+    def fused(
+        self, x: Tensor, states: list[Tensor], mask: Tensor, all_outputs: bool
+    ) -> Any:
+        # The update gate opens: the state stays.
+        weights = self.weights_with([SHUT, 0.0, 0.0])
+        return fused_gru(
+            with_padding_feature(x, mask),
+            states[0],
+            None,
+            return_sequences=all_outputs,
+            **weights,
+        )
+
+
+@export
+class MaskedSimpleRNN(Recurrent, keras.layers.SimpleRNN):
+    """Fully connected recurrent layer over the real steps of a sequence.
+
+    Args:
+        units: Number of units.
+        *args: The remaining arguments of `keras.layers.SimpleRNN`, in its
+            order.
+        **kwargs: The other arguments of `keras.layers.SimpleRNN`:
+            `return_sequences`, `return_state`, `go_backwards`, `stateful`,
+            `dropout`, initializers, regularizers and constraints; and base
+            layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        sequences: Float tensor of shape `(batch, steps, features)`.
+        initial_state: A tensor `(batch, units)`, or a list of one. Defaults to
+            zeros.
+        mask: Boolean tensor of shape `(batch, steps)`, True at real steps.
+            Defaults to the mask that `sequences` carries, if any.
+        training: Whether to apply dropout.
+
+    Mask behavior:
+        Reads: `(batch, steps)`, of any form: padding on the right, on the left
+            and between real steps is skipped.
+        Emits: with `return_sequences` the mask it reads, reversed with
+            `go_backwards`; else none: there is no step axis. States carry no
+            mask.
+        Empty row: 0; its states are the initial ones.
+        Padding values: affect neither the output nor any gradient, even if NaN.
+            The output is 0 at padding steps.
+
+    Keras layer:
+        Drops in for: `keras.layers.SimpleRNN`: the same arguments and weights,
+            and without a mask the same outputs.
+        Differs: padding is 0 in the output, where Keras repeats the last one;
+            the mask counts with `initial_state` and is passed on in every
+            version of Keras.
+
+    Returns:
+        The last real output of each row, `(batch, units)`, or with
+        `return_sequences` all of them, `(batch, steps, units)`, of the compute
+        dtype. With `return_state`, a tuple of it and the states after the last
+        real step.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `initial_state` does not fit, or a sequence with a mask
+            is unrolled backwards, which Keras computes wrongly.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [np.nan]], [[1.0], [2.0], [3.0]]])
+    >>> mask = np.array([[True, True, False], [True, True, True]])
+    >>> rnn = keras_masking.layers.MaskedSimpleRNN(4)
+    >>> padded = keras.ops.convert_to_numpy(rnn(x, mask=mask))
+    >>> alone = keras.ops.convert_to_numpy(rnn(x[:1, :2]))
+    >>> np.allclose(padded[:1], alone, atol=1e-6)
+    True
+    """
+
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(units, *args, **kwargs)

@@ -1,0 +1,255 @@
+"""Base classes of recurrent layers that skip padding.
+
+Keras' fast kernels take no mask. Here the mask is one more feature, 1 at
+padding, with a constant row in the kernel that closes the gates: the state is
+held exactly, and no gradient passes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_masking._backends import torch_traces
+from keras_masking._types import Tensor
+from keras_masking.errors import describe
+from keras_masking.layers.base import MaskAware
+from keras_masking.layers.base import carrying
+from keras_masking.layers.base import zeros_like_specs
+from keras_masking.ops.dtypes import cast_to
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.known import differ
+from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import has_real_step
+from keras_masking.ops.order import unchecked_compact_steps
+from keras_masking.ops.order import unchecked_spread_steps
+
+# The sigmoid of this is exactly 1, of its negative exactly 0, even after an
+# ordinary number is added, in every float dtype.
+SHUT = 1e4
+SATURATING = (keras.activations.sigmoid, keras.activations.hard_sigmoid)
+
+
+class SkipsPadding(MaskAware):
+    """Mixin of recurrent layers: masks in and out, zeros at padding."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.supports_masking = True  # Keras 3.16 says that it does not
+
+    def __call__(  # type: ignore[override]
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        if args:
+            first = (sequences, initial_state, mask)
+            kwargs |= self.bind_by_name(first, args, kwargs)
+        if initial_state is not None:
+            self._check_states(sequences, initial_state)
+            kwargs["initial_state"] = initial_state
+        return super().__call__(sequences, mask, **kwargs)
+
+    def _check_states(self, sequences: Tensor, states: Any) -> None:
+        given = [tuple(s.shape) for s in keras.tree.flatten(states)]
+        shape = tuple(sequences.shape)
+        wanted = [(shape[0], size) for size in self.state_sizes]
+        fits = len(given) == len(wanted) and not any(
+            len(one) != 2 or any(map(differ, one, other))
+            for one, other in zip(given, wanted)
+        )
+        if not fits:
+            raise ValueError(
+                describe(
+                    self.caller,
+                    f"`initial_state` must have {len(wanted)} "
+                    f"{'states' if len(wanted) > 1 else 'state'} of shape "
+                    "(batch, units).",
+                    f"Pass states of the shapes {wanted}.",
+                    **{"initial_state shapes": given, "inputs.shape": shape},
+                )
+            )
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """The number of units of each state."""
+        return [*self.state_size]
+
+    @property
+    def sequences_out(self) -> int:
+        """How many of the outputs are not states."""
+        return 1
+
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool | None = False,
+    ) -> Any:
+        mask = self.read_mask(sequences, mask)
+        self.check_unrolled(mask)
+        if 0 in sequences.shape:
+            return zeros_like_specs(self.compute_output_spec(sequences))
+        outputs = super().call(
+            fill_padding(sequences, mask),
+            initial_state=initial_state,
+            mask=mask,
+            training=training,
+        )
+        if mask is None:
+            return outputs
+        flat = keras.tree.flatten(outputs)
+        real = self.steps_mask(mask)
+        for i in range(self.sequences_out):
+            if real is None:
+                flat[i] = fill_padding(flat[i], has_real_step(mask))
+            else:
+                flat[i] = carrying(fill_padding(flat[i], real), real)
+        return keras.tree.pack_sequence_as(outputs, flat)
+
+    def compute_output_spec(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        self.check_unrolled(self.read_mask(sequences, mask))
+        return super().compute_output_spec(sequences)
+
+    def check_unrolled(self, mask: Tensor | None) -> None:
+        """Refuses what Keras' loop computes wrongly."""
+        if (
+            mask is not None
+            and self.go_backwards
+            and getattr(self, "unroll", 0)
+        ):
+            raise ValueError(
+                describe(
+                    self.caller,
+                    "Keras cannot compute a masked sequence that is unrolled "
+                    "backwards.",
+                    "Pass `unroll=False`, which computes the same.",
+                    unroll=True,
+                    go_backwards=True,
+                )
+            )
+
+    def steps_mask(self, mask: Tensor) -> Tensor | None:
+        """The mask of the sequences that the layer returns."""
+        if not self.return_sequences:
+            return None
+        return ops.flip(mask, axis=1) if self.go_backwards else mask
+
+    def compute_mask(self, inputs: Any, mask: Tensor | None = None) -> Any:
+        real = None
+        if mask is not None:
+            real = self.steps_mask(self.read_mask(inputs, mask))
+        states = len(self.state_sizes) if self.return_state else 0
+        masks = [real] * self.sequences_out + [None] * states
+        return masks if len(masks) > 1 else real
+
+
+class Recurrent(SkipsPadding):
+    """One direction; `fused` runs the kernel of the layer without a mask."""
+
+    def can_fuse(self) -> bool:
+        """Whether the mask can close the gates of the fast kernel.
+
+        On the other backends Keras' loop with a mask is as fast as its kernel.
+        """
+        return False
+
+    def fused(
+        self, x: Tensor, states: list[Tensor], mask: Tensor, all_outputs: bool
+    ) -> Any:
+        """Like `inner_loop`, forwards and without dropout.
+
+        Raises `NotImplementedError` if Keras has no kernel for it.
+        """
+        raise NotImplementedError
+
+    def inner_loop(
+        self,
+        sequences: Tensor,
+        initial_state: Any,
+        mask: Tensor | None,
+        training: bool | None = False,
+    ) -> Any:
+        if self.stateful:
+            # Keras assigns to them, on PyTorch before the gradient is computed.
+            initial_state = keras.tree.map_structure(ops.copy, initial_state)
+        if mask is not None and self.can_fuse():
+            x, real = sequences, mask
+            if self.go_backwards:
+                x, real = ops.flip(x, axis=1), ops.flip(real, axis=1)
+            if training and self.dropout:
+                kept = self.cell.get_dropout_mask(x[:, 0, :])
+                x = x * ops.expand_dims(kept, 1)
+            states = keras.tree.flatten(initial_state)
+            try:
+                return self.fused(x, states, real, self.return_sequences)
+            except NotImplementedError:
+                pass
+        return super().inner_loop(sequences, initial_state, mask, training)
+
+    def kernel_with(self, gates: list[float]) -> Tensor:
+        """The kernel, with a row for a feature that is 1 at padding.
+
+        Args:
+            gates: What that feature adds to each gate, in Keras' order.
+        """
+        kernel = ops.convert_to_tensor(self.cell.kernel)
+        row = np.repeat(gates, self.units)[None]
+        row = ops.convert_to_tensor(row, dtype=dtype_name(kernel))
+        return ops.concatenate([kernel, row], axis=0)
+
+    def weights_with(self, gates: list[float]) -> dict[str, Any]:
+        """The arguments of a kernel of Keras that describe the cell."""
+        return {
+            "kernel": self.kernel_with(gates),
+            "recurrent_kernel": self.cell.recurrent_kernel,
+            "bias": self.cell.bias,
+            "activation": self.cell.activation,
+            "recurrent_activation": self.cell.recurrent_activation,
+        }
+
+
+def with_padding_feature(x: Tensor, mask: Tensor) -> Tensor:
+    """`x` with one more feature, which is 1 at padding and else 0."""
+    padding = cast_to(ops.logical_not(mask), dtype_name(x))
+    return ops.concatenate([x, ops.expand_dims(padding, -1)], axis=-1)
+
+
+def saturates(layer: Any) -> bool:
+    """Whether a large number closes the gates of `layer` exactly."""
+    return (
+        keras.backend.backend() == "torch"
+        and layer.use_cudnn is not False
+        and not layer.recurrent_dropout
+        and layer.recurrent_activation in SATURATING
+    )
+
+
+def padded_right(mask: Tensor) -> bool:
+    """Whether all real steps are known to come first."""
+    if torch_traces():
+        return False
+    wrong = ops.any(ops.logical_and(mask[:, 1:], ~mask[:, :-1]))
+    return not bool(wrong)
+
+
+def front_first(
+    run: Callable[[Tensor, Tensor], Tensor], x: Tensor, mask: Tensor
+) -> Tensor:
+    """`run(x, mask)`, an output for each step, with real steps in front."""
+    if padded_right(mask):
+        return run(x, mask)
+    outputs = run(*unchecked_compact_steps(x, mask))
+    return unchecked_spread_steps(outputs, mask)
