@@ -26,7 +26,8 @@ class Example:
             an input without steps.
         lengths: The number of real steps of each row.
         steps: Whether the outputs have the steps of the inputs.
-        fixed: Whether the model takes this number of steps only.
+        other: For a model that takes this number of steps only: makes a model
+            with the same weights, and inputs with other padding for it.
     """
 
     model: Any
@@ -34,7 +35,7 @@ class Example:
     padding: Any
     lengths: tuple[int, ...]
     steps: bool = True
-    fixed: bool = False
+    other: Callable[[Any], tuple[Any, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,7 @@ def predictions(model: Any, inputs: Any) -> list[np.ndarray]:
 
 
 def drift(example: Example, model: Any = None) -> Moved:
-    """How far more padding moves the real outputs of a model.
-
-    Of a model of fixed steps: how far other values at padding would.
-    """
+    """How far other padding moves the real outputs of a model."""
     model = model or example.model
     base = predictions(model, example.inputs)
     worst = max(float(np.abs(y).max()) for y in base)
@@ -117,7 +115,9 @@ def _others(
 ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
     """Rows, and what the model predicts for them with other padding."""
     every = list(range(len(example.lengths)))
-    if not example.fixed:
-        yield every, predictions(model, longer(example))
-        for row in every:
-            yield [row], predictions(model, alone(example, row))
+    if example.other is not None:
+        yield every, predictions(*example.other(model))
+        return
+    yield every, predictions(model, longer(example))
+    for row in every:
+        yield [row], predictions(model, alone(example, row))

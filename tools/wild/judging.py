@@ -118,9 +118,8 @@ def _convert(
     after = drift(example, made)
     line.convert += f", drift {after}"
     line.wrong += _false_report(report, moved, after)
-    if apart := _apart(example, made):
-        if not report.differs:
-            line.wrong.append(f"without padding it differs by {apart:.1e}")
+    if (apart := _apart(example, made)) and not report.differs:
+        line.wrong.append(f"without padding it differs by {apart:.1e}")
     line.wrong += _false_advice(example, made, report, after)
 
 
@@ -136,7 +135,7 @@ def _false_report(
         yield "padding moves the new model, and 0 are left"
     if after.counts and after.drift > WORSE * before.drift:
         yield f"drift {before} before, {after} after"
-    if said is not None and said.after is not None and after.counts:
+    if after.counts and said and said.after is not None:
         if said.after < after.drift / 100:
             yield f"says drift {said.after:.1e}, and it is {after}"
 
@@ -145,7 +144,7 @@ def _apart(example: Example, made: Any) -> float:
     """How far the new model differs for rows without padding; 0 if rounding."""
     worst = 0.0
     for row in range(len(example.lengths)):
-        if example.fixed and example.lengths[row] < max(example.lengths):
+        if example.other and example.lengths[row] < max(example.lengths):
             continue
         x = alone(example, row)
         pairs = zip(predictions(example.model, x), predictions(made, x))

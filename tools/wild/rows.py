@@ -55,23 +55,18 @@ def real() -> np.ndarray:
 
 
 def masked(
-    block: Callable[[keras.KerasTensor], keras.KerasTensor],
-    steps: bool = False,
-    length: int | None = None,
+    block: Callable[[keras.KerasTensor], keras.KerasTensor], steps: bool = False
 ) -> Example:
     """Ids, an embedding with a mask, and a block."""
-    x = keras.Input((length,), dtype="int32")
+    x = keras.Input((None,), dtype="int32")
     y = block(keras.layers.Embedding(30, 8, mask_zero=True)(x))
-    model = keras.Model(x, y)
-    return Example(model, ids(), 0, LENGTHS, steps, length is not None)
+    return Example(keras.Model(x, y), ids(), 0, LENGTHS, steps)
 
 
 def behind_masking(
-    block: Callable[[keras.KerasTensor], keras.KerasTensor],
-    steps: bool = False,
-    length: int | None = None,
+    block: Callable[[keras.KerasTensor], keras.KerasTensor], steps: bool = False
 ) -> Example:
     """Series, `Masking`, and a block."""
-    x = keras.Input((length, 3))
-    model = keras.Model(x, block(keras.layers.Masking()(x)))
-    return Example(model, series(), 0, LENGTHS, steps, length is not None)
+    x = keras.Input((None, 3))
+    y = block(keras.layers.Masking()(x))
+    return Example(keras.Model(x, y), series(), 0, LENGTHS, steps)
