@@ -135,9 +135,8 @@ def _false_report(
         yield "padding moves the new model, and 0 are left"
     if after.counts and after.drift > WORSE * before.drift:
         yield f"drift {before} before, {after} after"
-    if after.counts and said and said.after is not None:
-        if said.after < after.drift / 100:
-            yield f"says drift {said.after:.1e}, and it is {after}"
+    if after.counts and not unmeasured and said.after < after.drift / 100:
+        yield f"says drift {said.after:.1e}, and it is {after}"
 
 
 def _apart(example: Example, made: Any) -> float:

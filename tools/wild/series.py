@@ -1,4 +1,4 @@
-"""Networks of aeon, which takes series of one length, with `Masking` in front."""
+"""Networks of aeon, which by itself takes series of one length only."""
 
 from typing import Any
 
