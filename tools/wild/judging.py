@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_masking import convert
 from keras_masking import inspect_masks
+from keras_masking.contract import check_layer
 from keras_masking.conversion import ConversionReport
 from keras_masking.conversion.judging import KEEPS
 from keras_masking.conversion.walk import METHODS_LOST
@@ -20,6 +21,7 @@ from tools.wild.examples import Moved
 from tools.wild.examples import alone
 from tools.wild.examples import drift
 from tools.wild.examples import predictions
+from tools.wild.kit import Layer
 from tools.wild.rows import Row
 
 ASK = "Pass `padding=`"
@@ -36,8 +38,27 @@ class Line:
     convert: str = ""
     wrong: list[str] = field(default_factory=list)
 
+    def cells(self) -> tuple[str, ...]:
+        mark = "WRONG" if self.wrong else "OK"
+        return self.name, self.drift, self.verdict, self.convert, mark
 
-def line_of(row: Row) -> Line:
+
+def layer_line(name: str, layer: Layer) -> Line:
+    """Checks a layer, and compares its failures with the true ones."""
+    results = list(check_layer(layer.case(name)))
+    bad = {r.check: r for r in results if r.status in ("fail", "kit-error")}
+    passed = sum(r.status == "pass" for r in results)
+    line = Line(name, verdict=f"{passed} pass, {len(bad)} fail")
+    for check, result in bad.items():
+        if check not in layer.fails:
+            line.wrong.append(f"false, or not known: {check}: {result.seen}")
+    for check in layer.fails:
+        if check not in bad:
+            line.wrong.append(f"{check} fails, and is not found")
+    return line
+
+
+def model_line(row: Row) -> Line:
     """Builds the model of a row, and judges what is said about it."""
     keras.utils.set_random_seed(0)
     example, line = row.make(), Line(row.name)

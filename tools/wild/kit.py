@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_masking.contract import Case
 
 X = np.random.default_rng(0).normal(size=(3, 6, 4)).astype("float32")
-FLAT = X[:, 0, :3]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Layer:
 
     Attributes:
         make: Makes the layer.
-        fails: The checks that it truly fails, on at least one backend.
+        fails: The checks that it truly fails on PyTorch.
         options: Of its `Case`.
     """
 
@@ -49,36 +49,62 @@ def with_config(module: str, name: str, config: str, **values: Any) -> Any:
     return make
 
 
-HUB, RS, BAYES = "keras_hub.layers", "keras_rs.layers", "bayesflow.networks"
+class CastAndPool(keras.layers.Layer):
+    """Flattens a padded batch to one graph, and sums each row's nodes."""
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        home = import_module("kgcnn.layers")
+        self.cast = home.casting.CastBatchedAttributesToDisjoint(uses_mask=True)
+        self.pool = home.pooling.PoolingNodes()
+
+    def call(self, inputs: Any) -> Any:
+        x, graph, _, count = self.cast(inputs)
+        return self.pool([count, x, graph])
+
+
+DROPS = ("mask-kept", "no-destroy-warning")
+DELETES = ("input-not-mutated",)
+NAN = ("nan-padding",)
+# Causal, so right for padding on the right alone.
+LEFT = (
+    "mask-position",
+    "pad-length",
+    "alone-equals-batched",
+    "grad-zero-at-padding",
+)
+HUB, RS = "keras_hub.layers", "keras_rs.layers"
 HYENA = {"d_model": 4, "d_inner": 8, "max_seq_len": 64, "filter_order": 4}
 
 LAYERS: dict[str, dict[str, Layer]] = {
     "keras-hub": {
-        "TransformerEncoder": Layer(of(HUB, "TransformerEncoder", 8, 2)),
+        "TransformerEncoder": Layer(
+            of(HUB, "TransformerEncoder", 8, 2), DELETES + NAN
+        ),
         "TransformerEncoder, normalize_first": Layer(
-            of(HUB, "TransformerEncoder", 8, 2, normalize_first=True)
+            of(HUB, "TransformerEncoder", 8, 2, normalize_first=True), NAN
         ),
         "TransformerEncoder by padding_mask": Layer(
             of(HUB, "TransformerEncoder", 8, 2),
-            options=(("mask_argument", "padding_mask"),),
+            NAN,
+            (("mask_argument", "padding_mask"),),
         ),
     },
     "keras-rs": {
         "FeatureCross": Layer(of(RS, "FeatureCross")),
-        "DotInteraction": Layer(
-            of(RS, "DotInteraction"),
-            options=(("inputs", [FLAT, FLAT]), ("sequences", [])),
-        ),
     },
     "keras-tcn": {
         "TCN": Layer(
-            of("tcn", "TCN", 4, 3, dilations=[1, 2], return_sequences=True)
+            of("tcn", "TCN", 4, 3, dilations=[1, 2], return_sequences=True),
+            DROPS + LEFT,
         ),
     },
-    "mingru-keras": {"MinGRU": Layer(of("mingru_keras.core", "MinGRU", 4))},
+    "mingru-keras": {
+        "MinGRU": Layer(of("mingru_keras.core", "MinGRU", 4), DROPS + LEFT)
+    },
     "keras-bio": {
         "ProtT5LayerNorm": Layer(
-            of("keras_bio.protein.prot_t5.layers", "ProtT5LayerNorm", 4)
+            of("keras_bio.protein.prot_t5.layers", "ProtT5LayerNorm", 4), DROPS
         ),
         "HyenaOperator": Layer(
             with_config(
@@ -86,29 +112,31 @@ LAYERS: dict[str, dict[str, Layer]] = {
                 "HyenaOperator",
                 "HyenaDNAConfig",
                 **HYENA,
-            )
+            ),
+            # A convolution by FFT rounds, spreads NaN, and takes no half.
+            (*DROPS, *LEFT, *NAN, "pad-value", "mixed-precision"),
         ),
     },
     "k3-node": {
         "SetAttentionBlock": Layer(
-            of("k3_node.layers.aggr.utils", "SetAttentionBlock", 4, 2)
+            of("k3_node.layers.aggr.utils", "SetAttentionBlock", 4, 2),
+            (*DELETES, *NAN, "explicit-equals-attached"),
         ),
     },
     "tslearn": {
         "GlobalMinPooling1D": Layer(
-            of("tslearn.shapelets.shapelets", "GlobalMinPooling1D")
+            of("tslearn.shapelets.shapelets", "GlobalMinPooling1D"),
+            ("runs-with-mask",),  # it takes masks (batch, steps, 1)
         ),
         "PatchingLayer": Layer(
-            of("tslearn.shapelets.shapelets", "PatchingLayer", 3)
+            of("tslearn.shapelets.shapelets", "PatchingLayer", 3),
+            (*DROPS, "dynamic-time"),
         ),
     },
     "kgcnn": {
-        "cast by a mask": Layer(
-            of(
-                "kgcnn.layers.casting",
-                "CastBatchedAttributesToDisjoint",
-                uses_mask=True,
-            ),
+        # The cast alone has no batch axis to compare rows by.
+        "cast by a mask, PoolingNodes": Layer(
+            CastAndPool,
             options=(
                 ("inputs", [X, np.ones((3, 6), bool)]),
                 ("mask_argument", 1),
@@ -118,7 +146,7 @@ LAYERS: dict[str, dict[str, Layer]] = {
     "bayesflow": {
         "FiLM": Layer(
             of("bayesflow.networks.helpers.embeddings", "FiLM", 4),
-            options=(("inputs", [X, FLAT]), ("sequences", [0])),
+            options=(("inputs", [X, X[:, :1, :3]]), ("sequences", [0])),
         ),
         "SetAttention": Layer(
             of(
@@ -127,11 +155,14 @@ LAYERS: dict[str, dict[str, Layer]] = {
                 embed_dim=4,
                 num_heads=2,
             ),
-            options=(("mask_argument", "attention_mask"),),
+            options=(
+                ("mask_argument", "attention_mask"),
+                ("call_kwargs", {"attention_mask": np.ones((3, 6, 6), bool)}),
+            ),
         ),
         "InvariantLayer": Layer(
             of(
-                "bayesflow.networks.summary.deep_set",
+                "bayesflow.networks.summary.deep_set.invariant_layer",
                 "InvariantLayer",
                 4,
                 mlp_widths=(4,),
