@@ -39,6 +39,17 @@ def of(module: str, name: str, *args: Any, **config: Any) -> Any:
     return lambda: getattr(import_module(module), name)(*args, **config)
 
 
+def bayes(module: str, name: str, *args: Any, **config: Any) -> Any:
+    """Makes a layer of bayesflow, which turns off the gradients of PyTorch."""
+
+    def make() -> Any:
+        layer = of(f"bayesflow.networks.{module}", name, *args, **config)()
+        import_module("torch").set_grad_enabled(True)
+        return layer
+
+    return make
+
+
 def with_config(module: str, name: str, config: str, **values: Any) -> Any:
     """Makes a layer that takes a config of its module."""
 
@@ -145,12 +156,12 @@ LAYERS: dict[str, dict[str, Layer]] = {
     },
     "bayesflow": {
         "FiLM": Layer(
-            of("bayesflow.networks.helpers.embeddings", "FiLM", 4),
+            bayes("helpers.embeddings", "FiLM", 4),
             options=(("inputs", [X, X[:, :1, :3]]), ("sequences", [0])),
         ),
         "SetAttention": Layer(
-            of(
-                "bayesflow.networks.summary.transformers.attention",
+            bayes(
+                "summary.transformers.attention",
                 "SetAttention",
                 embed_dim=4,
                 num_heads=2,
@@ -161,8 +172,8 @@ LAYERS: dict[str, dict[str, Layer]] = {
             ),
         ),
         "InvariantLayer": Layer(
-            of(
-                "bayesflow.networks.summary.deep_set.invariant_layer",
+            bayes(
+                "summary.deep_set.invariant_layer",
                 "InvariantLayer",
                 4,
                 mlp_widths=(4,),
