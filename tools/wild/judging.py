@@ -114,6 +114,9 @@ def _false(row: Row, report: MaskReport, moved: Moved) -> Iterator[str]:
         yield "padding moves it, and it is called clean"
     if not moved.counts and report.findings:
         yield f"no padding moves it: {report.findings[0].reason}"
+    advice = " ".join(call.advice for call in report.findings)
+    if row.refuses and "convert(" in advice:
+        yield f"advises convert, which refuses: {advice}"
     blamed = [call.path for call in report.findings]
     found = [part for part in row.guilty if any(part in p for p in blamed)]
     if moved.counts and blamed and not found:

@@ -14,6 +14,7 @@ import numpy as np
 from keras_masking.contract import Case
 
 X = np.random.default_rng(0).normal(size=(3, 6, 4)).astype("float32")
+IDS = np.array([[3, 1, 4, 1], [2, 6, 0, 0], [5, 0, 0, 0]], "int32")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class CastAndPool(keras.layers.Layer):
 DROPS = ("mask-kept", "no-destroy-warning")
 DELETES = ("input-not-mutated",)
 NAN = ("nan-padding",)
+# It pools all steps; a layer in it drops the mask, and Keras says so.
+COUNTS = ("no-destroy-warning", "pad-value", "empty-row", "large-values")
 # Causal, so right for padding on the right alone.
 LEFT = (
     "mask-position",
@@ -103,6 +106,12 @@ LAYERS: dict[str, dict[str, Layer]] = {
     },
     "keras-rs": {
         "FeatureCross": Layer(of(RS, "FeatureCross")),
+        "EmbedReduce": Layer(
+            of(RS, "EmbedReduce", 7, 4, mask_zero=True),
+            # It keeps the mask of the steps that it sums.
+            ("mask-shape", "mask-combined", "pad-value", "empty-row", "trains"),
+            (("inputs", IDS),),
+        ),
     },
     "keras-tcn": {
         "TCN": Layer(
@@ -139,6 +148,10 @@ LAYERS: dict[str, dict[str, Layer]] = {
             of("tslearn.shapelets.shapelets", "GlobalMinPooling1D"),
             ("runs-with-mask",),  # it takes masks (batch, steps, 1)
         ),
+        "GlobalArgminPooling1D": Layer(
+            of("tslearn.shapelets.shapelets", "GlobalArgminPooling1D"),
+            ("runs-with-mask",),
+        ),
         "PatchingLayer": Layer(
             of("tslearn.shapelets.shapelets", "PatchingLayer", 3),
             (*DROPS, "dynamic-time"),
@@ -157,7 +170,8 @@ LAYERS: dict[str, dict[str, Layer]] = {
     "bayesflow": {
         "FiLM": Layer(
             bayes("helpers.embeddings", "FiLM", 4),
-            options=(("inputs", [X, X[:, :1, :3]]), ("sequences", [0])),
+            DROPS,
+            (("inputs", [X, X[:, :1, :3]]), ("sequences", [0])),
         ),
         "SetAttention": Layer(
             bayes(
@@ -166,7 +180,8 @@ LAYERS: dict[str, dict[str, Layer]] = {
                 embed_dim=4,
                 num_heads=2,
             ),
-            options=(
+            NAN,
+            (
                 ("mask_argument", "attention_mask"),
                 ("call_kwargs", {"attention_mask": np.ones((3, 6, 6), bool)}),
             ),
@@ -177,7 +192,18 @@ LAYERS: dict[str, dict[str, Layer]] = {
                 "InvariantLayer",
                 4,
                 mlp_widths=(4,),
-            )
+            ),
+            COUNTS,
+        ),
+        "DeepSet": Layer(
+            bayes(
+                "summary.deep_set",
+                "DeepSet",
+                4,
+                embed_dim=4,
+                mlp_widths=(4,),
+            ),
+            (*COUNTS, "dynamic-time"),
         ),
     },
 }
