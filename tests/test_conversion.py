@@ -12,7 +12,7 @@ import keras_masking
 from keras_masking import conversion
 from keras_masking import layers
 from keras_masking.conversion.counterparts import counterpart
-from keras_masking.conversion.judging import BY_OPERATION
+from keras_masking.conversion.judging import STEP_BY_OPERATION
 from tests.helpers import assert_close
 from tests.helpers import to_numpy
 
@@ -405,7 +405,7 @@ def test_an_initial_state_by_place() -> None:
         return average(theirs.GRU(4, return_sequences=True)(x, state))
 
     _, made, left = converted(body)
-    assert list(left.values()) == [BY_OPERATION]  # `x[:, 0]`
+    assert list(left.values()) == [STEP_BY_OPERATION]  # `x[:, 0]`
     assert_close(predict(made, PADDED), predict(made, IDS))
 
 

@@ -170,6 +170,22 @@ def test_the_drift_of_rows_without_padding() -> None:
     assert report.drift.before > 0.01 and report.drift.after < 1e-4
 
 
+def test_the_drift_where_a_mask_of_numbers_says_what_is_padding() -> None:
+    """The model makes no mask: an input holds it, as in keras-hub."""
+    ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.Input((None,), dtype="int32", name="padding_mask")
+    x = theirs.Embedding(10, 4)(ids)
+    x = x * keras.ops.cast(mask, "float32")[..., None]
+    model = keras.Model([ids, mask], theirs.GlobalAveragePooling1D()(x))
+    given = [IDS, (IDS > 0).astype("int32")]
+    _, report = keras_masking.convert(model, given, mask_inputs={})
+    assert report.drift.before > 0.01 and report.drift.after > 0.01
+    assert report.left
+    plain = keras.Model(ids, theirs.Embedding(10, 4)(ids))
+    _, report = keras_masking.convert(plain, IDS)
+    assert "not known how the inputs are padded" in report.drift.why_not
+
+
 def test_the_drift_of_a_fixed_number_of_steps() -> None:
     conv = theirs.Conv1D(4, 3, padding="same", name="conv")
     # Other ids at padding steps would be real steps.

@@ -23,6 +23,7 @@ from keras_masking.inspector.measuring.regions import as_mask
 from keras_masking.inspector.measuring.regions import masks_of
 from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.inputs import read
+from keras_masking.inspector.watching.padding import guess_padding
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import run
 
@@ -65,10 +66,10 @@ def measure(old: Any, new: Any, inputs: Any) -> Measured:
     for each in (base, before):
         if each.error is not None:
             return Measured(why_not=refused(each.error))
-    masks = masks_of(base)
-    given = find_padding(given, base, masks)
+    given = guess_padding(find_padding(given, base, masks_of(base)))
+    masks = masks_of(base, given)
     if all(mask is None for mask in given.padding):
-        return Measured(why_not="no mask of the inputs is known")
+        return Measured(why_not="it is not known how the inputs are padded")
     where = _real(base, masks)
     apart = _gap(before, where, base, where, _full_rows(given))
     why_not = "the inputs have no padding"
@@ -82,7 +83,7 @@ def measure(old: Any, new: Any, inputs: Any) -> Measured:
         if not _stays_padding(changed, tried):
             why_not = f"with {change} the mask is another"
             continue
-        there = _real(tried, masks_of(tried))
+        there = _real(tried, masks_of(tried, changed))
         after = _gap(base, where, tried, there, rows)
         moved = _gap(before, where, other, there, rows)
         if after is None or moved is None:

@@ -18,6 +18,10 @@ BY_OPERATION = (
     "an operation between layers loses the mask; if it does not mix steps, use "
     "a layer, for example `KeepMask(keras.layers.Lambda(...))`"
 )
+STEP_BY_OPERATION = (
+    "an operation between layers takes the steps away without a mask; "
+    "`FirstStep` and `LastStep` take real steps"
+)
 TAKES = (
     "it takes the steps away without a mask; padding on the right did not move "
     "its output"
@@ -88,14 +92,15 @@ def _reason(
         kept = any(c.role == "drops" for c in own)
         start = READS_ON if kept else READS
         return start + first_sentence(bad[0].reason) + code_for(layer)
+    takes = bool(own) and all(c.role == "reduces" for c in own)
     if not isinstance(layer, keras.layers.Layer):
-        return BY_OPERATION
+        return STEP_BY_OPERATION if takes else BY_OPERATION
     unmeasured = [c for c in own if c.moved is None]
     if not own or unmeasured:
         reasons = [c.reason for c in unmeasured if c.reason]
         why = why_not or (reasons or ["no mask reached it"])[0]
         return UNMEASURED + first_sentence(why)
-    return TAKES if all(c.role == "reduces" for c in own) else KEEPS
+    return TAKES if takes else KEEPS
 
 
 def _finding(owner: Any, call: CallRecord, inside: bool) -> str:

@@ -1016,6 +1016,40 @@ def nan_without_a_mask() -> Any:
     return keras.Model(x, y)
 
 
+class Patches(kl.Layer):
+    """Overlapping windows; one with NaN in it holds NaN."""
+
+    def call(self, x: Any) -> Any:
+        return ops.stack([x[:, i : i + 3] for i in range(x.shape[1] - 2)], 1)
+
+
+class Distances(kl.Layer):
+    """Makes a mask `(batch, windows, 1)` of the NaN."""
+
+    def call(self, x: Any) -> Any:
+        return ops.sum(ops.square(ops.nan_to_num(x)), axis=2)
+
+    def compute_mask(self, x: Any, previous: Any = None) -> Any:
+        return ops.isfinite(ops.sum(x, axis=(2, 3)))[..., None]
+
+
+class Smallest(kl.Layer):
+    def call(self, x: Any, mask: Any = None) -> Any:
+        if mask is not None:
+            x = ops.where(mask, x, ops.max(x))
+        return ops.min(x, axis=1)
+
+
+@case(
+    inputs=lambda: np.where(np.cumsum(IDS == 0, 1) > 2, np.nan, IDS)[..., None]
+)
+def windows_of_nan() -> Any:
+    """The padding of windows is NaN too, as in tslearn; nothing is wrong."""
+    x = keras.Input((6, 1))
+    y = Smallest()(Distances()(Patches()(x)))
+    return keras.Model(x, y)
+
+
 @case(("dense", "made by code"))
 def mean_by_code() -> Any:
     class Mean(InOrder):

@@ -210,13 +210,29 @@ def explained(
 def not_finite(call: Call, masks: Masks) -> int | None:
     """The first row with real outputs that are not finite; None if all are.
 
-    Also None if the real inputs are not finite.
+    Also None if the real inputs are not finite. If the padding is not, an
+    output whose real steps are unknown may hold it.
     """
     for slot in call.inputs:
         if _bad_row(slot, masks) is not None:
             return None
-    rows = (_bad_row(slot, masks) for slot in call.outputs)
+    padded = not all(_finite(slot) for slot in call.inputs)
+    rows = (
+        _bad_row(slot, masks)
+        for slot in call.outputs
+        if not (padded and _may_hold_padding(slot, masks))
+    )
     return next((row for row in rows if row is not None), None)
+
+
+def _finite(slot: Slot) -> bool:
+    x = array_compare.as_array(slot.tensor)
+    return x.dtype.kind != "f" or bool(np.isfinite(x).all())
+
+
+def _may_hold_padding(slot: Slot, masks: Masks) -> bool:
+    """Whether an output may have steps, and which are real is unknown."""
+    return real(slot, masks) is None or (len(slot.shape) > 2 and not slot.axes)
 
 
 def _bad_row(slot: Slot, masks: Masks) -> int | None:

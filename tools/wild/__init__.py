@@ -1,0 +1,1 @@
+"""Inspector, kit and `convert` on packages that others wrote."""
