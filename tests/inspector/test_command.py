@@ -206,7 +206,9 @@ def test_not_measured(typed: Any) -> None:
     """A model without a mask says nothing about padding, unless it is told."""
     ids = keras.Input((None,), dtype="int32", name="ids")
     x = keras.layers.Embedding(10, 4)(ids)
-    model = save(keras.Model(ids, keras.layers.GlobalMaxPooling1D(name="pool")(x)))
+    model = save(
+        keras.Model(ids, keras.layers.GlobalMaxPooling1D(name="pool")(x))
+    )
     for words, expected in (([], 0), (["--strict"], 4)):
         code, out, _ = typed(model, *words)
         assert code == expected
