@@ -354,12 +354,10 @@ FAMILIES: dict[str, list[Row]] = {
         ),
     ],
     "Segments": [
-        *each(
-            [
-                "TimeDistributed(layers.Dense(5))",
-                "TimeDistributed(layers.BatchNormalization())",
-            ],
-            NEXT,
+        Row("TimeDistributed(layers.Dense(5))", (NEXT,)),
+        Row(
+            "TimeDistributed(layers.BatchNormalization())",
+            ("steps-of-padding", NEXT),
         ),
         *each(
             [
