@@ -186,6 +186,7 @@ def unpack(report: Record) -> dict[str, list[Report]]:
                     backend,
                     report["versions"][backend],
                     results,
+                    layer.get("examples", ""),
                 )
             )
     return reports

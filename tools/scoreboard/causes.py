@@ -34,7 +34,8 @@ class Cause:
         checks: The ids of the checks that it may fail.
         kind: `"defect"` of Keras; `"choice"`, which Keras documents or warns
             about; `"question"`, neither promised nor documented; `"mended"`
-            in newer versions; or `"package"`, a property of another package.
+            in newer versions; `"package"`, a property of another package; or
+            `"backend"`, of a backend that only predicts.
         scripts: Those under `docs/upstream` that show it.
     """
 
@@ -422,6 +423,22 @@ CAUSES: dict[str, Cause] = {
         "`MaskedMetric` counts steps.",
         "metric-split",
         kind="question",
+    ),
+    # Backends that only predict.
+    "cast-copies": _cause(
+        "a cast loses the mask on NumPy",
+        "The layer casts its output. On NumPy a cast to the same dtype makes a "
+        "new array, which carries no mask; on the other backends it returns "
+        "the same tensor.",
+        "mask-kept",
+        kind="backend",
+    ),
+    "numpy-penalty": _cause(
+        "no `evaluate` with penalties on NumPy",
+        "On NumPy, `evaluate` of a model in which a layer adds a loss raises: "
+        "the losses are summed as a list.",
+        "loss-ignores-padding",
+        kind="backend",
     ),
     # Packages around Keras.
     "attention-mask-only": Cause(

@@ -136,7 +136,7 @@ FAMILIES: dict[str, list[Row]] = {
         Row("Normalization(mean=0.5, variance=2.0)", ("kept-tensor",)),
         Row(
             "SpectralNormalization(layers.Dense(5))",
-            ("false-warning", "not-symbolic"),
+            ("false-warning", "not-symbolic", "cast-copies"),
         ),
         Row(
             "SpectralNormalization(layers.Conv1D(5, 3, padding='same'))",
@@ -153,7 +153,7 @@ FAMILIES: dict[str, list[Row]] = {
                 "AlphaDropout(0.5)",
             ]
         ),
-        Row("ActivityRegularization(l2=0.1)", ("penalty",)),
+        Row("ActivityRegularization(l2=0.1)", ("penalty", "numpy-penalty")),
     ],
     "Reshaping": [
         *each(

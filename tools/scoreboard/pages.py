@@ -76,14 +76,16 @@ KINDS = {
     "question": "A question",
     "mended": "A defect that newer versions have fixed",
     "package": "A property of the package",
+    "backend": "A property of the backend",
 }
 SCORES = """## Losses and metrics of Keras
 
 Checked on {date}: Keras {keras}, {backends}. Each row is a loss or metric with
 its arguments, run through every check of losses or of metrics, with targets
-`(batch, steps, ...)` that suit it and predictions that carry a mask. **Of {rows}
-rows, {keeps} keep the whole contract.** The [report]({report}) on the site has
-the numbers of each failure and a script.
+`(batch, steps, ...)` that suit it and predictions that carry a mask. **Of
+{rows} rows, {keeps} keep the whole contract.** The [report]({report}) on the
+site has the numbers of each failure and a script. `MaskedLoss` and
+`MaskedMetric` are [what to use instead](models.md#losses-and-metrics).
 """
 LISTS = (keras_layers, keras_scores, other_layers)
 WHY = """## What breaks them
