@@ -433,6 +433,14 @@ CAUSES: dict[str, Cause] = {
         "mask-kept",
         kind="backend",
     ),
+    "no-key-openvino": _cause(
+        "NaN without a real key on OpenVINO",
+        "On OpenVINO, attention in which no key is real gives NaN: the outputs "
+        "of an empty row, and a loss, which multiplies them by 0.",
+        "empty-row",
+        "loss-ignores-padding",
+        kind="backend",
+    ),
     "numpy-penalty": _cause(
         "no `evaluate` with penalties on NumPy",
         "On NumPy, `evaluate` of a model in which a layer adds a loss raises: "

@@ -56,7 +56,8 @@ versions say *same*, *differs* (other checks fail), or ✗ (the version breaks
 what {release} keeps): [details](#what-changed-between-versions).
 
 NumPy and OpenVINO predict and do not train: the checks of gradients and of
-`fit` do not run there. Checked on {predicted}.
+`fit` do not run there. Checked on {predicted}, in float32; of the rows,
+{on_numpy} ran on NumPy and {on_openvino} on OpenVINO.
 
 The check [`pad-length-training`](checks.md#pad-length-training) is newer than
 the records of the other backends. Of these rows,
@@ -94,6 +95,7 @@ site has the numbers of each failure and a script. `MaskedLoss` and
 In {runs} rows more padding changes nothing, as long as its values are finite:
 the others ignore the mask, or raise where the predictions carry one.
 """
+NO_LAYER, NOT_RUN = "not there", "not run"
 LISTS = (keras_layers, keras_scores, other_layers)
 WHY = """## What breaks them
 
@@ -126,6 +128,12 @@ def page() -> str:
         release=RELEASE,
         report=PAGES["keras"],
         predicted=f"{predict['date']}: {_with(predict, *PREDICT_ONLY)}",
+        **{
+            f"on_{backend}": sum(
+                backend in row for row in predict["rows"].values()
+            )
+            for backend in PREDICT_ONLY
+        },
     )
     parts = [
         head,
@@ -190,7 +198,11 @@ def _tables(
 ) -> Iterator[str]:
     """A table for each family; a column for each backend and other version."""
     on = [now] if predict is None else [now, predict]
-    backends = BACKENDS if predict is None else (*BACKENDS, *PREDICT_ONLY)
+    backends = [
+        backend
+        for backend in (*BACKENDS, *PREDICT_ONLY)
+        if any(backend in row for known in on for row in known["rows"].values())
+    ]
     head = ["layer", "what breaks", *(NAMES[b] for b in backends), *others]
     if families is keras_scores.FAMILIES:
         head[0] = "after `keras.`"
@@ -202,7 +214,10 @@ def _tables(
             seen = dict(
                 s for known in on for s in each_backend(known, row.name)
             )
-            cells = [_cell(seen.get(b)) for b in backends]
+            cells = [
+                _cell(seen.get(b), NOT_RUN if b in PREDICT_ONLY else NO_LAYER)
+                for b in backends
+            ]
             for known in others.values():
                 cells.append(_against(now, known, row.name))
             why = ", ".join(
@@ -247,9 +262,9 @@ def _shows(name: str, known: Record, row: Row) -> bool:
     return bool(fails(known, row.name) & CAUSES[name].checks)
 
 
-def _cell(seen: Any) -> str:
+def _cell(seen: Any, missing: str) -> str:
     if seen is None:
-        return "not there"
+        return missing
     if not seen["ran"]:
         return "nothing ran"
     if not seen["fails"]:
@@ -261,7 +276,7 @@ def _against(now: Record, known: Record, name: str) -> str:
     """A version in a word, compared with the one that the page is about."""
     seen = _by_backend(known, name)
     if not seen:
-        return "not there"
+        return NO_LAYER
     if seen == _by_backend(now, name):
         return "same"
     if not any(seen.values()):
