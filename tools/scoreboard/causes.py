@@ -436,8 +436,10 @@ CAUSES: dict[str, Cause] = {
     "no-key-openvino": _cause(
         "NaN without a real key on OpenVINO",
         "On OpenVINO, attention in which no key is real gives NaN: the outputs "
-        "of an empty row, and a loss, which multiplies them by 0.",
+        "of an empty row, and a loss, which multiplies them by 0. In half "
+        "precision a causal mask makes all outputs NaN.",
         "empty-row",
+        "precision",
         "loss-ignores-padding",
         kind="backend",
     ),

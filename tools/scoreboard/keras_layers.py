@@ -252,6 +252,7 @@ FAMILIES: dict[str, list[Row]] = {
             "deletes",
             "query-mask",
             "zero-times-nan",
+            "no-key-openvino",
         ),
         *_attending(
             "MultiHeadAttention(2, 3, dropout=0.3)",
@@ -261,7 +262,10 @@ FAMILIES: dict[str, list[Row]] = {
             if_not_causal=("half-scores",),
         ),
         *_attending(
-            "GroupQueryAttention(3, 2, 1)", "false-warning", "zero-times-nan"
+            "GroupQueryAttention(3, 2, 1)",
+            "false-warning",
+            "zero-times-nan",
+            "no-key-openvino",
         ),
         *_attending(
             "GroupQueryAttention(3, 2, 1, dropout=0.3)",
