@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
-from keras_masking.contract.registry import all_checks
+from keras_masking.contract.registry import every_check
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 from tools import DOCS
 from tools.scoreboard import archive
 from tools.scoreboard import keras_layers
+from tools.scoreboard import keras_scores
 from tools.scoreboard import other_layers
 from tools.scoreboard import pages
 from tools.scoreboard import records
@@ -30,6 +32,16 @@ KERAS = [
 ]
 OTHERS = archive.load(archive.RECORDS / "others.json")
 NOW = KERAS[1]
+SCORES, PREDICT = (
+    archive.load(archive.RECORDS / f"{what}-{pages.RELEASE}.json")
+    for what in ("scores", "predict")
+)
+# Each record with a report, and its rows.
+REPORTED = {
+    "keras": (NOW, keras_layers.FAMILIES),
+    "scores": (SCORES, keras_scores.FAMILIES),
+    "others": (OTHERS, other_layers.FAMILIES),
+}
 ROWS = [row for rows in keras_layers.FAMILIES.values() for row in rows]
 
 
@@ -54,26 +66,56 @@ def test_the_record_has_every_row_on_three_backends() -> None:
         assert all(row[b]["ran"] for b in records.BACKENDS)
 
 
-@pytest.mark.parametrize("known", KERAS, ids=lambda known: known["keras"])
-def test_each_failure_has_its_reason(known: Any) -> None:
-    assert records.unexplained(known, keras_layers.FAMILIES) == []
+@pytest.mark.parametrize(
+    ("known", "families"),
+    [
+        *((known, keras_layers.FAMILIES) for known in (*KERAS, PREDICT)),
+        (SCORES, keras_scores.FAMILIES),
+    ],
+    ids=[*(known["keras"] for known in KERAS), "predict", "scores"],
+)
+def test_each_failure_has_its_reason(known: Any, families: Any) -> None:
+    assert records.unexplained(known, families) == []
+
+
+def test_every_loss_and_metric_has_a_row_or_a_reason() -> None:
+    rows = every_row(keras_scores.FAMILIES)
+    named = {row.call.partition("(")[0] for row in rows}
+    public = {
+        f"{module}.{name}"
+        for module in ("losses", "metrics")
+        for name, found in vars(getattr(keras, module)).items()
+        if isinstance(found, type)
+    }
+    left_out = set(keras_scores.NOT_JUDGED)
+    assert named | left_out == public
+    assert not named & left_out
+    assert set(SCORES["rows"]) == {row.name for row in rows}
+    for row in SCORES["rows"].values():
+        assert [*row] == [*records.BACKENDS]
+
+
+def test_the_rows_of_backends_that_predict() -> None:
+    assert set(PREDICT["rows"]) == {row.name for row in ROWS}
+    for row in PREDICT["rows"].values():
+        assert set(row) <= set(records.PREDICT_ONLY)
 
 
 def test_no_reason_is_left_over() -> None:
     assert records.unexplained(OTHERS, other_layers.FAMILIES) == []
-    assert records.idle(KERAS, keras_layers.FAMILIES) == []
+    assert records.idle([*KERAS, PREDICT], keras_layers.FAMILIES) == []
+    assert records.idle([SCORES], keras_scores.FAMILIES) == []
     assert records.idle([OTHERS], other_layers.FAMILIES) == []
-    everywhere = (keras_layers.FAMILIES, other_layers.FAMILIES)
     used = {
         name
-        for families in everywhere
+        for _, families in REPORTED.values()
         for rows in families.values()
         for row in rows
         for name in row.because
     }
     assert used | set(OF_MOST.values()) == set(CAUSES)
     for cause in CAUSES.values():
-        assert cause.checks <= set(all_checks())
+        assert cause.checks <= set(every_check())
 
 
 def test_each_defect_has_its_script() -> None:
@@ -94,10 +136,10 @@ def test_no_row_is_lost() -> None:
     assert set(OTHERS["rows"]) == {row.name for rows in others for row in rows}
 
 
-@pytest.mark.parametrize("known", [NOW, OTHERS], ids=["keras", "others"])
-def test_the_report_in_a_record_is_what_the_record_says(known: Any) -> None:
+@pytest.mark.parametrize("what", REPORTED)
+def test_the_report_in_a_record_is_what_the_record_says(what: str) -> None:
+    known, rows = REPORTED[what]
     reports = archive.unpack(known["report"])
-    rows = keras_layers.FAMILIES if known is NOW else other_layers.FAMILIES
     row_of = {row.name: row for row in every_row(rows)}
     told: dict[str, Any] = {}
     for backend, those in reports.items():
@@ -115,9 +157,11 @@ def test_the_report_in_a_record_is_what_the_record_says(known: Any) -> None:
         assert failure["because"] == because
 
 
-@pytest.mark.parametrize("known", [NOW, OTHERS], ids=["keras", "others"])
-def test_a_record_is_of_no_machine(known: Any) -> None:
-    text = json.dumps(known)
+@pytest.mark.parametrize(
+    "path", sorted(archive.RECORDS.glob("*.json")), ids=lambda path: path.stem
+)
+def test_a_record_is_of_no_machine(path: Path) -> None:
+    text = path.read_text()
     assert not re.search(r"(?<![\w.])/(work|tmp|home|root|usr|opt)/", text)
     assert "site-packages" not in text
 
@@ -167,8 +211,22 @@ def test_the_pages_of_reports() -> None:
         assert "</html>" in text
 
 
-def test_ten_rows_are_made_anew() -> None:
+def test_a_record_keeps_a_loss_beside_a_metric() -> None:
+    results = {
+        "loss": Result("L()", "loss-fit", "required", "pass"),
+        "metric": Result("M()", "metric-split", "required", "n/a", reason="r"),
+    }
+    reports = [
+        Report(result.layer, kind, False, "jax", {}, [result], "floats")
+        for kind, result in results.items()
+    ]
+    packed = archive.pack({"jax": reports}, lambda name, check: [])
+    assert archive.unpack(packed) == {"jax": reports}
+
+
+def test_some_rows_are_made_anew() -> None:
     assert len(keras_layers.TEN) == 10
+    assert len(keras_scores.FIVE) == 5
 
 
 ROW = Row("Conv1D(5, 3)", ("warns",))

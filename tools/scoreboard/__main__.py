@@ -1,45 +1,59 @@
-"""The scoreboard: which layers keep the mask contract, on which backend.
+"""The scoreboard: what keeps the mask contract, on which backend.
 
     python -m tools.scoreboard keras     checks the layers of this Keras
-    python -m tools.scoreboard others    checks those of the packages around it
-    python -m tools.scoreboard check     compares ten rows with the record
+    python -m tools.scoreboard scores    checks its losses and metrics
+    python -m tools.scoreboard predict   checks the layers on NumPy and OpenVINO
+    python -m tools.scoreboard others    checks the packages around Keras
+    python -m tools.scoreboard check     compares some rows with the records
     python -m tools.scoreboard pages     writes the page from the records
 
-The first two write a record and the page; the site generates the report of the
+The first four write a record and the page; the site generates the report of the
 failures from the record.
 """
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import keras
 
 from keras_masking.contract.reports import summary
 from tools.scoreboard import archive
 from tools.scoreboard import keras_layers
+from tools.scoreboard import keras_scores
 from tools.scoreboard import other_layers
 from tools.scoreboard import records
 from tools.scoreboard.pages import RELEASE
 from tools.scoreboard.pages import write_page
 from tools.scoreboard.rows import every_row
 
-FAMILIES = {"keras": keras_layers.FAMILIES, "others": other_layers.FAMILIES}
-TARGETS = {
-    "keras": "keras_layers.py:CASES",
-    "others": "other_layers.py:CASES",
+LISTS = {
+    "keras": keras_layers,
+    "scores": keras_scores,
+    "predict": keras_layers,
+    "others": other_layers,
 }
 
 
 def make(what: str) -> int:
     """A record of all rows, and the page."""
-    reports = records.run(TARGETS[what])
+    listed = LISTS[what]
+    predicts = what == "predict"
+    reports = records.run(
+        [f"{Path(listed.__file__).name}:CASES"],
+        filter(find_spec, records.PREDICT_ONLY)
+        if predicts
+        else records.BACKENDS,
+    )
     command = f"python -m tools.scoreboard {what}"
     known = records.record(reports, command)
-    if known["keras"].startswith(RELEASE):
-        rows = {row.name: row for row in every_row(FAMILIES[what])}
+    if known["keras"].startswith(RELEASE) and not predicts:
+        rows = {row.name: row for row in every_row(listed.FAMILIES)}
         known["report"] = archive.pack(
             reports,
             lambda name, check: records.because(rows[name], check, known),
         )
-    others = what == "others"
-    archive.save(records.file_of(known["keras"], others=others), known)
+    archive.save(records.file_of(known["keras"], what), known)
     write_page()
     odd = [
         f"{report.layer} on {report.backend}: {result.check}: {result.seen}"
@@ -47,17 +61,23 @@ def make(what: str) -> int:
         for result in report
         if result.status == "kit-error"
     ]
-    for line in records.unexplained(known, FAMILIES[what]):
+    for line in records.unexplained(known, listed.FAMILIES):
         odd.append(f"no cause explains {line}")
     print(*odd, sep="\n")
     return 1 if odd else 0
 
 
 def check() -> int:
-    """Runs ten rows again and compares them with the record."""
-    reports = records.run("keras_layers.py:TEN")
-    known = archive.load(records.file_of(records.keras_of(reports)))
-    reports = records.expect(reports, known, FAMILIES["keras"])
+    """Runs some rows again and compares them with the records."""
+    known = archive.load(records.file_of(keras.__version__))
+    targets = ["keras_layers.py:TEN"]
+    # Losses and metrics have a record for one version alone.
+    scores = records.file_of(keras.__version__, "scores")
+    if scores.exists():
+        known["rows"] |= archive.load(scores)["rows"]
+        targets.append("keras_scores.py:FIVE")
+    families = {**keras_layers.FAMILIES, **keras_scores.FAMILIES}
+    reports = records.expect(records.run(targets), known, families)
     for backends, result in summary.violations(reports):
         print(f"{result}\n    on      {', '.join(backends)}\n")
     print(summary.last_line(reports))
@@ -66,7 +86,7 @@ def check() -> int:
 
 def main() -> int:
     match sys.argv[1:]:
-        case ["keras" | "others" as what]:
+        case ["keras" | "scores" | "predict" | "others" as what]:
             return make(what)
         case ["check"]:
             return check()

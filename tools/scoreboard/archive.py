@@ -1,8 +1,8 @@
 """Record files, with the reports from which pages are made.
 
 A record has one row per line, so that a diff shows the rows that changed. For
-versions that have a page it also holds the report: a character for each check
-that did not pass, and each distinct text once. It is read without Keras,
+versions that have a page it also holds the report: a character for each check,
+and each distinct text once. It is read without Keras,
 because the site is built without it.
 """
 
@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from string import ascii_letters
 from typing import Any
@@ -25,11 +26,20 @@ from tools.scoreboard.causes import CAUSES
 
 RECORDS = DOCS / "scoreboard" / "records"
 # The pages of reports, and what they are about.
-PAGES = {"keras": "scoreboard.html", "others": "scoreboard-others.html"}
-TITLES = {"keras": "Keras layers", "others": "Layers around Keras"}
+PAGES = {
+    "keras": "scoreboard.html",
+    "scores": "scoreboard-scores.html",
+    "others": "scoreboard-others.html",
+}
+TITLES = {
+    "keras": "Keras layers",
+    "scores": "Keras losses and metrics",
+    "others": "Layers around Keras",
+}
 # What a record, and the report in it, have many of.
 MANY = {"rows", "report", "reasons", "checks", "layers", "failures"}
 PASS, FAIL = ".", "x"
+OF_OTHERS = " "  # a check of metrics for a loss, and so on
 PLACES = re.compile(r"/[^\s\"']*/site-packages/")
 
 Record = dict[str, Any]
@@ -85,11 +95,13 @@ def pack(reports: Reports, because: Because) -> Record:
             "role": report.role,
             "inferred": report.inferred,
             "marks": {
-                backend: "".join(letters[r.status, r.reason] for r in report)
+                backend: _marks(report, checks, letters)
                 for backend, report in by.items()
             },
             "scripts": scripts,
         }
+        if report.examples:
+            layers[name]["examples"] = report.examples
     return {
         "versions": {b: those[0].versions for b, those in reports.items()},
         "reasons": {letters[said]: [*said] for said in quiet},
@@ -97,6 +109,14 @@ def pack(reports: Reports, because: Because) -> Record:
         "layers": layers,
         "failures": failures,
     }
+
+
+def _marks(
+    report: Report, checks: Record, letters: Mapping[tuple[str, str], str]
+) -> str:
+    """A character for each check."""
+    marks = {r.check: letters[r.status, r.reason] for r in report}
+    return "".join(marks.get(check, OF_OTHERS) for check in checks)
 
 
 def _failures(
@@ -142,6 +162,8 @@ def unpack(report: Record) -> dict[str, list[Report]]:
         for backend, marks in layer["marks"].items():
             results = []
             for (check, texts), mark in zip(report["checks"].items(), marks):
+                if mark == OF_OTHERS:
+                    continue
                 level, statement, cause, right = texts
                 texts = {"statement": statement, "cause": cause, "right": right}
                 if failure := failures.get((name, check, backend)):
@@ -164,6 +186,7 @@ def unpack(report: Record) -> dict[str, list[Report]]:
                     backend,
                     report["versions"][backend],
                     results,
+                    layer.get("examples", ""),
                 )
             )
     return reports
@@ -180,7 +203,7 @@ def html_pages() -> dict[str, str]:
     for path in sorted(RECORDS.glob("*.json")):
         known = load(path)
         if "report" in known:
-            what = "others" if path.stem == "others" else "keras"
+            what = path.stem.partition("-")[0]
             pages[PAGES[what]] = as_html(
                 unpack(known["report"]),
                 [],

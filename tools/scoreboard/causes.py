@@ -34,7 +34,8 @@ class Cause:
         checks: The ids of the checks that it may fail.
         kind: `"defect"` of Keras; `"choice"`, which Keras documents or warns
             about; `"question"`, neither promised nor documented; `"mended"`
-            in newer versions; or `"package"`, a property of another package.
+            in newer versions; `"package"`, a property of another package; or
+            `"backend"`, of a backend that only predicts.
         scripts: Those under `docs/upstream` that show it.
     """
 
@@ -354,6 +355,100 @@ CAUSES: dict[str, Cause] = {
         "In 3.12, the windows have different positions on PyTorch.",
         PADDING_ENTERS | {"cross-backend"},
         kind="mended",
+    ),
+    "steps-of-padding": _cause(
+        "learns from steps of padding",
+        "`TimeDistributed` calls the inner layer once for each step. A step "
+        "that is padding in every row has the mean and variance 0, and moves "
+        "the statistics towards 0, so that they depend on the longest sequence "
+        "of a batch. `BatchNormalization` needs no wrapper.",
+        "pad-length-training",
+        scripts=("batch_normalization_learns_from_nothing.py",),
+    ),
+    # Losses and metrics.
+    "loss-times-zero": _cause(
+        "NaN of padding stays NaN",
+        "The loss or metric of a padding step is multiplied by 0, which leaves "
+        "NaN: that of a target that is NaN, and of predictions that are 0 for "
+        "every class. Classes of -1 are an error, or read another class. "
+        "`MaskedLoss` and `MaskedMetric` leave padding out.",
+        "loss-nan-targets",
+        "loss-pad-value",
+        "metric-nan-targets",
+        "metric-pad-value",
+        scripts=("loss_of_nan_at_padding_is_nan.py",),
+    ),
+    "row-weights": _cause(
+        "takes weights of rows for weights of steps",
+        "`sample_weight` of the shape `(batch,)` is multiplied along the "
+        "steps: an error, or the wrong weights where the sizes agree. "
+        "`MaskedLoss` and `MaskedMetric` take weights of rows and of steps.",
+        "loss-sample-weight",
+        "metric-sample-weight",
+        scripts=("sample_weight_of_rows_weighs_steps.py",),
+    ),
+    "no-steps": _cause(
+        "reduces the steps itself",
+        "Keras multiplies what the loss returns by the mask, when its steps "
+        "are gone: an error where there is a number for each row, and the same "
+        "number where there is one for the batch, in which padding counts.",
+        "loss-runs",
+        "loss-pad-value",
+        "loss-more-padding",
+        "loss-alone-equals-batched",
+        "loss-empty-row",
+        "loss-nan-targets",
+        "loss-all-empty-batch",
+        scripts=("loss_without_steps_fails_on_mask.py",),
+    ),
+    "ignores-mask": _cause(
+        "ignores the mask",
+        "`update_state` does not read the mask of the predictions: padding "
+        "counts as real steps do. Nothing warns. Wrap the metric in "
+        "`MaskedMetric`.",
+        "metric-pad-value",
+        "metric-nan-targets",
+        "metric-more-padding",
+        "metric-split",
+        "metric-empty-row",
+        "metric-all-empty-batch",
+        "metric-sample-weight",
+        scripts=("metrics_ignore_mask.py",),
+    ),
+    "share-of-steps": _cause(
+        "weighs batches by their share of real steps",
+        "Within a batch each real step counts the same. Over several batches, "
+        "each batch counts by its number of real steps divided by its length, "
+        "so that the result depends on which sequences share a batch. "
+        "`MaskedMetric` counts steps.",
+        "metric-split",
+        kind="question",
+    ),
+    # Backends that only predict.
+    "cast-copies": _cause(
+        "a cast loses the mask on NumPy",
+        "The layer casts its output. On NumPy a cast to the same dtype makes a "
+        "new array, which carries no mask; on the other backends it returns "
+        "the same tensor.",
+        "mask-kept",
+        kind="backend",
+    ),
+    "no-key-openvino": _cause(
+        "NaN without a real key on OpenVINO",
+        "On OpenVINO, attention in which no key is real gives NaN: the outputs "
+        "of an empty row, and a loss, which multiplies them by 0. In half "
+        "precision a causal mask makes all outputs NaN.",
+        "empty-row",
+        "precision",
+        "loss-ignores-padding",
+        kind="backend",
+    ),
+    "numpy-penalty": _cause(
+        "no `evaluate` with penalties on NumPy",
+        "On NumPy, `evaluate` of a model in which a layer adds a loss raises: "
+        "the losses are summed as a list.",
+        "loss-ignores-padding",
+        kind="backend",
     ),
     # Packages around Keras.
     "attention-mask-only": Cause(

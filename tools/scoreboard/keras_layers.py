@@ -136,7 +136,7 @@ FAMILIES: dict[str, list[Row]] = {
         Row("Normalization(mean=0.5, variance=2.0)", ("kept-tensor",)),
         Row(
             "SpectralNormalization(layers.Dense(5))",
-            ("false-warning", "not-symbolic"),
+            ("false-warning", "not-symbolic", "cast-copies"),
         ),
         Row(
             "SpectralNormalization(layers.Conv1D(5, 3, padding='same'))",
@@ -153,7 +153,7 @@ FAMILIES: dict[str, list[Row]] = {
                 "AlphaDropout(0.5)",
             ]
         ),
-        Row("ActivityRegularization(l2=0.1)", ("penalty",)),
+        Row("ActivityRegularization(l2=0.1)", ("penalty", "numpy-penalty")),
     ],
     "Reshaping": [
         *each(
@@ -252,6 +252,7 @@ FAMILIES: dict[str, list[Row]] = {
             "deletes",
             "query-mask",
             "zero-times-nan",
+            "no-key-openvino",
         ),
         *_attending(
             "MultiHeadAttention(2, 3, dropout=0.3)",
@@ -261,7 +262,10 @@ FAMILIES: dict[str, list[Row]] = {
             if_not_causal=("half-scores",),
         ),
         *_attending(
-            "GroupQueryAttention(3, 2, 1)", "false-warning", "zero-times-nan"
+            "GroupQueryAttention(3, 2, 1)",
+            "false-warning",
+            "zero-times-nan",
+            "no-key-openvino",
         ),
         *_attending(
             "GroupQueryAttention(3, 2, 1, dropout=0.3)",
@@ -354,12 +358,10 @@ FAMILIES: dict[str, list[Row]] = {
         ),
     ],
     "Segments": [
-        *each(
-            [
-                "TimeDistributed(layers.Dense(5))",
-                "TimeDistributed(layers.BatchNormalization())",
-            ],
-            NEXT,
+        Row("TimeDistributed(layers.Dense(5))", (NEXT,)),
+        Row(
+            "TimeDistributed(layers.BatchNormalization())",
+            ("steps-of-padding", NEXT),
         ),
         *each(
             [

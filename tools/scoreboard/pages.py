@@ -1,10 +1,13 @@
 """The page of the scoreboard, in Markdown."""
 
 from collections.abc import Iterator
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tools import DOCS
 from tools.scoreboard import keras_layers
+from tools.scoreboard import keras_scores
 from tools.scoreboard import other_layers
 from tools.scoreboard.archive import PAGES
 from tools.scoreboard.archive import RECORDS
@@ -14,6 +17,7 @@ from tools.scoreboard.causes import CAUSES
 from tools.scoreboard.causes import OF_MOST
 from tools.scoreboard.causes import Cause
 from tools.scoreboard.records import BACKENDS
+from tools.scoreboard.records import PREDICT_ONLY
 from tools.scoreboard.records import Families
 from tools.scoreboard.records import each_backend
 from tools.scoreboard.records import fails
@@ -21,8 +25,13 @@ from tools.scoreboard.rows import Row
 from tools.scoreboard.rows import every_row
 
 PAGE = DOCS / "scoreboard.md"
-NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
-PLAIN = {"tensorflow-cpu": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
+NAMES = {
+    "tensorflow": "TensorFlow",
+    "torch": "PyTorch",
+    "jax": "JAX",
+    "numpy": "NumPy",
+    "openvino": "OpenVINO",
+}
 # The release that the page is about, and those that it is compared with.
 RELEASE, OLDEST, NEXT = "3.15", "3.12", "3.16"
 
@@ -39,17 +48,20 @@ check](checks.md) of the kit that is required or advised, on three backends.
 have a [defect](#what-breaks-them) on at least one, and {rest} break it only in
 ways that Keras warns about or leaves open.**
 
-The check [`pad-length-training`](checks.md#pad-length-training) is newer than
-the records. Of these rows, `TimeDistributed(BatchNormalization())` fails it, on
-all versions and backends: Keras calls the inner layer once for each step, and a
-step that is padding in every row moves its statistics to 0.
-
 ✓ 37: the layer keeps the contract in all 37 checks that ran. ✗ 3/38: it fails 3
 of 38 checks. A check that depends on a failed one does not run, so a few
 failures may be serious ones: read what breaks. Where the backends give
 different numbers, this counts as a failure of each. The columns of other
 versions say *same*, *differs* (other checks fail), or ✗ (the version breaks
 what {release} keeps): [details](#what-changed-between-versions).
+
+NumPy and OpenVINO predict and do not train: the checks of gradients and of
+`fit` do not run there. Checked on {predicted}, in float32; of the rows,
+{on_numpy} ran on NumPy and {on_openvino} on OpenVINO.
+
+The check [`pad-length-training`](checks.md#pad-length-training) is newer than
+the records of the other backends. Of these rows,
+`TimeDistributed(BatchNormalization())` fails it, on every backend.
 
 All failures shown here are known, with their reasons. The kit runs them as
 expected failures, so that a fix in Keras shows as an unexpected pass. The
@@ -69,7 +81,22 @@ KINDS = {
     "question": "A question",
     "mended": "A defect that newer versions have fixed",
     "package": "A property of the package",
+    "backend": "A property of the backend",
 }
+SCORES = """## Losses and metrics of Keras
+
+Checked on {date}: Keras {keras}, {backends}. Each row is a loss or metric with
+its arguments, run through every check of losses or of metrics, with targets
+`(batch, steps, ...)` that suit it and predictions that carry a mask. **Of
+{rows} rows, {keeps} keep the whole contract.** The [report]({report}) on the
+site has the numbers of each failure and a script. `MaskedLoss` and
+`MaskedMetric` are [what to use instead](models.md#losses-and-metrics).
+
+In {runs} rows more padding changes nothing, as long as its values are finite:
+the others ignore the mask, or raise where the predictions carry one.
+"""
+NO_LAYER, NOT_RUN = "not there", "not run"
+LISTS = (keras_layers, keras_scores, other_layers)
 WHY = """## What breaks them
 
 A *defect* gives wrong numbers or an error, silently or where Keras promises
@@ -85,26 +112,37 @@ def page() -> str:
         load(RECORDS / f"keras-{minor}.json")
         for minor in (OLDEST, RELEASE, NEXT)
     )
+    scores = load(RECORDS / f"scores-{RELEASE}.json")
+    predict = load(RECORDS / f"predict-{RELEASE}.json")
     others = load(RECORDS / "others.json")
     families = keras_layers.FAMILIES
     number = len(every_row(families))
     kept, defects = count_rows(now)
     head = HEAD.format(
-        made=f"Checked on {now['date']}: Keras {now['keras']}, {_with(now)}.",
+        made=f"Checked on {now['date']}: Keras {now['keras']}, "
+        f"{_with(now, *BACKENDS)}.",
         rows=number,
         keeps=kept,
         defects=defects,
         rest=number - kept - defects,
         release=RELEASE,
         report=PAGES["keras"],
+        predicted=f"{predict['date']}: {_with(predict, *PREDICT_ONLY)}",
+        **{
+            f"on_{backend}": sum(
+                backend in row for row in predict["rows"].values()
+            )
+            for backend in PREDICT_ONLY
+        },
     )
     parts = [
         head,
         "## Layers of Keras\n",
-        *_tables(families, now, {OLDEST: old, NEXT: new}),
+        *_tables(families, now, {OLDEST: old, NEXT: new}, predict),
+        *_scores(scores),
         "## Packages around Keras\n",
         f"Checked on {others['date']}: Keras {others['keras']}, "
-        f"{_with(others, packages=True)}. "
+        f"{_with(others)}. "
         f"The [report]({PAGES['others']}) on the site has the details.\n",
         *_tables(other_layers.FAMILIES, others, {}),
         VERSIONS.format(release=now["keras"]),
@@ -119,12 +157,15 @@ def write_page() -> None:
     PAGE.write_text(page(), "utf-8")
 
 
-def _with(known: Record, packages: bool = False) -> str:
-    """The versions of a record."""
+def _with(known: Record, *backends: str) -> str:
+    """The versions of packages in a record, perhaps of some backends alone."""
     versions = {
-        k: v for k, v in known["versions"].items() if packages or k in PLAIN
+        name.removesuffix("-cpu"): version
+        for name, version in known["versions"].items()
     }
-    return ", ".join(f"{PLAIN.get(k, k)} {v}" for k, v in versions.items())
+    if backends:
+        versions = {b: versions[b] for b in backends if b in versions}
+    return ", ".join(f"{NAMES.get(k, k)} {v}" for k, v in versions.items())
 
 
 def keeps(known: Record, name: str) -> bool:
@@ -150,24 +191,67 @@ def _by_backend(known: Record, name: str) -> dict[str, set[str]]:
 
 
 def _tables(
-    families: Families, now: Record, others: dict[str, Record]
+    families: Families,
+    now: Record,
+    others: Mapping[str, Record] = MappingProxyType({}),
+    predict: Record | None = None,
 ) -> Iterator[str]:
-    """A table for each family; a column for each other version."""
-    head = ["layer", "what breaks", *(NAMES[b] for b in BACKENDS), *others]
+    """A table for each family; a column for each backend and other version."""
+    on = [now] if predict is None else [now, predict]
+    backends = [
+        backend
+        for backend in (*BACKENDS, *PREDICT_ONLY)
+        if any(backend in row for known in on for row in known["rows"].values())
+    ]
+    head = ["layer", "what breaks", *(NAMES[b] for b in backends), *others]
+    if families is keras_scores.FAMILIES:
+        head[0] = "after `keras.`"
     for family, rows in families.items():
         yield f"### {family}\n"
         yield _row(head)
         yield _row(["---"] * len(head))
         for row in rows:
-            seen = dict(each_backend(now, row.name))
-            cells = [_cell(seen.get(b)) for b in BACKENDS]
+            seen = dict(
+                s for known in on for s in each_backend(known, row.name)
+            )
+            cells = [
+                _cell(seen.get(b), NOT_RUN if b in PREDICT_ONLY else NO_LAYER)
+                for b in backends
+            ]
             for known in others.values():
                 cells.append(_against(now, known, row.name))
             why = ", ".join(
-                _link(n) for n in row.because if _shows(n, now, row)
+                _link(n)
+                for n in row.because
+                if any(_shows(n, known, row) for known in on)
             )
             yield _row([_label(row), why, *cells])
         yield ""
+
+
+def _scores(known: Record) -> Iterator[str]:
+    """The section of losses and metrics."""
+    rows = every_row(keras_scores.FAMILIES)
+    yield SCORES.format(
+        date=known["date"],
+        keras=known["keras"],
+        backends=_with(known, *BACKENDS),
+        rows=len(rows),
+        keeps=sum(keeps(known, row.name) for row in rows),
+        runs=sum(
+            not any(
+                check.endswith(("-runs", "-more-padding"))
+                for check in fails(known, row.name)
+            )
+            for row in rows
+        ),
+        report=PAGES["scores"],
+    )
+    yield from _tables(keras_scores.FAMILIES, known)
+    yield "Not judged:\n"
+    for name, reason in keras_scores.NOT_JUDGED.items():
+        yield f"- `{name}`: {reason}."
+    yield ""
 
 
 def _label(row: Row) -> str:
@@ -178,9 +262,9 @@ def _shows(name: str, known: Record, row: Row) -> bool:
     return bool(fails(known, row.name) & CAUSES[name].checks)
 
 
-def _cell(seen: Any) -> str:
+def _cell(seen: Any, missing: str) -> str:
     if seen is None:
-        return "not there"
+        return missing
     if not seen["ran"]:
         return "nothing ran"
     if not seen["fails"]:
@@ -192,7 +276,7 @@ def _against(now: Record, known: Record, name: str) -> str:
     """A version in a word, compared with the one that the page is about."""
     seen = _by_backend(known, name)
     if not seen:
-        return "not there"
+        return NO_LAYER
     if seen == _by_backend(now, name):
         return "same"
     if not any(seen.values()):
@@ -237,7 +321,7 @@ def _change(
 
 
 def _causes(old: Record) -> Iterator[str]:
-    rows = every_row(keras_layers.FAMILIES) + every_row(other_layers.FAMILIES)
+    rows = [row for listed in LISTS for row in every_row(listed.FAMILIES)]
     for name, cause in CAUSES.items():
         count = sum(name in row.because for row in rows)
         if name in OF_MOST.values():

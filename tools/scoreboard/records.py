@@ -6,6 +6,7 @@ check in it that passes is an unexpected pass.
 """
 
 import os
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,6 +30,7 @@ from tools.scoreboard.rows import every_row
 
 HERE = Path(__file__).parent
 BACKENDS = ("tensorflow", "torch", "jax")
+PREDICT_ONLY = ("numpy", "openvino")
 PACKAGES = (
     "keras-hub",
     "keras-rs",
@@ -37,13 +39,15 @@ PACKAGES = (
     "tensorflow-cpu",
     "torch",
     "jax",
+    "numpy",
+    "openvino",
 )
 
 Families = Mapping[str, list[Row]]
 
 
-def run(target: str) -> Reports:
-    """The reports of a list of cases in a file here, on three backends."""
+def run(targets: Iterable[str], backends: Iterable[str] = BACKENDS) -> Reports:
+    """The reports of lists of cases in files here, on some backends."""
     options = {
         "role": None,
         "level": "advised",
@@ -53,9 +57,8 @@ def run(target: str) -> Reports:
         "torch_compile": False,
     }
     # As it is typed from the root, so that no report names a place on a disk.
-    path = os.path.relpath(HERE / target.split(":")[0])
-    targets = [f"{path}:{target.split(':')[1]}"]
-    job = {"work": "check", "targets": targets, "ids": None}
+    paths = [f"{os.path.relpath(HERE)}/{target}" for target in targets]
+    job = {"work": "check", "targets": paths, "ids": None}
 
     def on_message(backend: str, message: Any) -> None:
         print(end=".", flush=True)
@@ -63,7 +66,7 @@ def run(target: str) -> Reports:
     try:
         return supervisor.run(
             {**job, "options": options},
-            BACKENDS,
+            [*backends],
             timeout=600.0,
             on_message=on_message,
         )
@@ -82,8 +85,8 @@ def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def file_of(keras: str, others: bool = False) -> Path:
-    name = "others" if others else f"keras-{minor(keras)}"
+def file_of(keras: str, what: str = "keras") -> Path:
+    name = what if what == "others" else f"{what}-{minor(keras)}"
     return RECORDS / f"{name}.json"
 
 
@@ -179,7 +182,7 @@ def idle(records: list[Record], families: Families) -> list[str]:
 def each_backend(known: Record, name: str) -> list[tuple[str, Any]]:
     """What a record has of a row, by backend."""
     row = known["rows"].get(name, {})
-    return [(b, row[b]) for b in BACKENDS if b in row]
+    return [(b, row[b]) for b in (*BACKENDS, *PREDICT_ONLY) if b in row]
 
 
 def fails(known: Record, name: str) -> set[str]:

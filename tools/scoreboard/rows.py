@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from functools import partial
 from typing import Any
 
 import keras
@@ -74,6 +75,14 @@ def each(calls: Iterable[str], *because: str, **options: Any) -> list[Row]:
     return [Row(call, because, **options) for call in calls]
 
 
+def _infer_in_float32() -> None:
+    """Otherwise OpenVINO infers in bfloat16, on CPUs that have it."""
+    openvino: Any = importlib.import_module("openvino")
+    openvino.compile_model = partial(
+        openvino.compile_model, config={"INFERENCE_PRECISION_HINT": "f32"}
+    )
+
+
 def every_row(families: Mapping[str, list[Row]]) -> list[Row]:
     """The rows of all families, in their order."""
     return [row for rows in families.values() for row in rows]
@@ -81,6 +90,8 @@ def every_row(families: Mapping[str, list[Row]]) -> list[Row]:
 
 def cases(families: Mapping[str, list[Row]]) -> list[Case]:
     """The cases for all layers in the installed packages."""
+    if keras.backend.backend() == "openvino":
+        _infer_in_float32()
     found = []
     for row in every_row(families):
         try:
