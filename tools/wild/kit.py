@@ -74,6 +74,10 @@ class CastAndPool(keras.layers.Layer):
         x, graph, _, count = self.cast(inputs)
         return self.pool([count, x, graph])
 
+    def get_config(self) -> dict[str, Any]:
+        """Without one, Keras loses the name of a layer with sublayers."""
+        return super().get_config()
+
 
 DROPS = ("mask-kept", "no-destroy-warning")
 DELETES = ("input-not-mutated",)
