@@ -66,13 +66,18 @@ class CastAndPool(keras.layers.Layer):
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
-        home = import_module("kgcnn.layers")
-        self.cast = home.casting.CastBatchedAttributesToDisjoint(uses_mask=True)
-        self.pool = home.pooling.PoolingNodes()
+        casting = import_module("kgcnn.layers.casting")
+        pooling = import_module("kgcnn.layers.pooling")
+        self.cast = casting.CastBatchedAttributesToDisjoint(uses_mask=True)
+        self.pool = pooling.PoolingNodes()
 
     def call(self, inputs: Any) -> Any:
         x, graph, _, count = self.cast(inputs)
         return self.pool([count, x, graph])
+
+    def get_config(self) -> dict[str, Any]:
+        """Without one, Keras loses the name of a layer with sublayers."""
+        return super().get_config()
 
 
 DROPS = ("mask-kept", "no-destroy-warning")
