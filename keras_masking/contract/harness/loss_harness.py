@@ -15,6 +15,7 @@ from keras_masking.contract.harness.score_harness import ScoreHarness
 from keras_masking.contract.harness.score_harness import alike
 from keras_masking.contract.harness.score_harness import numbers
 from keras_masking.contract.harness.score_models import ScoreModel
+from keras_masking.contract.harness.training import needs_gradients
 from keras_masking.contract.harness.violations import NotApplicable
 
 
@@ -77,6 +78,7 @@ class LossHarness(ScoreHarness):
         return ScoreModel(self.batch, loss=loss)
 
     def needs_gradients(self) -> None:
+        needs_gradients()
         if self.batch.y_pred.dtype.kind != "f":
             raise NotApplicable("integer predictions have no gradient")
 
