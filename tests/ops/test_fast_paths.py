@@ -653,6 +653,10 @@ def test_compiled_by_torch(taken: list) -> None:
 
 # `keras.ops.stack`, used by the tests of moments, keeps its inputs.
 @on_torch
+@pytest.mark.skipif(
+    keras.version().startswith("3.12."),
+    reason="Keras 3.12 keeps what its custom gradients were given",
+)
 @pytest.mark.parametrize("name", [n for n in NAMES if "moments" not in n])
 def test_torch_frees_what_was_given(name: str, go: Callable) -> None:
     """And at once: a reference cycle would keep a sequence until collected."""
