@@ -84,12 +84,16 @@ def call_of(name: str, text: str, call: str = "single", ours: str = "") -> Row:
     """On PyTorch alone: elsewhere calls are compiled away."""
     mine, read = ours or f"Masked{text}", "carrying mask"
     how = {"call": call, "read": "carrying " * (call == "merged") + read}
+    carried = unmasked(mine, **how), unmasked(text, **how)
+    explicit = layer(mine, call), layer(text, call)
+    # Keras' attention deletes the mask that its inputs carry.
+    first, theirs = explicit if call == "attending" else carried
     return Row(
         f"call_{name}",
-        unmasked(mine, **how),
-        theirs=unmasked(text, **how),
+        first,
+        theirs=theirs,
         keras=MASK,
-        others={"ours, explicit": layer(mine, call)},
+        others={} if call == "attending" else {"ours, explicit": explicit[0]},
         shapes=((8, 16, 8), (64, 32, 16), (1024, 32, 16)),
         group="calls",
         backends=("torch",),

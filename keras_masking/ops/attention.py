@@ -10,7 +10,10 @@ from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.masks import combine_masks
+from keras_masking.ops.masks import either
 from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import has_real_step
+from keras_masking.ops.masks import opposite
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.steps import unchecked_first_step
 
@@ -65,12 +68,14 @@ def attend_real(
         band = _band(*sides, causal, sliding_window)
         allowed = combine_masks([allowed, band])
     if allowed is not None:
-        sees = ops.any(allowed, axis=-1)
+        sees = has_real_step(allowed, -1)
         # A softmax over no key would be 0 / 0.
-        allowed = ops.logical_or(allowed, ops.logical_not(sees)[..., None])
-    query = fill_padding(query, real_query)
+        allowed = either(allowed, expanded(opposite(sees), 3))
     value = fill_padding(source[0], real_source)
-    key = _keys(source[-1], real_source)
+    same = source[0] is query and real_source is real_query
+    query = value if same else fill_padding(query, real_query)
+    same = source[-1] is source[0] and dtype_name(value) != "float16"
+    key = value if same else _keys(source[-1], real_source)
     outputs = attend([query, value, key], allowed)
     if allowed is not None:
         real_query = combine_masks([real_query, sees])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import are_torch_tensors
 from keras_masking._moved import renamed
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
@@ -209,14 +210,36 @@ def combine_masks(masks: Any) -> Tensor | None:
     given = list({id(m): m for m in listed if m is not None}.values())
     ndim = max((len(m.shape) for m in given), default=0)
     given = [expanded(m, ndim) for m in given]
-    return reduce(ops.logical_and, given) if given else None
+    return reduce(both, given) if given else None
+
+
+def both(mask: Tensor, other: Tensor) -> Tensor:
+    """The logical and of two boolean tensors."""
+    if are_torch_tensors(mask, other):  # several times as fast
+        return mask & other
+    return ops.logical_and(mask, other)
+
+
+def opposite(mask: Tensor) -> Tensor:
+    """The logical not of a boolean tensor."""
+    return ~mask if are_torch_tensors(mask, mask) else ops.logical_not(mask)
+
+
+def either(mask: Tensor, other: Tensor) -> Tensor:
+    """The logical or of two boolean tensors."""
+    if are_torch_tensors(mask, other):
+        return mask | other
+    return ops.logical_or(mask, other)
 
 
 def has_real_step(
     mask: Tensor, axis: Axis = 1, keepdims: bool = False
 ) -> Tensor:
     """Whether there is a real step along `axis`; False for an empty row."""
-    if not isinstance(axis, int):
+    if isinstance(axis, int):
+        if are_torch_tensors(mask, mask):
+            return mask.any(axis, keepdim=keepdims)
+    else:
         # Keras 3.12 reduces one axis after the other on PyTorch.
         ndim = len(mask.shape)
         axis = tuple(sorted((a % ndim for a in axis), reverse=True))
