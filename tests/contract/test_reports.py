@@ -314,11 +314,22 @@ def test_links_of_cells_name_what_is_shown() -> None:
     elements = Elements(html.as_html(reports(), []))
     assert len(set(elements.ids)) == len(elements.ids)
     cells = [link[1:] for link in elements.links if "/" in link]
-    assert len(set(cells)) == len(cells) == 10
+    assert len(set(cells)) == 10
     assert "Pool-2/pad-value" in cells
     # Cells that pass everywhere have no details.
     silent = set(cells) - set(elements.ids)
     assert silent == {"Sound/pad-value", "Sound/empty-row"}
+
+
+def test_failures_are_listed() -> None:
+    """Each once, with its backends, before the results; none, no list."""
+    text = html.as_html(reports(), [])
+    listed = text.split('<section id="failures">')[1].split("</section>")[0]
+    cells = re.findall(r'<li class="bad"><a href="#([^"]+)">', listed)
+    assert "Pool-2/pad-value" in cells and len(set(cells)) == len(cells)
+    assert f"{len(cells)} to mend" in listed
+    quiet = {"jax": [report(result("jit", "blocked", reason="it"))]}
+    assert 'id="failures"' not in html.as_html(quiet, [])
 
 
 def test_nothing_is_loaded() -> None:
@@ -376,6 +387,7 @@ def test_no_field_becomes_an_element(word: str, field: str) -> None:
 
 # Of these no layer says a word, or they are made a word of letters.
 OURS = {
+    "bad | length",
     "script_hash",
     "verdict[1]",
     "number",

@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections import Counter
 
+from keras_masking.contract.report import BAD
 from keras_masking.contract.report import STATUSES
 from keras_masking.contract.report import Result
 from keras_masking.contract.reports import summary
@@ -74,6 +75,13 @@ def as_html(
         backends=list(reports),
         rules=list(rules.values()),
         rows=rows,
+        bad=[
+            (row, cell, group)
+            for row in rows
+            for cell in row.entries
+            for group in cell.groups
+            if group.status in BAD and cell.rule.level != "information"
+        ],
         roles=list(dict.fromkeys(r for row in rows for r in row.roles)),
         levels=ordered({r.level for r in results}, LEVELS),
         counts=_counts(results),
