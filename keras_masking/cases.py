@@ -184,18 +184,7 @@ MASK_CASES = [
         ),
         "passes",
     ),
-    _rnn("GRU", return_sequences=True, go_backwards=True),
     _rnn("SimpleRNN", return_sequences=True, return_state=True),
-    _around(
-        "layers.KeepMask(keras.layers.Bidirectional("
-        "keras.layers.GRU(3, return_sequences=True)))",
-        lambda: layers.KeepMask(
-            keras.layers.Bidirectional(
-                keras.layers.GRU(3, return_sequences=True)
-            )
-        ),
-        "passes",
-    ),
     _around(
         "layers.KeepMask(keras.layers.RMSNormalization())",
         lambda: layers.KeepMask(keras.layers.RMSNormalization()),
