@@ -96,17 +96,18 @@ def are_torch_tensors(x: Tensor, y: Tensor) -> bool:
     For small tensors Keras' operations take several times as long as PyTorch's,
     since each looks for symbolic tensors and converts its arguments first.
     """
-    if _TORCH is None:
-        return False
-    both = isinstance(x, _TORCH.Tensor) and isinstance(y, _TORCH.Tensor)
-    return both and x.device == y.device
+    return is_torch_tensor(x) and is_torch_tensor(y) and x.device == y.device
+
+
+def is_torch_tensor(x: Any) -> bool:
+    """Whether `x` is PyTorch's tensor."""
+    return _TORCH is not None and isinstance(x, _TORCH.Tensor)
 
 
 def at_least_one(x: Tensor) -> Tensor:
     """Whole floats of 0 or more, with 1 for 0."""
     # `ops.maximum(x, 1)` takes ten times as long on PyTorch.
-    is_torch = _TORCH is not None and isinstance(x, _TORCH.Tensor)
-    return x.clamp(min=1) if is_torch else abs(x - 0.5) + 0.5
+    return x.clamp(min=1) if is_torch_tensor(x) else abs(x - 0.5) + 0.5
 
 
 def torch_traces() -> bool:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_masking._export import export
 from keras_masking._types import Tensor
@@ -90,8 +89,10 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
     ) -> Any:
         return super().call(sequences, initial_state, mask, training)
 
-    def check_unrolled(self, mask: Tensor | None) -> None:
-        """Nothing: each direction refuses on its own."""
+    @property
+    def go_backwards(self) -> bool:
+        """Whether the outputs are reversed: both follow the forward layer."""
+        return bool(self.forward_layer.go_backwards)
 
     @property
     def state_sizes(self) -> list[int]:
@@ -101,13 +102,6 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
     @property
     def sequences_out(self) -> int:
         return 2 if self.merge_mode is None else 1
-
-    def steps_mask(self, mask: Tensor) -> Tensor | None:
-        if not self.return_sequences:
-            return None
-        # Both outputs follow the forward layer.
-        backwards = self.forward_layer.go_backwards
-        return ops.flip(mask, axis=1) if backwards else mask
 
 
 def _ours(layer: Any) -> Any:

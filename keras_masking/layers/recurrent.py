@@ -12,10 +12,12 @@ from keras_masking._keras import fused_lstm
 from keras_masking._types import Tensor
 from keras_masking.layers.recurrent_base import SHUT
 from keras_masking.layers.recurrent_base import Recurrent
-from keras_masking.layers.recurrent_base import front_first
+from keras_masking.layers.recurrent_base import padded_right
 from keras_masking.layers.recurrent_base import saturates
 from keras_masking.layers.recurrent_base import with_padding_feature
 from keras_masking.ops.masks import has_real_step
+from keras_masking.ops.order import unchecked_compact_steps
+from keras_masking.ops.order import unchecked_spread_steps
 from keras_masking.ops.steps import unchecked_last_step
 
 
@@ -80,30 +82,28 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
     True
     """
 
-    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(units, *args, **kwargs)
-
     def can_fuse(self) -> bool:
         return saturates(self)
 
-    def fused(
-        self, x: Tensor, states: list[Tensor], mask: Tensor, all_outputs: bool
-    ) -> Any:
+    def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
         # The input gate closes and the forget gate opens: c stays. The output
         # at padding is wrong, so it must not come before a real step.
         weights = self.weights_with([-SHUT, SHUT, 0.0, 0.0])
         h, c = states
-        last_c = c
-
-        def run(x: Tensor, mask: Tensor) -> Tensor:
-            nonlocal last_c
-            x = with_padding_feature(x, mask)
-            _, outputs, (_, last_c) = fused_lstm(
-                x, h, c, None, return_sequences=True, **weights
-            )
-            return outputs
-
-        outputs = front_first(run, x, mask)
+        compact = not padded_right(mask)
+        front = mask
+        if compact:
+            x, front = unchecked_compact_steps(x, mask)
+        _, outputs, (_, last_c) = fused_lstm(
+            with_padding_feature(x, front),
+            h,
+            c,
+            None,
+            return_sequences=True,
+            **weights,
+        )
+        if compact:
+            outputs = unchecked_spread_steps(outputs, mask)
         last = unchecked_last_step(outputs, mask)
         last = ops.where(has_real_step(mask, keepdims=True), last, h)
         return last, outputs, [last, last_c]
@@ -170,9 +170,6 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
     True
     """
 
-    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(units, *args, **kwargs)
-
     def inner_loop(
         self,
         sequences: Tensor,
@@ -190,16 +187,14 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
     def can_fuse(self) -> bool:
         return saturates(self) and self.reset_after
 
-    def fused(
-        self, x: Tensor, states: list[Tensor], mask: Tensor, all_outputs: bool
-    ) -> Any:
+    def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
         # The update gate opens: the state stays.
         weights = self.weights_with([SHUT, 0.0, 0.0])
         return fused_gru(
             with_padding_feature(x, mask),
             states[0],
             None,
-            return_sequences=all_outputs,
+            return_sequences=self.return_sequences,
             **weights,
         )
 
@@ -263,6 +258,3 @@ class MaskedSimpleRNN(Recurrent, keras.layers.SimpleRNN):
     >>> np.allclose(padded[:1], alone, atol=1e-6)
     True
     """
-
-    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(units, *args, **kwargs)

@@ -5,7 +5,6 @@ padding, with a constant row in the kernel that closes the gates: the state is
 held exactly, and no gradient passes.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -21,10 +20,10 @@ from keras_masking.layers.base import zeros_like_specs
 from keras_masking.ops.dtypes import cast_to
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.known import differ
+from keras_masking.ops.masks import both
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
-from keras_masking.ops.order import unchecked_compact_steps
-from keras_masking.ops.order import unchecked_spread_steps
+from keras_masking.ops.masks import opposite
 
 # The sigmoid of this is exactly 1, of its negative exactly 0, even after an
 # ordinary number is added, in every float dtype.
@@ -93,7 +92,7 @@ class SkipsPadding(MaskAware):
         training: bool | None = False,
     ) -> Any:
         mask = self.read_mask(sequences, mask)
-        self.check_unrolled(mask)
+        check_unrolled(self.caller, self, mask)
         if 0 in sequences.shape:
             return zeros_like_specs(self.compute_output_spec(sequences))
         outputs = super().call(
@@ -105,7 +104,7 @@ class SkipsPadding(MaskAware):
         if mask is None:
             return outputs
         flat = keras.tree.flatten(outputs)
-        real = self.steps_mask(mask)
+        real = sequence_mask(self, mask)
         for i in range(self.sequences_out):
             if real is None:
                 flat[i] = fill_padding(flat[i], has_real_step(mask))
@@ -120,37 +119,14 @@ class SkipsPadding(MaskAware):
         mask: Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
-        self.check_unrolled(self.read_mask(sequences, mask))
+        mask = self.read_mask(sequences, mask)
+        check_unrolled(self.caller, self, mask)
         return super().compute_output_spec(sequences)
-
-    def check_unrolled(self, mask: Tensor | None) -> None:
-        """Refuses what Keras' loop computes wrongly."""
-        if (
-            mask is not None
-            and self.go_backwards
-            and getattr(self, "unroll", 0)
-        ):
-            raise ValueError(
-                describe(
-                    self.caller,
-                    "Keras cannot compute a masked sequence that is unrolled "
-                    "backwards.",
-                    "Pass `unroll=False`, which computes the same.",
-                    unroll=True,
-                    go_backwards=True,
-                )
-            )
-
-    def steps_mask(self, mask: Tensor) -> Tensor | None:
-        """The mask of the sequences that the layer returns."""
-        if not self.return_sequences:
-            return None
-        return ops.flip(mask, axis=1) if self.go_backwards else mask
 
     def compute_mask(self, inputs: Any, mask: Tensor | None = None) -> Any:
         real = None
         if mask is not None:
-            real = self.steps_mask(self.read_mask(inputs, mask))
+            real = sequence_mask(self, self.read_mask(inputs, mask))
         states = len(self.state_sizes) if self.return_state else 0
         masks = [real] * self.sequences_out + [None] * states
         return masks if len(masks) > 1 else real
@@ -159,6 +135,9 @@ class SkipsPadding(MaskAware):
 class Recurrent(SkipsPadding):
     """One direction; `fused` runs the kernel of the layer without a mask."""
 
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(units, *args, **kwargs)
+
     def can_fuse(self) -> bool:
         """Whether the mask can close the gates of the fast kernel.
 
@@ -166,9 +145,7 @@ class Recurrent(SkipsPadding):
         """
         return False
 
-    def fused(
-        self, x: Tensor, states: list[Tensor], mask: Tensor, all_outputs: bool
-    ) -> Any:
+    def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
         """Like `inner_loop`, forwards and without dropout.
 
         Raises `NotImplementedError` if Keras has no kernel for it.
@@ -194,26 +171,23 @@ class Recurrent(SkipsPadding):
                 x = x * ops.expand_dims(kept, 1)
             states = keras.tree.flatten(initial_state)
             try:
-                return self.fused(x, states, real, self.return_sequences)
+                return self.fused(x, states, real)
             except NotImplementedError:
                 pass
         return super().inner_loop(sequences, initial_state, mask, training)
 
-    def kernel_with(self, gates: list[float]) -> Tensor:
-        """The kernel, with a row for a feature that is 1 at padding.
+    def weights_with(self, gates: list[float]) -> dict[str, Any]:
+        """The arguments of a kernel of Keras that describe the cell.
 
         Args:
-            gates: What that feature adds to each gate, in Keras' order.
+            gates: What a further feature, 1 at padding, adds to each gate, in
+                Keras' order.
         """
         kernel = ops.convert_to_tensor(self.cell.kernel)
         row = np.repeat(gates, self.units)[None]
         row = ops.convert_to_tensor(row, dtype=dtype_name(kernel))
-        return ops.concatenate([kernel, row], axis=0)
-
-    def weights_with(self, gates: list[float]) -> dict[str, Any]:
-        """The arguments of a kernel of Keras that describe the cell."""
         return {
-            "kernel": self.kernel_with(gates),
+            "kernel": ops.concatenate([kernel, row], axis=0),
             "recurrent_kernel": self.cell.recurrent_kernel,
             "bias": self.cell.bias,
             "activation": self.cell.activation,
@@ -221,9 +195,36 @@ class Recurrent(SkipsPadding):
         }
 
 
+def sequence_mask(layer: Any, mask: Tensor) -> Tensor | None:
+    """The mask of the sequence that a recurrent layer returns."""
+    if not layer.return_sequences:
+        return None
+    backwards = getattr(layer, "go_backwards", False)
+    return ops.flip(mask, axis=1) if backwards else mask  # like its outputs
+
+
+def check_unrolled(
+    caller: str, recurrent: Any, mask: Tensor | None, **received: Any
+) -> None:
+    """Refuses what Keras' loop computes wrongly."""
+    backwards = getattr(recurrent, "go_backwards", False)
+    if mask is not None and backwards and getattr(recurrent, "unroll", False):
+        raise ValueError(
+            describe(
+                caller,
+                "Keras cannot compute a masked sequence that is unrolled "
+                "backwards.",
+                "Pass `unroll=False`, which computes the same.",
+                **received,
+                unroll=True,
+                go_backwards=True,
+            )
+        )
+
+
 def with_padding_feature(x: Tensor, mask: Tensor) -> Tensor:
     """`x` with one more feature, which is 1 at padding and else 0."""
-    padding = cast_to(ops.logical_not(mask), dtype_name(x))
+    padding = cast_to(opposite(mask), dtype_name(x))
     return ops.concatenate([x, ops.expand_dims(padding, -1)], axis=-1)
 
 
@@ -241,15 +242,4 @@ def padded_right(mask: Tensor) -> bool:
     """Whether all real steps are known to come first."""
     if torch_traces():
         return False
-    wrong = ops.any(ops.logical_and(mask[:, 1:], ~mask[:, :-1]))
-    return not bool(wrong)
-
-
-def front_first(
-    run: Callable[[Tensor, Tensor], Tensor], x: Tensor, mask: Tensor
-) -> Tensor:
-    """`run(x, mask)`, an output for each step, with real steps in front."""
-    if padded_right(mask):
-        return run(x, mask)
-    outputs = run(*unchecked_compact_steps(x, mask))
-    return unchecked_spread_steps(outputs, mask)
+    return not bool(ops.any(both(mask[:, 1:], opposite(mask[:, :-1]))))

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_masking._keras import set_mask
 from keras_masking._keras import with_sublayers
@@ -17,6 +16,8 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.inner_statistics import lend_mask
+from keras_masking.layers.recurrent_base import check_unrolled
+from keras_masking.layers.recurrent_base import sequence_mask
 from keras_masking.layers.segments import CarriedMask
 from keras_masking.layers.segments import Rehearsal
 
@@ -140,12 +141,10 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
         self.layer.reset_state()
 
     def sequence_mask(self, mask: Tensor) -> Tensor | None:
-        """The mask of the sequence that a recurrent layer returns."""
-        if not getattr(self.layer, "return_sequences", True):
-            return None
-        if getattr(self.directions[0], "go_backwards", False):
-            return ops.flip(mask, axis=1)  # like its outputs
-        return mask
+        """The mask of the sequence that the layer inside returns."""
+        if not self.recurrent:
+            return mask
+        return sequence_mask(self.directions[0], mask)
 
     def call_with_mask(
         self, inputs: Any, mask: Any, real: Tensor | None, **kwargs: Any
@@ -201,16 +200,4 @@ class Wrapping(MaskAware, keras.layers.Wrapper):
 
     def _check_unrolled(self, mask: Any) -> None:
         for layer in self.directions:
-            backwards = getattr(layer, "go_backwards", False)
-            if mask is not None and backwards and getattr(layer, "unroll", 0):
-                raise ValueError(
-                    describe(
-                        self.caller,
-                        "Keras cannot compute a masked sequence that is "
-                        "unrolled backwards.",
-                        "Pass `unroll=False`, which computes the same.",
-                        layer=self.inner_label,
-                        unroll=True,
-                        go_backwards=True,
-                    )
-                )
+            check_unrolled(self.caller, layer, mask, layer=self.inner_label)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_masking._backends import are_torch_tensors
+from keras_masking._backends import is_torch_tensor
 from keras_masking._moved import renamed
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
@@ -222,7 +223,7 @@ def both(mask: Tensor, other: Tensor) -> Tensor:
 
 def opposite(mask: Tensor) -> Tensor:
     """The logical not of a boolean tensor."""
-    return ~mask if are_torch_tensors(mask, mask) else ops.logical_not(mask)
+    return ~mask if is_torch_tensor(mask) else ops.logical_not(mask)
 
 
 def either(mask: Tensor, other: Tensor) -> Tensor:
@@ -237,7 +238,7 @@ def has_real_step(
 ) -> Tensor:
     """Whether there is a real step along `axis`; False for an empty row."""
     if isinstance(axis, int):
-        if are_torch_tensors(mask, mask):
+        if is_torch_tensor(mask):
             return mask.any(axis, keepdim=keepdims)
     else:
         # Keras 3.12 reduces one axis after the other on PyTorch.
