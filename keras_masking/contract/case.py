@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import Any
+from typing import ClassVar
 
 import keras
 
+from keras_masking.errors import first_words
 from keras_masking.names import ROLES
 
 
@@ -69,6 +72,8 @@ class Case:
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     script: str = ""
 
+    kind: ClassVar[str] = "layer"
+
     def __post_init__(self) -> None:
         if self.role is not None and self.role not in ROLES:
             raise TargetError(
@@ -103,23 +108,41 @@ class Case:
 
     def _make(self) -> Any:
         if isinstance(self.layer, keras.layers.Layer):
-            kind = type(self.layer)
-            try:
-                return kind.from_config(self.layer.get_config())
-            except Exception as error:
-                raise TargetError(
-                    f"{self.name} cannot be copied by its config "
-                    f"({_first_line(error)}). Pass a function that makes it: "
-                    f"`check_layer(lambda: {kind.__name__}(...))`."
-                ) from error
-        try:
-            return self.layer()
-        except Exception as error:
-            raise TargetError(
-                f"{self.name} cannot be created: {type(error).__name__}: "
-                f"{_first_line(error)}. If it needs arguments, pass a "
-                "function: `lambda: TheLayer(units=4)`."
-            ) from error
+            return copy_by_config(self.name, self.layer, "check_layer")
+        return create(self.name, self.layer, "TheLayer(units=4)")
+
+
+def create(name: str, make: Any, example: str) -> Any:
+    """What `make` returns, or a `TargetError`."""
+    try:
+        return make()
+    except Exception as error:
+        raise TargetError(
+            f"{name} cannot be created: {type(error).__name__}: "
+            f"{first_words(error)}. If it needs arguments, pass a function: "
+            f"`lambda: {example}`."
+        ) from error
+
+
+def copy_by_config(name: str, made: Any, check: str) -> Any:
+    """A new object of the same config, or a `TargetError`."""
+    kind = type(made)
+    try:
+        return kind.from_config(made.get_config())
+    except Exception as error:
+        raise TargetError(
+            f"{name} cannot be copied by its config ({first_words(error)}). "
+            f"Pass a function that makes it: "
+            f"`{check}(lambda: {kind.__name__}(...))`."
+        ) from error
+
+
+def with_options(kind: Any, target: Any, **options: Any) -> Any:
+    """`target` as a case of `kind`, with those options that are not None."""
+    given = {k: v for k, v in options.items() if v is not None}
+    if isinstance(target, kind):
+        return replace(target, **given)
+    return kind(target, **given)
 
 
 def as_case(target: Any, **options: Any) -> Case:
@@ -153,7 +176,3 @@ def _name(layer: Any) -> str:
         except Exception:
             return "layer"
     return str(name)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

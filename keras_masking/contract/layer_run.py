@@ -1,9 +1,6 @@
 """Runs the checks of a layer."""
 
-import warnings
 from typing import Any
-
-import keras
 
 from keras_masking.contract.case import Case
 from keras_masking.contract.harness import mask_argument
@@ -12,9 +9,7 @@ from keras_masking.contract.harness.reproduce import script
 from keras_masking.contract.harness.roles import infer_role
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.registry import Check
-from keras_masking.contract.report import Report
 from keras_masking.contract.run import Run
-from keras_masking.versions import versions
 
 
 class LayerRun(Run):
@@ -25,21 +20,14 @@ class LayerRun(Run):
     def __init__(
         self, case: Case, seed: int = 0, torch_compile: bool = False
     ) -> None:
-        super().__init__()
-        self.case = case
         self.seed = seed
         self.torch_compile = torch_compile
         # Raises at once if the target is not a layer.
         mask_argument.check_name(case, case.make())
-        with warnings.catch_warnings(action="ignore"):
-            self.harness = self.new_harness()
-        self.report = Report(
-            case.name,
-            self.harness.role,
-            case.role is None,
-            keras.backend.backend(),
-            versions(),
-        )
+        super().__init__(case)
+
+    def role(self) -> tuple[str, bool]:
+        return self.harness.role, self.case.role is None
 
     def new_harness(
         self, shape: tuple[int, int, int] | None = None

@@ -9,7 +9,7 @@ from typing import ClassVar
 import keras
 
 from keras_masking.contract.case import TargetError
-from keras_masking.errors import first_words
+from keras_masking.contract.case import create
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,7 @@ class ModelCase:
                 "A target must be a `keras.Model` or a function that returns "
                 f"one. Received: {make!r}."
             )
-        try:
-            return make()
-        except Exception as error:
-            raise TargetError(
-                f"{self.name} cannot be created: {type(error).__name__}: "
-                f"{first_words(error)}. If it needs arguments, pass a "
-                "function: `lambda: TheModel(...)`."
-            ) from error
+        return create(self.name, make, "TheModel(...)")
 
     def _find_name(self) -> str:
         model = self.model

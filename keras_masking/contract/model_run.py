@@ -1,14 +1,11 @@
 """Checks a model: the function that users call, and its run."""
 
-import warnings
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import keras
-
+from keras_masking.contract.case import with_options
 from keras_masking.contract.harness.model_harness import ModelHarness
 from keras_masking.contract.harness.reproduce import model_script
 from keras_masking.contract.model_case import ModelCase
@@ -16,7 +13,6 @@ from keras_masking.contract.registry import Check
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 from keras_masking.contract.run import Run
-from keras_masking.versions import versions
 
 
 def check_model(
@@ -71,18 +67,12 @@ def check_model(
     >>> [result.check for result in report.failures]
     ['model-more-padding', 'model-alone-equals-batched']
     """
-    given = {"inputs": inputs, "padding": padding}
-    given = {k: v for k, v in given.items() if v is not None}
-    if isinstance(model, ModelCase):
-        case = replace(model, **given)
-    else:
-        case = ModelCase(model, **given)
-    expected = {**case.expected_failures, **(expected_failures or {})}
+    case = with_options(ModelCase, model, inputs=inputs, padding=padding)
     return ModelRun(case).run_all(
         level=level,
         only=only,
         skip=skip,
-        expected=expected,
+        expected_failures=expected_failures,
         on_result=on_result,
     )
 
@@ -92,19 +82,8 @@ class ModelRun(Run):
 
     kind = "model"
 
-    def __init__(self, case: ModelCase) -> None:
-        super().__init__()
-        self.case = case
-        with warnings.catch_warnings(action="ignore"):
-            self.harness = self.new_harness()
-        self.report = Report(
-            case.name,
-            case.kind,
-            False,
-            keras.backend.backend(),
-            versions(),
-            examples=self.harness.padding,
-        )
+    def examples(self) -> str:
+        return str(self.harness.padding)
 
     def new_harness(
         self, shape: tuple[int, int, int] | None = None

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import keras
+
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
@@ -20,6 +22,7 @@ from keras_masking.contract.registry import check_ids
 from keras_masking.contract.report import Report
 from keras_masking.contract.report import Result
 from keras_masking.names import LEVELS
+from keras_masking.versions import versions
 
 # Shapes to try when a check fails; the first that still fails is reported.
 SMALLER = ((1, 2, 1), (2, 3, 2))
@@ -32,11 +35,18 @@ class Run(ABC):
     """
 
     kind: str
-    case: Any
-    harness: Any
-    report: Report
 
-    def __init__(self) -> None:
+    def __init__(self, case: Any) -> None:
+        self.case = case
+        with warnings.catch_warnings(action="ignore"):
+            self.harness = self.new_harness()
+        self.report = Report(
+            case.name,
+            *self.role(),
+            keras.backend.backend(),
+            versions(),
+            examples=self.examples(),
+        )
         self.status: dict[str, str] = {}
         self._rounding: set[str] = set()  # ids of checks that failed by it
         self._small: dict[tuple[int, int, int], Any] = {}
@@ -47,10 +57,12 @@ class Run(ABC):
         level: str,
         only: Iterable[str] | None,
         skip: Iterable[str] | None,
-        expected: Mapping[str, str],
+        expected_failures: Mapping[str, str] | None,
         on_result: Callable[[Result], None] | None,
     ) -> Report:
         """The report of all checks that are chosen."""
+        own = self.case.expected_failures
+        expected = {**own, **(expected_failures or {})}
         chosen = select_checks(level, only, skip, expected, self.kind)
         for check in all_checks(self.kind).values():
             if check.id not in chosen:
@@ -175,6 +187,14 @@ class Run(ABC):
     @abstractmethod
     def describe(self, check: Check, harness: Any) -> dict[str, str]:
         """The texts of a failure besides those of the check."""
+
+    def role(self) -> tuple[str, bool]:
+        """The role in the report, and whether it was inferred."""
+        return self.kind, False
+
+    def examples(self) -> str:
+        """With what it was checked, if the kit chose that."""
+        return ""
 
     def not_for(self, check: Check) -> str:
         """Why the check does not apply, or ''."""

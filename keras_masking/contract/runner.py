@@ -4,11 +4,11 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from keras_masking.contract.case import Case
 from keras_masking.contract.case import as_case
+from keras_masking.contract.case import with_options
 from keras_masking.contract.layer_run import LayerRun
 from keras_masking.contract.model_case import ModelCase
 from keras_masking.contract.model_run import ModelRun
@@ -73,26 +73,19 @@ def check_layer(
     >>> print(report.summary().split(";")[0].split(": ")[1])
     2 pass
     """
-    if isinstance(layer_or_factory, Case):
-        given = {"role": role, "inputs": inputs, "call_kwargs": call_kwargs}
-        case = replace(
-            layer_or_factory,
-            **{k: v for k, v in given.items() if v is not None},
-        )
-    else:
-        case = as_case(
-            layer_or_factory,
-            role=role,
-            inputs=inputs,
-            call_kwargs=call_kwargs or {},
-        )
-    expected = {**case.expected_failures, **(expected_failures or {})}
+    case = with_options(
+        Case,
+        as_case(layer_or_factory),
+        role=role,
+        inputs=inputs,
+        call_kwargs=call_kwargs,
+    )
     run = LayerRun(case, seed=seed, torch_compile=torch_compile)
     return run.run_all(
         level=level,
         only=only,
         skip=skip,
-        expected=expected,
+        expected_failures=expected_failures,
         on_result=on_result,
     )
 
@@ -140,15 +133,13 @@ def check_loss(
     >>> print(check_loss(loss, only=["loss-nan-targets"]).ok)
     True
     """
-    return _check_score(
-        LossCase,
-        loss_or_factory,
-        {"y_true": y_true, "y_pred": y_pred},
-        seed,
-        expected_failures,
+    given = {"y_true": y_true, "y_pred": y_pred}
+    case = with_options(LossCase, loss_or_factory, **given)
+    return ScoreRun(case, seed).run_all(
         level=level,
         only=only,
         skip=skip,
+        expected_failures=expected_failures,
         on_result=on_result,
     )
 
@@ -197,34 +188,16 @@ def check_metric(
     >>> print(report.failures[0].check)
     metric-pad-value
     """
-    return _check_score(
-        MetricCase,
-        metric_or_factory,
-        {"y_true": y_true, "y_pred": y_pred},
-        seed,
-        expected_failures,
+    case = with_options(
+        MetricCase, metric_or_factory, y_true=y_true, y_pred=y_pred
+    )
+    return ScoreRun(case, seed).run_all(
         level=level,
         only=only,
         skip=skip,
+        expected_failures=expected_failures,
         on_result=on_result,
     )
-
-
-def _check_score(
-    kind: type[ScoreCase],
-    target: Any,
-    example: dict[str, Any],
-    seed: int,
-    expected_failures: Mapping[str, str] | None,
-    **how: Any,
-) -> Report:
-    given = {k: v for k, v in example.items() if v is not None}
-    if isinstance(target, kind):
-        case = replace(target, **given)
-    else:
-        case = kind(target, **given)
-    expected = {**case.expected_failures, **(expected_failures or {})}
-    return ScoreRun(case, seed).run_all(expected=expected, **how)
 
 
 def iter_checks(
@@ -236,7 +209,7 @@ def iter_checks(
     """
     if not isinstance(case, ScoreCase | ModelCase):
         case = as_case(case)
-    kind = getattr(case, "kind", "layer")
+    kind = case.kind
     chosen = select_checks(level, None, None, case.expected_failures, kind)
     run: list[Run] = []
 

@@ -12,7 +12,8 @@ import keras
 
 from keras_masking._types import Tensor
 from keras_masking.contract.case import TargetError
-from keras_masking.errors import first_words
+from keras_masking.contract.case import copy_by_config
+from keras_masking.contract.case import create
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,7 @@ class ScoreCase:
     def _make(self) -> Any:
         score = self.score
         if isinstance(score, self.base):
-            kind = type(score)
-            try:
-                return kind.from_config(score.get_config())
-            except Exception as error:
-                raise TargetError(
-                    f"{self.name} cannot be copied by its config "
-                    f"({first_words(error)}). Pass a function that makes it: "
-                    f"`check_{self.kind}(lambda: {kind.__name__}(...))`."
-                ) from error
+            return copy_by_config(self.name, score, f"check_{self.kind}")
         if inspect.isclass(score) and not issubclass(score, self.base):
             raise TargetError(
                 f"A target must be a {self.kind}. Received: the class "
@@ -85,14 +78,7 @@ class ScoreCase:
             )
         if self.of_functions:
             return self._of_function(score)
-        try:
-            return score()
-        except Exception as error:
-            raise TargetError(
-                f"{self.name} cannot be created: {type(error).__name__}: "
-                f"{first_words(error)}. If it needs arguments, pass a "
-                f"function: `lambda: The{self.kind.title()}(...)`."
-            ) from error
+        return create(self.name, score, f"The{self.kind.title()}(...)")
 
     def _of_function(self, function: Any) -> Any:
         raise NotImplementedError

@@ -1,9 +1,6 @@
 """Runs the checks of a loss or a metric."""
 
-import warnings
 from typing import Any
-
-import keras
 
 from keras_masking.contract.harness.loss_harness import LossHarness
 from keras_masking.contract.harness.metric_harness import MetricHarness
@@ -11,10 +8,8 @@ from keras_masking.contract.harness.reproduce import score_call
 from keras_masking.contract.harness.reproduce import score_script
 from keras_masking.contract.harness.score_harness import ScoreHarness
 from keras_masking.contract.registry import Check
-from keras_masking.contract.report import Report
 from keras_masking.contract.run import Run
 from keras_masking.contract.score_case import ScoreCase
-from keras_masking.versions import versions
 
 HARNESSES: dict[str, type[ScoreHarness]] = {
     "loss": LossHarness,
@@ -26,22 +21,14 @@ class ScoreRun(Run):
     """Runs the checks of one loss or metric, which share earlier results."""
 
     def __init__(self, case: ScoreCase, seed: int = 0) -> None:
-        super().__init__()
-        self.case = case
         self.kind = case.kind
         self.seed = seed
         # Raises at once if the target is not a loss or metric.
         case.make()
-        with warnings.catch_warnings(action="ignore"):
-            self.harness = self.new_harness()
-        self.report = Report(
-            case.name,
-            case.kind,
-            False,
-            keras.backend.backend(),
-            versions(),
-            examples=self.harness.example,
-        )
+        super().__init__(case)
+
+    def examples(self) -> str:
+        return str(self.harness.example)
 
     def new_harness(
         self, shape: tuple[int, int, int] | None = None

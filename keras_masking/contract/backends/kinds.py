@@ -70,11 +70,6 @@ def misfit(found: Any, kind: Kind, target: str, forms: str) -> str:
     return f"{what}. {forms}"
 
 
-def kind_of(case: Any) -> str:
-    """`"layer"`, `"loss"`, `"metric"` or `"model"`."""
-    return LAYER.name if isinstance(case, Case) else str(case.kind)
-
-
 def ids_by_kind(
     options: dict[str, Any], cases: list[Any]
 ) -> dict[str, dict[str, Any]]:
@@ -85,7 +80,7 @@ def ids_by_kind(
     Raises:
         TargetError: If an id is unknown, or `only` names no check of a kind.
     """
-    kinds = list(dict.fromkeys(kind_of(case) for case in cases))
+    kinds = list(dict.fromkeys(case.kind for case in cases))
     known = {id for kind in kinds for id in all_checks(kind)}
     by_kind: dict[str, dict[str, Any]] = {}
     for kind in kinds:
@@ -102,7 +97,7 @@ def ids_by_kind(
                 f"{kind}. `keras-masking checks` lists them."
             )
     for case in cases:
-        kind = kind_of(case)
+        kind = case.kind
         select_checks(
             options["level"],
             **by_kind[kind],
@@ -119,7 +114,7 @@ def judge(
     on_result: Callable[[Any], None],
 ) -> Report:
     """The report of a case of any kind; some options are for layers alone."""
-    kind = kind_of(case)
+    kind = case.kind
     if kind == LAYER.name:
         return check_layer(case, inputs=inputs, on_result=on_result, **options)
     how = {name: options[name] for name in ("level", "only", "skip")}

@@ -162,7 +162,7 @@ def _check(job: Job, send: Send) -> None:
     inputs = _ids(job["ids"], options["seed"]) if job["ids"] else None
     for index, case in enumerate(cases[job["start"] :], job["start"]):
         send("case", index=index)
-        kind = kinds.kind_of(case)
+        kind = case.kind
         try:
             report = kinds.judge(
                 case,
@@ -171,10 +171,7 @@ def _check(job: Job, send: Send) -> None:
                 lambda r: send("result", result=asdict(r)),
             )
         except Exception as error:
-            if (
-                isinstance(error, TargetError)
-                and kinds.kind_of(case) == "model"
-            ):
+            if isinstance(error, TargetError) and kind == "model":
                 raise  # the inputs do not fit
             text = f"{type(error).__name__}: {error}"
             result = Result(

@@ -5,7 +5,13 @@ import numpy as np
 from keras_masking.contract.harness import score_batches
 from keras_masking.contract.harness.loss_harness import LossHarness
 from keras_masking.contract.harness.score_checks import require_equal_padding
+from keras_masking.contract.harness.score_checks import (
+    require_equal_with_empty_row,
+)
 from keras_masking.contract.harness.score_checks import require_longer
+from keras_masking.contract.harness.score_checks import (
+    require_no_weights_at_padding,
+)
 from keras_masking.contract.harness.score_checks import require_runs
 from keras_masking.contract.harness.score_harness import alike
 from keras_masking.contract.harness.score_harness import require_alike
@@ -124,13 +130,7 @@ def check_loss_empty_row(harness: LossHarness) -> None:
     Right:
         loss = keras_masking.losses.MaskedLoss(MyLoss())
     """
-    harness.needs_rows()
-    last = harness.batch.rows - 1
-    batch = score_batches.empty_rows(harness.batch, [last])
-    rest = score_batches.take_rows(batch, [*range(last)])
-    require_alike(
-        harness.value(rest), harness.value(batch), "with an empty row", batch
-    )
+    require_equal_with_empty_row(harness)
 
 
 @check("required", kind="loss", after=AFTER)
@@ -151,10 +151,7 @@ def check_loss_sample_weight(harness: LossHarness) -> None:
     Right:
         loss = keras_masking.losses.MaskedLoss(MyLoss())
     """
-    if not harness.is_per_step:
-        raise NotApplicable(
-            "its loss of a row is not a sum or mean over the steps"
-        )
+    harness.needs_losses_of_steps()
     batch = harness.batch
     rng = np.random.default_rng(harness.seed + 1)
     for shape in ((batch.rows,), batch.real.shape):
@@ -174,10 +171,7 @@ def check_loss_sample_weight(harness: LossHarness) -> None:
                 where(batch),
             )
     # The weights are those of the steps now.
-    other = np.where(batch.real, weights, np.float32(50))
-    require_alike(
-        found, harness.value(batch, other), "weights of 50 at padding", batch
-    )
+    require_no_weights_at_padding(harness, found, weights)
 
 
 @check("required", kind="loss", after=AFTER)
@@ -219,10 +213,7 @@ def check_loss_reductions(harness: LossHarness) -> None:
     config = harness.loss.get_config()
     if "reduction" not in config:
         raise NotApplicable("it has no `reduction`")
-    if not harness.is_per_step:
-        raise NotApplicable(
-            "its loss of a row is not a sum or mean over the steps"
-        )
+    harness.needs_losses_of_steps()
     batch = harness.batch
     losses, count = harness.step_losses, batch.real.sum()
     mean = losses.sum() / count

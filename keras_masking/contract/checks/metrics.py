@@ -6,9 +6,15 @@ from keras_masking.contract.harness import score_batches
 from keras_masking.contract.harness.metric_harness import MetricHarness
 from keras_masking.contract.harness.score_checks import require_equal_padding
 from keras_masking.contract.harness.score_checks import (
+    require_equal_with_empty_row,
+)
+from keras_masking.contract.harness.score_checks import (
     require_equal_with_invalid_targets,
 )
 from keras_masking.contract.harness.score_checks import require_longer
+from keras_masking.contract.harness.score_checks import (
+    require_no_weights_at_padding,
+)
 from keras_masking.contract.harness.score_checks import require_runs
 from keras_masking.contract.harness.score_harness import alike
 from keras_masking.contract.harness.score_harness import numbers
@@ -120,12 +126,7 @@ def check_metric_empty_row(harness: MetricHarness) -> None:
     Right:
         metric = keras_masking.metrics.MaskedMetric(MyMetric())
     """
-    harness.needs_rows()
-    last = harness.batch.rows - 1
-    batch = score_batches.empty_rows(harness.batch, [last])
-    rest = score_batches.take_rows(batch, [*range(last)])
-    what = "with an empty row"
-    require_alike(harness.value(rest), harness.value(batch), what, batch)
+    require_equal_with_empty_row(harness)
 
 
 @check("required", kind="metric", after=AFTER)
@@ -191,9 +192,8 @@ def check_metric_sample_weight(harness: MetricHarness) -> None:
         by_count = expected * every.sum() / (every > 0).sum()
         if not alike(by_count, found):
             require_alike(expected, found, what, batch)
-    other = np.where(batch.real, by_step, np.float32(50))
-    what = "weights of 50 at padding"
-    require_alike(found, harness.value(batch, other), what, batch)
+    # The weights are those of the steps now.
+    require_no_weights_at_padding(harness, found, by_step)
 
 
 @check("required", kind="metric", after=AFTER)

@@ -77,6 +77,12 @@ class LossHarness(ScoreHarness):
             loss = Summed(loss)
         return ScoreModel(self.batch, loss=loss)
 
+    def needs_losses_of_steps(self) -> None:
+        if not self.is_per_step:
+            raise NotApplicable(
+                "its loss of a row is not a sum or mean over the steps"
+            )
+
     def needs_gradients(self) -> None:
         needs_gradients()
         if self.batch.y_pred.dtype.kind != "f":

@@ -186,10 +186,9 @@ def _maker(
                 return [_import(kind)], line
         except Exception:
             pass
-    what = getattr(case, "kind", "layer")
-    return [
-        f"# {case.name}: define `make_{what}` here, which returns the {what}"
-    ], f"make_{what}"
+    what = f"make_{case.kind}"
+    line = f"# {case.name}: define `{what}` here, which returns the {case.kind}"
+    return [line], what
 
 
 def _import(kind: type) -> str:

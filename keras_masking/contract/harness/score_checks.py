@@ -58,6 +58,29 @@ def require_longer(harness: ScoreHarness) -> None:
         require_alike(harness.base, harness.value(batch), what, batch)
 
 
+def require_equal_with_empty_row(harness: ScoreHarness) -> None:
+    """Raises unless a row without a real step changes nothing."""
+    harness.needs_rows()
+    last = harness.batch.rows - 1
+    batch = score_batches.empty_rows(harness.batch, [last])
+    rest = score_batches.take_rows(batch, [*range(last)])
+    what = "with an empty row"
+    require_alike(harness.value(rest), harness.value(batch), what, batch)
+
+
+def require_no_weights_at_padding(
+    harness: ScoreHarness, found: np.ndarray, weights: np.ndarray
+) -> None:
+    """Raises unless weights `(batch, steps)` of padding change nothing.
+
+    `found` is the number with these weights.
+    """
+    batch = harness.batch
+    other = np.where(batch.real, weights, np.float32(50))
+    what = "weights of 50 at padding"
+    require_alike(found, harness.value(batch, other), what, batch)
+
+
 def require_equal_with_invalid_targets(harness: ScoreHarness) -> None:
     """Raises unless NaN targets at padding, or -1, change nothing."""
     value = invalid_targets(harness.batch)
