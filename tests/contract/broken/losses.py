@@ -6,16 +6,12 @@ from keras import ops
 from keras_masking._keras import get_mask
 from keras_masking.contract import LossCase
 from tests.contract.broken import Broken
+from tests.contract.broken import scores
 
 GRAPHS = ("tensorflow", "jax")
 
 
-def wide(mask, x):
-    """A mask with the rank of x."""
-    return ops.reshape(mask, (*mask.shape, *[1] * (len(x.shape) - 2)))
-
-
-class Sound(keras.losses.Loss):
+class Sound(scores.Steps, keras.losses.Loss):
     """A squared error over real steps; the others break it."""
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -23,29 +19,11 @@ class Sound(keras.losses.Loss):
         y_true = ops.cast(ops.convert_to_tensor(y_true), self.dtype)
         losses = self.call(self.clean(y_true, mask), y_pred)
         losses = self.select(losses, mask)
-        weights = self.weigh(sample_weight, losses, mask)
+        weights = self.weigh(sample_weight, losses)
         return self.reduce(losses * weights, weights, mask)
-
-    def read(self, y_pred):
-        mask = get_mask(y_pred)
-        return ops.ones(y_pred.shape[:2], "bool") if mask is None else mask
-
-    def clean(self, y_true, mask):
-        return ops.where(wide(mask, y_true), y_true, 0)
 
     def call(self, y_true, y_pred):
         return ops.mean(ops.square(y_true - y_pred), axis=-1)
-
-    def select(self, losses, mask):
-        return ops.where(mask, losses, 0)
-
-    def weigh(self, sample_weight, losses, mask):
-        if sample_weight is None:
-            return ops.ones_like(losses)
-        weights = ops.cast(sample_weight, losses.dtype)
-        if len(weights.shape) == 1:
-            weights = weights[:, None]
-        return ops.broadcast_to(weights, losses.shape)
 
     def reduce(self, losses, weights, mask):
         if self.reduction in (None, "none"):
@@ -65,11 +43,8 @@ class Sound(keras.losses.Loss):
         return ops.divide_no_nan(total, count)
 
 
-class RefusesMasks(Sound):
-    def read(self, y_pred):
-        if get_mask(y_pred) is not None:
-            raise ValueError("no masks, please")
-        return super().read(y_pred)
+class RefusesMasks(scores.Refuses, Sound):
+    pass
 
 
 class TwiceWithMask(Sound):
@@ -81,33 +56,20 @@ class TwiceWithMask(Sound):
         return super().read(y_pred)
 
 
-class IgnoresMask(Sound):
-    def read(self, y_pred):
-        return ops.ones(y_pred.shape[:2], "bool")
+class IgnoresMask(scores.Ignores, Sound):
+    pass
 
 
-class TakesTheFirst(Sound):
-    """As many of the first steps as there are real ones."""
-
-    def read(self, y_pred):
-        mask = super().read(y_pred)
-        lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
-        return ops.arange(mask.shape[1])[None] < lengths
+class TakesTheFirst(scores.First, Sound):
+    pass
 
 
-class MultipliesByMask(Sound):
-    def clean(self, y_true, mask):
-        return y_true
-
-    def select(self, losses, mask):
-        return losses * ops.cast(mask, losses.dtype)
+class MultipliesByMask(scores.Uncleaned, scores.Product, Sound):
+    pass
 
 
-class SelectsAfterwards(Sound):
+class SelectsAfterwards(scores.Uncleaned, Sound):
     """The loss is finite, its gradient is not."""
-
-    def clean(self, y_true, mask):
-        return y_true
 
 
 class CountsAllSteps(Sound):
@@ -164,19 +126,15 @@ class OneForNothing(Sound):
         return ops.where(count > 0, mean, 1.0)
 
 
-class NaNGradient(Sound):
+class NaNGradient(scores.Product, Sound):
     """`where` after a division by 0."""
-
-    def select(self, losses, mask):
-        return losses * ops.cast(mask, losses.dtype)
 
     def divide(self, total, count):
         return ops.where(count > 0, total / count, 0.0)
 
 
-class NoWeights(Sound):
-    def weigh(self, sample_weight, losses, mask):
-        return ops.ones_like(losses)
+class NoWeights(scores.Unweighted, Sound):
+    pass
 
 
 class DividesByWeights(Sound):

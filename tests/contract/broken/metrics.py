@@ -6,10 +6,10 @@ from keras import ops
 from keras_masking._keras import get_mask
 from keras_masking.contract import MetricCase
 from tests.contract.broken import Broken
-from tests.contract.broken.losses import wide
+from tests.contract.broken import scores
 
 
-class Sound(keras.metrics.Metric):
+class Sound(scores.Steps, keras.metrics.Metric):
     """The mean absolute error of real steps; the others break it."""
 
     def __init__(self, name=None, dtype=None):
@@ -26,24 +26,6 @@ class Sound(keras.metrics.Metric):
         weights = self.weigh(sample_weight, values)
         self.add(values, weights, ops.cast(mask, self.dtype))
 
-    def read(self, y_pred):
-        mask = get_mask(y_pred)
-        return ops.ones(y_pred.shape[:2], "bool") if mask is None else mask
-
-    def clean(self, y_true, mask):
-        return ops.where(wide(mask, y_true), y_true, 0)
-
-    def select(self, values, mask):
-        return ops.where(mask, values, 0)
-
-    def weigh(self, sample_weight, values):
-        if sample_weight is None:
-            return ops.ones_like(values)
-        weights = ops.cast(sample_weight, values.dtype)
-        if len(weights.shape) == 1:
-            weights = weights[:, None]
-        return ops.broadcast_to(weights, values.shape)
-
     def add(self, values, weights, mask):
         self.total.assign_add(ops.sum(values * weights))
         self.count.assign_add(ops.sum(weights * mask))
@@ -52,11 +34,8 @@ class Sound(keras.metrics.Metric):
         return ops.divide_no_nan(self.total, self.count)
 
 
-class RefusesMasks(Sound):
-    def read(self, y_pred):
-        if get_mask(y_pred) is not None:
-            raise ValueError("no masks, please")
-        return super().read(y_pred)
+class RefusesMasks(scores.Refuses, Sound):
+    pass
 
 
 class TwiceWithMask(Sound):
@@ -68,34 +47,21 @@ class TwiceWithMask(Sound):
         return super().select(values, mask) * self.factor
 
 
-class IgnoresMask(Sound):
-    def read(self, y_pred):
-        return ops.ones(y_pred.shape[:2], "bool")
+class IgnoresMask(scores.Ignores, Sound):
+    pass
 
 
-class TakesTheFirst(Sound):
-    """As many of the first steps as there are real ones."""
-
-    def read(self, y_pred):
-        mask = super().read(y_pred)
-        lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
-        return ops.arange(mask.shape[1])[None] < lengths
+class TakesTheFirst(scores.First, Sound):
+    pass
 
 
-class MultipliesByMask(Sound):
+class MultipliesByMask(scores.Uncleaned, scores.Product, Sound):
+    pass
+
+
+class MultipliesTargets(scores.Product, Sound):
     def clean(self, y_true, mask):
-        return y_true
-
-    def select(self, values, mask):
-        return values * ops.cast(mask, values.dtype)
-
-
-class MultipliesTargets(Sound):
-    def clean(self, y_true, mask):
-        return y_true * ops.cast(wide(mask, y_true), y_true.dtype)
-
-    def select(self, values, mask):
-        return values * ops.cast(mask, values.dtype)
+        return y_true * ops.cast(scores.wide(mask, y_true), y_true.dtype)
 
 
 class CountsAllSteps(Sound):
@@ -159,9 +125,8 @@ class NaNBatch(Sound):
         self.count.assign_add(count)
 
 
-class NoWeights(Sound):
-    def weigh(self, sample_weight, values):
-        return ops.ones_like(values)
+class NoWeights(scores.Unweighted, Sound):
+    pass
 
 
 class WeighsPadding(Sound):
