@@ -138,6 +138,10 @@ class Recurrent(SkipsPadding):
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(units, *args, **kwargs)
 
+    def loop_is_faster(self) -> bool:
+        """Whether Keras' loop beats its kernel, without a mask."""
+        return False
+
     def can_fuse(self) -> bool:
         """Whether the mask can close the gates of the fast kernel.
 
@@ -174,7 +178,10 @@ class Recurrent(SkipsPadding):
                 return self.fused(x, states, real)
             except NotImplementedError:
                 pass
-        return super().inner_loop(sequences, initial_state, mask, training)
+        given = (sequences, initial_state, mask, training)
+        if mask is None and self.loop_is_faster():
+            return keras.layers.RNN.inner_loop(self, *given)
+        return super().inner_loop(*given)
 
     def weights_with(self, gates: list[float]) -> dict[str, Any]:
         """The arguments of a kernel of Keras that describe the cell.
