@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "layers": {*LOWEST, "ops", "layers"},
     "losses": {*LOWEST, "ops"},
     "metrics": {"_types", "_export", "errors", "ops", "losses", "metrics"},
+    "batching": {*LOWEST, "batching"},
     "conversion": {
         *LOWEST,
         "array_compare",
