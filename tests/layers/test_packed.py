@@ -1,0 +1,141 @@
+"""Layers on packed rows: each sequence gives what it gives alone."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_masking import layers
+from tests.helpers import assert_close
+from tests.helpers import gradient
+from tests.helpers import gradients_of
+from tests.helpers import mask_of
+from tests.helpers import to_numpy
+from tests.packing import LONE_MASK
+from tests.packing import MASK
+from tests.packing import SEGMENTS
+from tests.packing import SEQUENCES
+from tests.packing import SLOT_MASK
+from tests.packing import pack
+from tests.packing import slots
+
+POOLINGS: list[tuple[str, dict[str, Any]]] = [
+    ("MaskedGlobalAveragePooling1D", {}),
+    ("MaskedGlobalAveragePooling1D", {"weighting": "position"}),
+    ("MaskedGlobalAveragePooling1D", {"weighting": "sqrtn"}),
+    ("MaskedGlobalMaxPooling1D", {}),
+    ("MaskedGlobalMinPooling1D", {"empty_value": -1.0}),
+    ("MaskedGlobalSumPooling1D", {}),
+    ("FirstStep", {}),
+    ("LastStep", {"empty_value": 2.0}),
+    ("StatisticsPooling1D", {}),
+    ("AttentionPooling1D", {"num_heads": 2, "hidden_dim": 3}),
+]
+
+
+def _model(kinds: list[Any], **packed: Any) -> Any:
+    """A model of all those layers, whose inputs have unknown sizes."""
+    x = keras.Input((None, 4))
+    mask = keras.Input((None,), dtype="bool")
+    masked = layers.AttachMask()(x, mask=mask)
+    outputs = [
+        getattr(layers, kind)(**how, **packed)(masked) for kind, how in kinds
+    ]
+    if packed:
+        outputs = [*outputs, *(layers.GetMask()(y) for y in outputs)]
+    return keras.Model([x, mask], outputs)
+
+
+def test_poolings(tmp_path: Any) -> None:
+    alone = _model(POOLINGS)
+    together = _model(POOLINGS, max_segments=SEGMENTS)
+    together.set_weights(alone.get_weights())
+    wanted = alone.predict([SEQUENCES, LONE_MASK], verbose=0)
+    together.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for model in (together, loaded):
+        rows = [pack(SEQUENCES, np.nan), MASK]
+        got = model.predict(rows, verbose=0)
+        for (_, how), y, z, mask in zip(
+            POOLINGS, wanted, got, got[len(POOLINGS) :]
+        ):
+            empty = how.get("empty_value", 0.0)
+            filled = np.where(SLOT_MASK[..., None], slots(y), empty)
+            assert_close(z, filled)
+            np.testing.assert_array_equal(mask, SLOT_MASK)
+
+    factors = [np.random.default_rng(0).normal(size=y.shape) for y in wanted]
+    factors = [factor.astype("float32") for factor in factors]
+    lone = _gradient(alone, SEQUENCES, LONE_MASK, factors)
+    placed = [slots(factor) for factor in factors]
+    found = _gradient(together, pack(SEQUENCES, np.nan), MASK, placed)
+    assert_close(found, pack(lone))
+
+
+def _gradient(
+    model: Any, x: np.ndarray, mask: np.ndarray, factors: list[np.ndarray]
+) -> np.ndarray:
+    """The gradient of a weighted sum of the outputs."""
+
+    def total(x: Any) -> Any:
+        outputs = model([x, keras.ops.convert_to_tensor(mask)])
+        return sum(
+            keras.ops.sum(y * keras.ops.convert_to_tensor(factor))
+            for y, factor in zip(outputs, factors)
+        )
+
+    jitted = keras.backend.backend() == "jax"
+    return gradients_of(total, compile=jitted)(x)[0]
+
+
+def test_equal_maxima_share_the_gradient() -> None:
+    pool = layers.MaskedGlobalMaxPooling1D(max_segments=2)
+    x = np.array([[[2.0], [2.0], [5.0], [2.0]]], "float32")
+    mask = np.array([[True, True, False, True]])
+    (found,) = gradient(lambda x: keras.ops.sum(pool(x, mask=mask)), x)
+    assert found.ravel().tolist() == [0.5, 0.5, 0.0, 1.0]
+
+
+def test_without_a_mask_a_row_is_one_sequence() -> None:
+    y = layers.MaskedGlobalMaxPooling1D(max_segments=2)(SEQUENCES)
+    assert_close(y[:, 0], SEQUENCES.max(axis=1))
+    assert mask_of(y).tolist() == [[True, False]] * 5
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_dtypes(dtype: str) -> None:
+    if (dtype, keras.backend.backend()) == ("float64", "jax"):
+        pytest.skip("JAX has no float64 by default")
+    x = pack(np.round(SEQUENCES, 2) * 8).astype(dtype)
+    pool = layers.MaskedGlobalSumPooling1D(max_segments=2, dtype=dtype)
+    lone = layers.MaskedGlobalSumPooling1D(dtype=dtype)
+    y = pool(x[1:2], mask=MASK[1:2])
+    wanted = lone(x[1:2], mask=MASK[1:2] & (np.arange(11) < 5))
+    assert keras.backend.standardize_dtype(y.dtype) == lone.compute_dtype
+    assert_close(y[:, 0], to_numpy(wanted), lone.compute_dtype)
+
+
+def test_too_many_sequences() -> None:
+    pool = layers.LastStep(max_segments=2, name="last")
+    rows = pack(SEQUENCES)
+    with pytest.raises(ValueError, match=r"In layer .last..*max_segments=2"):
+        pool(rows, mask=MASK)
+    # A compiled function cannot raise.
+    x = keras.Input((None, 4))
+    mask = keras.Input((None,), dtype="bool")
+    model = keras.Model([x, mask], pool(layers.AttachMask()(x, mask=mask)))
+    if keras.backend.backend() == "torch":
+        with pytest.raises(ValueError, match="max_segments"):
+            model.predict([rows, MASK], verbose=0)
+        return
+    got = model.predict([rows, MASK], verbose=0)
+    assert np.isnan(got[0]).all()
+    assert_close(got[1], to_numpy(pool(rows[1:], mask=MASK[1:]))[0])
+
+
+def test_arguments() -> None:
+    with pytest.raises(ValueError, match="`max_segments` must be an integer"):
+        layers.FirstStep(max_segments=0)
+    with pytest.raises(ValueError, match="exclude each other"):
+        layers.FirstStep(True, max_segments=2)
