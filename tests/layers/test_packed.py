@@ -1,5 +1,6 @@
 """Layers on packed rows: each sequence gives what it gives alone."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -20,6 +21,8 @@ from tests.packing import SLOT_MASK
 from tests.packing import pack
 from tests.packing import slots
 
+CAUSAL = {"use_causal_mask": True}
+THEIRS = inspect.signature(keras.layers.MultiHeadAttention.__init__).parameters
 POOLINGS: list[tuple[str, dict[str, Any]]] = [
     ("MaskedGlobalAveragePooling1D", {}),
     ("MaskedGlobalAveragePooling1D", {"weighting": "position"}),
@@ -34,22 +37,54 @@ POOLINGS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+WINDOW = {"sliding_window": 2} if "sliding_window" in THEIRS else {}
+HEADS = {"num_heads": 2, "key_dim": 3}
+GROUPS = {"head_dim": 3, "num_query_heads": 2, "num_key_value_heads": 1}
+KEEPING: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("TemporalSoftmax", {}, {}),
+    ("TemporalReverse", {}, {}),
+    ("MaskedPositionEmbedding", {"sequence_length": 11}, {}),
+    ("MaskedSinePositionEncoding", {}, {}),
+    ("MaskedGroupNormalization", {"groups": 2}, {}),
+    ("MaskedMultiHeadAttention", HEADS, {}),
+    ("MaskedMultiHeadAttention", {**HEADS, **WINDOW}, CAUSAL),
+    ("MaskedGroupQueryAttention", GROUPS, CAUSAL),
+    ("MaskedAttention", {"use_scale": True}, {}),
+    ("MaskedAdditiveAttention", {}, CAUSAL),
+]
+
+
 def _model(kinds: list[Any], **packed: Any) -> Any:
     """A model of all those layers, whose inputs have unknown sizes."""
     x = keras.Input((None, 4))
     mask = keras.Input((None,), dtype="bool")
     masked = layers.AttachMask()(x, mask=mask)
-    outputs = [
-        getattr(layers, kind)(**how, **packed)(masked) for kind, how in kinds
-    ]
+    outputs = []
+    for kind, how, *call in kinds:
+        inputs: Any = (masked,)
+        if "Head" in kind or ("Group" in kind and "Attention" in kind):
+            inputs = masked, masked
+        elif "Attention" in kind and "Pooling" not in kind:
+            inputs = ([masked, masked],)
+        layer = getattr(layers, kind)(**how, **packed)
+        outputs.append(layer(*inputs, **(call[0] if call else {})))
     if packed:
         outputs = [*outputs, *(layers.GetMask()(y) for y in outputs)]
     return keras.Model([x, mask], outputs)
 
 
-def test_poolings(tmp_path: Any) -> None:
-    alone = _model(POOLINGS)
-    together = _model(POOLINGS, max_segments=SEGMENTS)
+@pytest.mark.parametrize("family", ["pooling", "keeping"])
+def test_each_sequence_gives_what_it_gives_alone(
+    family: str, tmp_path: Any
+) -> None:
+    """Compiled and saved; with NaN in the gaps; and gradients."""
+    kinds: list[Any] = POOLINGS
+    how: dict[str, Any] = {"max_segments": SEGMENTS}
+    place, places = slots, SLOT_MASK
+    if family == "keeping":
+        kinds, how = KEEPING, {"packed": True}
+        place, places = pack, MASK
+    alone, together = _model(kinds), _model(kinds, **how)
     together.set_weights(alone.get_weights())
     wanted = alone.predict([SEQUENCES, LONE_MASK], verbose=0)
     together.save(tmp_path / "model.keras")
@@ -57,18 +92,18 @@ def test_poolings(tmp_path: Any) -> None:
     for model in (together, loaded):
         rows = [pack(SEQUENCES, np.nan), MASK]
         got = model.predict(rows, verbose=0)
-        for (_, how), y, z, mask in zip(
-            POOLINGS, wanted, got, got[len(POOLINGS) :]
+        for (_, config, *_), y, z, mask in zip(
+            kinds, wanted, got, got[len(kinds) :]
         ):
-            empty = how.get("empty_value", 0.0)
-            filled = np.where(SLOT_MASK[..., None], slots(y), empty)
+            empty = config.get("empty_value", 0.0)
+            filled = np.where(places[..., None], place(y), empty)
             assert_close(z, filled)
-            np.testing.assert_array_equal(mask, SLOT_MASK)
+            np.testing.assert_array_equal(mask, places)
 
     factors = [np.random.default_rng(0).normal(size=y.shape) for y in wanted]
     factors = [factor.astype("float32") for factor in factors]
     lone = _gradient(alone, SEQUENCES, LONE_MASK, factors)
-    placed = [slots(factor) for factor in factors]
+    placed = [place(factor) for factor in factors]
     found = _gradient(together, pack(SEQUENCES, np.nan), MASK, placed)
     assert_close(found, pack(lone))
 
@@ -87,6 +122,36 @@ def _gradient(
 
     jitted = keras.backend.backend() == "jax"
     return gradients_of(total, compile=jitted)(x)[0]
+
+
+@pytest.mark.parametrize("alignment", ["start", "end"])
+def test_the_kth_queries_see_the_kth_keys(alignment: str) -> None:
+    """Their masks differ, so a band is one of steps and not of columns."""
+    attention = layers.MaskedAttention(packed=True, causal_alignment=alignment)
+    query, key = np.zeros((1, 6, 1), "float32"), np.zeros((1, 7, 1), "float32")
+    masks = [
+        np.array([[c == "1" for c in row]]) for row in ("110111", "0111101")
+    ]
+    _, scores = attention(
+        [query, key],
+        mask=masks,
+        return_attention_scores=True,
+        use_causal_mask=True,
+    )
+    half, third, none = [1 / 2] * 2, [1 / 3] * 3, [0.0] * 7
+    sees = {
+        "start": ([1.0], half, [1.0], [1.0], [1.0]),
+        "end": (third, [1 / 4] * 4, None, None, [1.0]),
+    }
+    wanted = []
+    for k, weights in enumerate(sees[alignment]):
+        start = 1 if k < 2 else 6
+        row = [*none]
+        for i, weight in enumerate(weights or []):
+            row[start + i] = weight
+        wanted.append(row)
+    wanted.insert(2, none)
+    assert_close(scores, [wanted])
 
 
 def test_equal_maxima_share_the_gradient() -> None:
