@@ -40,6 +40,8 @@ POOLINGS: list[tuple[str, dict[str, Any]]] = [
 WINDOW = {"sliding_window": 2} if "sliding_window" in THEIRS else {}
 HEADS = {"num_heads": 2, "key_dim": 3}
 GROUPS = {"head_dim": 3, "num_query_heads": 2, "num_key_value_heads": 1}
+SEQUENCES_OUT = {"units": 3, "return_sequences": True}
+BOTH_WAYS = {"layer": keras.layers.LSTM(**SEQUENCES_OUT)}
 KEEPING: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("TemporalSoftmax", {}, {}),
     ("TemporalReverse", {}, {}),
@@ -51,6 +53,11 @@ KEEPING: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("MaskedGroupQueryAttention", GROUPS, CAUSAL),
     ("MaskedAttention", {"use_scale": True}, {}),
     ("MaskedAdditiveAttention", {}, CAUSAL),
+    ("MaskedSimpleRNN", SEQUENCES_OUT, {}),
+    ("MaskedLSTM", SEQUENCES_OUT, {}),
+    ("MaskedGRU", SEQUENCES_OUT, {}),
+    ("MaskedGRU", {**SEQUENCES_OUT, "reset_after": False}, {}),
+    ("MaskedBidirectional", BOTH_WAYS, {}),
 ]
 
 
@@ -204,3 +211,23 @@ def test_arguments() -> None:
         layers.FirstStep(max_segments=0)
     with pytest.raises(ValueError, match="exclude each other"):
         layers.FirstStep(True, max_segments=2)
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"return_sequences": True, "return_state": True}]
+)
+def test_no_state_for_a_row(how: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="`packed` needs"):
+        layers.MaskedGRU(3, packed=True, **how)
+    with pytest.raises(ValueError, match="`packed` needs"):
+        layers.MaskedBidirectional(keras.layers.GRU(3, **how), packed=True)
+
+
+def test_no_initial_state() -> None:
+    rnn = layers.MaskedGRU(3, packed=True, return_sequences=True)
+    with pytest.raises(ValueError, match="Leave it out"):
+        rnn(SEQUENCES, np.zeros((5, 3)))
+    with pytest.raises(ValueError, match="`packed` needs an LSTM, GRU"):
+        layers.MaskedBidirectional(
+            keras.layers.RNN(keras.layers.GRUCell(3)), packed=True
+        )
