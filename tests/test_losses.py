@@ -582,7 +582,7 @@ def test_targets_of_another_length_are_refused() -> None:
         f"{WHO}`y_true` must have the batch and the steps"
     )
     assert "y_true.shape=(3, 2)" in message
-    assert "like CTC and Dice" in message
+    assert "MaskedSequenceLoss" in message
 
 
 def test_weights_and_masks_that_do_not_fit_are_refused() -> None:
