@@ -573,7 +573,7 @@ def test_losses_of_whole_sequences_are_refused(loss: Any) -> None:
     message = refused(loss)
     assert message.startswith(f"{WHO}the loss must give a number for each step")
     assert "losses=(" in message
-    assert "keras_masking.layers.DropMask()" in message
+    assert "keras_masking.losses.MaskedSequenceLoss" in message
 
 
 def test_targets_of_another_length_are_refused() -> None:
