@@ -127,6 +127,24 @@ def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
     )
 
 
+def check_segments(caller: str, count: Tensor, number: int) -> None:
+    """Rejects known numbers of runs, one for each row, above `number`."""
+    values = _value(count)
+    if values is None or not values.size or values.max() <= number:
+        return
+    raise ValueError(
+        describe(
+            caller,
+            "a row must not have more sequences, parted by padding, than "
+            "`max_segments`.",
+            "Increase `max_segments`, or pack fewer sequences in a row.",
+            max_segments=number,
+            most=int(values.max()),
+            row=int(values.argmax()),
+        )
+    )
+
+
 def check_whole_weights(caller: str, weights: Tensor, fix: str) -> bool:
     """Rejects known weights with fractions; returns whether they are known."""
     values = value_if_known(weights)
