@@ -4,4 +4,6 @@ NumPy and `keras.utils` alone, so that they serve `fit`, `evaluate` and
 `predict` on every backend.
 """
 
-__all__: list[str] = []
+from keras_masking.batching.edges import bucket_edges
+
+__all__ = ["bucket_edges"]
