@@ -4,6 +4,9 @@ NumPy and `keras.utils` alone, so that they serve `fit`, `evaluate` and
 `predict` on every backend.
 """
 
+from keras_masking.batching.bucketed import BucketedBatches
 from keras_masking.batching.edges import bucket_edges
+from keras_masking.batching.report import BatchReport
+from keras_masking.batching.report import BatchShape
 
-__all__ = ["bucket_edges"]
+__all__ = ["BatchReport", "BatchShape", "BucketedBatches", "bucket_edges"]

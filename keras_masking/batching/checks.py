@@ -38,7 +38,13 @@ def check_choice(
     return value
 
 
-def check_lengths(caller: str, lengths: Any, shortest: int = 0) -> np.ndarray:
+def check_lengths(
+    caller: str,
+    lengths: Any,
+    shortest: int = 0,
+    name: str = "lengths",
+    fix: str = "Leave out what is shorter, together with its targets.",
+) -> np.ndarray:
     """The lengths as int64 `(sequences,)`: small integers would overflow.
 
     Raises an error if there are none, or one is not a whole number of at least
@@ -51,8 +57,8 @@ def check_lengths(caller: str, lengths: Any, shortest: int = 0) -> np.ndarray:
         raise ValueError(
             describe(
                 caller,
-                "`lengths` must be whole numbers, one for each sequence.",
-                "Pass `lengths=[len(sequence) for sequence in x]`.",
+                f"`{name}` must be whole numbers, one for each sequence.",
+                "Pass `[len(sequence) for sequence in x]`.",
                 shape=found.shape,
                 dtype=found.dtype,
             )
@@ -63,9 +69,9 @@ def check_lengths(caller: str, lengths: Any, shortest: int = 0) -> np.ndarray:
         raise ValueError(
             describe(
                 caller,
-                f"sequences must have at least {shortest} steps.",
-                "Leave them out, together with their targets.",
-                lengths=found[short[0]],
+                f"`{name}` must be of at least {shortest} steps.",
+                fix,
+                steps=found[short[0]],
                 sequence=short[0],
                 sequences=f"{short.size} of {found.size}",
             )

@@ -65,7 +65,7 @@ def test_large_numbers() -> None:
         ([1.5], "dtype=float64"),
         ([np.nan], "dtype=float64"),
         (["a"], "dtype=<U1"),
-        ([3, -1, -2], "lengths=-1, sequence=1, sequences=2 of 3"),
+        ([3, -1, -2], "steps=-1, sequence=1, sequences=2 of 3"),
     ],
 )
 def test_bad_lengths(lengths: list, said: str) -> None:
