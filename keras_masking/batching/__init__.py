@@ -6,7 +6,16 @@ NumPy and `keras.utils` alone, so that they serve `fit`, `evaluate` and
 
 from keras_masking.batching.bucketed import BucketedBatches
 from keras_masking.batching.edges import bucket_edges
+from keras_masking.batching.packing import Packing
+from keras_masking.batching.packing import pack
 from keras_masking.batching.report import BatchReport
 from keras_masking.batching.report import BatchShape
 
-__all__ = ["BatchReport", "BatchShape", "BucketedBatches", "bucket_edges"]
+__all__ = [
+    "BatchReport",
+    "BatchShape",
+    "BucketedBatches",
+    "Packing",
+    "bucket_edges",
+    "pack",
+]

@@ -16,7 +16,7 @@ from keras_masking.batching.report import BatchReport
 from keras_masking.batching.report import bucket_report
 from keras_masking.batching.rows import Layout
 
-MASKS = "values", "lengths", "mask"
+MASKS = "ids", "lengths", "mask"
 
 
 class BucketedBatches(Epochs):
@@ -67,11 +67,11 @@ class BucketedBatches(Epochs):
             to `"post"`.
         pad_value: The id or feature at padding steps of the inputs; 0 at those
             of targets and weights. Defaults to 0.
-        mask: How the model gets its mask. `"values"`: by the inputs' values,
-            with `mask_zero=True`, `Masking` or `NaNMask`. `"lengths"` and
-            `"mask"`: as one more input, int32 `(batch,)` for `LengthMask` or
-            boolean `(batch, steps)` for `AttachMask`, last in a tuple or with
-            this name in a dict. Defaults to `"values"`.
+        mask: How the model gets its mask. `"ids"`: from the values of ids or
+            features, by `mask_zero=True`, `Masking` or `NaNMask`. `"lengths"`
+            and `"mask"`: as one more input, int32 `(batch,)` for `LengthMask`
+            or boolean `(batch, steps)` for `AttachMask`, last in a tuple or
+            with this name in a dict. Defaults to `"ids"`.
         static: Keys, or positions, of inputs without steps: arrays `(sequences,
             ...)`. Defaults to none.
         per_step: Whether targets have an entry for each step. Defaults to None:
@@ -84,7 +84,7 @@ class BucketedBatches(Epochs):
             same features; if targets, weights or other inputs do not fit them;
             if an edge or the longest sequence is too long for `edges` or
             `steps_per_batch`; if a sequence is empty; if ids are NaN; with
-            `mask="values"`, if a real step looks like padding.
+            `mask="ids"`, if a real step looks like padding.
 
     Example:
 
@@ -115,7 +115,7 @@ class BucketedBatches(Epochs):
         fill: bool = False,
         padding: str = "post",
         pad_value: Any = 0,
-        mask: str = "values",
+        mask: str = "ids",
         static: Iterable[Any] = (),
         per_step: bool | None = None,
         empty: str = "raise",

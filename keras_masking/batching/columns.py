@@ -106,7 +106,7 @@ def read_sequences(
     kinds = {a.dtype for a in arrays if len(a)} or {arrays[0].dtype}
     dtype = _dtype(np.result_type(*kinds))
     return Column(
-        arrays, dtype, True, _fit(caller, "pad_value", pad_value, dtype)
+        arrays, dtype, True, fit(caller, "pad_value", pad_value, dtype)
     )
 
 
@@ -194,7 +194,7 @@ def _dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(keras.config.floatx()) if dtype == "float64" else dtype
 
 
-def _fit(caller: str, name: str, value: Any, dtype: np.dtype) -> Any:
+def fit(caller: str, name: str, value: Any, dtype: np.dtype) -> Any:
     """`value` if the dtype has it: -1 is none of uint8, nor NaN of int32."""
     one = np.ndim(value) == 0 and isinstance(value, (int, float, np.number))
     if one:

@@ -28,7 +28,7 @@ class Data:
         inputs: A column, or a dict or tuple of them.
         targets: The same, or None.
         weights: Columns like those of `targets`, or None.
-        mask: How a model gets the mask: "values", "lengths" or "mask".
+        mask: How a model gets the mask: "ids", "lengths" or "mask".
     """
 
     lengths: np.ndarray
@@ -70,12 +70,12 @@ def read_data(
     static: Iterable[Any] = (),
     per_step: bool | None = None,
     pad_value: Any = 0,
-    mask: str = "values",
+    mask: str = "ids",
     weigh: bool = False,
 ) -> Data:
     """Reads and checks the data; with `weigh` there are weights in any case."""
     inputs, lengths = _inputs(caller, x, static, pad_value)
-    if isinstance(x, dict) and mask in x:
+    if mask != "ids" and isinstance(x, dict) and mask in x:
         raise ValueError(
             describe(
                 caller,
@@ -86,7 +86,7 @@ def read_data(
         )
     steps = [c for c in leaves(inputs).values() if c.per_step]
     _check_no_nan_ids(caller, steps)
-    if mask == "values":
+    if mask == "ids":
         _check_padding_is_told(caller, steps, pad_value)
     if y is None:
         if sample_weight is not None:
@@ -100,7 +100,7 @@ def read_data(
             )
         return Data(lengths, inputs, None, None, mask)
     targets = {
-        key: _target(caller, named("y", key), leaf, lengths, per_step)
+        key: read_target(caller, named("y", key), leaf, lengths, per_step)
         for key, leaf in leaves(y).items()
     }
     weights = None
@@ -149,7 +149,7 @@ def _inputs(
     return _like(x, {key: columns[key] for key in given}), lengths
 
 
-def _target(
+def read_target(
     caller: str,
     name: str,
     values: Any,

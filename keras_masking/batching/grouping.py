@@ -105,8 +105,8 @@ def cut(
             parts = np.split(members[: count * rows], count)
             left, least = members[count * rows :], 0
         for part in parts:
-            length = lengths[part]
-            late = padding == "pre"
+            length, zero = lengths[part], np.zeros(len(part), "int64")
+            start = bucket.edge - length if padding == "pre" else zero
             result.append(
                 Layout(
                     rows=max(len(part), least),
@@ -114,7 +114,9 @@ def cut(
                     sequence=part,
                     length=length,
                     row=np.arange(len(part)),
-                    start=bucket.edge - length if late else 0 * length,
+                    start=start,
+                    offset=zero,
+                    slot=zero,
                 )
             )
     return _in_order(result, rng)

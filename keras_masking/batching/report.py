@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
+from textwrap import fill
 
 import numpy as np
 from rich.console import Console
@@ -53,6 +55,8 @@ class BatchReport:
         empty: The number of sequences without steps.
         shapes: A `BatchShape` for each shape, by steps and rows. A backend that
             compiles, compiles once for each.
+        split: The number of sequences that were cut into pieces.
+        segments: The most sequences, or pieces, in a row.
         advice: What would reduce padding or compilations, in sentences.
     """
 
@@ -61,6 +65,8 @@ class BatchReport:
     longest: int
     empty: int
     shapes: list[BatchShape]
+    split: int = 0
+    segments: int = 1
     advice: list[str] = field(default_factory=list)
 
     @property
@@ -98,13 +104,22 @@ class BatchReport:
         ]
         if self.empty:
             lines.append(f"{self.empty} sequences are empty rows")
-        return "\n".join([*lines, *(f"- {one}" for one in self.advice)])
+        if self.segments > 1:
+            lines.append(f"up to {self.segments} sequences in a row")
+        if self.split:
+            lines.append(f"{self.split} sequences are cut into pieces")
+        lines += [
+            fill(one, WIDTH, initial_indent="- ", subsequent_indent="  ")
+            for one in self.advice
+        ]
+        return "\n".join(lines)
 
 
 def count(
     layouts: Sequence[Layout], lengths: np.ndarray, advice: list[str]
 ) -> BatchReport:
-    """The report of the batches `layouts`."""
+    """The report of the batches `layouts` of all sequences."""
+    pieces = np.bincount(np.concatenate([one.sequence for one in layouts]))
     totals: dict[tuple[int, int], Counter[str]] = {}
     for layout in layouts:
         total = totals.setdefault((layout.steps, layout.rows), Counter())
@@ -121,6 +136,8 @@ def count(
         longest=int(lengths.max()),
         empty=int((lengths == 0).sum()),
         shapes=shapes,
+        split=int((pieces > 1).sum()),
+        segments=max(int(np.bincount(one.row).max()) for one in layouts),
         advice=advice,
     )
 
@@ -132,22 +149,38 @@ def bucket_report(
     return count(layouts, lengths, _on_the_number(lengths, edges))
 
 
-def _on_the_number(lengths: np.ndarray, edges: list[int]) -> list[str]:
-    def padding(edges: list[int]) -> float:
-        padded_to = np.array(edges)[np.searchsorted(edges, lengths)]
-        return 1 - float(lengths.sum() / padded_to.sum())
+def pack_report(layouts: Sequence[Layout], lengths: np.ndarray) -> BatchReport:
+    """The report of packed rows, with advice on buckets."""
+    edges = bucket_edges(lengths)
+    advice = [
+        "For layers whose time grows with the length of a row, attention and "
+        f"recurrent ones, {len(edges)} buckets leave "
+        f"{_padding(lengths, edges):.1%} padding in shorter rows."
+    ]
+    found = count(layouts, lengths, advice)
+    return found if found.segments > 1 else replace(found, advice=[])
 
-    now = padding(edges)
+
+def _padding(lengths: np.ndarray, edges: list[int]) -> float:
+    """The share of padding in buckets."""
+    padded_to = np.array(edges)[np.searchsorted(edges, lengths)]
+    return 1 - float(lengths.sum() / padded_to.sum())
+
+
+def _on_the_number(lengths: np.ndarray, edges: list[int]) -> list[str]:
     fewer = bucket_edges(lengths, max(len(edges) // 2, 1))
     more = bucket_edges(lengths, len(edges) * 2)
-    if len(fewer) < len(edges) and padding(fewer) - now < LITTLE:
+    with_fewer, now, with_more = (
+        _padding(lengths, one) for one in (fewer, edges, more)
+    )
+    if len(fewer) < len(edges) and with_fewer - now < LITTLE:
         return [
-            f"buckets={len(fewer)} would do: {padding(fewer):.1%} padding, and "
+            f"buckets={len(fewer)} would do: {with_fewer:.1%} padding, and "
             "fewer compilations."
         ]
-    if now - padding(more) > MUCH:
+    if now - with_more > MUCH:
         return [
-            f"buckets={len(more)} would leave {padding(more):.1%} padding, if "
-            "there are enough sequences for full batches."
+            f"buckets={len(more)} would leave {with_more:.1%} padding, with "
+            "enough sequences for full batches."
         ]
     return []

@@ -40,10 +40,10 @@ class Layout:
         length: The number of steps of the piece.
         row: The row that it stands in.
         start: The first of its steps in that row.
-        offset: The first of its steps in its sequence. None if all are whole.
-        slot: Its number among the pieces of its row. None if each row has one
-            sequence.
-        slots: The number of slots of a row, if there are any.
+        offset: The first of its steps in its sequence.
+        slot: Its number among the pieces of its row, from 0.
+        slots: The number of slots of a row, for packed rows. Else 0: what a
+            sequence has once, its row has.
     """
 
     rows: int
@@ -52,8 +52,8 @@ class Layout:
     length: np.ndarray
     row: np.ndarray
     start: np.ndarray
-    offset: np.ndarray | None = None
-    slot: np.ndarray | None = None
+    offset: np.ndarray
+    slot: np.ndarray
     slots: int = 0
 
     @property
@@ -83,13 +83,8 @@ class Layout:
         """
         shape = (self.steps, *values[0].shape[1:])
         result = padding_rows(self.rows, shape, dtype, value)
-        which = self.sequence.tolist()
-        if self.offset is None:
-            for i, (row, start, length) in zip(which, self._places()):
-                result[row, start : start + length] = values[i]
-            return result
-        places = zip(which, self.offset.tolist(), self._places())
-        for i, begin, (row, start, length) in places:
+        places = zip(self.sequence.tolist(), self.offset.tolist())
+        for (i, begin), (row, start, length) in zip(places, self._places()):
             piece = values[i][begin : begin + length]
             result[row, start : start + length] = piece
         return result
@@ -106,12 +101,12 @@ class Layout:
             is no sequence.
         """
         shape = values.shape[1:]
-        if self.slot is None:
+        if not self.slots:
             result = padding_rows(self.rows, shape, dtype)
             result[self.row] = values[self.sequence]
-        else:
-            result = padding_rows(self.rows, (self.slots, *shape), dtype)
-            result[self.row, self.slot] = values[self.sequence]
+            return result
+        result = padding_rows(self.rows, (self.slots, *shape), dtype)
+        result[self.row, self.slot] = values[self.sequence]
         return result
 
     def _places(self) -> zip:  # type: ignore[type-arg]

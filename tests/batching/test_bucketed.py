@@ -166,7 +166,7 @@ def test_a_budget_of_steps() -> None:
     assert {x.shape[1] % 4 for (x,) in strided} == {0}
 
 
-@pytest.mark.parametrize("mask", ["values", "lengths", "mask"])
+@pytest.mark.parametrize("mask", ["ids", "lengths", "mask"])
 def test_several_inputs(mask: str) -> None:
     features = [np.float64(w)[:, None] * [1, -1] for w in WORDS]
     x = {
@@ -204,7 +204,7 @@ def test_several_inputs(mask: str) -> None:
             spread = padded([i + 1] * LENGTHS[i], steps, "post")
             assert weights["tags"][r].tolist() == spread
         real = np.arange(steps) < length[:, None]
-        if mask == "values":
+        if mask == "ids":
             assert list(given) == list(x)
         else:
             assert list(given) == [*x, mask]
@@ -352,7 +352,7 @@ BAD = {
     "batch_size": ({"batch_size": 0}, "`batch_size` must be an integer"),
     "buckets": ({"buckets": 0}, "`buckets` must be an integer of at least 1"),
     "seed": ({"seed": -1}, "`seed` must be an integer of at least 0"),
-    "choice": ({"mask": "ids"}, "must be one of 'values', 'lengths', 'mask'"),
+    "choice": ({"mask": "values"}, "must be one of 'ids', 'lengths', 'mask'"),
     "side": ({"padding": "left"}, "`padding` must be one of 'post', 'pre'"),
 }
 
