@@ -8,6 +8,7 @@ import pytest
 
 from keras_masking import layers
 from keras_masking.batching import BucketedBatches
+from keras_masking.batching import PackedBatches
 from keras_masking.losses import MaskedLoss
 from tests.helpers import assert_close
 
@@ -46,8 +47,11 @@ def steps_seen(batches: keras.utils.PyDataset, **how: Any) -> np.ndarray:
     ],
     ids=["shuffled", "in order", "parts of an epoch"],
 )
-def test_fit_sees_each_step_once_an_epoch(fit: Any) -> None:
+@pytest.mark.parametrize("packed", [False, True], ids=["buckets", "packed"])
+def test_fit_sees_each_step_once_an_epoch(packed: bool, fit: Any) -> None:
     batches = BucketedBatches(OWN, OWN, **BUCKETS)
+    if packed:
+        batches = PackedBatches(OWN, OWN, steps=13, batch_size=2)
     assert len(batches) == 6
     np.testing.assert_array_equal(steps_seen(batches, **fit), 2 * LENGTHS)
     assert batches.epoch == 2
@@ -78,6 +82,71 @@ def tagger() -> keras.Model:
         {"tags": MaskedLoss("mse", **mean), "kind": MaskedLoss("mse", **mean)},
     )
     return model
+
+
+class OneInEachRow(keras.utils.PyDataset):
+    """Packed batches, with each sequence in a row of its own."""
+
+    def __init__(self, batches: PackedBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def on_epoch_end(self) -> None:
+        self.batches.on_epoch_end()
+
+    def __getitem__(self, index: int) -> tuple:
+        packed = self.batches[index]
+        ids = packed[0]["ids"]
+        # Where the id changes, a sequence begins.
+        runs = [
+            (r, np.flatnonzero(row == i))
+            for r, row in enumerate(ids)
+            for i in np.unique(row[row > 0])
+        ]
+        rows = [
+            np.zeros((12, 8, *a.shape[2:]), a.dtype) for a in leaves(packed)
+        ]
+        for k, (r, where) in enumerate(runs):
+            for row, array in zip(rows, leaves(packed)):
+                row[k, : len(where)] = array[r, where]
+        x, mask, y = rows
+        return {"ids": x, "mask": mask}, y
+
+
+def leaves(batch: tuple) -> list[np.ndarray]:
+    x, y = batch
+    return [x["ids"], x["mask"], y]
+
+
+def test_the_same_training_with_packed_rows() -> None:
+    """The same sequences in a batch: the same weights, packed or not."""
+    trained = []
+    for wrap in (lambda batches: batches, OneInEachRow):
+        batches = PackedBatches(
+            *({"ids": OWN}, [sequence[:, None] / 9 for sequence in OWN]),
+            steps=22,
+            batch_size=2,
+            gap=2,
+            mask="mask",
+        )
+        keras.utils.set_random_seed(2)
+        ids = keras.Input((None,), dtype="int32", name="ids")
+        mask = keras.Input((None,), dtype="bool", name="mask")
+        x = keras.layers.Embedding(COUNT + 1, 4)(ids)
+        x = layers.AttachMask()(x, mask=mask)
+        x = layers.MaskedConv1D(4, 5, padding="same", activation="tanh")(x)
+        x = keras.layers.Dense(1)(x)
+        model = keras.Model({"ids": ids, "mask": mask}, x)
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        before = model.get_weights()
+        model.fit(wrap(batches), epochs=2, shuffle=False, verbose=0)
+        trained.append(model.get_weights())
+    for one, other, start in zip(*trained, before):
+        assert_close(one, other)
+        assert np.abs(one - start).max() > 1e-3
 
 
 class PaddedFurther(keras.utils.PyDataset):
