@@ -129,7 +129,7 @@ def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
 
 def check_segments(caller: str, count: Tensor, number: int) -> None:
     """Rejects known numbers of runs, one for each row, above `number`."""
-    values = _value(count)
+    values = value_if_known(count)
     if values is None or not values.size or values.max() <= number:
         return
     raise ValueError(
