@@ -1,5 +1,6 @@
 """Docstrings have their sections, and the README agrees with them."""
 
+import dataclasses
 import importlib
 import inspect
 import re
@@ -10,6 +11,7 @@ import keras
 import pytest
 
 import keras_masking
+from keras_masking import batching
 from keras_masking import contract
 from keras_masking import inspector
 from keras_masking import layers
@@ -82,6 +84,25 @@ def test_a_function_says_everything(name: str) -> None:
         assert {"Args", "Returns"} <= set(found)
     said = re.findall(r"^    (\w+): ", found.get("Args", ""), flags=re.M)
     assert said == taken
+
+
+@pytest.mark.parametrize("name", batching.__all__)
+def test_batches_say_everything(name: str) -> None:
+    public = getattr(batching, name)
+    if dataclasses.is_dataclass(public):  # what others return
+        found = sections(public.__doc__)["Attributes"]
+        said = re.findall(r"^    (\w+): ", found, flags=re.M)
+        assert said == [field.name for field in dataclasses.fields(public)]
+        return
+    found = sections(public.__doc__)
+    needed = "Args", "Returns", "Raises", "Example"
+    if inspect.isclass(public):
+        needed = "Args", "Raises", "Example"
+    assert [s for s in found if s in needed] == list(needed)
+    assert ">>> " in found["Example"]
+    said = re.findall(r"^    (\*{0,2}\w+): ", found["Args"], flags=re.M)
+    parameters = inspect.signature(public).parameters.values()
+    assert [name.lstrip("*") for name in said] == [p.name for p in parameters]
 
 
 def test_a_prefix_means_a_layer_of_keras() -> None:
@@ -180,7 +201,10 @@ def test_the_api_has_every_public_name() -> None:
     errors = vars(keras_masking.errors).items()
     public = {name for name, thing in errors if isinstance(thing, type)}
     public.add("convert")
-    for module in (contract, inspector, layers, losses, metrics, ops):
+    for module in (
+        *(batching, contract, inspector),
+        *(layers, losses, metrics, ops),
+    ):
         public |= set(module.__all__)
     wanted = {name for name in public if not name.startswith("_")}
     # What `convert` returns.

@@ -4,4 +4,20 @@ NumPy and `keras.utils` alone, so that they serve `fit`, `evaluate` and
 `predict` on every backend.
 """
 
-__all__: list[str] = []
+from keras_masking.batching.bucketed import BucketedBatches
+from keras_masking.batching.edges import bucket_edges
+from keras_masking.batching.packed import PackedBatches
+from keras_masking.batching.packing import Packing
+from keras_masking.batching.packing import pack
+from keras_masking.batching.report import BatchReport
+from keras_masking.batching.report import BatchShape
+
+__all__ = [
+    "BatchReport",
+    "BatchShape",
+    "BucketedBatches",
+    "PackedBatches",
+    "Packing",
+    "bucket_edges",
+    "pack",
+]
