@@ -46,6 +46,11 @@ def fused_gru(*args: Any, **kwargs: Any) -> Any:
     return _KERNELS.gru(*args, **kwargs)
 
 
+def run_cell(*args: Any, **kwargs: Any) -> Any:
+    """The loop of the backend over the steps of a sequence, for any cell."""
+    return _KERNELS.rnn(*args, **kwargs)
+
+
 def get_mask(x: Tensor) -> Tensor | None:
     """The mask that `x` carries."""
     return masking.get_keras_mask(x)

@@ -95,6 +95,13 @@ def explain(id: str) -> None:
 @cli.command()
 @click.argument("target")
 @click.option(
+    "--kind",
+    type=click.Choice(["layer", "loss", "metric", "model"]),
+    default="layer",
+    show_default=True,
+    help="What TARGET is, or which classes of a module are meant.",
+)
+@click.option(
     "--output",
     "path",
     type=click.Path(path_type=Path),
@@ -102,15 +109,16 @@ def explain(id: str) -> None:
     show_default=True,
     help="The file to write; it must not exist.",
 )
-def init(target: str, path: Path) -> None:
-    """Writes a pytest file that checks the layers of TARGET."""
+def init(target: str, kind: str, path: Path) -> None:
+    """Writes a pytest file that checks what TARGET names."""
     from keras_masking.contract.scaffold import test_file
 
     if path.exists():
         raise click.UsageError(f"{path} exists and is not overwritten.")
     if not path.parent.is_dir():
         raise click.UsageError(f"There is no directory {path.parent}.")
-    found = _ask_worker({"work": "find", "targets": [target]}, "found")
+    named = target if kind == "layer" else f"--{kind}={target}"
+    found = _ask_worker({"work": "find", "targets": [named]}, "found")
     path.write_text(test_file(target, path, found), encoding="utf-8")
     click.echo(f"Wrote {path}. Run it: pytest {path}")
 

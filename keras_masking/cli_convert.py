@@ -11,6 +11,7 @@ import click
 from keras_masking.cli_model import inputs_option
 from keras_masking.cli_model import model_options
 from keras_masking.cli_model import open_model
+from keras_masking.cli_model import padding_option
 from keras_masking.cli_model import require_place
 from keras_masking.cli_model import run
 from keras_masking.inspector.reading import Refused
@@ -46,6 +47,7 @@ def _read_masks(
     "input. May be repeated. By default, masks are found by their use.",
 )
 @inputs_option("With it, what padding does is measured before and after.")
+@padding_option
 @click.option("--force", is_flag=True, help="Overwrite OUTPUT if it exists.")
 def convert(
     model: Path,
@@ -54,6 +56,7 @@ def convert(
     backend: str,
     masks: dict[str, list[str]] | None,
     inputs: Path | None,
+    padding: dict[str, float | None] | None,
     force: bool,
 ) -> int:
     """Writes a saved MODEL with mask-aware layers to OUTPUT, a .keras file.
@@ -83,7 +86,7 @@ def convert(
     )
     given = None if inputs is None else read_inputs(inputs, loaded)
     converted, report = run(
-        "the conversion failed", _convert, loaded, given, masks
+        "the conversion failed", _convert, loaded, given, masks, padding
     )
     click.echo(str(report))
     run("the model cannot be saved", converted.save, output)
@@ -91,12 +94,12 @@ def convert(
     return 0
 
 
-def _convert(model: Any, inputs: Any, masks: Any) -> Any:
+def _convert(model: Any, inputs: Any, masks: Any, padding: Any) -> Any:
     from keras_masking.conversion import convert
 
     options = {} if masks is None else {"mask_inputs": masks}
     try:
-        return convert(model, inputs, **options)
+        return convert(model, inputs, padding=padding, **options)
     except ValueError as error:
         if not str(error).startswith("In `convert`"):
             raise

@@ -184,6 +184,12 @@ def test_the_drift_where_a_mask_of_numbers_says_what_is_padding() -> None:
     plain = keras.Model(ids, theirs.Embedding(10, 4)(ids))
     _, report = keras_masking.convert(plain, IDS)
     assert "not known how the inputs are padded" in report.drift.why_not
+    _, report = keras_masking.convert(plain, IDS, padding=0)
+    assert report.drift.before == report.drift.after == 0.0
+    with pytest.raises(ValueError, match="Did you mean 'token_ids'"):
+        keras_masking.convert(plain, IDS, padding={"token_id": 0})
+    with pytest.raises(ValueError, match="Received: padding=0"):
+        keras_masking.convert(plain, padding=0)
 
 
 def test_the_drift_of_a_fixed_number_of_steps() -> None:

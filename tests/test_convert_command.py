@@ -101,6 +101,8 @@ def test_a_mask_among_the_inputs_and_the_drift(typed: Any) -> None:
         (["--mask-input", "real"], "--mask-input must be NAME=LAYER"),
         (["--mask-input", "real=token"], "Did you mean 'tokens'?"),
         (["--inputs", "gone.npz"], "gone.npz"),
+        (["--padding", "ids=zero"], "must be NAME=VALUE"),
+        (["--padding", "ids=0"], "Pass a batch of rows with padding"),
     ],
 )
 def test_wrong_masks_and_inputs(
@@ -160,7 +162,7 @@ def test_a_model_that_cannot_be_converted(
     assert code == 2
     assert "self.pool = layers.MaskedGlobalAveragePooling1D(...)" in err
 
-    def fail(model: Any, inputs: Any) -> None:
+    def fail(*_: Any, **how: Any) -> None:
         raise KeyError("a fault of ours")
 
     monkeypatch.setattr(conversion, "convert", fail)

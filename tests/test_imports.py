@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "_moved": set(),
     "ops": {*LOWEST, "ops"},
     "layers": {*LOWEST, "ops", "layers"},
-    "losses": {*LOWEST, "ops"},
+    "losses": {*LOWEST, "ops", "losses"},
     "metrics": {"_types", "_export", "errors", "ops", "losses", "metrics"},
     "batching": {*LOWEST, "batching"},
     "conversion": {

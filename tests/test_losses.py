@@ -573,7 +573,7 @@ def test_losses_of_whole_sequences_are_refused(loss: Any) -> None:
     message = refused(loss)
     assert message.startswith(f"{WHO}the loss must give a number for each step")
     assert "losses=(" in message
-    assert "keras_masking.layers.DropMask()" in message
+    assert "keras_masking.losses.MaskedSequenceLoss" in message
 
 
 def test_targets_of_another_length_are_refused() -> None:
@@ -582,7 +582,7 @@ def test_targets_of_another_length_are_refused() -> None:
         f"{WHO}`y_true` must have the batch and the steps"
     )
     assert "y_true.shape=(3, 2)" in message
-    assert "like CTC and Dice" in message
+    assert "MaskedSequenceLoss" in message
 
 
 def test_weights_and_masks_that_do_not_fit_are_refused() -> None:

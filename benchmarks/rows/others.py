@@ -132,6 +132,7 @@ ROWS = (
     Count("length_mask", LENGTHS, COPY),
     counting("mask_to_lengths", lambda m: ops.sum(ops.cast(m, "int32"), 1)),
     counting("position_ids", lambda m: ops.cumsum(ops.cast(m, "int32"), 1)),
+    counting("segment_ids", lambda m: ops.cast(m, "int32")),
     counting("window_mask", lambda m: ops.copy(m[:, :-2:2]), 3, 2),
     counting("transposed_window_mask", lambda m: ops.repeat(m, 2, 1), 3, 2),
     Count(

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-HEAD = '''"""{target} keeps the mask contract of Keras layers.
+HEAD = '''"""{target} keeps the mask contract of Keras.
 
 `keras-masking explain ID` explains a check. To accept a failure, give a reason:
-Case(..., expected_failures={{"pad-value": "the reason"}}).
+{example}(..., expected_failures={{"ID": "the reason"}}).
 """
 '''
 TEST = """
@@ -18,23 +18,21 @@ def test_mask_contract(check):
     check()
 """
 
-
 PATH = "sys.path.insert(0, "
+KINDS = ("Case", "LossCase", "MetricCase", "ModelCase")
 
 
 def test_file(target: str, output: Path, found: list[dict[str, Any]]) -> str:
     """The source of a test file with a case for each layer that was found."""
     lines = {line: None for one in found for line in one["imports"]}
-    lines |= {
-        "from keras_masking.contract import Case": None,
-        "from keras_masking.contract import parametrize_with_checks": None,
-    }
+    written = {one["expression"].split("(")[0] for one in found}
+    kinds = [kind for kind in KINDS if kind in written]
+    for name in (*kinds, "parametrize_with_checks"):
+        lines[f"from keras_masking.contract import {name}"] = None
     cases = [_case(one) for one in found]
-    if not any("Case(" in case for case in cases):
-        del lines["from keras_masking.contract import Case"]
     return "\n".join(
         [
-            HEAD.format(target=target),
+            HEAD.format(target=target, example=(*kinds, "Case")[0]),
             *_imports(list(lines), output.absolute().parent),
             "",
             "CASES = [",

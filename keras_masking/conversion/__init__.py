@@ -37,6 +37,7 @@ def convert(
     inputs: Any = None,
     *,
     mask_inputs: dict[str, str | list[str]] | None = None,
+    padding: Any = None,
 ) -> tuple[keras.Model, ConversionReport]:
     """Clones a model, replacing Keras layers that let padding in.
 
@@ -75,6 +76,9 @@ def convert(
             where the value is the name of an input or of a layer whose output
             is the sequence, or a list of names. By default, they are found by
             their use; `{}` attaches none.
+        padding: What padding steps of `inputs` hold, for a model that makes no
+            mask, for example `{"token_ids": 0, "padding_mask": 0}`, as for
+            `inspect_masks`. What is left out is guessed.
 
     Returns:
         The new model, and a printable `ConversionReport`: masks that were
@@ -86,9 +90,10 @@ def convert(
         ValueError: If `model` is subclassed (the message has the lines to
             change in its code), not built, not a model, or has a layer with
             weights that cannot be recreated from its config; if `mask_inputs`
-            names no input or layer; or if, on `inputs`, the new model would
-            move more with the padding than `model`, or predict something else
-            for rows without padding.
+            names no input or layer; if `padding` does not fit `inputs`, or
+            comes without them; or if, on `inputs`, the new model would move
+            more with the padding than `model`, or predict something else for
+            rows without padding.
 
     Example:
 
@@ -104,13 +109,22 @@ def convert(
     replaced  pool: GlobalAveragePooling1D -> MaskedGlobalAveragePooling1D
     2 replaced, 0 left
     """
+    if padding is not None and inputs is None:
+        raise ValueError(
+            describe(
+                "`convert`",
+                "`padding` says what padding steps of `inputs` hold.",
+                "Pass a batch of rows with padding as `inputs`.",
+                padding=padding,
+            )
+        )
     if isinstance(model, (str, PathLike)):
         model = keras.saving.load_model(model)
     made, walk = _converted(model, mask_inputs)
     for old, new in walk.made.values():
         if isinstance(old, keras.layers.Layer) and new is not old:
             carry(old, new)
-    _measure(model, made, walk, inputs)
+    _measure(model, made, walk, inputs, padding)
     if model.compiled:
         try:
             made.compile_from_config(model.get_compile_config())
@@ -144,7 +158,9 @@ def _converted(
     return made, walk
 
 
-def _measure(model: Any, made: Any, walk: Walk, inputs: Any) -> None:
+def _measure(
+    model: Any, made: Any, walk: Walk, inputs: Any, padding: Any
+) -> None:
     """Adds to the report what is measured.
 
     On made-up inputs if there are none, and only where a mask reaches layers
@@ -155,10 +171,10 @@ def _measure(model: Any, made: Any, walk: Walk, inputs: Any) -> None:
     reached = [x for x in old if id(x) in walk.reached]
     if inputs is None and not walk.losing and not any(map(is_strange, reached)):
         return
-    judge(made, walk, inputs)
+    judge(made, walk, inputs, padding)
     if inputs is None:
         return
-    found = measure(model, made, inputs)
+    found = measure(model, made, inputs, padding)
     before, after = found.before, found.after
     if before is None or after is None:
         report.drift = MeasuredDrift(why_not=found.why_not)

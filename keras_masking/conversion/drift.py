@@ -24,6 +24,7 @@ from keras_masking.inspector.measuring.regions import masks_of
 from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.inputs import read
 from keras_masking.inspector.watching.padding import guess_padding
+from keras_masking.inspector.watching.padding import pass_padding
 from keras_masking.inspector.watching.runs import Run
 from keras_masking.inspector.watching.runs import run
 
@@ -59,9 +60,12 @@ class Measured(NamedTuple):
     why_not: str = ""
 
 
-def measure(old: Any, new: Any, inputs: Any) -> Measured:
-    """Runs both models on the inputs, and on the same with other padding."""
-    given = read(inputs, new)
+def measure(old: Any, new: Any, inputs: Any, padded: Any = None) -> Measured:
+    """Runs both models on the inputs, and on the same with other padding.
+
+    `padded` is the argument `padding` of `convert`.
+    """
+    given = pass_padding(read(inputs, new), padded, inputs, new)
     base, before = run(new, given, False), run(old, given, False)
     for each in (base, before):
         if each.error is not None:

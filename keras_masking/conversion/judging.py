@@ -44,17 +44,18 @@ def is_strange(layer: Any) -> bool:
     )
 
 
-def judge(made: Any, walk: Walk, inputs: Any) -> None:
+def judge(made: Any, walk: Walk, inputs: Any, padding: Any) -> None:
     """Says in the report of a walk what is measured on its new model.
 
     Args:
         made: The new model.
         walk: The walk that made it.
         inputs: What to run it on, or None to make them up.
+        padding: What padding steps of the inputs hold; None to guess.
     """
     left = walk.report.left
     try:
-        found = inspect_masks(made, inputs)
+        found = inspect_masks(made, inputs, padding=padding)
         why_not = found.error
     except Exception as error:
         found, why_not = None, first_words(error)

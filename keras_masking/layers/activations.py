@@ -9,14 +9,15 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import copy_if_same
+from keras_masking.layers.packed import TakesPacked
 from keras_masking.layers.pointwise import Pointwise
+from keras_masking.ops.segments import segment_softmax
 from keras_masking.ops.softmax import unchecked_softmax
 
 
 @export
-class TemporalSoftmax(MaskAware):
+class TemporalSoftmax(TakesPacked):
     """Softmax over the real steps of a sequence.
 
     A correct version of the layer in the Keras guide on masking. The guide's
@@ -26,6 +27,8 @@ class TemporalSoftmax(MaskAware):
     elements, and raises.
 
     Args:
+        packed: Whether rows are packed: each sequence of a row, parted by
+            padding, is normalized alone. Defaults to False.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -35,7 +38,8 @@ class TemporalSoftmax(MaskAware):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Without a mask every step counts.
+        Reads: `(batch, steps)`. Without a mask every step counts. With
+            `packed` each run of real steps is a sequence.
         Emits: the mask it reads.
         Empty row: zeros.
         Padding values: affect neither the output nor the gradient, even if NaN.
@@ -43,7 +47,7 @@ class TemporalSoftmax(MaskAware):
 
     Returns:
         Tensor of the shape of `inputs` and of the compute dtype, which sums to
-        1 over the steps of a row.
+        1 over the steps of a row, or of each sequence of a packed row.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
@@ -57,12 +61,15 @@ class TemporalSoftmax(MaskAware):
     [[[0.5], [0.5], [0.0]]]
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, packed: bool = False, **kwargs: Any) -> None:
+        super().__init__(packed=packed, **kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return unchecked_softmax(inputs, self.read_mask(inputs, mask), axis=1)
+        mask = self.read_mask(inputs, mask)
+        if self.packed and mask is not None:
+            return segment_softmax(inputs, mask)
+        return unchecked_softmax(inputs, mask, axis=1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -77,6 +77,8 @@ class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
         seed: Seed of the dropout.
         causal_alignment: `"start"` or `"end"`: how queries and keys are
             aligned, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
+        packed: Whether rows are packed, as in `MaskedMultiHeadAttention`.
+            Defaults to False.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -135,6 +137,7 @@ class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
         seed: int | None = None,
         *,
         causal_alignment: str = "start",
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -143,6 +146,7 @@ class MaskedAttention(MaskedAttentionOfList, keras.layers.Attention):
             dropout,
             seed,
             causal_alignment=causal_alignment,
+            packed=packed,
             **kwargs,
         )
 
@@ -162,6 +166,8 @@ class MaskedAdditiveAttention(
         dropout: Fraction of the scores to drop in training. Defaults to 0.
         causal_alignment: `"start"` or `"end"`: how queries and keys are
             aligned, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
+        packed: Whether rows are packed, as in `MaskedMultiHeadAttention`.
+            Defaults to False.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -218,8 +224,13 @@ class MaskedAdditiveAttention(
         dropout: float = 0.0,
         *,
         causal_alignment: str = "start",
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            use_scale, dropout, causal_alignment=causal_alignment, **kwargs
+            use_scale,
+            dropout,
+            causal_alignment=causal_alignment,
+            packed=packed,
+            **kwargs,
         )

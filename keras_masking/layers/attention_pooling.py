@@ -8,15 +8,17 @@ from keras import ops
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
-from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
+from keras_masking.layers.sequence_pooling import PoolsSegments
+from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.segments import segment_softmax
 from keras_masking.ops.softmax import unchecked_softmax
 
 
 @export
-class AttentionPooling1D(MaskAware):
+class AttentionPooling1D(PoolsSegments):
     """Averages the real steps of a sequence with learned weights.
 
     Each head scores every step, `scores = activation(x W + b) V`, and averages
@@ -32,6 +34,9 @@ class AttentionPooling1D(MaskAware):
             `"glorot_uniform"`.
         bias_initializer: Initializer of `b`. Defaults to `"zeros"`.
         kernel_regularizer: Regularizer of `W` and `V`. Defaults to none.
+        max_segments: How many sequences, parted by padding, a packed row has at
+            most: each is pooled alone. Defaults to `None`: a row is one
+            sequence.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -43,18 +48,22 @@ class AttentionPooling1D(MaskAware):
 
     Mask behavior:
         Reads: `(batch, steps)`. Padding steps have weight 0.
-        Emits: none: there is no step axis.
-        Empty row: zeros.
+        Emits: none: there is no step axis. With `max_segments`,
+            `(batch, max_segments)`: True where a row has a sequence.
+        Empty row: zeros; so is a slot without a sequence.
         Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
-        Tensor of shape `(batch, num_heads * features)`, of the compute dtype;
+        Tensor of shape `(batch, num_heads * features)`, or with `max_segments`
+        `(batch, max_segments, num_heads * features)`, of the compute dtype;
         with `return_attention_scores` also the weights, `(batch, num_heads,
-        steps)`, which sum to 1 over the real steps of a row, if any.
+        steps)`, which sum to 1 over the real steps of each sequence.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If a size is not positive.
+        ValueError: If a known mask has more sequences in a row than
+            `max_segments` (a compiled function cannot raise: there such a row
+            gives NaN), or a size is not positive.
 
     Example:
 
@@ -75,9 +84,11 @@ class AttentionPooling1D(MaskAware):
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
+        max_segments: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.max_segments = self.read_segments(max_segments)
         self.num_heads = check_integer(self.caller, "num_heads", num_heads, 1)
         self.hidden_dim = hidden_dim
         if hidden_dim is not None:
@@ -124,19 +135,31 @@ class AttentionPooling1D(MaskAware):
             hidden = x @ ops.convert_to_tensor(self.hidden_kernel)
             scored = self.activation(hidden + self.hidden_bias)
         scores = upcast_half(scored @ ops.convert_to_tensor(self.score_kernel))
-        weights = ops.transpose(unchecked_softmax(scores, mask), (0, 2, 1))
         # Do not sum over many steps in half precision.
-        pooled = weights @ upcast_half(x)
-        width = self.num_heads * inputs.shape[2]
-        # Not -1 for the rows, which is ambiguous if the width is 0.
-        pooled = ops.reshape(pooled, (ops.shape(x)[0], width))
-        pooled = ops.cast(pooled, self.compute_dtype)
+        if self.max_segments is not None:
+            weights, y = self._of_segments(scores, upcast_half(x), mask)
+        else:
+            weights = unchecked_softmax(scores, mask)
+            y = ops.transpose(weights, (0, 2, 1)) @ upcast_half(x)
+            width = self.num_heads * inputs.shape[2]
+            # Not -1 for the rows, which is ambiguous if the width is 0.
+            y = ops.reshape(y, (ops.shape(x)[0], width))
+        y = ops.cast(y, self.compute_dtype)
         if not return_attention_scores:
-            return pooled
-        return pooled, ops.cast(weights, self.compute_dtype)
+            return y
+        weights = ops.transpose(weights, (0, 2, 1))
+        return y, ops.cast(weights, self.compute_dtype)
 
-    def output_mask(self, mask: Tensor) -> None:
-        return None
+    def _of_segments(
+        self, scores: Tensor, x: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The weights, which sum to 1 over each run, and the averages."""
+        runs = self.runs(x, mask)
+        weights = segment_softmax(scores, runs.mask)
+        shares = weights[..., None] * x[:, :, None]
+        y = runs.pooled(runs.sum(shares), 0.0, dtype_name(x))
+        rows, width = ops.shape(x)[0], self.num_heads * x.shape[2]
+        return weights, ops.reshape(y, (rows, self.max_segments, width))
 
     def compute_output_spec(
         self,
@@ -154,7 +177,9 @@ class AttentionPooling1D(MaskAware):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, _, features = input_shape
-        return (batch, None if features is None else self.num_heads * features)
+        slots = [] if self.max_segments is None else [self.max_segments]
+        width = None if features is None else self.num_heads * features
+        return (batch, *slots, width)
 
     def get_config(self) -> dict[str, Any]:
         return {

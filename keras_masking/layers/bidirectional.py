@@ -6,9 +6,11 @@ import keras
 
 from keras_masking._export import export
 from keras_masking._types import Tensor
+from keras_masking.errors import describe
 from keras_masking.layers.recurrent import MaskedGRU
 from keras_masking.layers.recurrent import MaskedLSTM
 from keras_masking.layers.recurrent import MaskedSimpleRNN
+from keras_masking.layers.recurrent_base import Recurrent
 from keras_masking.layers.recurrent_base import SkipsPadding
 
 OURS = {
@@ -27,6 +29,8 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
             replaced by ours with the same config.
         *args: The remaining arguments of `keras.layers.Bidirectional`, in its
             order.
+        packed: Whether rows are packed, as in `MaskedLSTM`. Defaults to that of
+            `layer`.
         **kwargs: The other arguments of `keras.layers.Bidirectional`:
             `merge_mode`, `weights`, `backward_layer`; and base layer arguments,
             such as `name` and `dtype`.
@@ -40,7 +44,8 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
         training: Whether to apply dropout.
 
     Mask behavior:
-        Reads: `(batch, steps)`, of any form.
+        Reads: `(batch, steps)`, of any form. With `packed` each run of real
+            steps is a sequence.
         Emits: with `return_sequences` the mask it reads, on both sequences with
             `merge_mode=None`; else none: there is no step axis. States carry no
             mask.
@@ -59,8 +64,9 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `layer` is not recurrent, or `initial_state` does not
-            fit.
+        ValueError: If `layer` is not recurrent, `initial_state` does not fit,
+            or `packed` is set for another layer than `LSTM`, `GRU` and
+            `SimpleRNN`.
 
     Example:
 
@@ -74,11 +80,22 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
     """
 
     def __init__(
-        self, layer: keras.layers.Layer, *args: Any, **kwargs: Any
+        self,
+        layer: keras.layers.Layer,
+        *args: Any,
+        packed: bool | None = None,
+        **kwargs: Any,
     ) -> None:
+        if packed is None:
+            packed = getattr(layer, "packed", False)
         if kwargs.get("backward_layer") is not None:
-            kwargs["backward_layer"] = _ours(kwargs["backward_layer"])
-        super().__init__(_ours(layer), *args, **kwargs)
+            kwargs["backward_layer"] = _ours(kwargs["backward_layer"], packed)
+        super().__init__(_ours(layer, packed), *args, **kwargs)
+
+    @property
+    def packed(self) -> bool:  # type: ignore[override]
+        """Whether both layers take packed rows."""
+        return bool(getattr(self.forward_layer, "packed", False))
 
     def call(
         self,
@@ -104,6 +121,19 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
         return 2 if self.merge_mode is None else 1
 
 
-def _ours(layer: Any) -> Any:
+def _ours(layer: Any, packed: bool) -> Any:
     kind = OURS.get(type(layer))
-    return layer if kind is None else kind.from_config(layer.get_config())
+    if kind is None and packed == getattr(layer, "packed", False):
+        return layer
+    if kind is None and isinstance(layer, Recurrent):
+        kind = type(layer)
+    if kind is None:
+        raise ValueError(
+            describe(
+                "MaskedBidirectional",
+                "`packed` needs an LSTM, GRU or SimpleRNN.",
+                "Pass one of these layers.",
+                layer=type(layer).__name__,
+            )
+        )
+    return kind.from_config({**layer.get_config(), "packed": packed})

@@ -15,13 +15,20 @@ from keras_masking.ops.reductions import unchecked_max
 from keras_masking.ops.reductions import unchecked_mean
 from keras_masking.ops.reductions import unchecked_min
 from keras_masking.ops.reductions import unchecked_sum
+from keras_masking.ops.segments import segment_max
+from keras_masking.ops.segments import segment_mean
+from keras_masking.ops.segments import segment_min
+from keras_masking.ops.segments import segment_position_mean
+from keras_masking.ops.segments import segment_sqrtn
+from keras_masking.ops.segments import segment_sum
 from keras_masking.ops.statistics import unchecked_position_mean
 from keras_masking.ops.statistics import unchecked_sqrtn
 
-WEIGHTINGS: dict[str | None, Callable[..., Tensor]] = {
-    None: unchecked_mean,
-    "position": unchecked_position_mean,
-    "sqrtn": unchecked_sqrtn,
+# How to average rows, and the runs of a row.
+WEIGHTINGS: dict[str | None, tuple[Callable[..., Tensor], ...]] = {
+    None: (unchecked_mean, segment_mean),
+    "position": (unchecked_position_mean, segment_position_mean),
+    "sqrtn": (unchecked_sqrtn, segment_sqrtn),
 }
 
 
@@ -42,6 +49,9 @@ class MaskedGlobalAveragePooling1D(
             root of the number of real steps. (sentence-transformers' pooling
             modes `weightedmean` and `mean_sqrt_len_tokens`.) Defaults to
             `None`.
+        max_segments: How many sequences, parted by padding, a packed row has at
+            most: each is pooled alone. Defaults to `None`: a row is one
+            sequence.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -52,8 +62,9 @@ class MaskedGlobalAveragePooling1D(
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
-            for an empty row.
-        Empty row: `empty_value`, 0 by default.
+            for an empty row. With `max_segments`, `(batch, max_segments)`: True
+            where a row has a sequence.
+        Empty row: `empty_value`, 0 by default; so is a slot without a sequence.
         Padding values: affect neither the output nor the gradient, even if NaN.
 
     Keras layer:
@@ -64,11 +75,13 @@ class MaskedGlobalAveragePooling1D(
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
-        `keepdims`, of the compute dtype.
+        `keepdims`, or `(batch, max_segments, features)`, of the compute dtype.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `data_format` is `"channels_first"`, or `weighting` is
+        ValueError: If a known mask has more sequences in a row than
+            `max_segments` (a compiled function cannot raise: there such a row
+            gives NaN), `data_format` is `"channels_first"`, or `weighting` is
             unknown.
 
     Example:
@@ -86,10 +99,15 @@ class MaskedGlobalAveragePooling1D(
         keepdims: bool = False,
         empty_value: float = 0.0,
         weighting: str | None = None,
+        max_segments: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            keepdims, empty_value, data_format=data_format, **kwargs
+            keepdims,
+            empty_value,
+            max_segments,
+            data_format=data_format,
+            **kwargs,
         )
         self.data_format = check_data_format(self.caller, data_format)
         if weighting not in WEIGHTINGS:
@@ -105,7 +123,11 @@ class MaskedGlobalAveragePooling1D(
 
     @property
     def reduction(self) -> Callable[..., Tensor]:  # type: ignore[override]
-        return WEIGHTINGS[self.weighting]
+        return WEIGHTINGS[self.weighting][0]
+
+    @property
+    def segment_reduction(self) -> Callable[..., Tensor]:  # type: ignore[override]
+        return WEIGHTINGS[self.weighting][1]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weighting": self.weighting}
@@ -121,6 +143,9 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
+        max_segments: How many sequences, parted by padding, a packed row has at
+            most: each is pooled alone. Defaults to `None`: a row is one
+            sequence.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -131,8 +156,9 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
-            for an empty row.
-        Empty row: `empty_value`, 0 by default.
+            for an empty row. With `max_segments`, `(batch, max_segments)`: True
+            where a row has a sequence.
+        Empty row: `empty_value`, 0 by default; so is a slot without a sequence.
         Padding values: affect neither the output nor the gradient, even if NaN.
 
     Keras layer:
@@ -143,11 +169,13 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
-        `keepdims`, of the compute dtype.
+        `keepdims`, or `(batch, max_segments, features)`, of the compute dtype.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `data_format` is `"channels_first"`.
+        ValueError: If a known mask has more sequences in a row than
+            `max_segments` (a compiled function cannot raise: there such a row
+            gives NaN), `data_format` is `"channels_first"`.
 
     Example:
 
@@ -159,16 +187,22 @@ class MaskedGlobalMaxPooling1D(GlobalPooling, keras.layers.GlobalMaxPooling1D):
     """
 
     reduction = staticmethod(unchecked_max)
+    segment_reduction = staticmethod(segment_max)
 
     def __init__(
         self,
         data_format: str | None = None,
         keepdims: bool = False,
         empty_value: float = 0.0,
+        max_segments: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            keepdims, empty_value, data_format=data_format, **kwargs
+            keepdims,
+            empty_value,
+            max_segments,
+            data_format=data_format,
+            **kwargs,
         )
         self.data_format = check_data_format(self.caller, data_format)
 
@@ -181,6 +215,9 @@ class MaskedGlobalMinPooling1D(OwnPooling):
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
+        max_segments: How many sequences, parted by padding, a packed row has at
+            most: each is pooled alone. Defaults to `None`: a row is one
+            sequence.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -191,17 +228,20 @@ class MaskedGlobalMinPooling1D(OwnPooling):
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
-            for an empty row.
-        Empty row: `empty_value`, 0 by default.
+            for an empty row. With `max_segments`, `(batch, max_segments)`: True
+            where a row has a sequence.
+        Empty row: `empty_value`, 0 by default; so is a slot without a sequence.
         Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
-        `keepdims`, of the compute dtype.
+        `keepdims`, or `(batch, max_segments, features)`, of the compute dtype.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `keepdims` is not a boolean.
+        ValueError: If a known mask has more sequences in a row than
+            `max_segments` (a compiled function cannot raise: there such a row
+            gives NaN), or `keepdims` is not a boolean.
 
     Example:
 
@@ -213,6 +253,7 @@ class MaskedGlobalMinPooling1D(OwnPooling):
     """
 
     reduction = staticmethod(unchecked_min)
+    segment_reduction = staticmethod(segment_min)
 
 
 @export
@@ -226,6 +267,9 @@ class MaskedGlobalSumPooling1D(OwnPooling):
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
+        max_segments: How many sequences, parted by padding, a packed row has at
+            most: each is pooled alone. Defaults to `None`: a row is one
+            sequence.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -236,17 +280,20 @@ class MaskedGlobalSumPooling1D(OwnPooling):
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
-            for an empty row.
-        Empty row: `empty_value`, 0 by default.
+            for an empty row. With `max_segments`, `(batch, max_segments)`: True
+            where a row has a sequence.
+        Empty row: `empty_value`, 0 by default; so is a slot without a sequence.
         Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
-        `keepdims`, of the compute dtype.
+        `keepdims`, or `(batch, max_segments, features)`, of the compute dtype.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `keepdims` is not a boolean.
+        ValueError: If a known mask has more sequences in a row than
+            `max_segments` (a compiled function cannot raise: there such a row
+            gives NaN), or `keepdims` is not a boolean.
 
     Example:
 
@@ -258,3 +305,4 @@ class MaskedGlobalSumPooling1D(OwnPooling):
     """
 
     reduction = staticmethod(unchecked_sum)
+    segment_reduction = staticmethod(segment_sum)

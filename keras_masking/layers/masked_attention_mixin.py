@@ -14,13 +14,14 @@ from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import carrying
 from keras_masking.layers.base import zeros_like_specs
 from keras_masking.layers.checks import check_inputs
+from keras_masking.layers.packed import TakesPacked
 from keras_masking.ops.attention import attend_real
 from keras_masking.ops.reading import check_attention_mask
 from keras_masking.ops.reading import check_attention_values
 from keras_masking.ops.softmax import unchecked_softmax
 
 
-class MaskedAttentionMixin(MaskAware):
+class MaskedAttentionMixin(TakesPacked):
     """Makes a Keras attention layer respect masks.
 
     Inputs are `[query, value]` or `[query, value, key]`, with a mask or None
@@ -35,6 +36,7 @@ class MaskedAttentionMixin(MaskAware):
         self, *args: Any, causal_alignment: str = "start", **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        kwargs.pop("packed", None)
         theirs = inspect.signature(super(MaskAware, self).__init__)
         given = theirs.bind(*args, **kwargs).arguments
         self.sliding_window = given.get("sliding_window")
@@ -95,6 +97,7 @@ class MaskedAttentionMixin(MaskAware):
             use_causal_mask,
             self.sliding_window,
             self.ends_together,
+            self.packed,
         )
         return self._answering(outputs, masks[0])
 
@@ -216,14 +219,17 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
             "training": training,
         }
         if self._is_for_keras(inputs, masks, attention_mask):
-            if self.ends_together and (causal or self.sliding_window):
+            by_us = self.ends_together or self.packed
+            if by_us and (causal or self.sliding_window):
                 raise ValueError(
                     describe(
                         self.caller,
-                        "causal_alignment='end' needs inputs (batch, steps, "
-                        "features), and one `attention_mask` for all heads.",
+                        "causal_alignment='end' and `packed` need inputs "
+                        "(batch, steps, features), and one `attention_mask` "
+                        "for all heads.",
                         "Include the causal mask in `attention_mask`, and "
-                        "leave `causal_alignment` at 'start'.",
+                        "leave `causal_alignment` at 'start' and `packed` at "
+                        "False.",
                         shapes=[tuple(x.shape) for x in inputs],
                     )
                 )
@@ -240,7 +246,8 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         )
 
     def _compute_sliding_window_mask(self, *inputs: Any) -> Tensor:
-        if self.ends_together:  # the attention mask includes the window
+        if self.ends_together or self.packed:
+            # The attention mask includes the window.
             return keras.ops.ones((1, 1, 1), dtype="bool")
         return super()._compute_sliding_window_mask(*inputs)
 

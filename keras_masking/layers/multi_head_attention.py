@@ -40,6 +40,11 @@ class MaskedMultiHeadAttention(
             first key and counts columns, as in Keras; `"end"` aligns the last
             real query with the last real key and counts real steps, for queries
             that are the last steps of a longer sequence. Defaults to `"start"`.
+        packed: Whether rows are packed: each run of real steps, parted by
+            padding, is a sequence. Then a query sees only keys of its own
+            sequence, which is the one of the same number if the queries and
+            keys have different masks; and alignment and windows count from the
+            first or last step of the sequence. Defaults to False.
         **kwargs: The other arguments of `keras.layers.MultiHeadAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.
@@ -114,6 +119,7 @@ class MaskedMultiHeadAttention(
         output_shape: int | tuple[int, ...] | None = None,
         *args: Any,
         causal_alignment: str = "start",
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -125,6 +131,7 @@ class MaskedMultiHeadAttention(
             output_shape,
             *args,
             causal_alignment=causal_alignment,
+            packed=packed,
             **kwargs,
         )
         self.heads = num_heads
@@ -152,6 +159,8 @@ class MaskedGroupQueryAttention(
             its order.
         causal_alignment: `"start"` or `"end"`: how queries and keys are
             aligned, as in `MaskedMultiHeadAttention`. Defaults to `"start"`.
+        packed: Whether rows are packed, as in `MaskedMultiHeadAttention`.
+            Defaults to False.
         **kwargs: The other arguments of `keras.layers.GroupQueryAttention`,
             `sliding_window` and `use_gate` where Keras has them, and of the
             base layer.
@@ -219,6 +228,7 @@ class MaskedGroupQueryAttention(
         use_bias: bool = True,
         *args: Any,
         causal_alignment: str = "start",
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -229,6 +239,7 @@ class MaskedGroupQueryAttention(
             use_bias,
             *args,
             causal_alignment=causal_alignment,
+            packed=packed,
             **kwargs,
         )
         self.heads = num_query_heads

@@ -11,17 +11,21 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import StepMixer
 from keras_masking.layers.checks import check_integer
+from keras_masking.layers.packed import TakesPacked
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.reductions import unchecked_mean
+from keras_masking.ops.segments import Segments
 from keras_masking.ops.statistics import mean_square
 
 
 @export
-class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
+class MaskedGroupNormalization(
+    TakesPacked, StepMixer, keras.layers.GroupNormalization
+):
     """Normalizes groups of features by their mean and variance over real steps.
 
     The statistics of each row and group of features are taken over the row's
@@ -38,6 +42,8 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         scale: Whether to multiply by a learned factor. Defaults to `True`.
         *args: The remaining arguments of `keras.layers.GroupNormalization`, in
             its order.
+        packed: Whether rows are packed: each sequence of a row, parted by
+            padding, has its own statistics. Defaults to False.
         **kwargs: The other arguments of `keras.layers.GroupNormalization`:
             initializers, regularizers and constraints of `beta` and `gamma`;
             and base layer arguments, such as `name` and `dtype`.
@@ -48,7 +54,8 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Statistics are taken over real steps.
+        Reads: `(batch, steps)`. Statistics are taken over real steps, with
+            `packed` over those of each run.
         Emits: the mask it reads.
         Empty row: zeros.
         Padding values: affect neither the output nor the gradient, even if NaN.
@@ -86,9 +93,19 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         center: bool = True,
         scale: bool = True,
         *args: Any,
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(groups, axis, epsilon, center, scale, *args, **kwargs)
+        super().__init__(
+            groups,
+            axis,
+            epsilon,
+            center,
+            scale,
+            *args,
+            packed=packed,
+            **kwargs,
+        )
         if groups != -1:
             check_integer(self.caller, "groups", groups, 1)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
@@ -119,9 +136,13 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         x = upcast_half(fill_padding(inputs, mask))
-        steps = tuple(range(1, len(x.shape) - 1))
-        mean = self._of_groups(unchecked_mean(x, mask, steps, keepdims=True))
-        variance = self._of_groups(mean_square(x, mask, mean, steps))
+        if self.packed and mask is not None:
+            mean, variance = self._of_runs(x, mask)
+        else:
+            steps = tuple(range(1, len(x.shape) - 1))
+            mean = unchecked_mean(x, mask, steps, keepdims=True)
+            mean = self._of_groups(mean)
+            variance = self._of_groups(mean_square(x, mask, mean, steps))
         if mask is not None:  # an empty row is 0 / 0 if `epsilon` is tiny
             some = expanded(has_real_step(mask, keepdims=True), len(x.shape))
             variance = ops.where(some, variance, scalar(1, variance))
@@ -133,6 +154,21 @@ class MaskedGroupNormalization(StepMixer, keras.layers.GroupNormalization):
         if self.center:
             y = y + ops.cast(self.beta, y.dtype)
         return ops.cast(y, self.compute_dtype)
+
+    def _of_runs(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each step's run."""
+        runs = Segments(mask)
+
+        def mean_of(x: Tensor) -> Tensor:
+            for axis in range(2, len(x.shape) - 1):
+                # On PyTorch Keras computes the mean of float64 in float32.
+                size = ops.shape(x)[axis]
+                x = ops.sum(x, axis=axis, keepdims=True) / size
+            return self._of_groups(runs.spread(runs.mean(x)))
+
+        mean = mean_of(x)
+        variance = mean_of(ops.square(fill_padding(x - mean, mask)))
+        return mean, fill_padding(variance, mask, 1)
 
     def _of_groups(self, x: Tensor) -> Tensor:
         """The mean over each group of features, repeated for its features."""

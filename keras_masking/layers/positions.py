@@ -11,16 +11,17 @@ from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
 from keras_masking.layers.checks import check_number
+from keras_masking.layers.packed import TakesPacked
 from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.masks import unchecked_position_ids
+from keras_masking.ops.runs import positions_in_runs
 
 
-class Positions(MaskAware):
+class Positions(TakesPacked):
     """Base class of layers that make a vector for each position."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -33,9 +34,10 @@ class Positions(MaskAware):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
-        index = unchecked_position_ids(
-            unchecked_full_mask(inputs) if mask is None else mask
-        )
+        number = unchecked_position_ids
+        if self.packed and mask is not None:
+            number = positions_in_runs
+        index = number(unchecked_full_mask(inputs) if mask is None else mask)
         y = ops.cast(self.vectors(index, inputs.shape[2]), self.compute_dtype)
         return fill_padding(y, mask)
 
@@ -56,6 +58,8 @@ class MaskedPositionEmbedding(Positions):
     Args:
         sequence_length: Number of positions, the largest number of real steps.
         initializer: Initializer of the table. Defaults to `"glorot_uniform"`.
+        packed: Whether rows are packed: each sequence of a row, parted by
+            padding, is numbered from 0. Defaults to False.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -65,7 +69,8 @@ class MaskedPositionEmbedding(Positions):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Real steps are numbered from 0.
+        Reads: `(batch, steps)`. Real steps are numbered from 0, those of
+            each sequence of a packed row anew.
         Emits: the mask it reads.
         Empty row: zeros.
         Padding values: are not read. The output is 0 at padding steps.
@@ -98,9 +103,10 @@ class MaskedPositionEmbedding(Positions):
         self,
         sequence_length: int,
         initializer: Any = "glorot_uniform",
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(packed=packed, **kwargs)
         self.sequence_length = check_integer(
             self.caller, "sequence_length", sequence_length, 1
         )
@@ -159,6 +165,8 @@ class MaskedSinePositionEncoding(Positions):
 
     Args:
         max_wavelength: Sets the largest wavelength. Defaults to 10000.
+        packed: Whether rows are packed: each sequence of a row, parted by
+            padding, is numbered from 0. Defaults to False.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -168,7 +176,8 @@ class MaskedSinePositionEncoding(Positions):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Real steps are numbered from 0.
+        Reads: `(batch, steps)`. Real steps are numbered from 0, those of
+            each sequence of a packed row anew.
         Emits: the mask it reads.
         Empty row: zeros.
         Padding values: are not read. The output is 0 at padding steps.
@@ -195,8 +204,13 @@ class MaskedSinePositionEncoding(Positions):
     [[[0.0, 0.0], [0.0, 1.0]]]
     """
 
-    def __init__(self, max_wavelength: float = 10000, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        max_wavelength: float = 10000,
+        packed: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(packed=packed, **kwargs)
         self.max_wavelength = check_number(
             self.caller, "max_wavelength", max_wavelength, finite=True
         )

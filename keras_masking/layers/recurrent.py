@@ -28,6 +28,11 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
     Args:
         units: Number of units.
         *args: The remaining arguments of `keras.layers.LSTM`, in its order.
+        packed: Whether rows are packed: each sequence of a row, parted by
+            padding, starts with states of 0. It needs `return_sequences`, and
+            neither `return_state`, `stateful` nor `initial_state`; with
+            `go_backwards` the sequences of a row are returned in reverse order
+            too, and dropout is shared by them. Defaults to False.
         **kwargs: The other arguments of `keras.layers.LSTM`:
             `return_sequences`, `return_state`, `go_backwards`, `stateful`,
             `dropout`, initializers, regularizers and constraints; and base
@@ -43,7 +48,8 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
 
     Mask behavior:
         Reads: `(batch, steps)`, of any form: padding on the right, on the left
-            and between real steps is skipped.
+            and between real steps is skipped. With `packed` each run of real
+            steps is a sequence.
         Emits: with `return_sequences` the mask it reads, reversed with
             `go_backwards`; else none: there is no step axis. States carry no
             mask.
@@ -68,8 +74,9 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `initial_state` does not fit, or a sequence with a mask
-            is unrolled backwards, which Keras computes wrongly.
+        ValueError: If `initial_state` does not fit, a sequence with a mask is
+            unrolled backwards, which Keras computes wrongly, or an argument
+            excludes `packed`.
 
     Example:
 
@@ -116,6 +123,11 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
     Args:
         units: Number of units.
         *args: The remaining arguments of `keras.layers.GRU`, in its order.
+        packed: Whether rows are packed: each sequence of a row, parted by
+            padding, starts with states of 0. It needs `return_sequences`, and
+            neither `return_state`, `stateful` nor `initial_state`; with
+            `go_backwards` the sequences of a row are returned in reverse order
+            too, and dropout is shared by them. Defaults to False.
         **kwargs: The other arguments of `keras.layers.GRU`:
             `return_sequences`, `return_state`, `go_backwards`, `stateful`,
             `dropout`, initializers, regularizers and constraints; and base
@@ -131,7 +143,8 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
 
     Mask behavior:
         Reads: `(batch, steps)`, of any form: padding on the right, on the left
-            and between real steps is skipped.
+            and between real steps is skipped. With `packed` each run of real
+            steps is a sequence.
         Emits: with `return_sequences` the mask it reads, reversed with
             `go_backwards`; else none: there is no step axis. States carry no
             mask.
@@ -156,8 +169,9 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `initial_state` does not fit, or a sequence with a mask
-            is unrolled backwards, which Keras computes wrongly.
+        ValueError: If `initial_state` does not fit, a sequence with a mask is
+            unrolled backwards, which Keras computes wrongly, or an argument
+            excludes `packed`.
 
     Example:
 
@@ -197,6 +211,11 @@ class MaskedSimpleRNN(Recurrent, keras.layers.SimpleRNN):
         units: Number of units.
         *args: The remaining arguments of `keras.layers.SimpleRNN`, in its
             order.
+        packed: Whether rows are packed: each sequence of a row, parted by
+            padding, starts with states of 0. It needs `return_sequences`, and
+            neither `return_state`, `stateful` nor `initial_state`; with
+            `go_backwards` the sequences of a row are returned in reverse order
+            too, and dropout is shared by them. Defaults to False.
         **kwargs: The other arguments of `keras.layers.SimpleRNN`:
             `return_sequences`, `return_state`, `go_backwards`, `stateful`,
             `dropout`, initializers, regularizers and constraints; and base
@@ -212,7 +231,8 @@ class MaskedSimpleRNN(Recurrent, keras.layers.SimpleRNN):
 
     Mask behavior:
         Reads: `(batch, steps)`, of any form: padding on the right, on the left
-            and between real steps is skipped.
+            and between real steps is skipped. With `packed` each run of real
+            steps is a sequence.
         Emits: with `return_sequences` the mask it reads, reversed with
             `go_backwards`; else none: there is no step axis. States carry no
             mask.
@@ -235,8 +255,9 @@ class MaskedSimpleRNN(Recurrent, keras.layers.SimpleRNN):
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `initial_state` does not fit, or a sequence with a mask
-            is unrolled backwards, which Keras computes wrongly.
+        ValueError: If `initial_state` does not fit, a sequence with a mask is
+            unrolled backwards, which Keras computes wrongly, or an argument
+            excludes `packed`.
 
     Example:
 

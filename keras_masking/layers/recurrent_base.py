@@ -17,7 +17,10 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import carrying
 from keras_masking.layers.base import zeros_like_specs
-from keras_masking.ops.dtypes import cast_to
+from keras_masking.layers.packed import TakesPacked
+from keras_masking.layers.resetting import check_no_shared_states
+from keras_masking.layers.resetting import resetting_loop
+from keras_masking.layers.resetting import with_feature
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.known import differ
 from keras_masking.ops.masks import both
@@ -33,6 +36,8 @@ SATURATING = (keras.activations.sigmoid, keras.activations.hard_sigmoid)
 
 class SkipsPadding(MaskAware):
     """Mixin of recurrent layers: masks in and out, zeros at padding."""
+
+    packed: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,6 +55,16 @@ class SkipsPadding(MaskAware):
             first = (sequences, initial_state, mask)
             kwargs |= self.bind_by_name(first, args, kwargs)
         if initial_state is not None:
+            if self.packed:
+                raise ValueError(
+                    describe(
+                        self.caller,
+                        "`initial_state` has one state for each row, but a "
+                        "packed row has several sequences.",
+                        "Leave it out: each sequence starts with states of 0.",
+                        packed=True,
+                    )
+                )
             self._check_states(sequences, initial_state)
             kwargs["initial_state"] = initial_state
         return super().__call__(sequences, mask, **kwargs)
@@ -132,11 +147,15 @@ class SkipsPadding(MaskAware):
         return masks if len(masks) > 1 else real
 
 
-class Recurrent(SkipsPadding):
+class Recurrent(TakesPacked, SkipsPadding):
     """One direction; `fused` runs the kernel of the layer without a mask."""
 
-    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(units, *args, **kwargs)
+    def __init__(
+        self, units: int, *args: Any, packed: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(units, *args, packed=packed, **kwargs)
+        if self.packed:
+            check_no_shared_states(self.caller, self)
 
     def loop_is_faster(self) -> bool:
         """Whether Keras' loop beats its kernel, without a mask."""
@@ -166,6 +185,10 @@ class Recurrent(SkipsPadding):
         if self.stateful:
             # Keras assigns to them, on PyTorch before the gradient is computed.
             initial_state = keras.tree.map_structure(ops.copy, initial_state)
+        if mask is not None and self.packed:
+            return resetting_loop(
+                self, sequences, initial_state, mask, training
+            )
         if mask is not None and self.can_fuse():
             x, real = sequences, mask
             if self.go_backwards:
@@ -231,8 +254,7 @@ def check_unrolled(
 
 def with_padding_feature(x: Tensor, mask: Tensor) -> Tensor:
     """`x` with one more feature, which is 1 at padding and else 0."""
-    padding = cast_to(opposite(mask), dtype_name(x))
-    return ops.concatenate([x, ops.expand_dims(padding, -1)], axis=-1)
+    return with_feature(x, opposite(mask))
 
 
 def saturates(layer: Any) -> bool:

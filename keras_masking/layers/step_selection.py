@@ -2,6 +2,8 @@
 
 from keras_masking._export import export
 from keras_masking.layers.sequence_pooling import OwnPooling
+from keras_masking.ops.segments import segment_first
+from keras_masking.ops.segments import segment_last
 from keras_masking.ops.steps import unchecked_first_step
 from keras_masking.ops.steps import unchecked_last_step
 
@@ -14,6 +16,9 @@ class FirstStep(OwnPooling):
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
+        max_segments: How many sequences, parted by padding, a packed row has at
+            most: each is pooled alone. Defaults to `None`: a row is one
+            sequence.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -24,17 +29,20 @@ class FirstStep(OwnPooling):
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
-            for an empty row.
-        Empty row: `empty_value`, 0 by default.
+            for an empty row. With `max_segments`, `(batch, max_segments)`: True
+            where a row has a sequence.
+        Empty row: `empty_value`, 0 by default; so is a slot without a sequence.
         Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
-        `keepdims`.
+        `keepdims`, or `(batch, max_segments, features)`.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `keepdims` is not a boolean.
+        ValueError: If a known mask has more sequences in a row than
+            `max_segments` (a compiled function cannot raise: there such a row
+            gives NaN), or `keepdims` is not a boolean.
 
     Example:
 
@@ -46,6 +54,7 @@ class FirstStep(OwnPooling):
     """
 
     reduction = staticmethod(unchecked_first_step)
+    segment_reduction = staticmethod(segment_first)
 
 
 @export
@@ -56,6 +65,9 @@ class LastStep(OwnPooling):
         keepdims: Whether to keep the step axis with size 1. Defaults to
             `False`.
         empty_value: The value for an empty row. Defaults to 0.
+        max_segments: How many sequences, parted by padding, a packed row has at
+            most: each is pooled alone. Defaults to `None`: a row is one
+            sequence.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -66,17 +78,20 @@ class LastStep(OwnPooling):
     Mask behavior:
         Reads: `(batch, steps)`. Without a mask every step counts.
         Emits: none: there is no step axis. With `keepdims`, `(batch, 1)`: False
-            for an empty row.
-        Empty row: `empty_value`, 0 by default.
+            for an empty row. With `max_segments`, `(batch, max_segments)`: True
+            where a row has a sequence.
+        Empty row: `empty_value`, 0 by default; so is a slot without a sequence.
         Padding values: affect neither the output nor the gradient, even if NaN.
 
     Returns:
         Tensor of shape `(batch, features)`, or `(batch, 1, features)` with
-        `keepdims`.
+        `keepdims`, or `(batch, max_segments, features)`.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
-        ValueError: If `keepdims` is not a boolean.
+        ValueError: If a known mask has more sequences in a row than
+            `max_segments` (a compiled function cannot raise: there such a row
+            gives NaN), or `keepdims` is not a boolean.
 
     Example:
 
@@ -88,3 +103,4 @@ class LastStep(OwnPooling):
     """
 
     reduction = staticmethod(unchecked_last_step)
+    segment_reduction = staticmethod(segment_last)

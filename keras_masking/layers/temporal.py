@@ -11,10 +11,12 @@ from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import Merger
 from keras_masking.layers.base import copy_if_same
+from keras_masking.layers.packed import TakesPacked
 from keras_masking.ops import split_steps
 from keras_masking.ops.order import check_joinable
 from keras_masking.ops.order import compact_mask
 from keras_masking.ops.order import join_masks
+from keras_masking.ops.order import reverse_runs
 from keras_masking.ops.order import unchecked_compact_steps
 from keras_masking.ops.order import unchecked_pack_steps
 from keras_masking.ops.order import unchecked_reverse_steps
@@ -110,13 +112,15 @@ class Reordered(KeepsDtype):
 
 
 @export
-class TemporalReverse(Reordered):
+class TemporalReverse(TakesPacked, Reordered):
     """Reverses the real steps of each row, and leaves the padding in place.
 
     Use it for a backward RNN: the last real step moves to the place of the
     first one, whichever side the padding is on.
 
     Args:
+        packed: Whether rows are packed: each sequence of a row, parted by
+            padding, is reversed alone. Defaults to False.
         **kwargs: Base layer keyword arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -125,7 +129,8 @@ class TemporalReverse(Reordered):
             Defaults to the mask that `inputs` carries, if any.
 
     Mask behavior:
-        Reads: `(batch, steps)`. Without a mask all steps are reversed.
+        Reads: `(batch, steps)`. Without a mask all steps are reversed. With
+            `packed` each run of real steps is a sequence.
         Emits: the mask it reads.
         Empty row: zeros.
         Padding values: affect neither the output nor the gradient, even if NaN.
@@ -146,8 +151,13 @@ class TemporalReverse(Reordered):
     [3.0, 2.0, 1.0, 0.0]
     """
 
+    def __init__(self, packed: bool = False, **kwargs: Any) -> None:
+        super().__init__(packed=packed, **kwargs)
+
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         mask = self.read_mask(inputs, mask)
+        if self.packed and mask is not None:
+            return copy_if_same(reverse_runs(inputs, mask), inputs)
         return copy_if_same(unchecked_reverse_steps(inputs, mask), inputs)
 
 

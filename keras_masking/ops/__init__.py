@@ -11,7 +11,6 @@ from keras_masking.ops.masks import apply_mask as apply_mask
 from keras_masking.ops.masks import full_mask as full_mask
 from keras_masking.ops.masks import lengths_to_mask as lengths_to_mask
 from keras_masking.ops.masks import mask_to_lengths as mask_to_lengths
-from keras_masking.ops.masks import position_ids as position_ids
 from keras_masking.ops.order import compact_steps as compact_steps
 from keras_masking.ops.order import pack_steps as pack_steps
 from keras_masking.ops.order import reverse_steps as reverse_steps
@@ -23,6 +22,8 @@ from keras_masking.ops.reductions import masked_max as masked_max
 from keras_masking.ops.reductions import masked_mean as masked_mean
 from keras_masking.ops.reductions import masked_min as masked_min
 from keras_masking.ops.reductions import masked_sum as masked_sum
+from keras_masking.ops.runs import position_ids as position_ids
+from keras_masking.ops.runs import segment_ids as segment_ids
 from keras_masking.ops.softmax import masked_logsumexp as masked_logsumexp
 from keras_masking.ops.softmax import masked_softmax as masked_softmax
 from keras_masking.ops.statistics import masked_moments as masked_moments
@@ -64,6 +65,7 @@ __all__ = [
     "plain_formulas",
     "position_ids",
     "reverse_steps",
+    "segment_ids",
     "split_steps",
     "transposed_window_mask",
     "window_mask",

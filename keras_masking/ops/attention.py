@@ -14,7 +14,13 @@ from keras_masking.ops.masks import either
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.masks import opposite
+from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.reading import expanded
+from keras_masking.ops.runs import columns
+from keras_masking.ops.runs import run_bound
+from keras_masking.ops.runs import run_ends
+from keras_masking.ops.runs import run_starts
+from keras_masking.ops.runs import unchecked_segment_ids
 from keras_masking.ops.steps import unchecked_first_step
 
 
@@ -26,6 +32,7 @@ def attend_real(
     causal: bool = False,
     sliding_window: int | None = None,
     ends_together: bool = False,
+    packed: bool = False,
 ) -> Any:
     """Runs `attend` on real steps: padding has no output and no influence.
 
@@ -45,6 +52,8 @@ def attend_real(
         ends_together: Whether the last real query is aligned with the last real
             key, and distances count real steps. By default the first columns
             are aligned, and distances count columns.
+        packed: Whether each run of real steps is a sequence of its own. The
+            k-th run of queries sees the k-th run of keys.
 
     Returns:
         The result of `attend`, with 0 where a query is padding or may see no
@@ -61,11 +70,22 @@ def attend_real(
         # Without masks both alignments are the same, and Keras' fused kernel
         # has it.
         ends_together &= real_query is not None or real_source is not None
+    sides: Any = (query, real_query), (source[0], real_source)
+    if packed:
+        sides = [
+            (x, unchecked_full_mask(x) if mask is None else mask)
+            for x, mask in sides
+        ]
+        ids = [unchecked_segment_ids(mask) for _, mask in sides]
+        own = ops.equal(ids[0][:, :, None], ids[1][:, None])
+        allowed = combine_masks([allowed, own])
     limited = causal or sliding_window is not None
     if limited and (ends_together or allowed is not None):
         place = _from_end if ends_together else _columns
-        sides = place(query, real_query), place(source[0], real_source)
-        band = _band(*sides, causal, sliding_window)
+        if packed:
+            place = _from_end_of_run if ends_together else _from_start_of_run
+        queries, keys = [place(*side) for side in sides]
+        band = _band(queries, keys, causal, sliding_window)
         allowed = combine_masks([allowed, band])
     if allowed is not None:
         sees = has_real_step(allowed, -1)
@@ -115,6 +135,16 @@ def _from_end(x: Tensor, mask: Tensor | None) -> Tensor:
         return _columns(x, mask) - (ops.shape(x)[1] - 1)
     counts = ops.cumsum(ops.cast(mask, "int32"), axis=1)
     return counts - counts[:, -1:]
+
+
+def _from_start_of_run(x: Tensor, mask: Tensor) -> Tensor:
+    """`(batch, steps)`: 0 at the first step of each run."""
+    return columns(mask) - run_bound(mask, run_starts(mask))
+
+
+def _from_end_of_run(x: Tensor, mask: Tensor) -> Tensor:
+    """`(batch, steps)`: 0 at the last step of each run, -1 before it."""
+    return columns(mask) - run_bound(mask, run_ends(mask))
 
 
 def _band(

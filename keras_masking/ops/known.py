@@ -29,7 +29,7 @@ def differ(size: Any, other: Any) -> bool:
     return is_whole(size) and is_whole(other) and bool(size != other)
 
 
-def _value(x: Tensor) -> np.ndarray | None:
+def value_if_known(x: Tensor) -> np.ndarray | None:
     """The value of `x` if it can be read without breaking a graph."""
     # Checked first, since the next condition would break PyTorch's graph.
     if torch_traces() or in_symbolic_call():
@@ -41,7 +41,7 @@ def check_zeros_and_ones(
     caller: str, name: str, when: str, mask: Tensor
 ) -> None:
     """Rejects a numeric mask with known values other than 0 and 1."""
-    values = _value(mask)
+    values = value_if_known(mask)
     if values is None:
         return
     wrong = values[(values != 0) & (values != 1)]
@@ -106,7 +106,7 @@ def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
                 **{"lengths.dtype": "bool"},
             )
         )
-    values = _value(lengths)
+    values = value_if_known(lengths)
     if values is None:
         return
     most = steps if is_whole(steps) else np.inf
@@ -127,9 +127,27 @@ def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
     )
 
 
+def check_segments(caller: str, count: Tensor, number: int) -> None:
+    """Rejects known numbers of runs, one for each row, above `number`."""
+    values = value_if_known(count)
+    if values is None or not values.size or values.max() <= number:
+        return
+    raise ValueError(
+        describe(
+            caller,
+            "a row must not have more sequences, parted by padding, than "
+            "`max_segments`.",
+            "Increase `max_segments`, or pack fewer sequences in a row.",
+            max_segments=number,
+            most=int(values.max()),
+            row=int(values.argmax()),
+        )
+    )
+
+
 def check_whole_weights(caller: str, weights: Tensor, fix: str) -> bool:
     """Rejects known weights with fractions; returns whether they are known."""
-    values = _value(weights)
+    values = value_if_known(weights)
     if values is None:
         return False
     fractions = values[values != np.floor(values)]

@@ -129,29 +129,6 @@ def count_steps(mask: Tensor) -> Tensor:
     return ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
-def position_ids(mask: Tensor) -> Tensor:
-    """Numbers the real steps of each row from 0, skipping padding.
-
-    The number does not depend on padding before the step, on the left or in
-    holes, so a position embedding should use it as index.
-
-    Args:
-        mask: Tensor of shape `(batch, steps)`, True at real steps.
-
-    Returns:
-        int32 tensor of shape `(batch, steps)`: 0, 1, 2, ... at real steps, and
-        0 at padding steps.
-
-    Example:
-
-    >>> mask = np.array([[0, 0, 1, 1], [1, 0, 1, 1]])
-    >>> keras.ops.convert_to_numpy(keras_masking.ops.position_ids(mask))
-    array([[0, 0, 0, 1],
-           [0, 0, 1, 2]], dtype=int32)
-    """
-    return unchecked_position_ids(read_mask("position_ids", mask))
-
-
 def unchecked_position_ids(mask: Tensor) -> Tensor:
     counts = ops.cumsum(ops.cast(mask, "int32"), axis=1)
     return ops.where(mask, counts - 1, 0)

@@ -13,6 +13,10 @@ from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.masks import unchecked_position_ids
 from keras_masking.ops.reading import read_steps
+from keras_masking.ops.runs import columns
+from keras_masking.ops.runs import run_bound
+from keras_masking.ops.runs import run_ends
+from keras_masking.ops.runs import run_starts
 from keras_masking.ops.steps import gather_steps
 
 
@@ -46,6 +50,13 @@ def unchecked_reverse_steps(x: Tensor, mask: Tensor | None) -> Tensor:
     opposite = ops.maximum(last - unchecked_position_ids(mask), 0)
     index = _reordered(_real_first(mask), opposite)
     return fill_padding(_reordered(x, index), mask)
+
+
+def reverse_runs(x: Tensor, mask: Tensor) -> Tensor:
+    """`x` with the steps of each run of `mask` reversed, and 0 at padding."""
+    first = run_bound(mask, run_starts(mask))
+    last = run_bound(mask, run_ends(mask))
+    return fill_padding(_reordered(x, first + last - columns(mask)), mask)
 
 
 def compact_steps(

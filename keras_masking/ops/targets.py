@@ -13,8 +13,9 @@ from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
 NO_STEPS = (
-    "If the loss compares whole sequences, like CTC and Dice, end the model "
-    "with `keras_masking.layers.DropMask()` and pass the lengths yourself."
+    "If the loss compares whole sequences, pass a function of `y_true`, "
+    "`y_pred` and `mask` to `keras_masking.losses.MaskedSequenceLoss`; for "
+    "CTC there is `MaskedCTC`."
 )
 
 

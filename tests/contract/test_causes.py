@@ -157,6 +157,22 @@ def test_no_gradients_on_a_backend_for_inference() -> None:
         assert f"{name}: Keras does not train on numpy" in run.stdout
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="only PyTorch can turn them off"
+)
+def test_no_gradients_where_a_package_turned_them_off() -> None:
+    import torch
+
+    only = ["trains", "grad-finite"]
+    for on, status in ((False, "n/a"), (True, "pass")):
+        with torch.set_grad_enabled(on):
+            report = check_layer(lambda: keras.layers.Dense(3), only=only)
+        for result in report:
+            if result.check in only:
+                assert result.status == status
+                assert on or "set_grad_enabled(True)" in result.reason
+
+
 @pytest.mark.parametrize(
     ("layer", "line"),
     [

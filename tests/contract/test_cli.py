@@ -313,6 +313,24 @@ def test_init_writes_tests_that_run(typed: Any, folder: Path) -> None:
     assert " passed" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("kind", "case"), [("loss", "LossCase"), ("metric", "MetricCase")]
+)
+def test_init_writes_tests_of_losses_and_metrics(
+    typed: Any, folder: Path, kind: str, case: str
+) -> None:
+    (folder / "mine.py").write_text(
+        "import keras\n\n\nclass Mine(keras."
+        + {"loss": "losses.Loss", "metric": "metrics.MeanSquaredError"}[kind]
+        + "):\n    pass\n"
+    )
+    assert typed("init", "mine.py", "--kind", kind, "--output", "t.py")[0] == 0
+    text = (folder / "t.py").read_text()
+    assert f"from keras_masking.contract import {case}\n" in text
+    assert f"CASES = [\n    {case}(Mine),\n]" in text
+    assert f'{case}(..., expected_failures={{"ID": "the reason"}})' in text
+
+
 def test_what_any_layer_owes(
     typed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,7 +160,11 @@ def test_vectors_taken_for_sequences_are_hinted_at() -> None:
             {"inputs": {"x": X, "y": X}, "sequences": ["z"]},
             "Received: sequences=['z'], and `inputs` is a dict with ['x', 'y']",
         ),
-        ({"inputs": [X, X], "sequences": []}, "elements of `inputs`"),
+        (
+            {"inputs": [X, X], "sequences": []},
+            "without a sequence there is no mask to check. Received: "
+            "sequences=[], and `inputs` has [0, 1].",
+        ),
     ],
 )
 def test_what_is_refused(options: Any, message: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import keras_masking
 from keras_masking.inspector import MaskReport
+from tests.inspector import imitations  # noqa: F401, which joins the gallery
 from tests.inspector.gallery import CASES
 from tests.inspector.gallery import Case
 from tests.inspector.gallery import build

@@ -226,7 +226,8 @@ def test_drops_in(kind: str) -> None:
     theirs.set_weights(ours.get_weights())
     ours.set_weights(theirs.get_weights())
     assert set(ours.get_config()) - set(theirs.get_config()) == {
-        "causal_alignment"
+        "causal_alignment",
+        "packed",
     }
     assert set(theirs.get_config()) <= set(ours.get_config())
     clone = type(ours).from_config(ours.get_config())

@@ -495,6 +495,48 @@ CAUSES: dict[str, Cause] = {
         "trains",
         kind="package",
     ),
+    "static-steps": _cause(
+        "needs a known number of steps",
+        "It computes with the static number of steps, which is None in a model "
+        "of unknown length.",
+        "dynamic-time",
+        kind="package",
+    ),
+    "static-steps-in-graphs": _cause(
+        "does not run as a graph",
+        "It computes with sizes that are known only in eager calls.",
+        "graph",
+        "trains",
+        "functional",
+        "nested",
+        "grad-finite",
+        "grad-empty-row",
+        kind="package",
+    ),
+    "fourier": _cause(
+        "convolves by a Fourier transform",
+        "The transform spreads NaN and rounding over all steps, and takes no "
+        "half precision.",
+        "pad-value",
+        "nan-padding",
+        "grad-pad-value",
+        "mixed-precision",
+        kind="package",
+    ),
+    "explicit-differs": _cause(
+        "an explicit mask acts differently",
+        "A mask that is passed as `mask=` is not used like the mask that the "
+        "input carries.",
+        "explicit-equals-attached",
+        kind="package",
+    ),
+    "mask-of-features": _cause(
+        "wants a mask with a feature axis",
+        "It takes masks `(batch, steps, 1)`, made by a layer of the same "
+        "package, and raises for those of Keras.",
+        "runs-with-mask",
+        kind="package",
+    ),
     "tensorflow-only": _cause(
         "written for TensorFlow",
         "On the other backends it raises, or has no gradient.",

@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from functools import partial
@@ -33,6 +34,8 @@ class Row:
         role: As in `Case`.
         inputs: As in `Case`.
         call_kwargs: As in `Case`.
+        sequences: As in `Case`.
+        mask_argument: As in `Case`.
         helper: Something that the call names and the module lacks.
         module: Where `layers` is imported from.
     """
@@ -43,6 +46,8 @@ class Row:
     role: str | None = None
     inputs: Any = None
     call_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    sequences: Sequence[int | str] | None = None
+    mask_argument: str | int | None = None
     helper: Any = None
     module: str = "keras.layers"
 
@@ -66,6 +71,8 @@ class Row:
             role=self.role,
             inputs=self.inputs,
             call_kwargs=self.call_kwargs,
+            sequences=self.sequences,
+            mask_argument=self.mask_argument,
             script="\n".join([*lines, f"lambda: layers.{self.call}"]),
         )
 
@@ -99,4 +106,7 @@ def cases(families: Mapping[str, list[Row]]) -> list[Case]:
         except (AttributeError, ImportError, TypeError, ValueError):
             continue  # the page says that it is not there
         found.append(row.case())
+    if keras.backend.backend() == "torch":
+        # bayesflow turns gradients off when it is imported.
+        importlib.import_module("torch").set_grad_enabled(True)
     return found

@@ -241,7 +241,7 @@ def _of_object(
     return Found(
         case,
         imports,
-        _written(expression, case.name),
+        _written(expression, case),
         "" if is_made or _compares(case) else _lacks(place, expression, found),
     )
 
@@ -251,9 +251,9 @@ def _compares(case: Any) -> bool:
     return bool(getattr(case, "of_functions", False))
 
 
-def _written(expression: str, name: str) -> str:
-    named = "" if name == expression else f", name={name!r}"
-    return f"Case({expression}{named})"
+def _written(expression: str, case: Any) -> str:
+    named = "" if case.name == expression else f", name={case.name!r}"
+    return f"{type(case).__name__}({expression}{named})"
 
 
 def _of_call(place: Place, what: str) -> Found:
@@ -294,7 +294,7 @@ def _of_call(place: Place, what: str) -> Found:
     make: Callable[[], Any] = lambda: function(*args, **named)  # noqa: E731
     script = "\n".join([*imports, f"lambda: {expression}"])
     case = place.kind.case(make, name=expression, script=script)
-    return Found(case, imports, _written(f"lambda: {expression}", expression))
+    return Found(case, imports, _written(f"lambda: {expression}", case))
 
 
 def _lacks(place: Place, name: str, function: Any) -> str:

@@ -115,7 +115,13 @@ def places(inputs: Any, chosen: Sequence[Any], argument: str) -> frozenset[int]:
     known = list(inputs) if isinstance(inputs, dict) else []
     if several and not known:
         known = list(range(len(inputs)))
-    if not several or not chosen or not set(chosen) <= set(known):
+    if several and not chosen:
+        raise TargetError(
+            f"`{argument}` must name an input: without a sequence there is no "
+            f"mask to check. Received: {argument}={chosen!r}, and `inputs` has "
+            f"{known}."
+        )
+    if not several or not set(chosen) <= set(known):
         raise TargetError(
             f"`{argument}` names elements of `inputs`, by their positions in a "
             "list or tuple or their keys in a dict. Received: "

@@ -16,10 +16,17 @@ INFERENCE_ONLY = ("numpy", "openvino")
 
 
 def needs_gradients() -> None:
-    """Raises `NotApplicable` if the backend cannot train."""
+    """Raises `NotApplicable` if the backend cannot train, or must not."""
     backend = keras.backend.backend()
     if backend in INFERENCE_ONLY:
         raise NotApplicable(f"Keras does not train on {backend}")
+    # A tensor of PyTorch knows; some packages turn gradients off on import.
+    product = keras.Variable(1.0) * 2.0
+    if not getattr(product, "requires_grad", True):
+        raise NotApplicable(
+            "gradients are turned off; `torch.set_grad_enabled(True)` turns "
+            "them on"
+        )
 
 
 class Outer(keras.layers.Layer):

@@ -1,4 +1,4 @@
-"""Losses over real steps."""
+"""A loss for each real step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +24,6 @@ from keras_masking.ops.targets import fits
 from keras_masking.ops.targets import read_targets
 from keras_masking.ops.targets import read_weights
 from keras_masking.ops.targets import where_weighed
-
-__all__ = ["MaskedLoss"]
 
 
 @export
