@@ -63,12 +63,14 @@ def test_buckets(padding: str, model: Any, alone: Any) -> None:
 def test_packed_rows(model: Any, alone: Any) -> None:
     """The convolution alone: attention is not told of the runs here."""
     plan = pack(LENGTHS, 16, gap=2)
-    steps = keras.Model(model.input, {"steps": model.output["steps"]})
+    steps = model.output["steps"]
+    pool = layers.MaskedGlobalMaxPooling1D(max_segments=plan.max_segments)
+    both = keras.Model(model.input, {"steps": steps, "kind": pool(steps)})
     for size in (1, 2):
         found = predict_unpadded(
-            steps, TEXTS, packing=plan, batch_size=size, verbose=0
+            both, TEXTS, packing=plan, batch_size=size, verbose=0
         )
-        check(found, alone, ["steps"])
+        check(found, alone, ["steps", "kind"])
 
 
 def test_masks_that_are_inputs(model: Any, alone: Any) -> None:
