@@ -9,6 +9,7 @@ from keras_masking.batching.edges import bucket_edges
 from keras_masking.batching.packed import PackedBatches
 from keras_masking.batching.packing import Packing
 from keras_masking.batching.packing import pack
+from keras_masking.batching.predicting import predict_unpadded
 from keras_masking.batching.report import BatchReport
 from keras_masking.batching.report import BatchShape
 
@@ -20,4 +21,5 @@ __all__ = [
     "Packing",
     "bucket_edges",
     "pack",
+    "predict_unpadded",
 ]

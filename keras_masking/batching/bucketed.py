@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_masking.batching.checks import check_choice
 from keras_masking.batching.checks import check_lengths
+from keras_masking.batching.data import MASKS
 from keras_masking.batching.data import read_data
 from keras_masking.batching.epochs import Epochs
 from keras_masking.batching.grouping import cut
@@ -15,8 +16,6 @@ from keras_masking.batching.grouping import make_buckets
 from keras_masking.batching.report import BatchReport
 from keras_masking.batching.report import bucket_report
 from keras_masking.batching.rows import Layout
-
-MASKS = "ids", "lengths", "mask"
 
 
 class BucketedBatches(Epochs):
