@@ -7,10 +7,10 @@ from keras_masking._keras import get_mask
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.losses.sequence import SequenceLoss
-from keras_masking.ops.ctc import check_labels
 from keras_masking.ops.ctc import ctc_loss
 from keras_masking.ops.ctc import index_of_blank
 from keras_masking.ops.dtypes import is_float
+from keras_masking.ops.known import check_classes
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.reading import check_mask
 
@@ -108,8 +108,7 @@ class MaskedCTC(SequenceLoss):
                     dtype=y_pred.dtype,
                 )
             )
-        classes = y_pred.shape[-1]
-        check_labels(self.caller, y_true, classes)
+        check_classes(self.caller, y_true, y_pred.shape[-1])
         if own is not None:
             own = check_mask(own, y_true, self.caller)
             y_true = fill_padding(y_true, own, -1)

@@ -6,8 +6,6 @@ from keras import ops
 
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.known import value_if_known
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import count_steps
 from keras_masking.ops.masks import fill_padding
@@ -26,31 +24,6 @@ def index_of_blank(caller: str, blank: Any, classes: int) -> int:
             )
         )
     return 0 if blank == "first" else classes - 1
-
-
-def check_labels(caller: str, labels: Tensor, classes: int) -> None:
-    """Raises an error if `labels` are no classes, as far as it is known."""
-    if len(labels.shape) != 2 or "int" not in dtype_name(labels):
-        raise ValueError(
-            describe(
-                caller,
-                "`y_true` must be integers, (batch, labels).",
-                "Pass the classes of the labels, padded with -1.",
-                **{"y_true.shape": tuple(labels.shape)},
-                dtype=dtype_name(labels),
-            )
-        )
-    known = value_if_known(labels)
-    if known is not None and known.size and known.max() >= classes:
-        raise ValueError(
-            describe(
-                caller,
-                "labels must be smaller than the number of classes.",
-                "Does `y_pred` have a class for the blank?",
-                classes=classes,
-                label=int(known.max()),
-            )
-        )
 
 
 def real_labels(labels: Tensor, blank: int) -> Tensor:
