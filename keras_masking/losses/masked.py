@@ -1,14 +1,19 @@
 """A loss for each real step."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_masking._export import export
 from keras_masking._keras import get_mask
 from keras_masking._keras import scale_loss
+from keras_masking._replicas import Synchronized
+from keras_masking._replicas import check_synchronized
+from keras_masking._replicas import find_replicas
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops import apply_mask
@@ -33,8 +38,9 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
     Keras' own losses respect the mask of `y_pred` too, and give the same number
     if all padding is finite. `MaskedLoss` adds: targets or predictions that are
     NaN at padding steps, where Keras multiplies by 0; a weight for each
-    sequence or class; and targets of shape `(batch, steps)` for predictions of
-    shape `(batch, steps, 1)`.
+    sequence or class; targets of shape `(batch, steps)` for predictions of
+    shape `(batch, steps, 1)`; and, where replicas or processes train on parts
+    of a batch, the mean over the real steps of the whole batch.
 
     Args:
         loss: The loss of a step: the name of a Keras loss, a
@@ -54,6 +60,19 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
             `class_weight` of `fit` does not know steps: it weights a row by the
             index of its largest class. Defaults to that of `loss`, if it is a
             `MaskedLoss`.
+        normalizer: A number that the sum of the weighted losses is divided by,
+            in place of the number of real steps. The loss of a batch is then
+            the sum of the losses of its parts. Take the real steps that a
+            global batch has on average; with `gradient_accumulation_steps`,
+            which averages, those of a micro-batch. Defaults to None.
+        synchronized: Whether the sums are those of the global batch, whose
+            parts other replicas or processes hold, all of which must call the
+            loss. True: always. False: never, so that the mean of a replica is
+            over its own real steps, as in Keras. `"auto"`: where Keras' `fit`
+            combines gradients, that is under a `tf.distribute` strategy, and on
+            PyTorch since Keras 3.16 if `torch.distributed` is initialized. With
+            `DistributedDataParallel` in a loop of your own pass True. On JAX
+            the batch is always the global one. Defaults to `"auto"`.
 
     Call arguments:
         y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` for classes
@@ -92,7 +111,9 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         ValueError: If `loss` does not give a number for each step, like CTC and
             Dice; if `sample_weight` has other axes; if `class_weight` is not
             such a dict, has a class that the predictions do not have, or
-            `y_true` is none of the targets above.
+            `y_true` is none of the targets above; if `normalizer` is not a
+            positive number, or there is no sum to divide; if `synchronized` is
+            not one of its values.
 
     Example:
 
@@ -111,6 +132,8 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         reduction: str | None = "auto",
         name: str | None = None,
         class_weight: ClassWeight | None = None,
+        normalizer: float | None = None,
+        synchronized: Synchronized = "auto",
     ) -> None:
         inner = _read_loss(loss)
         if reduction == "auto":
@@ -123,6 +146,12 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         if class_weight is None:
             class_weight = getattr(inner, "class_weight", None)
         self.class_weight = read_class_weight(self.caller, class_weight)
+        if normalizer is None:
+            normalizer = getattr(inner, "normalizer", None)
+        self.normalizer = _read_normalizer(self.caller, normalizer, reduction)
+        if synchronized == "auto":
+            synchronized = getattr(inner, "synchronized", "auto")
+        self.synchronized = check_synchronized(self.caller, synchronized)
 
     def __call__(
         self,
@@ -134,10 +163,20 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         losses, counts = self.weigh(y_true, y_pred, sample_weight, mask)
         if self.reduction in (None, "none"):
             return ops.cast(losses, self.dtype)
-        total = ops.sum(losses)
-        if self.reduction != "sum":
-            total = scale_loss(ops.divide_no_nan(total, ops.sum(counts)))
-        return ops.cast(total, self.dtype)
+        total, count = ops.sum(losses), ops.sum(counts)
+        return ops.cast(self._reduce(total, count), self.dtype)
+
+    def _reduce(self, total: Tensor, count: Tensor) -> Tensor:
+        """The sum of the losses of a batch, divided if the loss is a mean."""
+        fixed = self.normalizer
+        if fixed is None and self.reduction == "sum":
+            fixed = 1.0
+        replicas = find_replicas(self.caller, self.synchronized)
+        if replicas is not None:
+            return replicas.divide(total, count, fixed)
+        if fixed is not None:
+            return total / fixed
+        return scale_loss(ops.divide_no_nan(total, count))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         inner = self.loss
@@ -227,6 +266,8 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
             **super().get_config(),
             "loss": loss,
             "class_weight": self.class_weight,
+            "normalizer": self.normalizer,
+            "synchronized": self.synchronized,
         }
 
 
@@ -255,3 +296,34 @@ def _read_loss(loss: Any) -> Any:
             )
         )
     return found
+
+
+def _read_normalizer(
+    caller: str, normalizer: Any, reduction: str | None
+) -> float | None:
+    if normalizer is None:
+        return None
+    numbers = (int, float, np.integer, np.floating)
+    number = isinstance(normalizer, numbers) and not isinstance(
+        normalizer, bool
+    )
+    if not number or not 0 < normalizer < math.inf:
+        raise ValueError(
+            describe(
+                caller,
+                "`normalizer` must be a positive number.",
+                "Pass the real steps of a batch on average.",
+                normalizer=repr(normalizer),
+            )
+        )
+    if reduction in (None, "none"):
+        raise ValueError(
+            describe(
+                caller,
+                "without a reduction there is no sum to divide.",
+                "Leave out `normalizer`, or pass `reduction='sum'`.",
+                normalizer=normalizer,
+                reduction=repr(reduction),
+            )
+        )
+    return float(normalizer)
