@@ -12,9 +12,9 @@ import pytest
 from keras import ops
 
 from keras_masking import _replicas
-from keras_masking import losses
 from keras_masking._replicas import Replicas
 from keras_masking.losses import MaskedLoss
+from keras_masking.losses import reduced
 from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import gradient
@@ -56,7 +56,7 @@ def test_the_divisor_is_that_of_all_replicas(
         return ops.stop_gradient(x) + np.array(OTHER[reduction], "float32")
 
     monkeypatch.setattr(
-        losses, "find_replicas", lambda *_: Replicas(2, averages, add)
+        reduced, "find_replicas", lambda *_: Replicas(2, averages, add)
     )
     ours = MaskedLoss("mse", reduction, normalizer=normalizer)
     for mask in (MASK, MASKS["nothing"]):

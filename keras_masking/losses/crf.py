@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_masking._export import export
+from keras_masking._replicas import Synchronized
 from keras_masking._types import Tensor
 from keras_masking.losses.sequence import SequenceLoss
 from keras_masking.ops.crf import check_potentials
@@ -23,6 +24,11 @@ class CRFLoss(SequenceLoss):
             `"sum"`: not divided. None or `"none"`: the weighted loss of each
             sequence. Defaults to `"sum_over_batch_size"`.
         name: Name of the loss. Defaults to `"crf_loss"`.
+        normalizer: A number that the sum of the weighted losses is divided by,
+            in place of the number of sequences. Defaults to None.
+        synchronized: Whether the mean is that of the global batch where
+            replicas or processes train on parts of it, as in `MaskedLoss`.
+            Defaults to `"auto"`.
 
     Call arguments:
         y_true: Tags, integers `(batch, steps)` or `(batch, steps, 1)`, of any
@@ -68,8 +74,10 @@ class CRFLoss(SequenceLoss):
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str = "crf_loss",
+        normalizer: float | None = None,
+        synchronized: Synchronized = "auto",
     ) -> None:
-        super().__init__(name=name, reduction=reduction)
+        super().__init__(name, reduction, normalizer, synchronized)
 
     def call(self, y_true: Tensor, y_pred: Tensor, mask: Tensor) -> Tensor:
         return -unchecked_crf_log_likelihood(y_true, y_pred, mask)

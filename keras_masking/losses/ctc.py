@@ -4,6 +4,7 @@ from typing import Any
 
 from keras_masking._export import export
 from keras_masking._keras import get_mask
+from keras_masking._replicas import Synchronized
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.losses.sequence import SequenceLoss
@@ -33,6 +34,11 @@ class MaskedCTC(SequenceLoss):
             `"sum"`: not divided. None or `"none"`: the weighted loss of each
             sequence. Defaults to `"sum_over_batch_size"`.
         name: Name of the loss. Defaults to `"masked_ctc"`.
+        normalizer: A number that the sum of the weighted losses is divided by,
+            in place of the number of sequences. Defaults to None.
+        synchronized: Whether the mean is that of the global batch where
+            replicas or processes train on parts of it, as in `MaskedLoss`.
+            Defaults to `"auto"`.
 
     Call arguments:
         y_true: Labels, integers `(batch, labels)`. Negative labels, the blank,
@@ -84,8 +90,10 @@ class MaskedCTC(SequenceLoss):
         blank: str = "first",
         reduction: str | None = "sum_over_batch_size",
         name: str = "masked_ctc",
+        normalizer: float | None = None,
+        synchronized: Synchronized = "auto",
     ) -> None:
-        super().__init__(name=name, reduction=reduction)
+        super().__init__(name, reduction, normalizer, synchronized)
         index_of_blank(self.caller, blank, 1)
         self.blank = blank
 

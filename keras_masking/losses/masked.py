@@ -1,21 +1,17 @@
 """A loss for each real step."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_masking._export import export
 from keras_masking._keras import get_mask
-from keras_masking._keras import scale_loss
 from keras_masking._replicas import Synchronized
-from keras_masking._replicas import check_synchronized
-from keras_masking._replicas import find_replicas
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.losses.reduced import Reduced
 from keras_masking.ops import apply_mask
 from keras_masking.ops.class_weights import ClassWeight
 from keras_masking.ops.class_weights import WeighsClasses
@@ -32,7 +28,7 @@ from keras_masking.ops.targets import where_weighed
 
 
 @export
-class MaskedLoss(WeighsClasses, keras.losses.Loss):
+class MaskedLoss(WeighsClasses, Reduced):
     """A loss over the real steps, whatever the values at padding.
 
     Keras' own losses respect the mask of `y_pred` too, and give the same number
@@ -124,8 +120,6 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
     2.0
     """
 
-    kind = "loss"
-
     def __init__(
         self,
         loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
@@ -140,43 +134,18 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
             reduction = getattr(inner, "reduction", "sum_over_batch_size")
         if name is None:
             name = getattr(inner, "name", getattr(inner, "__name__", None))
-        dtype = getattr(inner, "dtype", None)
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        if normalizer is None:
+            normalizer = getattr(inner, "normalizer", None)
+        if synchronized == "auto":
+            synchronized = getattr(inner, "synchronized", "auto")
+        super().__init__(
+            *(name, reduction, normalizer, synchronized),
+            dtype=getattr(inner, "dtype", None),
+        )
         self.loss = inner
         if class_weight is None:
             class_weight = getattr(inner, "class_weight", None)
         self.class_weight = read_class_weight(self.caller, class_weight)
-        if normalizer is None:
-            normalizer = getattr(inner, "normalizer", None)
-        self.normalizer = _read_normalizer(self.caller, normalizer, reduction)
-        if synchronized == "auto":
-            synchronized = getattr(inner, "synchronized", "auto")
-        self.synchronized = check_synchronized(self.caller, synchronized)
-
-    def __call__(
-        self,
-        y_true: Tensor,
-        y_pred: Tensor,
-        sample_weight: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
-        losses, counts = self.weigh(y_true, y_pred, sample_weight, mask)
-        if self.reduction in (None, "none"):
-            return ops.cast(losses, self.dtype)
-        total, count = ops.sum(losses), ops.sum(counts)
-        return ops.cast(self._reduce(total, count), self.dtype)
-
-    def _reduce(self, total: Tensor, count: Tensor) -> Tensor:
-        """The sum of the losses of a batch, divided if the loss is a mean."""
-        fixed = self.normalizer
-        if fixed is None and self.reduction == "sum":
-            fixed = 1.0
-        replicas = find_replicas(self.caller, self.synchronized)
-        if replicas is not None:
-            return replicas.divide(total, count, fixed)
-        if fixed is not None:
-            return total / fixed
-        return scale_loss(ops.divide_no_nan(total, count))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         inner = self.loss
@@ -266,8 +235,6 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
             **super().get_config(),
             "loss": loss,
             "class_weight": self.class_weight,
-            "normalizer": self.normalizer,
-            "synchronized": self.synchronized,
         }
 
 
@@ -296,34 +263,3 @@ def _read_loss(loss: Any) -> Any:
             )
         )
     return found
-
-
-def _read_normalizer(
-    caller: str, normalizer: Any, reduction: str | None
-) -> float | None:
-    if normalizer is None:
-        return None
-    numbers = (int, float, np.integer, np.floating)
-    number = isinstance(normalizer, numbers) and not isinstance(
-        normalizer, bool
-    )
-    if not number or not 0 < normalizer < math.inf:
-        raise ValueError(
-            describe(
-                caller,
-                "`normalizer` must be a positive number.",
-                "Pass the real steps of a batch on average.",
-                normalizer=repr(normalizer),
-            )
-        )
-    if reduction in (None, "none"):
-        raise ValueError(
-            describe(
-                caller,
-                "without a reduction there is no sum to divide.",
-                "Leave out `normalizer`, or pass `reduction='sum'`.",
-                normalizer=normalizer,
-                reduction=repr(reduction),
-            )
-        )
-    return float(normalizer)
