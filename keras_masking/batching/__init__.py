@@ -4,8 +4,11 @@ NumPy and `keras.utils` alone, so that they serve `fit`, `evaluate` and
 `predict` on every backend.
 """
 
+from keras_masking._packing import PackingNeed
 from keras_masking.batching.bucketed import BucketedBatches
 from keras_masking.batching.edges import bucket_edges
+from keras_masking.batching.gap import PackingGap
+from keras_masking.batching.gap import packing_gap
 from keras_masking.batching.packed import PackedBatches
 from keras_masking.batching.packing import Packing
 from keras_masking.batching.packing import pack
@@ -18,6 +21,9 @@ __all__ = [
     "BucketedBatches",
     "PackedBatches",
     "Packing",
+    "PackingGap",
+    "PackingNeed",
     "bucket_edges",
     "pack",
+    "packing_gap",
 ]
