@@ -107,6 +107,16 @@ def test_each_sequence_gives_what_it_gives_alone(
             assert_close(z, filled)
             np.testing.assert_array_equal(mask, places)
 
+    sick = SEQUENCES.copy()
+    sick[1, 0] = np.nan  # a real step, of a sequence between two others
+    got = together.predict([pack(sick), MASK], verbose=0)
+    healthy = np.arange(5)[:, None] != 1
+    well = pack(LONE_MASK & healthy)
+    if family == "pooling":
+        well = slots(healthy[:, 0])
+    for y, z in zip(wanted, got):
+        assert_close(z[well], place(y)[well])
+
     factors = [np.random.default_rng(0).normal(size=y.shape) for y in wanted]
     factors = [factor.astype("float32") for factor in factors]
     lone = _gradient(alone, SEQUENCES, LONE_MASK, factors)
