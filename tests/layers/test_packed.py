@@ -198,6 +198,22 @@ def test_dtypes(dtype: str) -> None:
     assert_close(y[:, 0], to_numpy(wanted), lone.compute_dtype)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_integers(dtype: str) -> None:
+    x = np.array([[[3], [1], [9], [2], [0]]]).astype(dtype)
+    mask = np.array([[True, True, False, True, False]])
+    for kind, wanted in (
+        ("Max", [3, 2, 0]),
+        ("Min", [1, 2, 0]),
+        ("Sum", [4, 2, 0]),
+    ):
+        if dtype == "bool":
+            wanted = [2 if kind == "Sum" else 1, 1, 0]
+        name = f"MaskedGlobal{kind}Pooling1D"
+        y = getattr(layers, name)(max_segments=3)(x, mask=mask)
+        assert to_numpy(y).ravel().tolist() == wanted
+
+
 def test_too_many_sequences() -> None:
     pool = layers.LastStep(max_segments=2, name="last")
     rows = pack(SEQUENCES)
