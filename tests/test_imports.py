@@ -21,12 +21,14 @@ LOWEST = {
     "_keras",
     "_replicas",
     "_export",
+    "_packing",
     "errors",
 }
 MAY_IMPORT = {
     "errors": set(),
     "_types": set(),
     "_export": set(),
+    "_packing": set(),
     "_keras": {"_types"},
     "_backends": {"_types", "_keras"},
     "_replicas": {"_types", "_keras", "errors"},
