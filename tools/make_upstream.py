@@ -89,6 +89,7 @@ ORDER = {
         ),
         "scaled_input_is_sparse": "",
         "sum_of_float64_is_float32_on_torch": "",
+        "py_dataset_workers_repeat_batches": "",
     },
 }
 FIELDS = [

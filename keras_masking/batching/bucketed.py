@@ -44,7 +44,7 @@ class BucketedBatches(Epochs):
         edges: Lengths to pad to, in steps, ascending. Defaults to
             `bucket_edges`.
         buckets: The largest number of edges, if they are not given; there are
-            no more than full batches. Defaults to 8.
+            no more than batches would be without buckets. Defaults to 8.
         batch_size: The most rows in a batch. Defaults to 32 without
             `steps_per_batch`.
         steps_per_batch: The most steps in a batch, padding included: batches of

@@ -24,7 +24,7 @@ def tagger() -> keras.Model:
     ids = keras.Input((None,), dtype="int32")
     x = layers.CustomEmbedding(20, 4, mask_zero=True)(ids)
     x = layers.MaskedConv1D(4, 5, padding="same")(x)
-    tags = layers.MaskedMultiHeadAttention(1, 4)(x, x)
+    tags = layers.MaskedMultiHeadAttention(1, 4, packed=True)(x, x)
     kind = layers.MaskedGlobalMaxPooling1D()(x)
     return keras.Model(ids, {"tags": tags, "kind": kind, "steps": x})
 
@@ -61,16 +61,16 @@ def test_buckets(padding: str, model: Any, alone: Any) -> None:
 
 
 def test_packed_rows(model: Any, alone: Any) -> None:
-    """The convolution alone: attention is not told of the runs here."""
     plan = pack(LENGTHS, 16, gap=2)
     steps = model.output["steps"]
     pool = layers.MaskedGlobalMaxPooling1D(max_segments=plan.max_segments)
-    both = keras.Model(model.input, {"steps": steps, "kind": pool(steps)})
+    outputs = {**model.output, "kind": pool(steps)}
+    packed = keras.Model(model.input, outputs)
     for size in (1, 2):
         found = predict_unpadded(
-            both, TEXTS, packing=plan, batch_size=size, verbose=0
+            packed, TEXTS, packing=plan, batch_size=size, verbose=0
         )
-        check(found, alone, ["steps", "kind"])
+        check(found, alone, ["tags", "kind", "steps"])
 
 
 def test_masks_that_are_inputs(model: Any, alone: Any) -> None:

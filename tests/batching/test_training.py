@@ -10,6 +10,7 @@ from keras_masking import layers
 from keras_masking.batching import BucketedBatches
 from keras_masking.batching import PackedBatches
 from keras_masking.losses import MaskedLoss
+from keras_masking.metrics import LossPerStep
 from tests.helpers import assert_close
 
 COUNT = 26
@@ -61,6 +62,26 @@ def test_filled_rows_add_nothing() -> None:
     batches = BucketedBatches(OWN, OWN, fill=True, **BUCKETS)
     assert any((x == 0).all(axis=1).any() for x, *_ in batches)
     np.testing.assert_array_equal(steps_seen(batches), LENGTHS)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["buckets", "packed"])
+def test_evaluate_counts_each_step_once(packed: bool) -> None:
+    y = [np.linspace(0, 1, n)[:, None] for n in LENGTHS]
+    batches = BucketedBatches(OWN, y, **BUCKETS)
+    if packed:
+        batches = PackedBatches(OWN, y, steps=13, batch_size=2)
+    embedding = keras.layers.Embedding(COUNT + 1, 1, mask_zero=True)
+    model = keras.Sequential([embedding])
+    model.compile(loss="mae", metrics=[LossPerStep("mae")])
+    model.fit(batches, validation_data=batches, epochs=1, verbose=0)
+    logs = model.evaluate(batches, verbose=0, return_dict=True)
+    table = model.get_weights()[0][:, 0]
+    errors = [
+        abs(table[i + 1] - float(target))
+        for i, targets in enumerate(y)
+        for target in targets[:, 0]
+    ]
+    assert_close(logs["loss_per_step"], np.mean(errors))
 
 
 def tagger() -> keras.Model:
