@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "ops": {*LOWEST, "ops"},
     "layers": {*LOWEST, "ops", "layers"},
     "losses": {*LOWEST, "ops", "losses"},
-    "metrics": {"_types", "_export", "errors", "ops", "losses", "metrics"},
+    "metrics": {*LOWEST, "ops", "losses", "metrics"},
     "batching": {*LOWEST, "batching"},
     "conversion": {
         *LOWEST,

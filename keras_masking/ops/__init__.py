@@ -10,6 +10,7 @@ from keras_masking.ops.crf import bio_transitions as bio_transitions
 from keras_masking.ops.crf import crf_decode as crf_decode
 from keras_masking.ops.crf import crf_log_likelihood as crf_log_likelihood
 from keras_masking.ops.crf import crf_marginals as crf_marginals
+from keras_masking.ops.ctc import ctc_greedy_decode as ctc_greedy_decode
 from keras_masking.ops.fast_paths import plain_formulas as plain_formulas
 from keras_masking.ops.masks import apply_mask as apply_mask
 from keras_masking.ops.masks import full_mask as full_mask
@@ -53,6 +54,7 @@ __all__ = [
     "crf_decode",
     "crf_log_likelihood",
     "crf_marginals",
+    "ctc_greedy_decode",
     "first_step",
     "full_mask",
     "last_step",
