@@ -83,6 +83,8 @@ class LinearChainCRF(MaskAware):
     array([[0, 1, 0]], dtype=int32)
     """
 
+    packing_need = "it scores one path of tags for the whole row"
+
     def __init__(
         self,
         tags: int,
@@ -209,6 +211,8 @@ class ViterbiDecode(MaskAware):
     >>> keras.ops.convert_to_numpy(tags)
     array([[0, 1]], dtype=int32)
     """
+
+    packing_need = "it finds one path of tags for the whole row"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
