@@ -196,7 +196,9 @@ def show(
     columns = list(results.values())
     for name in columns[0]:
         if name != "drift":
-            table.add_row(name, *(f"{c[name]:.3f}" for c in columns))
+            values = [c[name] for c in columns]
+            cells = [f"{v}" if type(v) is int else f"{v:.3f}" for v in values]
+            table.add_row(name, *cells)
     table.add_section()
     for kind in columns[-1]["drift"]:
         drifts = [c["drift"][kind] for c in columns]

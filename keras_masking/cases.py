@@ -12,6 +12,7 @@ from keras_masking.contract import Case
 from keras_masking.contract.backends.targets import resolve
 
 X = np.random.default_rng(0).normal(size=(3, 6, 4)).round(2).astype("float32")
+POTENTIALS = np.stack([X, X[::-1], X[:, ::-1], -X], axis=2)
 IDS = np.array(
     [[3, 1, 4, 1, 5, 2], [2, 6, 5, 3, 0, 0], [5, 0, 0, 0, 0, 0]], "int32"
 )
@@ -64,6 +65,8 @@ MASK_CASES = [
     _case("CustomEmbedding(7, 4)", "passes", inputs=IDS),
     _case("MyActivation()", "passes"),
     _case("TemporalSoftmax()", "passes"),
+    _case("LinearChainCRF(4, initializer='ones')", "passes"),
+    _case("ViterbiDecode()", "passes", inputs=POTENTIALS),
     _case("TemporalSplit(2)", "transforms", columns=True, reason=COLUMNS),
     _case("TemporalSplit([2])", "transforms", columns=True, reason=COLUMNS),
     *(

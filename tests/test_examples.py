@@ -146,6 +146,25 @@ def test_stress_tagger(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.long
+def test_less_padding(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("less_padding")
+    results = example.run(epochs=2)
+    padded, buckets, packed = (results[way] for way in example.WAYS)
+    assert padded["share of padding"] > 0.6
+    assert packed["share of padding"] < 0.25
+    assert buckets["share of padding"] < 0.1
+    assert packed["shapes of batches"] == 1
+    assert buckets["shapes of batches"] <= 7
+    for one in results.values():
+        assert max(one["drift"].values()) < 1e-5
+        assert one["loss, test words alone"] < 0.35
+    example.show(results, example.Console())
+    table = capsys.readouterr().out
+    assert f"{packed['share of padding']:.3f}" in table
+    assert "predicted packed" in table
+
+
+@pytest.mark.long
 def test_guide(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     guide = load("guide")
     guide.main()

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_masking.batching.checks import check_choice
 from keras_masking.batching.checks import check_lengths
+from keras_masking.batching.data import MASKS
 from keras_masking.batching.data import read_data
 from keras_masking.batching.epochs import Epochs
 from keras_masking.batching.grouping import cut
@@ -15,8 +16,6 @@ from keras_masking.batching.grouping import make_buckets
 from keras_masking.batching.report import BatchReport
 from keras_masking.batching.report import bucket_report
 from keras_masking.batching.rows import Layout
-
-MASKS = "ids", "lengths", "mask"
 
 
 class BucketedBatches(Epochs):
@@ -45,7 +44,7 @@ class BucketedBatches(Epochs):
         edges: Lengths to pad to, in steps, ascending. Defaults to
             `bucket_edges`.
         buckets: The largest number of edges, if they are not given; there are
-            no more than full batches. Defaults to 8.
+            no more than batches would be without buckets. Defaults to 8.
         batch_size: The most rows in a batch. Defaults to 32 without
             `steps_per_batch`.
         steps_per_batch: The most steps in a batch, padding included: batches of

@@ -172,6 +172,48 @@ def check_same_count(caller: str, name: str, count: int, wanted: int) -> None:
         )
 
 
+def check_no_nan_ids(caller: str, columns: list[Column]) -> None:
+    """Rejects sequences `(steps,)` with NaN."""
+    for column in columns:
+        if column.values[0].ndim > 1 or column.dtype.kind != "f":
+            continue
+        for i, values in enumerate(column.values):
+            if np.isnan(values).any():
+                raise ValueError(
+                    describe(
+                        caller,
+                        "ids must be numbers, and not NaN.",
+                        "Features may be missing: give them an axis, "
+                        "(steps, 1).",
+                        sequence=i,
+                        step=int(np.argmax(np.isnan(values))),
+                    )
+                )
+
+
+def check_padding_is_told(
+    caller: str, columns: list[Column], pad_value: Any
+) -> None:
+    """Rejects real steps that no input tells from padding."""
+    for column in columns:
+        found = _first_like_padding(column, pad_value)
+        if found is None:
+            return
+        sequence, step = found
+    raise ValueError(
+        describe(
+            caller,
+            "a real step must not look like padding: a layer that finds the "
+            "padding by its value would take it for padding.",
+            "Pass another `pad_value`, or mask='mask' or mask='lengths', which "
+            "hand the model a mask or lengths.",
+            pad_value=pad_value,
+            sequence=sequence,
+            step=step,
+        )
+    )
+
+
 def items_of(caller: str, name: str, values: Any) -> Any:
     if not isinstance(values, (str, bytes, dict)):
         try:
@@ -213,3 +255,18 @@ def fit(caller: str, name: str, value: Any, dtype: np.dtype) -> Any:
             dtype=dtype,
         )
     )
+
+
+def _first_like_padding(
+    column: Column, pad_value: Any
+) -> tuple[int, int] | None:
+    """The first sequence and step of nothing but `pad_value`, if any."""
+    for i, values in enumerate(column.values):
+        same = (
+            np.isnan(values) if pad_value != pad_value else values == pad_value
+        )
+        axes = tuple(range(1, same.ndim))
+        same = same.all(axis=axes) if axes else same
+        if same.any():
+            return i, int(np.argmax(same))
+    return None

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from keras_masking.batching.columns import Column
+from keras_masking.batching.columns import check_no_nan_ids
+from keras_masking.batching.columns import check_padding_is_told
 from keras_masking.batching.columns import check_same_count
 from keras_masking.batching.columns import items_of
 from keras_masking.batching.columns import leaves
@@ -17,6 +19,9 @@ from keras_masking.batching.columns import read_rows
 from keras_masking.batching.columns import read_sequences
 from keras_masking.batching.rows import Layout
 from keras_masking.errors import describe
+
+# How a model gets the mask.
+MASKS = "ids", "lengths", "mask"
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,9 @@ def read_data(
             )
         )
     steps = [c for c in leaves(inputs).values() if c.per_step]
-    _check_no_nan_ids(caller, steps)
+    check_no_nan_ids(caller, steps)
     if mask == "ids":
-        _check_padding_is_told(caller, steps, pad_value)
+        check_padding_is_told(caller, steps, pad_value)
     if y is None:
         if sample_weight is not None:
             raise ValueError(
@@ -258,59 +263,3 @@ def _weight(
         )
     _check_steps(caller, name, column, lengths)
     return column
-
-
-def _check_no_nan_ids(caller: str, columns: list[Column]) -> None:
-    for column in columns:
-        if column.values[0].ndim > 1 or column.dtype.kind != "f":
-            continue
-        for i, values in enumerate(column.values):
-            if np.isnan(values).any():
-                raise ValueError(
-                    describe(
-                        caller,
-                        "ids must be numbers, and not NaN.",
-                        "Features may be missing: give them an axis, "
-                        "(steps, 1).",
-                        sequence=i,
-                        step=int(np.argmax(np.isnan(values))),
-                    )
-                )
-
-
-def _check_padding_is_told(
-    caller: str, columns: list[Column], pad_value: Any
-) -> None:
-    """Rejects real steps that no input tells from padding."""
-    for column in columns:
-        found = _first_like_padding(column, pad_value)
-        if found is None:
-            return
-        sequence, step = found
-    raise ValueError(
-        describe(
-            caller,
-            "a real step must not look like padding: a layer that finds the "
-            "padding by its value would take it for padding.",
-            "Pass another `pad_value`, or mask='mask' or mask='lengths', which "
-            "hand the model a mask or lengths.",
-            pad_value=pad_value,
-            sequence=sequence,
-            step=step,
-        )
-    )
-
-
-def _first_like_padding(
-    column: Column, pad_value: Any
-) -> tuple[int, int] | None:
-    """The first sequence and step of nothing but `pad_value`, if any."""
-    for i, values in enumerate(column.values):
-        same = (
-            np.isnan(values) if pad_value != pad_value else values == pad_value
-        )
-        axes = tuple(range(1, same.ndim))
-        same = same.all(axis=axes) if axes else same
-        if same.any():
-            return i, int(np.argmax(same))
-    return None

@@ -48,11 +48,12 @@ def make_buckets(
     if steps_per_batch is not None:
         check_count(caller, "steps_per_batch", steps_per_batch)
     if edges is None:
-        # More edges than full batches would make batches of a few rows.
-        full = len(lengths) // (batch_size or len(lengths))
+        # More edges than batches without buckets would leave few rows in each.
+        batches = len(lengths) // (batch_size or len(lengths))
         if steps_per_batch is not None:
-            full = max(full, int(lengths.sum()) // steps_per_batch)
-        buckets = min(buckets, max(full, 1))
+            steps = len(lengths) * int(lengths.max())
+            batches = max(batches, steps // steps_per_batch)
+        buckets = min(buckets, max(batches, 1))
         edges = bucket_edges(lengths, buckets, multiple_of)
     found = _read_edges(caller, edges, lengths)
     if steps_per_batch is not None and steps_per_batch < found[-1]:

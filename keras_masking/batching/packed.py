@@ -1,7 +1,6 @@
 """Batches of rows that hold several sequences."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ from keras_masking.batching.data import Data
 from keras_masking.batching.data import read_data
 from keras_masking.batching.epochs import Epochs
 from keras_masking.batching.grouping import BATCH_SIZE
-from keras_masking.batching.packing import make_layout
-from keras_masking.batching.packing import read_pieces
 from keras_masking.batching.planning import best_fit
+from keras_masking.batching.planning import make_layout
+from keras_masking.batching.planning import read_pieces
 from keras_masking.batching.planning import read_room
 from keras_masking.batching.report import BatchReport
 from keras_masking.batching.report import pack_report
@@ -150,12 +149,7 @@ class PackedBatches(Epochs):
         rows = np.arange(packed.rows)
         if rng is not None:
             rng.shuffle(rows)
-        order = np.argsort(packed.row, kind="stable")
-        pieces = np.split(order, np.cumsum(np.bincount(packed.row))[:-1])
-        return [
-            _rows_of(packed, [pieces[i] for i in part], self._rows)
-            for part in np.array_split(rows, self._count)
-        ]
+        return packed.split(np.array_split(rows, self._count), self._rows)
 
     def report(self) -> BatchReport:
         """What the batches consist of."""
@@ -186,20 +180,6 @@ class PackedBatches(Epochs):
             size = max(1, round(BATCH_SIZE * share))
         count = -(-packed.rows // size)
         return count, -(-packed.rows // count)
-
-
-def _rows_of(packed: Layout, rows: list[np.ndarray], count: int) -> Layout:
-    """The layout of some rows, given by their pieces, among `count` rows."""
-    which = np.concatenate(rows)
-    return replace(
-        packed,
-        rows=count,
-        row=np.repeat(np.arange(len(rows)), [len(row) for row in rows]),
-        **{
-            name: getattr(packed, name)[which]
-            for name in ("sequence", "offset", "length", "start", "slot")
-        },
-    )
 
 
 def _check_slots(

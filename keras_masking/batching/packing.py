@@ -13,8 +13,9 @@ from keras_masking.batching.columns import fit
 from keras_masking.batching.data import read_target
 from keras_masking.batching.planning import ORDERS
 from keras_masking.batching.planning import best_fit
-from keras_masking.batching.planning import cut_pieces
 from keras_masking.batching.planning import in_order
+from keras_masking.batching.planning import make_layout
+from keras_masking.batching.planning import read_pieces
 from keras_masking.batching.planning import read_room
 from keras_masking.batching.report import BatchReport
 from keras_masking.batching.report import pack_report
@@ -268,43 +269,3 @@ def pack(
     rng = np.random.default_rng(seed)
     placed = best_fit(pieces[2], room, in_order(order, pieces[2], rng))
     return Packing(found, make_layout(pieces, placed, room.steps, max_segments))
-
-
-Pieces = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def read_pieces(
-    caller: str, lengths: np.ndarray, steps: int, split: bool
-) -> Pieces:
-    """The sequence, offset and length of each piece."""
-    longest = int(lengths.argmax())
-    if lengths[longest] > steps and not split:
-        raise ValueError(
-            describe(
-                caller,
-                "a row must hold the longest sequence.",
-                f"Pass steps={lengths[longest]} or more, or split=True.",
-                steps=steps,
-                sequence=longest,
-                length=lengths[longest],
-            )
-        )
-    return cut_pieces(lengths, steps)
-
-
-def make_layout(
-    pieces: Pieces, placed: Pieces, steps: int, max_segments: int | None
-) -> Layout:
-    """The layout of pieces at a row, start and slot."""
-    (sequence, offset, length), (row, start, slot) = pieces, placed
-    return Layout(
-        rows=int(row.max()) + 1,
-        steps=steps,
-        sequence=sequence,
-        length=length,
-        row=row,
-        start=start,
-        offset=offset,
-        slot=slot,
-        slots=max_segments or int(slot.max()) + 1,
-    )

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_masking.batching.checks import check_count
+from keras_masking.batching.rows import Layout
 from keras_masking.errors import describe
 
+# The sequence, offset and length of each piece; or its row, start and slot.
+Pieces = tuple[np.ndarray, np.ndarray, np.ndarray]
 ORDERS = "random", "decreasing", "given"
 
 
@@ -48,9 +51,7 @@ def read_room(
     return Room(int(steps), int(gap), int(align), max_segments)
 
 
-def best_fit(
-    lengths: np.ndarray, room: Room, order: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def best_fit(lengths: np.ndarray, room: Room, order: np.ndarray) -> Pieces:
     """Puts each piece into the row with the least space that it fits into.
 
     Args:
@@ -105,9 +106,44 @@ def in_order(
     return np.arange(len(lengths))
 
 
-def cut_pieces(
-    lengths: np.ndarray, steps: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read_pieces(
+    caller: str, lengths: np.ndarray, steps: int, split: bool
+) -> Pieces:
+    """The sequence, offset and length of each piece."""
+    longest = int(lengths.argmax())
+    if lengths[longest] > steps and not split:
+        raise ValueError(
+            describe(
+                caller,
+                "a row must hold the longest sequence.",
+                f"Pass steps={lengths[longest]} or more, or split=True.",
+                steps=steps,
+                sequence=longest,
+                length=lengths[longest],
+            )
+        )
+    return _cut_pieces(lengths, steps)
+
+
+def make_layout(
+    pieces: Pieces, placed: Pieces, steps: int, max_segments: int | None
+) -> Layout:
+    """The layout of pieces at a row, start and slot."""
+    (sequence, offset, length), (row, start, slot) = pieces, placed
+    return Layout(
+        rows=int(row.max()) + 1,
+        steps=steps,
+        sequence=sequence,
+        length=length,
+        row=row,
+        start=start,
+        offset=offset,
+        slot=slot,
+        slots=max_segments or int(slot.max()) + 1,
+    )
+
+
+def _cut_pieces(lengths: np.ndarray, steps: int) -> Pieces:
     """Pieces of at most `steps` steps: their sequence, offset and length."""
     counts = -(-lengths // steps)
     sequence = np.repeat(np.arange(len(lengths)), counts)

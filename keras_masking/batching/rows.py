@@ -109,5 +109,29 @@ class Layout:
         result[self.row, self.slot] = values[self.sequence]
         return result
 
+    def split(self, groups: list[np.ndarray], rows: int) -> list["Layout"]:
+        """Batches of the rows in each group, filled to `rows` rows."""
+        order = np.argsort(self.row, kind="stable")
+        ends = np.cumsum(np.bincount(self.row))
+        of_row = np.split(order, ends[:-1])
+        return [
+            self._part([of_row[row] for row in group], rows) for group in groups
+        ]
+
+    def _part(self, of_row: list[np.ndarray], rows: int) -> "Layout":
+        which = np.concatenate(of_row)
+        counts = [len(pieces) for pieces in of_row]
+        return Layout(
+            rows=rows,
+            steps=self.steps,
+            sequence=self.sequence[which],
+            length=self.length[which],
+            row=np.repeat(np.arange(len(of_row)), counts),
+            start=self.start[which],
+            offset=self.offset[which],
+            slot=self.slot[which],
+            slots=self.slots,
+        )
+
     def _places(self) -> zip:  # type: ignore[type-arg]
         return zip(self.row.tolist(), self.start.tolist(), self.length.tolist())

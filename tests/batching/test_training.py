@@ -10,6 +10,7 @@ from keras_masking import layers
 from keras_masking.batching import BucketedBatches
 from keras_masking.batching import PackedBatches
 from keras_masking.losses import MaskedLoss
+from keras_masking.metrics import LossPerStep
 from tests.helpers import assert_close
 
 COUNT = 26
@@ -63,6 +64,26 @@ def test_filled_rows_add_nothing() -> None:
     np.testing.assert_array_equal(steps_seen(batches), LENGTHS)
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["buckets", "packed"])
+def test_evaluate_counts_each_step_once(packed: bool) -> None:
+    y = [np.linspace(0, 1, n)[:, None] for n in LENGTHS]
+    batches = BucketedBatches(OWN, y, **BUCKETS)
+    if packed:
+        batches = PackedBatches(OWN, y, steps=13, batch_size=2)
+    embedding = keras.layers.Embedding(COUNT + 1, 1, mask_zero=True)
+    model = keras.Sequential([embedding])
+    model.compile(loss="mae", metrics=[LossPerStep("mae")])
+    model.fit(batches, validation_data=batches, epochs=1, verbose=0)
+    logs = model.evaluate(batches, verbose=0, return_dict=True)
+    table = model.get_weights()[0][:, 0]
+    errors = [
+        abs(table[i + 1] - float(target))
+        for i, targets in enumerate(y)
+        for target in targets[:, 0]
+    ]
+    assert_close(logs["loss_per_step"], np.mean(errors))
+
+
 def tagger() -> keras.Model:
     """Two outputs of ids: for each step, and for each sequence."""
     ids = keras.Input((None,), dtype="int32", name="ids")
@@ -100,49 +121,63 @@ class OneInEachRow(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple:
         packed = self.batches[index]
         ids = packed[0]["ids"]
-        # Where the id changes, a sequence begins.
-        runs = [
-            (r, np.flatnonzero(row == i))
-            for r, row in enumerate(ids)
-            for i in np.unique(row[row > 0])
-        ]
-        rows = [
-            np.zeros((12, 8, *a.shape[2:]), a.dtype) for a in leaves(packed)
-        ]
-        for k, (r, where) in enumerate(runs):
-            for row, array in zip(rows, leaves(packed)):
-                row[k, : len(where)] = array[r, where]
-        x, mask, y = rows
-        return {"ids": x, "mask": mask}, y
+        places = []
+        for r, row in enumerate(ids):
+            # In the order of their first steps; each id is a sequence.
+            own = sorted(set(row[row > 0]), key=row.tolist().index)
+            places += [
+                (r, slot, np.flatnonzero(row == i))
+                for slot, i in enumerate(own)
+            ]
+
+        def unpack(key: str, array: np.ndarray) -> np.ndarray:
+            once = key == "kind"
+            size = (12, 1 if once else 8, *array.shape[2:])
+            result = np.zeros(size, array.dtype)
+            for k, (row, slot, steps) in enumerate(places):
+                values = array[row, [slot] if once else steps]
+                result[k, : len(values)] = values
+            return result
+
+        return tuple({k: unpack(k, v) for k, v in d.items()} for d in packed)
 
 
-def leaves(batch: tuple) -> list[np.ndarray]:
-    x, y = batch
-    return [x["ids"], x["mask"], y]
+def packable(max_segments: int) -> keras.Model:
+    """Two outputs: for each step, and for each sequence of a row."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    x = keras.layers.Embedding(COUNT + 1, 4)(ids)
+    x = layers.AttachMask()(x, mask=mask)
+    x = layers.MaskedConv1D(4, 5, padding="same", activation="tanh")(x)
+    tags = keras.layers.Dense(1)(x)
+    pool = layers.MaskedGlobalMaxPooling1D(max_segments=max_segments)
+    kind = keras.layers.Dense(1)(pool(x))
+    model = keras.Model(
+        {"ids": ids, "mask": mask}, {"tags": tags, "kind": kind}
+    )
+    losses = {"tags": MaskedLoss("mse"), "kind": MaskedLoss("mse")}
+    model.compile(keras.optimizers.SGD(0.1), losses)
+    return model
 
 
 def test_the_same_training_with_packed_rows() -> None:
     """The same sequences in a batch: the same weights, packed or not."""
+    y = {"tags": [sequence[:, None] / 9 for sequence in OWN], "kind": LENGTHS}
     trained = []
-    for wrap in (lambda batches: batches, OneInEachRow):
+    for max_segments in (5, 1):
         batches = PackedBatches(
-            *({"ids": OWN}, [sequence[:, None] / 9 for sequence in OWN]),
+            *({"ids": OWN}, y, np.linspace(0.5, 2.0, COUNT)),
             steps=22,
             batch_size=2,
             gap=2,
+            max_segments=5,
             mask="mask",
         )
         keras.utils.set_random_seed(2)
-        ids = keras.Input((None,), dtype="int32", name="ids")
-        mask = keras.Input((None,), dtype="bool", name="mask")
-        x = keras.layers.Embedding(COUNT + 1, 4)(ids)
-        x = layers.AttachMask()(x, mask=mask)
-        x = layers.MaskedConv1D(4, 5, padding="same", activation="tanh")(x)
-        x = keras.layers.Dense(1)(x)
-        model = keras.Model({"ids": ids, "mask": mask}, x)
-        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model = packable(max_segments)
         before = model.get_weights()
-        model.fit(wrap(batches), epochs=2, shuffle=False, verbose=0)
+        given = batches if max_segments > 1 else OneInEachRow(batches)
+        model.fit(given, epochs=2, shuffle=False, verbose=0)
         trained.append(model.get_weights())
     for one, other, start in zip(*trained, before):
         assert_close(one, other)
