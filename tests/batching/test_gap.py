@@ -9,6 +9,7 @@ import pytest
 from keras_masking import layers
 from keras_masking.batching import packing_gap
 from tests.helpers import TOLERANCE
+from tests.helpers import quietly
 from tests.helpers import to_numpy
 
 LENGTHS = [5, 7, 6, 8]
@@ -128,7 +129,8 @@ def test_a_graph_with_a_model_inside() -> None:
 
 
 def test_layers_that_cannot_be_packed_are_named() -> None:
-    model = keras.Sequential(
+    model = quietly(
+        keras.Sequential,
         [
             keras.Input((None, 2)),
             layers.NaNMask(name="missing"),
@@ -136,7 +138,7 @@ def test_layers_that_cannot_be_packed_are_named() -> None:
             layers.KeepMask(keras.layers.GRU(2, return_sequences=True)),
             layers.TemporalSoftmax(name="share"),
             layers.LastStep(name="last"),
-        ]
+        ],
     )
     with pytest.raises(ValueError, match="every layer must take") as error:
         packing_gap(model)

@@ -125,6 +125,35 @@ def test_each_sequence_gives_what_it_gives_alone(
     assert_close(found, pack(lone))
 
 
+def test_training_ends_at_the_same_weights() -> None:
+    """Padded, a sequence a row, and packed; of steps and of sequences."""
+
+    def trained(segments: int | None) -> list[np.ndarray]:
+        packed = segments is not None
+        x, mask = keras.Input((None, 4)), keras.Input((None,), dtype="bool")
+        y = layers.AttachMask()(x, mask=mask)
+        y = layers.MaskedConv1D(4, 3, padding="same")(y)
+        attention = layers.MaskedMultiHeadAttention(1, 4, packed=packed)
+        y = layers.MaskedAdd()([y, attention(y, y)])
+        y = layers.MaskedGRU(3, return_sequences=True, packed=packed)(y)
+        pool = layers.StatisticsPooling1D(max_segments=segments)
+        model = keras.Model([x, mask], [y, keras.layers.Dense(2)(pool(y))])
+        keras.utils.set_random_seed(1)
+        start = [w.shape for w in model.get_weights()]
+        model.set_weights([0.4 * np.random.normal(size=s) for s in start])
+        model.compile(keras.optimizers.SGD(0.1), ["mse", "mse"])
+        data = [SEQUENCES, LONE_MASK], [SEQUENCES[..., :3], SEQUENCES[:, 0, :2]]
+        if packed:
+            (x, mask), (steps, targets) = data
+            data = [pack(x, np.nan), MASK], [pack(steps), slots(targets)]
+        for _ in range(3):
+            model.train_on_batch(*data)
+        return model.get_weights()
+
+    for one, other in zip(trained(None), trained(SEGMENTS)):
+        assert_close(other, one, scale=1.0)
+
+
 def _gradient(
     model: Any, x: np.ndarray, mask: np.ndarray, factors: list[np.ndarray]
 ) -> np.ndarray:
