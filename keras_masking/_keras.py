@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from keras import Model
+from keras import distribution
 from keras import tree
 from keras import version
 from keras.config import backend
@@ -29,6 +31,8 @@ KEEPS_MASKS_OF_CASTS = _SINCE_3_14
 DIVIDES_PENALTIES = _SINCE_3_14
 # Since 3.16 JAX gets the batches of several steps stacked.
 STACKS_BATCHES = hasattr(data_adapter_utils, "PartialBatchList")
+# Since 3.16 `fit` averages the gradients of PyTorch's processes.
+FIT_AVERAGES_PROCESSES = hasattr(Model, "_initialize_ddp")
 # The BatchNormalization method for mean and variance in training.
 MOMENTS = "_moments"
 
@@ -67,6 +71,20 @@ def scale_loss(loss: Tensor) -> Tensor:
     Elsewhere `loss` unchanged.
     """
     return scale_loss_for_distribution(loss)
+
+
+def process_group() -> tuple[bool, Any]:
+    """Whether `fit` averages gradients over processes, and their group.
+
+    The group is None if it is all processes. Since Keras 3.16.
+    """
+    active = distribution.distribution()
+    if active is None:
+        return True, None
+    if not isinstance(active, distribution.DataParallel):
+        return False, None
+    mesh = active.device_mesh.backend_mesh
+    return True, mesh.get_group(active.batch_dim_name)
 
 
 def is_functional(model: Any) -> bool:

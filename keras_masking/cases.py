@@ -12,6 +12,7 @@ from keras_masking.contract import Case
 from keras_masking.contract.backends.targets import resolve
 
 X = np.random.default_rng(0).normal(size=(3, 6, 4)).round(2).astype("float32")
+POTENTIALS = np.stack([X, X[::-1], X[:, ::-1], -X], axis=2)
 IDS = np.array(
     [[3, 1, 4, 1, 5, 2], [2, 6, 5, 3, 0, 0], [5, 0, 0, 0, 0, 0]], "int32"
 )
@@ -19,6 +20,7 @@ LENGTHS = np.array([6, 4, 1], "int32")
 SEGMENTS = np.stack([X, X[:, ::-1]], axis=2)
 GAPS = X.copy()
 GAPS[0, 1], GAPS[1, 2, 0], GAPS[2, 3:] = np.nan, np.nan, np.nan
+CAUSAL = {"use_causal_mask": True}
 COLUMNS = "splits columns of the padded array, like the Keras guide's layer"
 CROPS = "crops columns of the padded array, like its Keras namesake"
 ASSERTS = "raises if no mask arrives, so there is nothing to check without one"
@@ -63,6 +65,8 @@ MASK_CASES = [
     _case("CustomEmbedding(7, 4)", "passes", inputs=IDS),
     _case("MyActivation()", "passes"),
     _case("TemporalSoftmax()", "passes"),
+    _case("LinearChainCRF(4, initializer='ones')", "passes"),
+    _case("ViterbiDecode()", "passes", inputs=POTENTIALS),
     _case("TemporalSplit(2)", "transforms", columns=True, reason=COLUMNS),
     _case("TemporalSplit([2])", "transforms", columns=True, reason=COLUMNS),
     *(
@@ -81,35 +85,34 @@ MASK_CASES = [
         )
     ),
     *(
-        _case(f"MaskedConv1D(5, 3{arguments})", "transforms")
-        for arguments in (
-            "",
-            ", padding='same'",
-            ", padding='causal'",
-            ", strides=2",
-            ", padding='same', strides=2",
-            ", padding='same', dilation_rate=2",
+        _case(call, "transforms", packed_gap=gap, packed_align=align)
+        for call, gap, align in (
+            ("MaskedConv1D(5, 3)", 1, 1),
+            ("MaskedConv1D(5, 3, padding='same')", 1, 1),
+            ("MaskedConv1D(5, 3, padding='causal')", 2, 1),
+            ("MaskedConv1D(5, 3, strides=2)", 1, 2),
+            ("MaskedConv1D(5, 3, padding='same', strides=2)", 2, 2),
+            ("MaskedConv1D(5, 3, padding='same', dilation_rate=2)", 2, 1),
+            ("MaskedDepthwiseConv1D(3)", 1, 1),
+            (
+                "MaskedDepthwiseConv1D(3, padding='same', depth_multiplier=2)",
+                1,
+                1,
+            ),
+            ("MaskedSeparableConv1D(5, 3)", 1, 1),
+            ("MaskedSeparableConv1D(5, 3, padding='same', strides=2)", 2, 2),
+            ("MaskedConv1DTranspose(5, 3)", 3, 1),
+            ("MaskedConv1DTranspose(5, 3, strides=2)", 2, 1),
+            ("MaskedConv1DTranspose(5, 3, strides=2, padding='same')", 1, 1),
+            ("MaskedAveragePooling1D(2)", 1, 2),
+            ("MaskedAveragePooling1D(3, strides=1, padding='same')", 1, 1),
+            ("MaskedMaxPooling1D(2)", 1, 2),
+            ("MaskedMaxPooling1D(3, strides=2, padding='same')", 2, 2),
+            ("MaskedUpSampling1D(2)", 1, 1),
         )
     ),
-    *(
-        _case(f"{name}({arguments})", "transforms")
-        for name, arguments in (
-            ("MaskedDepthwiseConv1D", "3"),
-            ("MaskedDepthwiseConv1D", "3, padding='same', depth_multiplier=2"),
-            ("MaskedSeparableConv1D", "5, 3"),
-            ("MaskedSeparableConv1D", "5, 3, padding='same', strides=2"),
-            ("MaskedConv1DTranspose", "5, 3"),
-            ("MaskedConv1DTranspose", "5, 3, strides=2"),
-            ("MaskedConv1DTranspose", "5, 3, strides=2, padding='same'"),
-            ("MaskedAveragePooling1D", "2"),
-            ("MaskedAveragePooling1D", "3, strides=1, padding='same'"),
-            ("MaskedMaxPooling1D", "2"),
-            ("MaskedMaxPooling1D", "3, strides=2, padding='same'"),
-            ("MaskedZeroPadding1D", "(1, 2)"),
-            ("MaskedUpSampling1D", "2"),
-            ("CompactSteps", ""),
-        )
-    ),
+    _case("MaskedZeroPadding1D((1, 2))", "transforms"),
+    _case("CompactSteps()", "transforms"),
     _case("MaskedCropping1D((1, 2))", "transforms", columns=True, reason=CROPS),
     _case("TemporalReverse()", "passes"),
     _case("TemporalConcatenate()", "merges", inputs=[X, X[:, :5]]),
@@ -233,6 +236,52 @@ MASK_CASES = [
                     layers.KeepMask(keras.layers.BatchNormalization()),
                 ]
             )
+        ),
+        "passes",
+    ),
+]
+# Layers that take packed rows, for the checks of these.
+PACKED_CASES = [
+    *(
+        _case(f"{name}(max_segments=3)", "transforms")
+        for name in (
+            "MaskedGlobalAveragePooling1D",
+            "MaskedGlobalMaxPooling1D",
+            "MaskedGlobalMinPooling1D",
+            "MaskedGlobalSumPooling1D",
+            "FirstStep",
+            "LastStep",
+            "StatisticsPooling1D",
+            "AttentionPooling1D",
+        )
+    ),
+    *(
+        _case(call, "passes")
+        for call in (
+            "TemporalReverse(packed=True)",
+            "TemporalSoftmax(packed=True)",
+            "MaskedGroupNormalization(2, packed=True)",
+            "MaskedPositionEmbedding(400, packed=True)",
+            "MaskedSinePositionEncoding(packed=True)",
+            "MaskedLSTM(3, return_sequences=True, packed=True)",
+            "MaskedGRU(3, return_sequences=True, packed=True)",
+            "MaskedSimpleRNN(3, return_sequences=True, packed=True)",
+        )
+    ),
+    *(
+        _case(call, "passes", inputs=inputs, call_kwargs=CAUSAL)
+        for call, inputs in (
+            ("MaskedMultiHeadAttention(2, 3, packed=True)", (X, X[::-1])),
+            ("MaskedGroupQueryAttention(3, 2, 1, packed=True)", (X, X[::-1])),
+            ("MaskedAttention(packed=True)", [X, X[::-1]]),
+            ("MaskedAdditiveAttention(packed=True)", [X, X[:, :5]]),
+        )
+    ),
+    _around(
+        "layers.MaskedBidirectional("
+        "keras.layers.LSTM(3, return_sequences=True), packed=True)",
+        lambda: layers.MaskedBidirectional(
+            keras.layers.LSTM(3, return_sequences=True), packed=True
         ),
         "passes",
     ),

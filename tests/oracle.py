@@ -103,6 +103,23 @@ def attention(
     return output
 
 
+def potentials(
+    steps: list, mask: list, after: list, start: list, end: list
+) -> list:
+    """The score of each tag after each tag, as one list for a step."""
+    real = [t for t in range(len(steps)) if mask[t]]
+    found: list = [PADDING] * len(steps)
+    for place, t in enumerate(real):
+        scores = []
+        for row in after:
+            for tag, score in enumerate(steps[t]):
+                score += start[tag] if place == 0 else row[tag]
+                score += end[tag] if place == len(real) - 1 else 0.0
+                scores.append(score)
+        found[t] = scores
+    return found
+
+
 def softmax(row: list, mask: list) -> list:
     """Each real step's weight: 1 over the sum of all ratios to it."""
     steps = real_steps(row, mask)

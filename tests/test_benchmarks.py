@@ -338,7 +338,16 @@ def test_every_op_and_layer_has_a_row() -> None:
         "reverse_steps": "TemporalReverse",
         "split_steps": "TemporalSplit",
         "lengths_to_mask": "LengthMask",
+        "crf_decode": "ViterbiDecode",
+        "crf_log_likelihood": "ViterbiDecode",
+        "crf_marginals": "ViterbiDecode",
     }
     assert set(behind.values()) <= words
     left = set(ops.__all__) - words - set(behind)
-    assert left == {"full_mask", "check_mask", "plain_formulas"}
+    assert left == {
+        "full_mask",
+        "check_mask",
+        "plain_formulas",
+        "bio_transitions",
+        "ctc_greedy_decode",
+    }

@@ -54,6 +54,7 @@ DTYPES = {
 CONFIGS: dict[str, dict[str, Any]] = {
     "CustomEmbedding": {"input_dim": 4, "output_dim": 3},
     "KeepMask": {"layer": keras.layers.Dense(2)},
+    "LinearChainCRF": {"tags": 3},
     "MaskedAveragePooling1D": {"pool_size": 2},
     "MaskedBidirectional": {"layer": keras.layers.GRU(2)},
     "MaskedConv1D": {"filters": 4, "kernel_size": 3},

@@ -11,11 +11,13 @@ import pytest
 from keras import ops
 
 import keras_masking
+from keras_masking._replicas import Replicas
 from keras_masking.contract import LossCase
 from keras_masking.contract import check_loss
 from keras_masking.losses import MaskedCTC
 from keras_masking.losses import MaskedLoss
 from keras_masking.losses import MaskedSequenceLoss
+from keras_masking.losses import reduced
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import assert_close
@@ -336,9 +338,9 @@ def test_what_does_not_fit_is_refused() -> None:
 
 def test_labels_that_do_not_fit_are_refused() -> None:
     loss = MaskedCTC()
-    assert "label=4" in refused(loss, np.array([[1], [2], [4]]))
-    assert "padded with -1" in refused(loss, np.array([[1.0], [2.0], [3.0]]))
-    assert "padded with -1" in refused(loss, np.array([1, 2, 3]))
+    assert "wrong=4" in refused(loss, np.array([[1], [2], [4]]))
+    assert "must be integers" in refused(loss, np.array([[1.0], [2.0], [3.0]]))
+    assert "must be integers" in refused(loss, np.array([1, 2, 3]))
     with pytest.raises(ValueError, match="must be logits"):
         loss(np.array([[1]]), np.zeros((1, 4)))
     with pytest.raises(ValueError, match="blank='middle'"):
@@ -348,3 +350,29 @@ def test_labels_that_do_not_fit_are_refused() -> None:
 def test_a_loss_of_steps_names_the_loss_of_sequences() -> None:
     with pytest.raises(ValueError, match="MaskedSequenceLoss"):
         MaskedLoss(keras.losses.Dice())(TARGETS, SCORES, mask=MASKS["right"])
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_replicas_count_the_sequences_of_all(
+    averages: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another replica has a sum of 5 over 3 sequences."""
+    mask = MASKS["empty"]
+
+    def add(x: Any) -> Any:
+        return ops.stop_gradient(x) + np.array([5.0, 3.0], "float32")
+
+    monkeypatch.setattr(
+        reduced, "find_replicas", lambda *_: Replicas(2, averages, add)
+    )
+    wanted = (sum(each_root(TARGETS, SCORES, mask)) + 5) / (2 + 3)
+    found = MaskedSequenceLoss(rooted)(TARGETS, SCORES, mask=mask)
+    assert_close(found, wanted if averages else wanted / 2)
+
+
+def test_a_constant_normalizer() -> None:
+    loss = MaskedSequenceLoss(rooted, normalizer=10, synchronized=False)
+    wanted = sum(each_root(TARGETS, SCORES, MASKS["right"])) / 10
+    for one in (loss, MaskedSequenceLoss.from_config(loss.get_config())):
+        assert_close(one(TARGETS, SCORES, mask=MASKS["right"]), wanted)
+        assert one.synchronized is False

@@ -27,6 +27,8 @@ ORDER = {
         "jax_trainer_ignores_compute_mask": "AttachMask",
         "stateless_call_ignores_mask": "",
         "torch_multiplies_sample_weight_in_place": "MaskedLoss",
+        "replicas_average_means_of_masked_steps": "MaskedLoss",
+        "accumulation_averages_means_of_masked_steps": "",
         "sample_weight_of_rows_weighs_steps": "MaskedLoss",
         "class_weight_of_steps_weighs_rows": "MaskedLoss, MaskedMetric",
         "functional_call_masks_wrong_input": "AttachMask",
@@ -51,6 +53,7 @@ ORDER = {
     "Crashes": {
         "softmax_takes_steps_for_elements": "TemporalSoftmax",
         "loss_without_steps_fails_on_mask": "DropMask",
+        "replicas_fail_on_odd_first_batch": "",
         "time_distributed_hands_on_wrong_mask": "MaskedTimeDistributed",
         "unrolled_backward_rnn_misreads_mask": "",
         "conv_lstm_with_mask_fails_on_jax": "",

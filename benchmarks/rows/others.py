@@ -68,6 +68,11 @@ def ten_small(x: Any, m: Any) -> Any:
     return y
 
 
+def decoded(both: Any, x: Any, mask: Any) -> Any:
+    crf, decode = both
+    return decode(crf(x, **mask), **mask)
+
+
 # Why a target can or cannot be met.
 PARTS = {
     "a product": lambda x, m: ops.matmul(ops.cast(m, x.dtype)[:, None], x),
@@ -113,6 +118,11 @@ LENGTHS = layer(
 )
 Masks = partial(Row, group="masks", shapes=SMALL, modes=("predict",))
 Count = partial(Masks, nan=False)
+Paths = partial(
+    Row, group="losses", shapes=((64, 128, 32),), modes=("predict",)
+)
+CRF = "LinearChainCRF({features})"
+TAGGER = f"[{CRF}, ViterbiDecode()]"
 ACCURACY, CLASSES = "metrics.CategoricalAccuracy()", "classes classes mask"
 PER_STEP = "LossPerStep('categorical_crossentropy')"
 CROSSENTROPY = "losses.CategoricalCrossentropy()"
@@ -123,6 +133,8 @@ ROWS = (
     judge(
         "metric_loss_per_step", CLASSES, f"metrics{CROSSENTROPY[6:]}", PER_STEP
     ),
+    Paths("crf", layer(CRF), unmasked(CRF)),
+    Paths("viterbi", layer(TAGGER, decoded), unmasked(TAGGER, decoded)),
     Masks("attach", layer("AttachMask()"), COPY),
     Masks("apply", layer("ApplyMask()"), COPY),
     Masks("drop", layer("DropMask()"), COPY),

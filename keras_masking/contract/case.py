@@ -53,6 +53,12 @@ class Case:
             cropping is, so that more padding changes which steps it uses.
         requires_mask: Whether the layer raises without a mask. Checks that call
             it without one are then n/a.
+        packed_gap: How many padding steps must part two sequences that stand in
+            one row, for a layer that takes packed rows: each then gives what it
+            gives alone. Defaults to 1 if `packed` or `max_segments` of the
+            layer is set, else such rows are not tried.
+        packed_align: The number of steps of which the start of each sequence
+            must be a multiple, for example the strides. Defaults to 1.
         reason: Why `columns` or `requires_mask` is set.
         expected_failures: Check ids that may fail, each with a reason.
         script: A line of Python that makes the layer, for the scripts that
@@ -68,6 +74,8 @@ class Case:
     mask_argument: str | int | None = None
     columns: bool = False
     requires_mask: bool = False
+    packed_gap: int | None = None
+    packed_align: int = 1
     reason: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     script: str = ""

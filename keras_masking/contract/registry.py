@@ -25,6 +25,7 @@ MODULES = {
         "modes",
         "saving",
         "gradients",
+        "packed",
         "precision",
         "training",
         "backends",

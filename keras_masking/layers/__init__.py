@@ -22,6 +22,8 @@ from keras_masking.layers.convolution import (
 from keras_masking.layers.convolution import (
     MaskedSeparableConv1D as MaskedSeparableConv1D,
 )
+from keras_masking.layers.crf import LinearChainCRF as LinearChainCRF
+from keras_masking.layers.crf import ViterbiDecode as ViterbiDecode
 from keras_masking.layers.embedding import CustomEmbedding as CustomEmbedding
 from keras_masking.layers.generators import AttachMask as AttachMask
 from keras_masking.layers.generators import LengthMask as LengthMask
@@ -108,6 +110,7 @@ __all__ = [
     "KeepMask",
     "LastStep",
     "LengthMask",
+    "LinearChainCRF",
     "MaskedAdd",
     "MaskedAdditiveAttention",
     "MaskedAttention",
@@ -145,4 +148,5 @@ __all__ = [
     "TemporalReverse",
     "TemporalSoftmax",
     "TemporalSplit",
+    "ViterbiDecode",
 ]

@@ -14,6 +14,7 @@ from keras_masking._backends import torch_traces
 from keras_masking._keras import KEEPS_MASKS_OF_CASTS
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
+from keras_masking._packing import PackingNeed
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
@@ -33,6 +34,10 @@ class MaskAware(keras.layers.Layer):
     subclass overrides `make_mask` if it makes a mask, and `output_mask` if its
     output mask differs from the input mask.
     """
+
+    # What it needs between two sequences of a packed row, or why it cannot take
+    # such rows.
+    packing_need: PackingNeed | str = "its steps may be of several sequences"
 
     # Masks that the current call has checked.
     _checked: Sequence[Tensor | None] = ()

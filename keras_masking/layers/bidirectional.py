@@ -5,6 +5,8 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
+from keras_masking._packing import STEPWISE
+from keras_masking._packing import PackingNeed
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.recurrent import MaskedGRU
@@ -91,6 +93,11 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
         if kwargs.get("backward_layer") is not None:
             kwargs["backward_layer"] = _ours(kwargs["backward_layer"], packed)
         super().__init__(_ours(layer, packed), *args, **kwargs)
+
+    @property
+    def packing_need(self) -> PackingNeed | str:  # type: ignore[override]
+        """What it needs between two sequences, or why it cannot take them."""
+        return STEPWISE if self.packed else "`packed` is not set"
 
     @property
     def packed(self) -> bool:  # type: ignore[override]

@@ -121,6 +121,8 @@ class LengthMask(MaskAware):
     [[2.0]]
     """
 
+    packing_need = "a length describes one sequence"
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
 
@@ -228,6 +230,8 @@ class NaNMask(MaskAware):
     >>> keras.ops.convert_to_numpy(y).tolist()
     [[2.0]]
     """
+
+    packing_need = "a missing value would part a sequence"
 
     def __init__(
         self,

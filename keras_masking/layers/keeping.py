@@ -93,6 +93,9 @@ class KeepMask(Wrapping):
     [[True, False]]
     """
 
+    # As the layer inside.
+    packing_need = None  # type: ignore[assignment]
+
     def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
 

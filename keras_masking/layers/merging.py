@@ -5,6 +5,8 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
+from keras_masking._packing import STEPWISE
+from keras_masking._packing import PackingNeed
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
@@ -25,6 +27,7 @@ class Merging(Merger):
     output, if all inputs share a mask.
     """
 
+    packing_need: PackingNeed | str = STEPWISE
     neutral = 0.0
     linear = False
 
@@ -199,6 +202,13 @@ class MaskedConcatenate(Merging, keras.layers.Concatenate):
     >>> keras.ops.convert_to_numpy(z).tolist()
     [[[3.0, 10.0], [2.0, 0.0]]]
     """
+
+    @property
+    def packing_need(self) -> PackingNeed | str:  # type: ignore[override]
+        """What it needs between two sequences, or why it cannot take them."""
+        if self.axis in (-1, 2):
+            return STEPWISE
+        return "it joins rows along their steps"
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(axis=axis, **kwargs)

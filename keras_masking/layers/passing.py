@@ -115,6 +115,8 @@ class DropMask(PointwiseOfAnyDtype):
     [[True, True]]
     """
 
+    packing_need = "it drops the mask, which parts sequences"
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
 

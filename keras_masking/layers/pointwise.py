@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras_masking._packing import STEPWISE
+from keras_masking._packing import PackingNeed
 from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import MaskAware
@@ -14,6 +16,8 @@ class Pointwise(MaskAware):
     A mask of segments may mark real segments, `(batch, segments)`, or their
     real steps, `(batch, segments, steps)`.
     """
+
+    packing_need: PackingNeed | str = STEPWISE
 
     def mask_ndim(self, inputs: Tensor, mask: Any) -> int:
         axes = len(getattr(mask, "shape", ()))

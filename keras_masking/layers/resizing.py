@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_masking._export import export
+from keras_masking._packing import PackingNeed
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import KeepsDtype
@@ -68,6 +69,8 @@ class MaskedCropping1D(Resized, keras.layers.Cropping1D):
     [[True, True, False]]
     """
 
+    packing_need = "it moves the starts of sequences"
+
     def __init__(
         self, cropping: int | tuple[int, int] = (1, 1), **kwargs: Any
     ) -> None:
@@ -126,6 +129,8 @@ class MaskedZeroPadding1D(Resized, keras.layers.ZeroPadding1D):
     [[False, True, False]]
     """
 
+    packing_need = "it moves the starts of sequences"
+
     def __init__(
         self,
         padding: int | tuple[int, int] = 1,
@@ -182,6 +187,11 @@ class MaskedUpSampling1D(Resized, keras.layers.UpSampling1D):
     def __init__(self, size: int = 2, **kwargs: Any) -> None:
         super().__init__(size, **kwargs)
         check_integer(self.caller, "size", size, 1)
+
+    @property
+    def packing_need(self) -> PackingNeed:  # type: ignore[override]
+        """What it needs between two sequences of a packed row."""
+        return PackingNeed(repeats=self.size)
 
     def output_mask(self, mask: Tensor) -> Tensor:
         return ops.repeat(mask, self.size, axis=1)

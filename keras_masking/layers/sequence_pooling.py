@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_masking._packing import PackingNeed
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
@@ -41,6 +42,13 @@ class PoolsSegments(MaskAware):
         runs = Segments(mask, self.max_segments)
         check_segments(self.caller, runs.rows, runs.slots - 1)
         return runs
+
+    @property
+    def packing_need(self) -> PackingNeed | str:  # type: ignore[override]
+        """What it needs between two sequences, or why it cannot take them."""
+        if self.max_segments is None:
+            return "`max_segments` is not set"
+        return PackingNeed(pools=True)
 
     def make_mask(self, inputs: Any, mask: Any) -> Any:
         # Slots are filled from the first one, so there is always a mask.

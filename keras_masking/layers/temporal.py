@@ -72,6 +72,8 @@ class TemporalSplit(KeepsDtype):
     [3.0, 4.0]
     """
 
+    packing_need = "it splits rows by columns"
+
     def __init__(
         self, indices_or_sections: int | Sequence[int] = 2, **kwargs: Any
     ) -> None:
@@ -198,6 +200,8 @@ class CompactSteps(Reordered):
     [1.0, 2.0, 0.0, 0.0]
     """
 
+    packing_need = "it joins the sequences of a row"
+
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         y, _ = unchecked_compact_steps(inputs, self.read_mask(inputs, mask))
         return copy_if_same(y, inputs)
@@ -250,6 +254,8 @@ class TemporalConcatenate(Merger):
     >>> keras.ops.convert_to_numpy(z).ravel().tolist()
     [1.0, 2.0, 3.0, 0.0]
     """
+
+    packing_need = "it joins the sequences of a row"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -8,6 +8,7 @@ from keras import ops
 from keras_masking._export import export
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
+from keras_masking._packing import STEPWISE
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
@@ -102,6 +103,8 @@ class MaskedTimeDistributed(Wrapping):
     """
 
     row_axes = 2
+
+    packing_need = STEPWISE
 
     def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)

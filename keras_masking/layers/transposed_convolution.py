@@ -5,6 +5,8 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
+from keras_masking._packing import PackingNeed
+from keras_masking._packing import transposed_need
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import StepMixer
@@ -104,6 +106,14 @@ class MaskedConv1DTranspose(StepMixer, keras.layers.Conv1DTranspose):
             (extra,) = self.output_padding
             limit = self.strides[0] - 1
             check_integer(self.caller, "output_padding", extra, 0, limit)
+
+    @property
+    def packing_need(self) -> PackingNeed | str:  # type: ignore[override]
+        """What it needs between two sequences, or why it cannot take them."""
+        if self.output_padding is not None:
+            return "`output_padding` is set"
+        how = self.kernel_size[0], self.strides[0], self.padding
+        return transposed_need(*how, self.dilation_rate[0])
 
     def output_mask(self, mask: Tensor) -> Tensor:
         extra = self.output_padding

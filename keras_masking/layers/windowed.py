@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_masking._packing import PackingNeed
+from keras_masking._packing import window_need
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import StepMixer
@@ -21,6 +23,11 @@ class Windowed(StepMixer):
             self.padding,
             self.dilation_rate[0],
         )
+
+    @property
+    def packing_need(self) -> PackingNeed:  # type: ignore[override]
+        """What it needs between two sequences of a packed row."""
+        return window_need(*self.window)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         if self.padding == "valid":

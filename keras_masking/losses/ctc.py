@@ -4,13 +4,14 @@ from typing import Any
 
 from keras_masking._export import export
 from keras_masking._keras import get_mask
+from keras_masking._replicas import Synchronized
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.losses.sequence import SequenceLoss
-from keras_masking.ops.ctc import check_labels
 from keras_masking.ops.ctc import ctc_loss
 from keras_masking.ops.ctc import index_of_blank
 from keras_masking.ops.dtypes import is_float
+from keras_masking.ops.known import check_classes
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.reading import check_mask
 
@@ -33,6 +34,11 @@ class MaskedCTC(SequenceLoss):
             `"sum"`: not divided. None or `"none"`: the weighted loss of each
             sequence. Defaults to `"sum_over_batch_size"`.
         name: Name of the loss. Defaults to `"masked_ctc"`.
+        normalizer: A number that the sum of the weighted losses is divided by,
+            in place of the number of sequences. Defaults to None.
+        synchronized: Whether the mean is that of the global batch where
+            replicas or processes train on parts of it, as in `MaskedLoss`.
+            Defaults to `"auto"`.
 
     Call arguments:
         y_true: Labels, integers `(batch, labels)`. Negative labels, the blank,
@@ -84,8 +90,10 @@ class MaskedCTC(SequenceLoss):
         blank: str = "first",
         reduction: str | None = "sum_over_batch_size",
         name: str = "masked_ctc",
+        normalizer: float | None = None,
+        synchronized: Synchronized = "auto",
     ) -> None:
-        super().__init__(name=name, reduction=reduction)
+        super().__init__(name, reduction, normalizer, synchronized)
         index_of_blank(self.caller, blank, 1)
         self.blank = blank
 
@@ -108,8 +116,7 @@ class MaskedCTC(SequenceLoss):
                     dtype=y_pred.dtype,
                 )
             )
-        classes = y_pred.shape[-1]
-        check_labels(self.caller, y_true, classes)
+        check_classes(self.caller, y_true, y_pred.shape[-1])
         if own is not None:
             own = check_mask(own, y_true, self.caller)
             y_true = fill_padding(y_true, own, -1)

@@ -8,9 +8,10 @@ from keras import ops
 
 from keras_masking._export import export
 from keras_masking._keras import get_mask
-from keras_masking._keras import scale_loss
+from keras_masking._replicas import Synchronized
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.losses.reduced import Reduced
 from keras_masking.ops import apply_mask
 from keras_masking.ops.class_weights import ClassWeight
 from keras_masking.ops.class_weights import WeighsClasses
@@ -27,14 +28,15 @@ from keras_masking.ops.targets import where_weighed
 
 
 @export
-class MaskedLoss(WeighsClasses, keras.losses.Loss):
+class MaskedLoss(WeighsClasses, Reduced):
     """A loss over the real steps, whatever the values at padding.
 
     Keras' own losses respect the mask of `y_pred` too, and give the same number
     if all padding is finite. `MaskedLoss` adds: targets or predictions that are
     NaN at padding steps, where Keras multiplies by 0; a weight for each
-    sequence or class; and targets of shape `(batch, steps)` for predictions of
-    shape `(batch, steps, 1)`.
+    sequence or class; targets of shape `(batch, steps)` for predictions of
+    shape `(batch, steps, 1)`; and, where replicas or processes train on parts
+    of a batch, the mean over the real steps of the whole batch.
 
     Args:
         loss: The loss of a step: the name of a Keras loss, a
@@ -54,6 +56,19 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
             `class_weight` of `fit` does not know steps: it weights a row by the
             index of its largest class. Defaults to that of `loss`, if it is a
             `MaskedLoss`.
+        normalizer: A number that the sum of the weighted losses is divided by,
+            in place of the number of real steps. The loss of a batch is then
+            the sum of the losses of its parts. Take the real steps that a
+            global batch has on average; with `gradient_accumulation_steps`,
+            which averages, those of a micro-batch. Defaults to None.
+        synchronized: Whether the sums are those of the global batch, whose
+            parts other replicas or processes hold, all of which must call the
+            loss. True: always. False: never, so that the mean of a replica is
+            over its own real steps, as in Keras. `"auto"`: where Keras' `fit`
+            combines gradients, that is under a `tf.distribute` strategy, and on
+            PyTorch since Keras 3.16 if `torch.distributed` is initialized. With
+            `DistributedDataParallel` in a loop of your own pass True. On JAX
+            the batch is always the global one. Defaults to `"auto"`.
 
     Call arguments:
         y_true: Targets, `(batch, steps, ...)`, or `(batch, steps)` for classes
@@ -92,7 +107,9 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
         ValueError: If `loss` does not give a number for each step, like CTC and
             Dice; if `sample_weight` has other axes; if `class_weight` is not
             such a dict, has a class that the predictions do not have, or
-            `y_true` is none of the targets above.
+            `y_true` is none of the targets above; if `normalizer` is not a
+            positive number, or there is no sum to divide; if `synchronized` is
+            not one of its values.
 
     Example:
 
@@ -103,41 +120,32 @@ class MaskedLoss(WeighsClasses, keras.losses.Loss):
     2.0
     """
 
-    kind = "loss"
-
     def __init__(
         self,
         loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
         reduction: str | None = "auto",
         name: str | None = None,
         class_weight: ClassWeight | None = None,
+        normalizer: float | None = None,
+        synchronized: Synchronized = "auto",
     ) -> None:
         inner = _read_loss(loss)
         if reduction == "auto":
             reduction = getattr(inner, "reduction", "sum_over_batch_size")
         if name is None:
             name = getattr(inner, "name", getattr(inner, "__name__", None))
-        dtype = getattr(inner, "dtype", None)
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        if normalizer is None:
+            normalizer = getattr(inner, "normalizer", None)
+        if synchronized == "auto":
+            synchronized = getattr(inner, "synchronized", "auto")
+        super().__init__(
+            *(name, reduction, normalizer, synchronized),
+            dtype=getattr(inner, "dtype", None),
+        )
         self.loss = inner
         if class_weight is None:
             class_weight = getattr(inner, "class_weight", None)
         self.class_weight = read_class_weight(self.caller, class_weight)
-
-    def __call__(
-        self,
-        y_true: Tensor,
-        y_pred: Tensor,
-        sample_weight: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
-        losses, counts = self.weigh(y_true, y_pred, sample_weight, mask)
-        if self.reduction in (None, "none"):
-            return ops.cast(losses, self.dtype)
-        total = ops.sum(losses)
-        if self.reduction != "sum":
-            total = scale_loss(ops.divide_no_nan(total, ops.sum(counts)))
-        return ops.cast(total, self.dtype)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         inner = self.loss

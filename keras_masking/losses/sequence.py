@@ -8,10 +8,11 @@ from keras import ops
 
 from keras_masking._export import export
 from keras_masking._keras import get_mask
-from keras_masking._keras import scale_loss
+from keras_masking._replicas import Synchronized
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
+from keras_masking.losses.reduced import Reduced
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import wide_dtype
@@ -26,7 +27,7 @@ from keras_masking.ops.targets import fits
 from keras_masking.ops.targets import read_weights
 
 
-class SequenceLoss(keras.losses.Loss):
+class SequenceLoss(Reduced):
     """Base of the losses of whole sequences.
 
     A subclass gives a number for each row in `call(y_true, y_pred, mask)`. It
@@ -35,26 +36,6 @@ class SequenceLoss(keras.losses.Loss):
     """
 
     mask_targets = False
-
-    def __call__(
-        self,
-        y_true: Tensor,
-        y_pred: Tensor,
-        sample_weight: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
-        losses, counts = self.weigh(y_true, y_pred, sample_weight, mask)
-        if self.reduction in (None, "none"):
-            return ops.cast(losses, self.dtype)
-        total = ops.sum(losses)
-        if self.reduction != "sum":
-            total = scale_loss(ops.divide_no_nan(total, ops.sum(counts)))
-        return ops.cast(total, self.dtype)
-
-    @property
-    def caller(self) -> str:
-        """Its name in error messages."""
-        return f"loss '{self.name}' (of type {type(self).__name__})"
 
     def weigh(
         self,
@@ -175,6 +156,11 @@ class MaskedSequenceLoss(SequenceLoss):
         mask_targets: Whether `y_true` has the steps of `y_pred`. Its padding is
             then 0 too. Pass False for targets with other axes, for example
             `(batch, labels)`. Defaults to True.
+        normalizer: A number that the sum of the weighted losses is divided by,
+            in place of the number of sequences. Defaults to None.
+        synchronized: Whether the mean is that of the global batch where
+            replicas or processes train on parts of it, as in `MaskedLoss`.
+            Defaults to `"auto"`.
 
     Call arguments:
         y_true: Targets, `(batch, steps, ...)`, or `(batch, ...)` with
@@ -221,6 +207,8 @@ class MaskedSequenceLoss(SequenceLoss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         mask_targets: bool = True,
+        normalizer: float | None = None,
+        synchronized: Synchronized = "auto",
     ) -> None:
         if isinstance(fn, dict):
             fn = keras.saving.deserialize_keras_object(fn)
@@ -234,7 +222,7 @@ class MaskedSequenceLoss(SequenceLoss):
                 )
             )
         name = name or getattr(fn, "__name__", None)
-        super().__init__(name=name, reduction=reduction)
+        super().__init__(name, reduction, normalizer, synchronized)
         self.fn = fn
         self.mask_targets = mask_targets
 

@@ -6,6 +6,11 @@ its arguments.
 """
 
 from keras_masking._moved import moved
+from keras_masking.ops.crf import bio_transitions as bio_transitions
+from keras_masking.ops.crf import crf_decode as crf_decode
+from keras_masking.ops.crf import crf_log_likelihood as crf_log_likelihood
+from keras_masking.ops.crf import crf_marginals as crf_marginals
+from keras_masking.ops.ctc import ctc_greedy_decode as ctc_greedy_decode
 from keras_masking.ops.fast_paths import plain_formulas as plain_formulas
 from keras_masking.ops.masks import apply_mask as apply_mask
 from keras_masking.ops.masks import full_mask as full_mask
@@ -43,8 +48,13 @@ from keras_masking.ops.windows import window_mask as window_mask
 
 __all__ = [
     "apply_mask",
+    "bio_transitions",
     "check_mask",
     "compact_steps",
+    "crf_decode",
+    "crf_log_likelihood",
+    "crf_marginals",
+    "ctc_greedy_decode",
     "first_step",
     "full_mask",
     "last_step",

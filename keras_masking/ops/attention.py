@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import zero_unless
+from keras_masking.ops.masks import both
 from keras_masking.ops.masks import combine_masks
 from keras_masking.ops.masks import either
 from keras_masking.ops.masks import fill_padding
@@ -87,16 +92,23 @@ def attend_real(
         queries, keys = [place(*side) for side in sides]
         band = _band(queries, keys, causal, sliding_window)
         allowed = combine_masks([allowed, band])
+    use_query, use_source, hurt = real_query, real_source, None
+    if packed:
+        use_query, use_source, hurt = _finite_steps(
+            inputs, (real_query, real_source), allowed
+        )
     if allowed is not None:
         sees = has_real_step(allowed, -1)
         # A softmax over no key would be 0 / 0.
         allowed = either(allowed, expanded(opposite(sees), 3))
-    value = fill_padding(source[0], real_source)
-    same = source[0] is query and real_source is real_query
-    query = value if same else fill_padding(query, real_query)
+    value = fill_padding(source[0], use_source)
+    same = source[0] is query and use_source is use_query
+    query = value if same else fill_padding(query, use_query)
     same = source[-1] is source[0] and dtype_name(value) != "float16"
-    key = value if same else _keys(source[-1], real_source)
+    key = value if same else _keys(source[-1], use_source)
     outputs = attend([query, value, key], allowed)
+    if hurt is not None:
+        outputs = keras.tree.map_structure(partial(_spoiled, hurt), outputs)
     if allowed is not None:
         real_query = combine_masks([real_query, sees])
     if real_query is None:
@@ -107,6 +119,39 @@ def attend_real(
     heads = len(scores.shape) == 4
     real_scores = real_query[:, None] if heads else real_query
     return _where(real_query, output), _where(real_scores, scores)
+
+
+def _finite_steps(
+    inputs: Sequence[Tensor],
+    masks: Sequence[Tensor | None],
+    allowed: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The steps to use of query and source, and the queries that become NaN.
+
+    A weight of 0 does not keep a NaN of one sequence from its neighbours: a
+    step that is not finite is left out, and spoils the queries that see it.
+    """
+    query, *source = inputs
+    finite = [
+        ops.all(ops.isfinite(x), axis=-1) for x in (source[0], source[-1])
+    ]
+    fine = combine_masks(finite)
+    use_source = combine_masks([masks[1], fine])
+    if all(x is query for x in source) and masks[0] is masks[1]:
+        use_query, fine_query = use_source, fine
+    else:
+        fine_query = ops.all(ops.isfinite(query), axis=-1)
+        use_query = combine_masks([masks[0], fine_query])
+    seen = has_real_step(both(allowed, opposite(fine)[:, None]), -1)
+    return use_query, use_source, either(seen, opposite(fine_query))
+
+
+def _spoiled(hurt: Tensor, x: Tensor) -> Tensor:
+    """Outputs or scores, with NaN for the queries `hurt`."""
+    heads = len(x.shape) == 4
+    hurt = expanded(hurt[:, None] if heads else hurt, len(x.shape))
+    # Added, so that the gradient of a NaN is still one.
+    return x + ops.where(hurt, scalar(np.nan, x), scalar(0, x))
 
 
 def _keys(key: Tensor, real: Tensor | None) -> Tensor:

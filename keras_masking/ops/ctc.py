@@ -6,12 +6,12 @@ from keras import ops
 
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.known import value_if_known
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import count_steps
 from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.order import unchecked_compact_steps
+from keras_masking.ops.reading import check_mask
 
 
 def index_of_blank(caller: str, blank: Any, classes: int) -> int:
@@ -26,31 +26,6 @@ def index_of_blank(caller: str, blank: Any, classes: int) -> int:
             )
         )
     return 0 if blank == "first" else classes - 1
-
-
-def check_labels(caller: str, labels: Tensor, classes: int) -> None:
-    """Raises an error if `labels` are no classes, as far as it is known."""
-    if len(labels.shape) != 2 or "int" not in dtype_name(labels):
-        raise ValueError(
-            describe(
-                caller,
-                "`y_true` must be integers, (batch, labels).",
-                "Pass the classes of the labels, padded with -1.",
-                **{"y_true.shape": tuple(labels.shape)},
-                dtype=dtype_name(labels),
-            )
-        )
-    known = value_if_known(labels)
-    if known is not None and known.size and known.max() >= classes:
-        raise ValueError(
-            describe(
-                caller,
-                "labels must be smaller than the number of classes.",
-                "Does `y_pred` have a class for the blank?",
-                classes=classes,
-                label=int(known.max()),
-            )
-        )
 
 
 def real_labels(labels: Tensor, blank: int) -> Tensor:
@@ -78,3 +53,69 @@ def ctc_loss(
     labels = ops.where(real_labels(labels, blank), labels, blank)
     loss = ops.ctc_loss(labels, logits, count, steps, mask_index=blank)
     return fill_padding(loss, legal)
+
+
+def ctc_greedy_decode(
+    logits: Tensor, mask: Tensor | None = None, blank: str = "first"
+) -> Tensor:
+    """The labels of the most likely class of each step.
+
+    Of equal classes in a row one is kept, and blanks are removed. That is the
+    most likely alignment, though not always the most likely labels.
+
+    Args:
+        logits: Scores of the classes, `(batch, steps, classes)`, the blank
+            among them.
+        mask: True at real steps, `(batch, steps)`. Defaults to all real. Holes
+            are left out: the steps around them are neighbors.
+        blank: The class of the blank, `"first"` or `"last"`. Defaults to
+            `"first"`.
+
+    Returns:
+        int32 tensor `(batch, steps)`: the labels, then -1.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `logits` has not three axes, or `blank` is neither.
+
+    Example:
+
+    >>> best = np.array([[1, 1, 0, 1, 2]])
+    >>> labels = keras_masking.ops.ctc_greedy_decode(
+    ...     np.eye(3, dtype="float32")[best], np.array([[1, 1, 1, 1, 0]])
+    ... )
+    >>> keras.ops.convert_to_numpy(labels)
+    array([[ 1,  1, -1, -1, -1]], dtype=int32)
+    """
+    caller = "`ctc_greedy_decode`"
+    logits = ops.convert_to_tensor(logits)
+    if len(logits.shape) != 3:
+        raise ValueError(
+            describe(
+                caller,
+                "`logits` must be (batch, steps, classes).",
+                "Pass a score of each class for each step.",
+                **{"logits.shape": tuple(logits.shape)},
+            )
+        )
+    if mask is None:
+        mask = unchecked_full_mask(logits)
+    else:
+        mask = check_mask(mask, logits, caller)
+    index = index_of_blank(caller, blank, logits.shape[-1])
+    return unchecked_ctc_greedy_decode(logits, mask, index)
+
+
+def unchecked_ctc_greedy_decode(
+    logits: Tensor, mask: Tensor, blank: int
+) -> Tensor:
+    # A NaN at padding is not compared.
+    best = ops.argmax(fill_padding(logits, mask), axis=-1)
+    best, front = unchecked_compact_steps(ops.cast(best, "int32"), mask)
+    before = ops.concatenate(
+        [ops.full_like(best[:, :1], -1), best[:, :-1]], axis=1
+    )
+    kept = both(front, ops.not_equal(best, before))
+    kept = both(kept, ops.not_equal(best, blank))
+    labels, front = unchecked_compact_steps(best, kept)
+    return fill_padding(labels, front, -1)

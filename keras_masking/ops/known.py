@@ -127,6 +127,44 @@ def check_lengths(caller: str, lengths: Tensor, steps: Any) -> None:
     )
 
 
+def check_classes(
+    caller: str, classes: Tensor, number: int, mask: Tensor | None = None
+) -> None:
+    """Rejects classes that are not integers `(batch, any)` below `number`.
+
+    Only real ones count, if there is a mask. Negative ones are padding without
+    a mask.
+    """
+    if len(classes.shape) != 2 or "int" not in dtype_name(classes):
+        raise ValueError(
+            describe(
+                caller,
+                "`y_true` must be integers with two axes, (batch, steps) or "
+                "(batch, labels).",
+                "Pass the indices of the classes.",
+                **{"y_true.shape": tuple(classes.shape)},
+                dtype=dtype_name(classes),
+            )
+        )
+    known = value_if_known(classes)
+    real = None if mask is None else value_if_known(mask)
+    if known is None or (mask is not None and real is None):
+        return
+    counted = known[known >= 0] if real is None else known[real]
+    wrong = counted[(counted < 0) | (counted >= number)]
+    if wrong.size:
+        raise ValueError(
+            describe(
+                caller,
+                "classes in `y_true` must be smaller than the number of "
+                "classes of `y_pred`, and not negative at real steps.",
+                "Does `y_pred` have all classes, a blank among them?",
+                classes=number,
+                wrong=_few(wrong),
+            )
+        )
+
+
 def check_segments(caller: str, count: Tensor, number: int) -> None:
     """Rejects known numbers of runs, one for each row, above `number`."""
     values = value_if_known(count)

@@ -76,11 +76,20 @@ class Segments:
 
     def max(self, x: Tensor) -> Tensor:
         """Maximum of each run."""
-        return self._extreme(ops.segment_max, ops.max, x)
+        if dtype_name(x) == "bool":
+            x = ops.cast(x, "uint8")
+        lowest = -np.inf if is_float(x) else np.iinfo(dtype_name(x)).min
+        x = fill_padding(x, self.mask)
+        return self._reduce(ops.segment_max, ops.max, x, lowest)
 
     def min(self, x: Tensor) -> Tensor:
         """Minimum of each run."""
-        return self._extreme(ops.segment_min, ops.min, x)
+        if is_float(x):
+            return -self.max(-x)
+        # Reverses the order of integers, signed or not.
+        if dtype_name(x) == "bool":
+            x = ops.cast(x, "uint8")
+        return ops.bitwise_not(self.max(ops.bitwise_not(x)))
 
     def step(self, x: Tensor, bounds: Tensor) -> Tensor:
         """The step of each run that is marked in `bounds`."""
@@ -110,21 +119,6 @@ class Segments:
         rest = tuple(y.shape[2:])
         each = ops.take(ops.reshape(y, (-1, *rest)), self.flat, axis=0)
         return ops.reshape(each, (*ops.shape(self.ids), *rest))
-
-    def _extreme(
-        self,
-        by_ids: Callable[..., Tensor],
-        along: Callable[..., Tensor],
-        x: Tensor,
-    ) -> Tensor:
-        if dtype_name(x) == "bool":
-            x = ops.cast(x, "uint8")
-        worst = [-np.inf, np.inf]
-        if not is_float(x):
-            limits = np.iinfo(dtype_name(x))
-            worst = [limits.min, limits.max]
-        nothing = worst[along is ops.min]
-        return self._reduce(by_ids, along, fill_padding(x, self.mask), nothing)
 
     def _reduce(
         self,

@@ -20,6 +20,7 @@ from tests.contract.broken import losses
 from tests.contract.broken import metrics
 from tests.contract.broken import models
 from tests.contract.broken import modes
+from tests.contract.broken import packed
 from tests.contract.broken import values
 
 # PyTorch compiles only on request, and then takes seconds for each layer. What
@@ -44,7 +45,7 @@ def fails(broken: Broken, name: str) -> bool:
 
 
 def main() -> int:
-    modules = (values, modes, losses, metrics, models)
+    modules = (values, modes, packed, losses, metrics, models)
     every = here([b for module in modules for b in module.BROKEN])
     backend = keras.backend.backend()
     bad = 0

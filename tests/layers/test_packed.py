@@ -107,6 +107,16 @@ def test_each_sequence_gives_what_it_gives_alone(
             assert_close(z, filled)
             np.testing.assert_array_equal(mask, places)
 
+    sick = SEQUENCES.copy()
+    sick[1, 0] = np.nan  # a real step, of a sequence between two others
+    got = together.predict([pack(sick), MASK], verbose=0)
+    healthy = np.arange(5)[:, None] != 1
+    well = pack(LONE_MASK & healthy)
+    if family == "pooling":
+        well = slots(healthy[:, 0])
+    for y, z in zip(wanted, got):
+        assert_close(z[well], place(y)[well])
+
     factors = [np.random.default_rng(0).normal(size=y.shape) for y in wanted]
     factors = [factor.astype("float32") for factor in factors]
     lone = _gradient(alone, SEQUENCES, LONE_MASK, factors)
@@ -186,6 +196,22 @@ def test_dtypes(dtype: str) -> None:
     wanted = lone(x[1:2], mask=MASK[1:2] & (np.arange(11) < 5))
     assert keras.backend.standardize_dtype(y.dtype) == lone.compute_dtype
     assert_close(y[:, 0], to_numpy(wanted), lone.compute_dtype)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_integers(dtype: str) -> None:
+    x = np.array([[[3], [1], [9], [2], [0]]]).astype(dtype)
+    mask = np.array([[True, True, False, True, False]])
+    for kind, wanted in (
+        ("Max", [3, 2, 0]),
+        ("Min", [1, 2, 0]),
+        ("Sum", [4, 2, 0]),
+    ):
+        if dtype == "bool":
+            wanted = [2 if kind == "Sum" else 1, 1, 0]
+        name = f"MaskedGlobal{kind}Pooling1D"
+        y = getattr(layers, name)(max_segments=3)(x, mask=mask)
+        assert to_numpy(y).ravel().tolist() == wanted
 
 
 def test_too_many_sequences() -> None:

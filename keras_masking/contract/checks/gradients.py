@@ -121,8 +121,14 @@ class Gradients:
             optimizer=Recorder(learning_rate=0.0), jit_compile=one_program()
         )
 
-    def __call__(self, batch: Batch) -> tuple[list[Any], list[np.ndarray]]:
-        """The gradients of the leaves, and of the weights."""
+    def __call__(
+        self, batch: Batch, factors: dict[int, np.ndarray] | None = None
+    ) -> tuple[list[Any], list[np.ndarray]]:
+        """The gradients of the leaves, and of the weights.
+
+        Of the sum of real outputs, each times a factor: those of `factors`, or
+        some by default.
+        """
         result = self.harness.run(batch)
         data: dict[str, np.ndarray] = {}
         for i, x in enumerate(batch.leaves):
@@ -136,6 +142,10 @@ class Gradients:
         rng = self.harness.new_rng()
         for i in self.model.outputs_used:
             y = result.outputs[i]
+            if factors is not None:
+                nothing = np.zeros(y.shape, "float32")
+                data[f"weight{i}"] = factors.get(i, nothing)
+                continue
             weight = rng.uniform(0.5, 1.5, size=y.shape)
             real = real_steps(self.harness, result, i, batch)
             if real is not None:
@@ -259,12 +269,13 @@ def check_grad_pad_value(harness: LayerHarness) -> None:
         for i, (a, b) in enumerate(zip(by_x, other_x)):
             mask = harness.batch.masks[i]
             if a is not None and mask is not None:
-                _alike(a[mask], b[mask], runs, f"gradient by input {i}")
+                require_alike(a[mask], b[mask], runs, f"gradient by input {i}")
         for i, (a, b) in enumerate(zip(weights, other_weights)):
-            _alike(a, b, runs, f"gradient by weight {i}")
+            require_alike(a, b, runs, f"gradient by weight {i}")
 
 
-def _alike(a: np.ndarray, b: np.ndarray, runs: Runs, where: str) -> None:
+def require_alike(a: np.ndarray, b: np.ndarray, runs: Runs, where: str) -> None:
+    """Raises `ContractViolation` unless two gradients agree."""
     require_equal(
         a, b, "float32", runs, where, scale=10 * max(magnitude(a), 0.01)
     )

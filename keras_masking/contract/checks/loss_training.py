@@ -98,6 +98,62 @@ def check_loss_all_empty_batch(harness: LossHarness) -> None:
         )
 
 
+@check("required", kind="loss", after=(*AFTER, "loss-empty-row", "loss-fit"))
+def check_loss_split(harness: LossHarness) -> None:
+    """The gradients of parts, weighted by their steps, add up to the batch's.
+
+    The parts are micro-batches, or the rows that replicas get. Of a sum, the
+    gradients add up as they are. Of a mean, they are weighted by the numbers of
+    real steps, or of rows, whichever makes the losses add up.
+
+    Why: accumulation and replicas average the gradients of parts. With these
+        weights (`keras_masking.batching.split_weights`) a model takes the step
+        of the whole batch, but only if they are all that the parts depend on.
+    Cause: a statistic of the batch changes the gradient: its largest loss, a
+        norm, a selection of hard examples. Or the gradient is a mean over rows,
+        and the loss a mean over steps.
+    Wrong:
+        losses = losses / ops.stop_gradient(ops.max(losses))
+    Right:
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+    """
+    harness.needs_rows()
+    batch = harness.batch
+    rows = [*range(batch.rows)]
+    parts = [score_batches.empty_rows(batch, r) for r in (rows[1:], rows[:1])]
+    weights = {"a sum": [1.0, 1.0]}
+    if not harness.adds:
+        steps = [part.real.sum() for part in parts]
+        filled = [part.real.any(axis=1).sum() for part in parts]
+        weights = {
+            "a mean over steps": [n / sum(steps) for n in steps],
+            "a mean over rows": [n / sum(filled) for n in filled],
+        }
+    losses = [harness.value(part) for part in parts]
+    gradients = [harness.gradient(part) for part in parts]
+    whole = harness.gradient(batch)
+    for kind, (first, second) in weights.items():
+        found = first * losses[0] + second * losses[1]
+        if not alike(harness.base, found):
+            continue
+        found = first * gradients[0] + second * gradients[1]
+        # A difference of predictions, with their rounding.
+        if not alike(whole, found, 2 * harness.rounding):
+            off = np.abs(whole - found).max()
+            raise ContractViolation(
+                f"the loss is {kind}, its gradient is not: those of row 0 and "
+                f"of the other rows miss that of the batch by {off:.6g} of "
+                f"{np.abs(whole).max():.6g}",
+                where(batch),
+            )
+        return
+    raise ContractViolation(
+        f"the batch has a loss of {text(harness.base)}, row 0 alone one of "
+        f"{text(losses[0])} and the other rows one of {text(losses[1])}",
+        where(batch),
+    )
+
+
 def _require_finite_gradient(
     gradient: np.ndarray, what: str, batch: ScoreBatch
 ) -> None:

@@ -8,6 +8,8 @@ from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.layer_harness import MORE
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.mask_line import mask_of_steps
+from keras_masking.contract.harness.packing import makes_segments
+from keras_masking.contract.harness.packing import takes_packed
 from keras_masking.contract.harness.roles import infer_role
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
@@ -71,6 +73,8 @@ def check_no_mask_in_none_out(harness: LayerHarness) -> None:
     """
     if harness.role == "generates":
         raise NotApplicable("the layer makes a mask")
+    if takes_packed(harness) and makes_segments(harness):
+        raise NotApplicable("the mask says which slots have a sequence")
     result = harness.run(batches.without_masks(harness.batch))
     if any(mask is not None for mask in result.masks):
         raise ContractViolation(

@@ -160,7 +160,9 @@ def check_metric_sample_weight(harness: MetricHarness) -> None:
     """A weight of 2 counts a real step twice, and a weight of 0 leaves it out.
 
     Or its value counts twice, and the step once. `sample_weight` is `(batch,)`
-    or `(batch, steps)`. Weights at padding have no effect.
+    or `(batch, steps)`. Weights at padding have no effect. A metric of whole
+    sequences, which depends on the order of their steps, takes `(batch,)`: a
+    weight of 2 counts the sequence twice.
 
     Why: a metric in `weighted_metrics` gets the weights of `evaluate`. Keras
         takes weights of shape `(batch,)` for weights of steps where predictions
@@ -180,6 +182,13 @@ def check_metric_sample_weight(harness: MetricHarness) -> None:
     by_row[0] = 2
     if batch.rows > 2:
         by_row[1] = 0
+    if harness.of_sequences:
+        rows = np.repeat(np.arange(batch.rows), by_row[:, 0].astype(int))
+        expected = harness.value(score_batches.take_rows(batch, [*rows]))
+        found = harness.value(batch, by_row[:, 0])
+        what = "from repeated sequences to weights (batch,) of 0, 1 and 2"
+        require_alike(expected, found, what, batch)
+        return
     by_step = np.ones(batch.real.shape, "float32")
     by_step[:, 0] = 2
     by_step[0, 1] = 0

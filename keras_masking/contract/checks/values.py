@@ -19,6 +19,7 @@ from keras_masking.contract.harness.compare import require_finite
 from keras_masking.contract.harness.compare import require_finite_last_row
 from keras_masking.contract.harness.holes import skips_holes
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.packing import takes_packed
 from keras_masking.contract.harness.rounding import LARGE
 from keras_masking.contract.harness.rounding import is_rounding
 from keras_masking.contract.harness.violations import ContractViolation
@@ -172,7 +173,8 @@ def check_mask_position(harness: LayerHarness) -> None:
     for kind in ("left", "holes"):
         with _named(kind):
             _require_equal_fills(harness, harness.masked(kind), FILLS[:3])
-    if skips_holes(harness):
+    # To a layer that takes packed rows a hole parts two sequences.
+    if skips_holes(harness) and not takes_packed(harness):
         holes = harness.masked("holes")
         runs = "with holes", "with the same steps in front of the padding"
         require_equal_runs(harness, holes, batches.compact(holes), runs)

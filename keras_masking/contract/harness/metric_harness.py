@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_masking.contract.harness import score_batches
 from keras_masking.contract.harness.score_batches import ScoreBatch
 from keras_masking.contract.harness.score_harness import ScoreHarness
+from keras_masking.contract.harness.score_harness import alike
 from keras_masking.contract.harness.score_harness import numbers
 from keras_masking.contract.harness.score_models import ScoreModel
 from keras_masking.contract.harness.violations import CallFailed
@@ -37,6 +39,18 @@ class MetricHarness(ScoreHarness):
     def takes_weights(self) -> bool:
         parameters = inspect.signature(self.new().update_state).parameters
         return "sample_weight" in parameters
+
+    @cached_property
+    def of_sequences(self) -> bool:
+        """Whether the metric depends on the order of steps.
+
+        Then it is none of single steps, such as an edit distance.
+        """
+        if not self.batch.targets_have_steps:
+            return True
+        plain = score_batches.without_mask(self.batch)
+        turned = ScoreBatch(plain.y_true[:, ::-1], plain.y_pred[:, ::-1])
+        return not alike(self.value(plain), self.value(turned))
 
     def hint(self, right: str) -> tuple[str, str]:
         if "MaskedMetric" not in right or self.takes_weights:

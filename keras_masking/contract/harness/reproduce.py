@@ -67,6 +67,10 @@ def _declared(case: Case) -> list[str]:
         found += ["requires_mask=True", f"reason={case.reason!r}"]
     if case.sequences is not None:
         found.append(f"sequences={list(case.sequences)!r}")
+    if case.packed_gap is not None:
+        found.append(f"packed_gap={case.packed_gap}")
+    if case.packed_align != 1:
+        found.append(f"packed_align={case.packed_align}")
     if case.mask_argument is not None:
         found.append(f"mask_argument={case.mask_argument!r}")
     return found

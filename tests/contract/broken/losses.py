@@ -188,6 +188,28 @@ class AsksForValues(Sound):
         return total / count if float(count) else total
 
 
+class GradientOfTheWorst(Sound):
+    """The gradient of each step is divided by the largest loss."""
+
+    def select(self, losses, mask):
+        losses = super().select(losses, mask)
+        worst = ops.stop_gradient(ops.max(losses))
+        scaled = ops.divide_no_nan(losses, worst)
+        return scaled + ops.stop_gradient(losses - scaled)
+
+
+class GradientOfRows(Sound):
+    """A mean over steps, with the gradient of a mean over rows."""
+
+    def reduce(self, losses, weights, mask):
+        value = super().reduce(losses, weights, mask)
+        counts = ops.sum(self.counts(mask), axis=1)
+        means = self.divide(ops.sum(losses, axis=1), counts)
+        some = ops.sum(ops.cast(counts > 0, "float32"))
+        rows = self.divide(ops.sum(means), some)
+        return rows + ops.stop_gradient(value - rows)
+
+
 def broken(make, catches, why, also=(), **how):
     return Broken(LossCase(make), catches, why, frozenset(also), **how)
 
@@ -232,13 +254,13 @@ BROKEN = [
         RelativeToTheWorst,
         "loss-alone-equals-batched",
         "a row depends on the others",
-        {"loss-sample-weight", "loss-reductions"},
+        {"loss-sample-weight", "loss-reductions", "loss-split"},
     ),
     broken(
         RootOfCount,
         "loss-alone-equals-batched",
         "neither a sum nor a mean",
-        {"loss-sample-weight", "loss-reductions"},
+        {"loss-sample-weight", "loss-reductions", "loss-split"},
     ),
     broken(PerRow, "loss-empty-row", "counts the empty row", ROWS),
     broken(
@@ -270,6 +292,8 @@ BROKEN = [
         "loss-save-load",
         "cannot be made of its config",
     ),
+    broken(GradientOfTheWorst, "loss-split", "scales by the largest loss"),
+    broken(GradientOfRows, "loss-split", "its gradient is a mean over rows"),
     broken(Detached, "loss-fit", "has no gradient"),
     broken(Rounded, "loss-fit", "its gradient is 0"),
     broken(

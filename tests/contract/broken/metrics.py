@@ -129,6 +129,14 @@ class NoWeights(scores.Unweighted, Sound):
     pass
 
 
+class OrderedWithoutWeights(NoWeights):
+    """Later steps count more, so that it is no metric of single steps."""
+
+    def select(self, values, mask):
+        place = ops.cumsum(ops.cast(mask, values.dtype), axis=1)
+        return super().select(values * place, mask)
+
+
 class WeighsPadding(Sound):
     """Weights above 10 count at padding as well."""
 
@@ -235,6 +243,11 @@ BROKEN = [
     ),
     broken(NaNBatch, "metric-all-empty-batch", "0 / 0"),
     broken(NoWeights, "metric-sample-weight", "ignores the weights"),
+    broken(
+        OrderedWithoutWeights,
+        "metric-sample-weight",
+        "ignores the weights of sequences",
+    ),
     broken(WeighsPadding, "metric-sample-weight", "weights of padding count"),
     broken(KeepsCount, "metric-reset", "keeps a variable"),
     broken(KeepsAll, "metric-reset", "keeps all"),
