@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers import BACKEND
 from tools import notebook
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -146,9 +147,14 @@ def test_stress_tagger(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.long
-def test_less_padding(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kind", ["convolutions", "transformer"])
+def test_less_padding(
+    kind: str, load: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if kind == "transformer" and BACKEND != "torch":
+        pytest.skip("traces or compiles 25 lengths, for minutes")
     example = load("less_padding")
-    results = example.run(epochs=2)
+    results = example.run(kind, epochs=1)
     padded, buckets, packed = (results[way] for way in example.WAYS)
     assert padded["share of padding"] > 0.6
     assert packed["share of padding"] < 0.25
@@ -157,7 +163,7 @@ def test_less_padding(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert buckets["shapes of batches"] <= 7
     for one in results.values():
         assert max(one["drift"].values()) < 1e-5
-        assert one["loss, test words alone"] < 0.35
+        assert one["loss, test words alone"] < 0.45
     example.show(results, example.Console())
     table = capsys.readouterr().out
     assert f"{packed['share of padding']:.3f}" in table

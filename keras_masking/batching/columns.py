@@ -132,29 +132,32 @@ def read_rows(caller: str, name: str, values: Any) -> Column:
     return Column(array, _dtype(array.dtype), False)
 
 
-def lengths_of(
-    caller: str, name: str, column: Column, lengths: np.ndarray | None
-) -> np.ndarray:
-    """The lengths of the sequences, which must be those of other inputs."""
-    found = np.array([len(a) for a in column.values], "int64")
-    if lengths is None:
-        return found
-    check_same_count(caller, name, len(found), len(lengths))
-    differ = np.flatnonzero(found != lengths)
-    if differ.size:
-        i = differ[0]
-        raise ValueError(
-            describe(
-                caller,
-                "all inputs of a sequence must have the same number of steps.",
-                f"Name `{name}` in `static` if it has no steps. Inputs with "
-                "their own steps, as of a translation, need batches of their "
-                "own.",
-                sequence=i,
-                steps=found[i],
-                steps_of_the_first_input=lengths[i],
+def check_same_lengths(caller: str, columns: dict[Any, Column]) -> np.ndarray:
+    """The lengths of the sequences, which must be those of all inputs."""
+    found = {
+        key: np.array([len(values) for values in column.values], "int64")
+        for key, column in columns.items()
+    }
+    (first, lengths), *others = found.items()
+    for key, theirs in others:
+        check_same_count(caller, named("x", key), len(theirs), len(lengths))
+        differ = np.flatnonzero(theirs != lengths)
+        if differ.size:
+            i = differ[0]
+            raise ValueError(
+                describe(
+                    caller,
+                    "all inputs of a sequence must have the same number of "
+                    "steps.",
+                    "Name an input without steps in `static`. The two sides of "
+                    "a translation, for example, need other batches.",
+                    sequence=i,
+                    **{
+                        f"steps of {named('x', first)}": lengths[i],
+                        f"steps of {named('x', key)}": theirs[i],
+                    },
+                )
             )
-        )
     return lengths
 
 

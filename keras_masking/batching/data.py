@@ -10,9 +10,9 @@ from keras_masking.batching.columns import Column
 from keras_masking.batching.columns import check_no_nan_ids
 from keras_masking.batching.columns import check_padding_is_told
 from keras_masking.batching.columns import check_same_count
+from keras_masking.batching.columns import check_same_lengths
 from keras_masking.batching.columns import items_of
 from keras_masking.batching.columns import leaves
-from keras_masking.batching.columns import lengths_of
 from keras_masking.batching.columns import map_leaves
 from keras_masking.batching.columns import named
 from keras_masking.batching.columns import read_rows
@@ -139,14 +139,12 @@ def _inputs(
                 inputs=[key for key in given if key is not None],
             )
         )
-    lengths = None
-    columns = {}
-    for key, leaf in given.items():
-        if key not in static:
-            name = named("x", key)
-            columns[key] = read_sequences(caller, name, leaf, pad_value)
-            lengths = lengths_of(caller, name, columns[key], lengths)
-    assert lengths is not None  # noqa: S101  there is a sequence
+    sequences = {key: leaf for key, leaf in given.items() if key not in static}
+    columns = {
+        key: read_sequences(caller, named("x", key), leaf, pad_value)
+        for key, leaf in sequences.items()
+    }
+    lengths = check_same_lengths(caller, columns)
     for key in static:
         name = named("x", key)
         columns[key] = read_rows(caller, name, given[key])

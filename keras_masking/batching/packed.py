@@ -137,15 +137,16 @@ class PackedBatches(Epochs):
         cut = len(self.pieces[0]) > len(data.lengths)
         _check_slots(caller, data, max_segments, cut)
         self.batch_size = batch_size
-        self._first: Layout | None = None
+        self._first: list[Layout] = []
         super().__init__(data, shuffle, seed)
 
     def plan(self, rng: np.random.Generator | None) -> list[Layout]:
-        if self._first is None:
-            packed = self._first = self._pack(rng)
-            self._count, self._rows = self._sizes(packed)
-        else:
+        if self._first:
             packed = self._pack_again(rng)
+        else:
+            packed = self._pack(rng)
+            self._first = [packed]
+            self._count, self._rows = self._sizes(packed)
         rows = np.arange(packed.rows)
         if rng is not None:
             rng.shuffle(rows)
@@ -165,12 +166,11 @@ class PackedBatches(Epochs):
 
     def _pack_again(self, rng: np.random.Generator | None) -> Layout:
         """Another plan for as many batches, or the first one."""
-        assert self._first is not None  # noqa: S101
         for _ in range(TRIES):
             packed = self._pack(rng)
             if self._count <= packed.rows <= self._count * self._rows:
                 return packed
-        return self._first
+        return self._first[0]
 
     def _sizes(self, packed: Layout) -> tuple[int, int]:
         """The number of batches and of their rows."""
