@@ -115,6 +115,23 @@ def test_transformer(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.long
+def test_split_batches(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("split_batches")
+    results = example.run(words=256)
+    one = results.pop((example.WHOLE, example.PLAIN))
+    assert one["distance"] == 0
+    on_jax = example.keras.config.backend() == "jax"
+    for (way, title), found in results.items():
+        if title == example.OURS or (on_jax and way == example.DEVICES):
+            assert found["distance"] < 1e-5
+            assert abs(found["loss"] - one["loss"]) < 1e-5
+        else:
+            assert found["distance"] > 0.01
+    example.show(results, example.Console())
+    assert "two devices" in capsys.readouterr().out
+
+
+@pytest.mark.long
 def test_stress_tagger(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     example = load("stress_tagger")
     results = example.run()

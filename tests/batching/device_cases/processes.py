@@ -35,7 +35,11 @@ def start(arguments: list[str]) -> int:
             )
             for rank in range(PROCESSES)
         ]
-        return max(worker.wait() for worker in workers)
+        try:
+            return max(worker.wait(timeout=300) for worker in workers)
+        finally:
+            for worker in workers:
+                worker.kill()
 
 
 def main(rank: int, kind: str, *names: str) -> None:
@@ -71,6 +75,7 @@ def main(rank: int, kind: str, *names: str) -> None:
                 if rank == 0:
                     cases.report(kind, labels, seen, wanted)
     fit(rank, kind)
+    distributed.barrier()
 
 
 def shard(batch: cases.Batch, rank: int) -> cases.Batch:
