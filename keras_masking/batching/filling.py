@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from keras import tree
 
+from keras_masking.batching.checks import check_count
 from keras_masking.batching.counts import Mask
 from keras_masking.batching.counts import check_masks
 from keras_masking.batching.counts import for_each_output
 from keras_masking.batching.counts import masked_input
+from keras_masking.batching.rows import padding_rows
 from keras_masking.batching.sources import Batch
 from keras_masking.batching.sources import rewritten
 from keras_masking.batching.sources import rows_of
@@ -65,7 +67,7 @@ def fill_rows(
     ([[3, 1], [2, 0], [4, 4], [0, 0]], [1.0, 1.0, 1.0, 0.0])
     """
     caller = "fill_rows"
-    multiple = check_positive(caller, "multiple_of", multiple_of)
+    multiple = check_count(caller, "multiple_of", multiple_of)
     check_masks(caller, mask)
 
     def rewrite(read: Iterator[Batch]) -> Iterator[Any]:
@@ -77,21 +79,6 @@ def fill_rows(
             yield batch.x if batch.y is None else tuple(batch)
 
     return rewritten(caller, batches, rewrite)
-
-
-def check_positive(caller: str, name: str, value: Any) -> int:
-    """`value` as an int, if it is an integer of at least 1."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise ValueError(
-            describe(
-                caller,
-                f"`{name}` must be an integer of at least 1.",
-                "Pass a Python int.",
-                **{name: repr(value)},
-            )
-        )
-    return int(value)
 
 
 def with_weights(caller: str, batch: Batch, mask: Any) -> Batch:
@@ -169,18 +156,15 @@ def with_empty_rows(
     if "ids" in masks:
         padded.add(id(masked_input(caller, "ids", batch.x)))
 
-    def fill(x: Any) -> Any:
+    def zero(x: Any, value: float = 0) -> Any:
         if x is None:
             return None
-        whole = x.dtype.kind in "iu" and id(x) not in zeros
-        value = pad_value if whole or id(x) in padded else 0
-        empty = np.full((rows, *x.shape[1:]), value, x.dtype)
-        return np.concatenate([x, empty])
+        more = padding_rows(rows, x.shape[1:], x.dtype, value)
+        return np.concatenate([x, more])
 
-    def zero(x: Any) -> Any:
-        if x is None:
-            return None
-        return np.concatenate([x, np.zeros((rows, *x.shape[1:]), x.dtype)])
+    def fill(x: Any) -> Any:
+        whole = x is not None and x.dtype.kind in "iu" and id(x) not in zeros
+        return zero(x, pad_value if whole or id(x) in padded else 0)
 
     return Batch(
         tree.map_structure(fill, batch.x),

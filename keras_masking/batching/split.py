@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from keras import tree
 
+from keras_masking.batching.checks import check_count
 from keras_masking.batching.counts import check_masks
 from keras_masking.batching.counts import count_steps
 from keras_masking.batching.counts import for_each_output
-from keras_masking.batching.filling import check_positive
 from keras_masking.batching.filling import with_empty_rows
 from keras_masking.batching.filling import with_weights
 from keras_masking.batching.sources import Batch
@@ -100,8 +100,8 @@ def split_weights(
     0.4
     1.6
     """
-    accumulate = check_positive(CALLER, "accumulate", accumulate)
-    replicas = check_positive(CALLER, "replicas", replicas)
+    accumulate = check_count(CALLER, "accumulate", accumulate)
+    replicas = check_count(CALLER, "replicas", replicas)
     check_masks(CALLER, mask)
     if shard is not None and shard not in range(replicas):
         raise ValueError(
