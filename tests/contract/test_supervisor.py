@@ -70,6 +70,22 @@ class Differs(keras.layers.Layer):
         return x + 1 if keras.backend.backend() == "BACKEND" else x
 """.replace("BACKEND", BACKEND)
 
+LATE = """
+import os
+import keras
+
+class First(keras.layers.ReLU):
+    def call(self, x):
+        os.environ["FIRST"] = "ran"
+        return super().call(x)
+
+class Then(keras.layers.ReLU):
+    def call(self, x):
+        if "FIRST" in os.environ:
+            os.abort()
+        return super().call(x)
+"""
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -98,6 +114,16 @@ def test_a_layer_that_ends_its_worker_spoils_nothing_else() -> None:
     for report in (prints, fine):
         assert report.ok
         assert [r.check for r in report] == ["runs-with-mask", "pad-value"]
+
+
+def test_a_crash_that_is_due_to_what_ran_before(folder: Path) -> None:
+    """In a process of its own the layer does not crash."""
+    (folder / "late.py").write_text(LATE)
+    job = {**JOB, "targets": ["late.py:First", "late.py:Then"]}
+    reports = supervisor.run(job, [BACKEND])[BACKEND]
+    assert [report.layer for report in reports] == ["First", "Then"]
+    assert [r.check for r in reports[1]] == ["runs-with-mask", "pad-value"]
+    assert all(report.ok for report in reports)
 
 
 def test_a_target_that_ends_its_worker_at_import(folder: Path) -> None:

@@ -124,19 +124,22 @@ def _listen(
         except queue.Empty:
             continue
         if process is worker.process and worker.busy:
-            if message is None:
+            if message is not None:
+                worker.receive(message)
+            elif worker.tries_again():
+                continue
+            else:
                 worker.ended()
                 message = {"kind": "report"}
-            else:
-                worker.receive(message)
             on_message(worker.backend, message)
 
 
 class Worker:
     """The process of a backend, and the state of its job.
 
-    If it ends too early, the current case gets a `kit-error`, and another
-    process continues with the next case.
+    If it ends too early, another process takes the current case again: JAX
+    crashes after some thousands of compiled programs, whatever comes next. If
+    that ends too, the case gets a `kit-error`, and the next one is taken.
     """
 
     def __init__(
@@ -156,13 +159,14 @@ class Worker:
         self.process: subprocess.Popen[bytes] | None = None
         self.busy = True
         self.names: list[str] = []
+        self.first = 0  # the case that the process began with
         self.at: int | None = None
         self.results: list[Result] = []
         self.reports: list[Report] = []
         self.digests: dict[int, tuple[Message, Message]] = {}
 
     def launch(self, start: int = 0) -> None:
-        self.at = None
+        self.first, self.at = start, None
         self.deadline = time.monotonic() + max(START, self.timeout)
         with open(self.home / "log", "wb") as log:
             self.process = subprocess.Popen(
@@ -213,6 +217,15 @@ class Worker:
             os.kill(self.process.pid, signal.SIGUSR1)
             time.sleep(0.3)
         self.fail(f"gave no result for {self.timeout:g} seconds")
+
+    def tries_again(self) -> bool:
+        """Starts the current case again if others ran before it."""
+        if self.at is None or self.at == self.first:
+            return False
+        self.stop()
+        self.results = []
+        self.launch(self.at)
+        return True
 
     def ended(self) -> None:
         assert self.process is not None  # noqa: S101  it was launched
