@@ -77,7 +77,7 @@ class SequenceLoss(Reduced):
     ) -> tuple[Tensor, Tensor, Tensor]:
         if mask is None:
             mask = get_mask(y_pred)
-        y_true = self._read_targets(y_true)
+        y_true = ops.convert_to_tensor(y_true)
         y_pred = ops.convert_to_tensor(y_pred)
         if is_float(y_pred):  # half precision does not hold long sums
             y_pred = ops.cast(y_pred, wide_dtype(self.dtype))
@@ -96,9 +96,6 @@ class SequenceLoss(Reduced):
             mask = check_mask(mask, y_pred, self.caller)
         self._check_targets(y_true, mask)
         return y_true, y_pred, mask
-
-    def _read_targets(self, y_true: Tensor) -> Tensor:
-        return ops.convert_to_tensor(y_true)
 
     def _check_targets(self, y_true: Tensor, mask: Tensor) -> None:
         rows = mask if self.mask_targets else mask[:, 0]
