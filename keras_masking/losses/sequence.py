@@ -79,8 +79,11 @@ class SequenceLoss(Reduced):
             mask = get_mask(y_pred)
         y_true = ops.convert_to_tensor(y_true)
         y_pred = ops.convert_to_tensor(y_pred)
-        if is_float(y_pred):  # half precision does not hold long sums
-            y_pred = ops.cast(y_pred, wide_dtype(self.dtype))
+        # Half precision does not hold long sums.
+        y_true, y_pred = (
+            ops.cast(x, wide_dtype(self.dtype)) if is_float(x) else x
+            for x in (y_true, y_pred)
+        )
         if len(y_pred.shape) < 2:
             raise ValueError(
                 describe(

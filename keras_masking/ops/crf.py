@@ -67,10 +67,10 @@ def crf_marginals(potentials: Tensor, mask: Tensor | None = None) -> Tensor:
     Example:
 
     >>> potentials = np.log([[[[1.0, 3.0]] * 2, [[1.0, 1.0], [4.0, 2.0]]]])
-    >>> keras.ops.convert_to_numpy(
-    ...     keras_masking.ops.crf_marginals(potentials.astype("float32"))
-    ... ).round(2).tolist()
-    [[[0.1, 0.9], [0.65, 0.35]]]
+    >>> chances = keras_masking.ops.crf_marginals(potentials.astype("float32"))
+    >>> keras.ops.convert_to_numpy(chances)[0].round(2)
+    array([[0.1 , 0.9 ],
+           [0.65, 0.35]], dtype=float32)
     """
     return unchecked_crf_marginals(*_read("`crf_marginals`", potentials, mask))
 
