@@ -30,6 +30,8 @@ RUNS = {
     "jax": [
         ("data_parallel", *ALL),
         ("data_parallel", "large", "uneven"),
+        ("model_parallel", "large", "uneven"),
+        ("model_parallel", "recurrent", "uneven"),
         ("accumulated", *ALL[:4]),
     ],
 }
@@ -65,6 +67,7 @@ def test_the_step_is_that_of_one_device(run: tuple) -> None:
     rows = rows_of(*run)
     assert {row["case"] for row in rows} == {*run} & {*cases.LENGTHS}
     for row in rows:
+        assert row.get("sharded", 2) > 1
         if row["engine"].startswith("fit") and not row["averages"]:
             (said,) = row["warnings"]  # once
             assert "pass `synchronized=True`" in said

@@ -65,7 +65,14 @@ def large() -> keras.Model:
     return keras.Model(ids, keras.layers.Dense(3)(x))
 
 
-MODELS = {"small": small, "large": large}
+def recurrent() -> keras.Model:
+    ids = keras.Input((None,), dtype="int32")
+    x = layers.CustomEmbedding(IDS, 4, mask_zero=True)(ids)
+    x = layers.MaskedLSTM(4, return_sequences=True)(x)
+    return keras.Model(ids, keras.layers.Dense(3)(x))
+
+
+MODELS = {"small": small, "large": large, "recurrent": recurrent}
 
 
 def model(kind: str, loss: Any, optimizer: Any) -> keras.Model:
