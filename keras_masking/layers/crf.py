@@ -16,7 +16,9 @@ from keras_masking.layers.checks import check_integer
 from keras_masking.ops.crf import check_potentials
 from keras_masking.ops.crf import first_and_last
 from keras_masking.ops.crf import unchecked_crf_decode
+from keras_masking.ops.masks import both
 from keras_masking.ops.masks import fill_padding
+from keras_masking.ops.masks import opposite
 from keras_masking.ops.masks import unchecked_full_mask
 
 # The score of what is not allowed. Minus infinity would have no gradient.
@@ -142,18 +144,16 @@ class LinearChainCRF(MaskAware):
         mask = self.read_mask(inputs, mask)
         real = unchecked_full_mask(inputs) if mask is None else mask
         first, last = first_and_last(real)
-        emissions = fill_padding(inputs, mask)
-        after = _limited(self.transitions, self.allowed)
         start = _limited(self.start, self.allowed_start)
-        potentials = ops.where(
-            first[..., None, None],
-            (emissions + start)[:, :, None],
-            emissions[:, :, None] + after,
-        )
-        potentials = potentials + ops.where(
-            last[..., None, None], ops.convert_to_tensor(self.end), 0.0
-        )
-        return fill_padding(potentials, real)
+        end = ops.convert_to_tensor(self.end)
+        scores = fill_padding(inputs, mask)
+        scores = scores + ops.where(first[..., None], start, 0.0)
+        scores = scores + ops.where(last[..., None], end, 0.0)
+        # A product, since it is weights that it leaves out: a selection from
+        # tensors of this size takes several times as long.
+        follows = ops.cast(both(real, opposite(first)), scores.dtype)
+        after = _limited(self.transitions, self.allowed)
+        return scores[:, :, None] + follows[..., None, None] * after
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.tags)

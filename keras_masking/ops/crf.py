@@ -99,6 +99,7 @@ def crf_log_likelihood(
     0.6
     """
     potentials, mask = _read("`crf_log_likelihood`", potentials, mask)
+    potentials = fill_padding(potentials, mask)
     tags = ops.convert_to_tensor(tags)
     return unchecked_crf_log_likelihood(tags, potentials, mask)
 
@@ -179,11 +180,12 @@ def check_potentials(caller: str, potentials: Tensor) -> None:
 def unchecked_crf_log_likelihood(
     tags: Tensor, potentials: Tensor, mask: Tensor
 ) -> Tensor:
-    potentials = upcast_half(fill_padding(potentials, mask))
-    partition = _forward(potentials, mask)[0]
-    return _path_score(tags, potentials, mask) - fill_padding(
-        ops.logsumexp(partition, axis=-1), has_real_step(mask)
+    """The same for potentials that are 0 at padding."""
+    potentials = upcast_half(potentials)
+    partition = fill_padding(
+        _log_partition(potentials, mask), has_real_step(mask)
     )
+    return _path_score(tags, potentials, mask) - partition
 
 
 def unchecked_crf_marginals(potentials: Tensor, mask: Tensor) -> Tensor:
@@ -221,6 +223,31 @@ def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
 
     _, found = ops.scan(back, end, came_from, reverse=True)
     return fill_padding(ops.transpose(found), mask)
+
+
+def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
+    """The log-sum of the scores of all paths of each row.
+
+    Its gradient is the chance of each pair of neighbors. Through the loops over
+    the steps it would cost a copy of all potentials for each step on PyTorch.
+    There is no second derivative.
+    """
+    known = ops.stop_gradient(potentials)
+    last, each = _forward(known, mask)
+    total = ops.logsumexp(last, axis=-1)[:, None, None]
+    after = _backward(known, mask) - total
+    before = ops.concatenate(
+        [ops.zeros_like(each[:, :1]), each[:, :-1]], axis=1
+    )
+    # At the first step only the scores after tag 0 are read; at padding none.
+    # Small tensors say so: the pairs of all steps are large.
+    only_first = ops.where(ops.arange(known.shape[-1]) > 0, -np.inf, 0.0)
+    before = ops.where(_first(mask)[..., None], only_first, before)
+    before = ops.where(mask[..., None], before, -np.inf)
+    pairs = before[..., None] + known
+    chances = ops.exp(pairs + after[:, :, None])
+    expected = ops.sum(chances * potentials, axis=(1, 2, 3))
+    return expected + ops.stop_gradient(total[:, 0, 0] - expected)
 
 
 def _forward(potentials: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
