@@ -12,6 +12,14 @@ from keras_masking.contract import Case
 from keras_masking.contract.backends.targets import resolve
 
 X = np.random.default_rng(0).normal(size=(3, 6, 4)).round(2).astype("float32")
+POOLINGS = (
+    "MaskedGlobalAveragePooling1D",
+    "MaskedGlobalMaxPooling1D",
+    "MaskedGlobalMinPooling1D",
+    "MaskedGlobalSumPooling1D",
+    "FirstStep",
+    "LastStep",
+)
 POTENTIALS = np.stack([X, X[::-1], X[:, ::-1], -X], axis=2)
 IDS = np.array(
     [[3, 1, 4, 1, 5, 2], [2, 6, 5, 3, 0, 0], [5, 0, 0, 0, 0, 0]], "int32"
@@ -71,14 +79,7 @@ MASK_CASES = [
     _case("TemporalSplit([2])", "transforms", columns=True, reason=COLUMNS),
     *(
         _case(f"{name}({arguments})", role)
-        for name in (
-            "MaskedGlobalAveragePooling1D",
-            "MaskedGlobalMaxPooling1D",
-            "MaskedGlobalMinPooling1D",
-            "MaskedGlobalSumPooling1D",
-            "FirstStep",
-            "LastStep",
-        )
+        for name in POOLINGS
         for arguments, role in (
             ("", "reduces"),
             ("keepdims=True", "transforms"),
@@ -244,16 +245,7 @@ MASK_CASES = [
 PACKED_CASES = [
     *(
         _case(f"{name}(max_segments=3)", "transforms")
-        for name in (
-            "MaskedGlobalAveragePooling1D",
-            "MaskedGlobalMaxPooling1D",
-            "MaskedGlobalMinPooling1D",
-            "MaskedGlobalSumPooling1D",
-            "FirstStep",
-            "LastStep",
-            "StatisticsPooling1D",
-            "AttentionPooling1D",
-        )
+        for name in (*POOLINGS, "StatisticsPooling1D", "AttentionPooling1D")
     ),
     *(
         _case(call, "passes")

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_masking"
 # What each part may import from the package: later parts use earlier ones.
 LOWEST = {
+    "_arguments",
     "_types",
     "_moved",
     "_backends",
@@ -28,6 +29,7 @@ MAY_IMPORT = {
     "errors": set(),
     "_types": set(),
     "_export": set(),
+    "_arguments": {"errors"},
     "_packing": set(),
     "_keras": {"_types"},
     "_backends": {"_types", "_keras"},

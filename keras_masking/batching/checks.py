@@ -7,21 +7,6 @@ import numpy as np
 from keras_masking.errors import describe
 
 
-def check_count(caller: str, name: str, value: Any, smallest: int = 1) -> int:
-    """`value` as an int if it is an integer of at least `smallest`."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < smallest:
-        raise ValueError(
-            describe(
-                caller,
-                f"`{name}` must be an integer of at least {smallest}.",
-                "Pass a Python int.",
-                **{name: repr(value)},
-            )
-        )
-    return int(value)
-
-
 def check_choice(
     caller: str, name: str, value: Any, choices: tuple[str, ...]
 ) -> str:

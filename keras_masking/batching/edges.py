@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking.batching.checks import check_count
+from keras_masking._arguments import check_integer
 from keras_masking.batching.checks import check_lengths
 
 
@@ -51,8 +51,8 @@ def bucket_edges(
     """
     caller = "bucket_edges"
     found = check_lengths(caller, lengths)
-    buckets = check_count(caller, "buckets", buckets)
-    multiple_of = check_count(caller, "multiple_of", multiple_of)
+    buckets = check_integer(caller, "buckets", buckets)
+    multiple_of = check_integer(caller, "multiple_of", multiple_of)
     # An edge of 0 would be a tensor without steps.
     found = np.maximum(-(-found // multiple_of), 1) * multiple_of
     sizes, counts = np.unique(found, return_counts=True)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking.batching.checks import check_count
+from keras_masking._arguments import check_integer
 from keras_masking.batching.data import Data
 from keras_masking.batching.report import BatchReport
 from keras_masking.batching.rows import Layout
@@ -30,7 +30,7 @@ class Epochs(keras.utils.PyDataset):
         super().__init__()
         self.data = data
         self.shuffle = bool(shuffle)
-        self.seed = check_count(type(self).__name__, "seed", seed, 0)
+        self.seed = check_integer(type(self).__name__, "seed", seed, 0)
         self.epoch = 0
         self._plan()
 

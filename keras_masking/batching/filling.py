@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from keras_masking.batching.checks import check_count
+from keras_masking._arguments import check_integer
 from keras_masking.batching.counts import Mask
 from keras_masking.batching.counts import check_masks
 from keras_masking.batching.counts import for_each_output
@@ -67,7 +67,7 @@ def fill_rows(
     ([[3, 1], [2, 0], [4, 4], [0, 0]], [1.0, 1.0, 1.0, 0.0])
     """
     caller = "fill_rows"
-    multiple = check_count(caller, "multiple_of", multiple_of)
+    multiple = check_integer(caller, "multiple_of", multiple_of)
     check_masks(caller, mask)
 
     def rewrite(read: Iterator[Batch]) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_masking.batching.checks import check_count
+from keras_masking._arguments import check_integer
 from keras_masking.batching.checks import check_lengths
 from keras_masking.batching.edges import bucket_edges
 from keras_masking.batching.rows import Layout
@@ -40,13 +40,13 @@ def make_buckets(
     multiple_of: int = 1,
 ) -> list[Bucket]:
     """The buckets that have members, by ascending edges."""
-    buckets = check_count(caller, "buckets", buckets)
+    buckets = check_integer(caller, "buckets", buckets)
     if batch_size is None and steps_per_batch is None:
         batch_size = BATCH_SIZE
     if batch_size is not None:
-        check_count(caller, "batch_size", batch_size)
+        check_integer(caller, "batch_size", batch_size)
     if steps_per_batch is not None:
-        check_count(caller, "steps_per_batch", steps_per_batch)
+        check_integer(caller, "steps_per_batch", steps_per_batch)
     if edges is None:
         # More edges than batches without buckets would leave few rows in each.
         batches = len(lengths) // (batch_size or len(lengths))

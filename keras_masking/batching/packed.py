@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_masking._arguments import check_integer
 from keras_masking.batching.checks import check_choice
-from keras_masking.batching.checks import check_count
 from keras_masking.batching.checks import check_lengths
 from keras_masking.batching.columns import leaves
 from keras_masking.batching.data import Data
@@ -123,7 +123,7 @@ class PackedBatches(Epochs):
         check_choice(caller, "mask", mask, ("ids", "mask"))
         self.room = read_room(caller, steps, gap, align, max_segments)
         if batch_size is not None:
-            check_count(caller, "batch_size", batch_size)
+            check_integer(caller, "batch_size", batch_size)
         data = read_data(
             *(caller, x, y, sample_weight),
             static=static,
@@ -131,7 +131,7 @@ class PackedBatches(Epochs):
             pad_value=pad_value,
             mask=mask,
         )
-        shortest = check_count(caller, "shortest", shortest)
+        shortest = check_integer(caller, "shortest", shortest)
         check_lengths(caller, data.lengths, shortest, "x")
         self.pieces = read_pieces(caller, data.lengths, steps, split)
         cut = len(self.pieces[0]) > len(data.lengths)

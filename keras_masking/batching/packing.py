@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_masking._arguments import check_integer
 from keras_masking.batching.checks import check_choice
-from keras_masking.batching.checks import check_count
 from keras_masking.batching.checks import check_lengths
 from keras_masking.batching.columns import fit
 from keras_masking.batching.data import read_target
@@ -261,9 +261,9 @@ def pack(
     """
     caller = "pack"
     check_choice(caller, "order", order, ORDERS)
-    seed = check_count(caller, "seed", seed, 0)
+    seed = check_integer(caller, "seed", seed, 0)
     room = read_room(caller, steps, gap, align, max_segments)
-    shortest = check_count(caller, "shortest", shortest)
+    shortest = check_integer(caller, "shortest", shortest)
     found = check_lengths(caller, lengths, shortest)
     pieces = read_pieces(caller, found, room.steps, split)
     rng = np.random.default_rng(seed)

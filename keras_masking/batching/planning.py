@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_masking.batching.checks import check_count
+from keras_masking._arguments import check_integer
 from keras_masking.batching.rows import Layout
 from keras_masking.errors import describe
 
@@ -35,9 +35,9 @@ def read_room(
 ) -> Room:
     """The room of a row, checked."""
     if max_segments is not None:
-        check_count(caller, "max_segments", max_segments)
-    check_count(caller, "steps", steps)
-    check_count(caller, "align", align)
+        check_integer(caller, "max_segments", max_segments)
+    check_integer(caller, "steps", steps)
+    check_integer(caller, "align", align)
     if not isinstance(gap, (int, np.integer)) or gap < 1:
         raise ValueError(
             describe(

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_masking._arguments import check_integer
 from keras_masking.batching.checks import check_choice
-from keras_masking.batching.checks import check_count
 from keras_masking.batching.data import MASKS
 from keras_masking.batching.data import Data
 from keras_masking.batching.data import read_data
@@ -153,7 +153,7 @@ def _packed_rows(
             )
         )
     if batch_size is not None:
-        check_count(CALLER, "batch_size", batch_size)
+        check_integer(CALLER, "batch_size", batch_size)
     count = -(-packing.rows // (batch_size or BATCH_SIZE))
     size = -(-packing.rows // count)
     # Empty rows, if there are any, follow the last row.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import tree
 
-from keras_masking.batching.checks import check_count
+from keras_masking._arguments import check_integer
 from keras_masking.batching.counts import check_masks
 from keras_masking.batching.counts import count_steps
 from keras_masking.batching.counts import for_each_output
@@ -100,8 +100,8 @@ def split_weights(
     0.4
     1.6
     """
-    accumulate = check_count(CALLER, "accumulate", accumulate)
-    replicas = check_count(CALLER, "replicas", replicas)
+    accumulate = check_integer(CALLER, "accumulate", accumulate)
+    replicas = check_integer(CALLER, "replicas", replicas)
     check_masks(CALLER, mask)
     if shard is not None and shard not in range(replicas):
         raise ValueError(

@@ -5,10 +5,9 @@ from typing import Any
 import keras
 
 from keras_masking._export import export
-from keras_masking._packing import STEPWISE
-from keras_masking._packing import PackingNeed
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.layers.packed import TakesPacked
 from keras_masking.layers.recurrent import MaskedGRU
 from keras_masking.layers.recurrent import MaskedLSTM
 from keras_masking.layers.recurrent import MaskedSimpleRNN
@@ -94,10 +93,7 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
             kwargs["backward_layer"] = _ours(kwargs["backward_layer"], packed)
         super().__init__(_ours(layer, packed), *args, **kwargs)
 
-    @property
-    def packing_need(self) -> PackingNeed | str:  # type: ignore[override]
-        """What it needs between two sequences, or why it cannot take them."""
-        return STEPWISE if self.packed else "`packed` is not set"
+    packing_need = TakesPacked.packing_need
 
     @property
     def packed(self) -> bool:  # type: ignore[override]

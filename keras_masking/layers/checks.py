@@ -5,11 +5,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_masking._arguments import check_integer as check_integer
+from keras_masking._arguments import is_whole
 from keras_masking._backends import is_dense
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import NUMBERS
 from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.dtypes import is_whole
 
 
 def check_inputs(caller: str, inputs: Any) -> None:
@@ -40,30 +41,6 @@ def check_inputs(caller: str, inputs: Any) -> None:
                     dtype=dtype_name(x),
                 )
             )
-
-
-def check_integer(
-    caller: str,
-    name: str,
-    value: Any,
-    smallest: int,
-    largest: int | None = None,
-) -> int:
-    """`value` as an int if it is an integer within the limits."""
-    inside = is_whole(value) and value >= smallest
-    if not inside or (largest is not None and value > largest):
-        least = f" of at least {smallest}"
-        if largest is not None:
-            least = f" from {smallest} to {largest}"
-        raise ValueError(
-            describe(
-                caller,
-                f"`{name}` must be an integer{least}.",
-                "Pass a Python int.",
-                **{name: repr(value)},
-            )
-        )
-    return int(value)
 
 
 def check_number(

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._arguments import is_whole
 from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
 from keras_masking._types import Shape
@@ -14,7 +15,6 @@ from keras_masking.errors import describe
 from keras_masking.layers.checks import check_integer
 from keras_masking.layers.checks import check_number
 from keras_masking.layers.packed import TakesPacked
-from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.masks import unchecked_position_ids

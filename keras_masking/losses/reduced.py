@@ -13,9 +13,10 @@ from keras_masking._replicas import check_synchronized
 from keras_masking._replicas import find_replicas
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.ops.targets import Score
 
 
-class Reduced(keras.losses.Loss):
+class Reduced(Score, keras.losses.Loss):
     """Base of our losses: weighs what counts, and reduces it."""
 
     kind = "loss"
@@ -31,11 +32,6 @@ class Reduced(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.normalizer = _read_normalizer(self.caller, normalizer, reduction)
         self.synchronized = check_synchronized(self.caller, synchronized)
-
-    @property
-    def caller(self) -> str:
-        """Its name in error messages."""
-        return f"loss '{self.name}' (of type {type(self).__name__})"
 
     def weigh(
         self,

@@ -7,23 +7,20 @@ import keras
 from keras import ops
 
 from keras_masking._export import export
-from keras_masking._keras import get_mask
 from keras_masking._replicas import Synchronized
 from keras_masking._types import Tensor
-from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
 from keras_masking.losses.reduced import Reduced
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import wide_dtype
 from keras_masking.ops.known import differ
+from keras_masking.ops.masks import both
 from keras_masking.ops.masks import either
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.masks import opposite
-from keras_masking.ops.masks import unchecked_full_mask
-from keras_masking.ops.reading import check_mask
-from keras_masking.ops.targets import fits
+from keras_masking.ops.targets import read_sequences
 from keras_masking.ops.targets import read_weights
 
 
@@ -54,8 +51,8 @@ class SequenceLoss(Reduced):
         used, weights = real, None
         if sample_weight is not None:
             weights = read_weights(self.caller, sample_weight, real)
-            used = ops.logical_and(real, ops.not_equal(weights, 0))
-        y_pred = fill_padding(y_pred, ops.logical_and(mask, used[:, None]))
+            used = both(real, ops.not_equal(weights, 0))
+        y_pred = fill_padding(y_pred, both(mask, used[:, None]))
         if self.mask_targets:
             y_true = fill_padding(y_true, mask)
         y_true = fill_padding(y_true, used)
@@ -75,49 +72,15 @@ class SequenceLoss(Reduced):
     def _read(
         self, y_true: Tensor, y_pred: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if mask is None:
-            mask = get_mask(y_pred)
-        y_true = ops.convert_to_tensor(y_true)
-        y_pred = ops.convert_to_tensor(y_pred)
+        y_true, y_pred, mask = read_sequences(
+            self.caller, y_true, y_pred, mask, self.mask_targets
+        )
         # Half precision does not hold long sums.
         y_true, y_pred = (
             ops.cast(x, wide_dtype(self.dtype)) if is_float(x) else x
             for x in (y_true, y_pred)
         )
-        if len(y_pred.shape) < 2:
-            raise ValueError(
-                describe(
-                    self.caller,
-                    "`y_pred` must be (batch, steps, ...).",
-                    "Pass the predictions of all steps.",
-                    **{"y_pred.shape": tuple(y_pred.shape)},
-                )
-            )
-        if mask is None:
-            mask = unchecked_full_mask(y_pred)
-        else:
-            mask = check_mask(mask, y_pred, self.caller)
-        self._check_targets(y_true, mask)
         return y_true, y_pred, mask
-
-    def _check_targets(self, y_true: Tensor, mask: Tensor) -> None:
-        rows = mask if self.mask_targets else mask[:, 0]
-        if not fits(rows, y_true):
-            raise MaskShapeError(
-                describe(
-                    self.caller,
-                    "`y_true` must have the batch and the steps of `y_pred`."
-                    if self.mask_targets
-                    else "`y_true` must have a row for each row of `y_pred`.",
-                    "For targets with other axes pass `mask_targets=False`."
-                    if self.mask_targets
-                    else "Pass targets of the same sequences.",
-                    **{
-                        "y_true.shape": tuple(y_true.shape),
-                        "mask.shape": tuple(mask.shape),
-                    },
-                )
-            )
 
     def _refuse_numbers(self, losses: Tensor, mask: Tensor) -> None:
         raise ValueError(

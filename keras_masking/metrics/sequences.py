@@ -7,9 +7,7 @@ import keras
 from keras import ops
 
 from keras_masking._export import export
-from keras_masking._keras import get_mask
 from keras_masking._types import Tensor
-from keras_masking.errors import MaskShapeError
 from keras_masking.errors import describe
 from keras_masking.ops.crf import check_potentials
 from keras_masking.ops.crf import unchecked_crf_decode
@@ -21,63 +19,34 @@ from keras_masking.ops.known import check_classes
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
-from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.order import unchecked_compact_steps
-from keras_masking.ops.reading import check_mask
 from keras_masking.ops.spans import count_spans
 from keras_masking.ops.spans import read_labels
-from keras_masking.ops.targets import fits
+from keras_masking.ops.targets import Score
+from keras_masking.ops.targets import read_sequences
 from keras_masking.ops.targets import read_weights
 
 
-class _Ratio(keras.metrics.Metric):
+class _Ratio(Score, keras.metrics.Metric):
     """A sum over a sum, of what each sequence adds to both."""
+
+    kind = "metric"
 
     def __init__(self, name: str, dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)
         self.total = self.add_variable((), "zeros", "float32", name="total")
         self.count = self.add_variable((), "zeros", "float32", name="count")
 
-    @property
-    def caller(self) -> str:
-        """Its name in error messages."""
-        return f"metric '{self.name}' (of type {type(self).__name__})"
-
-    def _read(
-        self, y_true: Tensor, y_pred: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        if mask is None:
-            mask = get_mask(y_pred)
-        y_true = ops.convert_to_tensor(y_true)
-        y_pred = ops.convert_to_tensor(y_pred)
-        if mask is None:
-            mask = unchecked_full_mask(y_pred)
-        else:
-            mask = check_mask(mask, y_pred, self.caller)
-        if not fits(mask[:, 0], y_true):
-            raise MaskShapeError(
-                describe(
-                    self.caller,
-                    "`y_true` must have a row for each row of `y_pred`.",
-                    "Pass targets of the same sequences.",
-                    **{
-                        "y_true.shape": tuple(y_true.shape),
-                        "y_pred.shape": tuple(y_pred.shape),
-                    },
-                )
-            )
-        return y_true, y_pred, mask
-
     def _add(
         self, total: Tensor, count: Tensor, weights: Tensor | None
     ) -> None:
         """Adds integers `(batch,)`, times the weights of the rows."""
+        if weights is not None:
+            weights = read_weights(self.caller, weights, total)
+            weights = ops.cast(weights, self.total.dtype)
         for variable, x in ((self.total, total), (self.count, count)):
             x = ops.cast(x, variable.dtype)
-            if weights is not None:
-                found = read_weights(self.caller, weights, x)
-                x = x * ops.cast(found, x.dtype)
-            variable.assign_add(ops.sum(x))
+            variable.assign_add(ops.sum(x if weights is None else x * weights))
 
     def result(self) -> Tensor:
         return ops.cast(ops.divide_no_nan(self.total, self.count), self.dtype)
@@ -151,7 +120,7 @@ class MaskedEditDistance(_Ratio):
         sample_weight: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> None:
-        y_true, y_pred, mask = self._read(y_true, y_pred, mask)
+        y_true, y_pred, mask = read_sequences(self.caller, y_true, y_pred, mask)
         if len(y_pred.shape) != 3:
             raise ValueError(
                 describe(
@@ -249,13 +218,12 @@ class SpanF1(_Ratio):
         sample_weight: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> None:
-        y_true, y_pred, mask = self._read(y_true, y_pred, mask)
+        y_true, y_pred, mask = read_sequences(self.caller, y_true, y_pred, mask)
         if len(y_true.shape) == 3 and y_true.shape[-1] == 1:
             y_true = ops.squeeze(y_true, -1)
         number = len(self.labels)
         check_classes(self.caller, y_true, number, mask)
         found = self._tags(y_pred, mask)
-        check_classes(self.caller, found, number, mask)
         (true, front), (found, _) = (
             unchecked_compact_steps(
                 ops.cast(fill_padding(x, mask), "int32"), mask
@@ -270,6 +238,7 @@ class SpanF1(_Ratio):
     def _tags(self, y_pred: Tensor, mask: Tensor) -> Tensor:
         ndim, number = len(y_pred.shape), len(self.labels)
         if ndim == 2:
+            check_classes(self.caller, y_pred, number, mask)
             return y_pred
         if ndim not in (3, 4) or y_pred.shape[-1] != number:
             raise ValueError(

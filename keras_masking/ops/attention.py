@@ -22,9 +22,9 @@ from keras_masking.ops.masks import opposite
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.reading import expanded
 from keras_masking.ops.runs import columns
+from keras_masking.ops.runs import positions_in_runs
 from keras_masking.ops.runs import run_bound
 from keras_masking.ops.runs import run_ends
-from keras_masking.ops.runs import run_starts
 from keras_masking.ops.runs import unchecked_segment_ids
 from keras_masking.ops.steps import unchecked_first_step
 
@@ -184,7 +184,7 @@ def _from_end(x: Tensor, mask: Tensor | None) -> Tensor:
 
 def _from_start_of_run(x: Tensor, mask: Tensor) -> Tensor:
     """`(batch, steps)`: 0 at the first step of each run."""
-    return columns(mask) - run_bound(mask, run_starts(mask))
+    return positions_in_runs(mask)
 
 
 def _from_end_of_run(x: Tensor, mask: Tensor) -> Tensor:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_masking._arguments import is_whole
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import clip_to_int32
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
-from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import wide_dtype
+from keras_masking.ops.targets import Score
 from keras_masking.ops.targets import read_weights
 
 ClassWeight = Mapping[int, float]
@@ -41,16 +42,8 @@ def read_class_weight(caller: str, given: Any) -> dict[int, float] | None:
     return {int(c): float(given[c]) for c in sorted(given)}
 
 
-class WeighsClasses:
+class WeighsClasses(Score):
     """A loss or a metric with the argument `class_weight`."""
-
-    kind: str  # "loss" or "metric"
-    name: str
-
-    @property
-    def caller(self) -> str:
-        """Its name in error messages."""
-        return f"{self.kind} '{self.name}' (of type {type(self).__name__})"
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -190,15 +190,15 @@ def unchecked_crf_log_likelihood(
 
 def unchecked_crf_marginals(potentials: Tensor, mask: Tensor) -> Tensor:
     potentials = upcast_half(fill_padding(potentials, mask))
-    last, before = _forward(potentials, mask)
-    after = _backward(potentials, mask)
+    by_step = _by_step(potentials, mask, _first(mask))
+    last, before = _forward(potentials, by_step)
+    after = _backward(potentials, by_step)
     partition = ops.logsumexp(last, axis=-1)[:, None, None]
     return fill_padding(ops.exp(before + after - partition), mask)
 
 
 def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
     potentials = upcast_half(fill_padding(potentials, mask))
-    first = _first(mask)
 
     def step(state: Any, given: Any) -> tuple[Any, Any]:
         (best, _), (scores, real, begins) = state, given
@@ -213,7 +213,7 @@ def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
     same = ops.cast(start, "int32") + ops.arange(start.shape[-1], dtype="int32")
     # On TensorFlow what a scan gives at each step has the dtypes of its state.
     (best, _), (_, came_from) = ops.scan(
-        step, (start, same), _by_step(potentials, mask, first)
+        step, (start, same), _by_step(potentials, mask, _first(mask))
     )
     end = ops.cast(ops.argmax(best, axis=-1), "int32")
 
@@ -233,16 +233,18 @@ def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
     There is no second derivative.
     """
     known = ops.stop_gradient(potentials)
-    last, each = _forward(known, mask)
+    first = _first(mask)
+    by_step = _by_step(known, mask, first)
+    last, each = _forward(known, by_step)
     total = ops.logsumexp(last, axis=-1)[:, None, None]
-    after = _backward(known, mask) - total
+    after = _backward(known, by_step) - total
     before = ops.concatenate(
         [ops.zeros_like(each[:, :1]), each[:, :-1]], axis=1
     )
     # At the first step only the scores after tag 0 are read; at padding none.
     # Small tensors say so: the pairs of all steps are large.
     only_first = ops.where(ops.arange(known.shape[-1]) > 0, -np.inf, 0.0)
-    before = ops.where(_first(mask)[..., None], only_first, before)
+    before = ops.where(first[..., None], only_first, before)
     before = ops.where(mask[..., None], before, -np.inf)
     pairs = before[..., None] + known
     chances = ops.exp(pairs + after[:, :, None])
@@ -250,7 +252,9 @@ def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
     return expected + ops.stop_gradient(total[:, 0, 0] - expected)
 
 
-def _forward(potentials: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def _forward(
+    potentials: Tensor, by_step: tuple[Tensor, ...]
+) -> tuple[Tensor, Tensor]:
     """Log-sums of all paths to each tag: at the end, and after each step."""
 
     def step(sums: Tensor, given: Any) -> tuple[Tensor, Tensor]:
@@ -261,12 +265,11 @@ def _forward(potentials: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         return sums, sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
-    given = _by_step(potentials, mask, _first(mask))
-    last, each = ops.scan(step, start, given)
+    last, each = ops.scan(step, start, by_step)
     return last, ops.transpose(each, (1, 0, 2))
 
 
-def _backward(potentials: Tensor, mask: Tensor) -> Tensor:
+def _backward(potentials: Tensor, by_step: tuple[Tensor, ...]) -> Tensor:
     """Log-sums of all paths from each tag at each step to the end."""
 
     def step(sums: Tensor, given: Any) -> tuple[Tensor, Tensor]:
@@ -275,8 +278,7 @@ def _backward(potentials: Tensor, mask: Tensor) -> Tensor:
         return _where(both(real, opposite(begins)), new, sums), sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
-    given = _by_step(potentials, mask, _first(mask))
-    _, each = ops.scan(step, start, given, reverse=True)
+    _, each = ops.scan(step, start, by_step, reverse=True)
     return ops.transpose(each, (1, 0, 2))
 
 
@@ -304,7 +306,7 @@ def first_and_last(mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _first(mask: Tensor) -> Tensor:
-    return first_and_last(mask)[0]
+    return both(mask, ops.equal(unchecked_position_ids(mask), 0))
 
 
 def _by_step(*given: Tensor) -> tuple[Tensor, ...]:

@@ -70,11 +70,6 @@ def zero_unless(real: Tensor, x: Tensor) -> Tensor:
     return ops.where(real, x, zero)
 
 
-def is_whole(value: Any) -> bool:
-    """Whether `value` is a Python or NumPy integer, and not a boolean."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
 def numpy_to_int32(x: Any) -> Any:
     """NumPy integers as int32, clipped to its largest value.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_masking._arguments import is_whole
 from keras_masking._backends import to_numpy_or_none
 from keras_masking._backends import torch_traces
 from keras_masking._keras import in_symbolic_call
@@ -16,7 +17,6 @@ from keras_masking._types import Tensor
 from keras_masking.errors import MaskValueError
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.dtypes import is_whole
 
 
 def differ(size: Any, other: Any) -> bool:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from keras_masking._arguments import is_whole
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless

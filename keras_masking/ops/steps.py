@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._arguments import is_whole
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.masks import first_of_features
 from keras_masking.ops.masks import has_real_step

@@ -9,6 +9,7 @@ from keras_masking.errors import describe
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.known import differ
+from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.reading import check_mask
 from keras_masking.ops.reading import expanded
 
@@ -17,6 +18,18 @@ NO_STEPS = (
     "`y_pred` and `mask` to `keras_masking.losses.MaskedSequenceLoss`; for "
     "CTC there is `MaskedCTC`."
 )
+
+
+class Score:
+    """A loss or a metric."""
+
+    kind: str  # "loss" or "metric"
+    name: str
+
+    @property
+    def caller(self) -> str:
+        """Its name in error messages."""
+        return f"{self.kind} '{self.name}' (of type {type(self).__name__})"
 
 
 def fits(mask: Tensor, x: Tensor) -> bool:
@@ -56,6 +69,61 @@ def read_targets(
                 **{
                     "y_true.shape": tuple(y_true.shape),
                     "y_pred.shape": tuple(y_pred.shape),
+                    "mask.shape": tuple(mask.shape),
+                },
+            )
+        )
+    return y_true, y_pred, mask
+
+
+def read_sequences(
+    caller: str,
+    y_true: Tensor,
+    y_pred: Tensor,
+    mask: Tensor | None,
+    per_step: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Targets and predictions of whole sequences, and the mask to use.
+
+    The mask is the explicit one, else the one that `y_pred` carries, else all
+    True, `(batch, steps)`. `per_step` says whether targets have its steps.
+    """
+    if mask is None:
+        mask = get_mask(y_pred)
+    y_true = ops.convert_to_tensor(y_true)
+    y_pred = ops.convert_to_tensor(y_pred)
+    if len(y_pred.shape) < 2:
+        raise ValueError(
+            describe(
+                caller,
+                "`y_pred` must be (batch, steps, ...).",
+                "Pass the predictions of all steps.",
+                **{"y_pred.shape": tuple(y_pred.shape)},
+            )
+        )
+    if mask is None:
+        mask = unchecked_full_mask(y_pred)
+    else:
+        mask = check_mask(mask, y_pred, caller)
+    if not fits(mask if per_step else mask[:, 0], y_true):
+        rule, fix = (
+            (
+                "`y_true` must have the batch and the steps of `y_pred`.",
+                "For targets with other axes pass `mask_targets=False`.",
+            )
+            if per_step
+            else (
+                "`y_true` must have a row for each row of `y_pred`.",
+                "Pass targets of the same sequences.",
+            )
+        )
+        raise MaskShapeError(
+            describe(
+                caller,
+                rule,
+                fix,
+                **{
+                    "y_true.shape": tuple(y_true.shape),
                     "mask.shape": tuple(mask.shape),
                 },
             )

@@ -5,9 +5,9 @@ from typing import Any
 
 from keras import ops
 
+from keras_masking._arguments import is_whole
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops.dtypes import is_whole
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.masks import unchecked_position_ids
 from keras_masking.ops.reading import read_mask
