@@ -1,6 +1,6 @@
 """How much faster models train with less padding.
 
-Run: python benchmarks/batching.py [--write] [--quick] [--backend torch]
+Run: python -m benchmarks.batching [--write] [--quick] [--backend torch]
 
 Whole epochs of `fit` on the same sequences, in turns in one process for each
 backend. A ratio is the time of batches padded to the longest sequence, divided
@@ -10,19 +10,14 @@ are left out on JAX, which compiles for almost every batch.
 """
 
 import argparse
-import os
-import platform
 import statistics
-import subprocess
-import sys
 import time
-from datetime import date
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
-BACKENDS = ("tensorflow", "torch", "jax")
+from benchmarks.each_backend import BACKENDS
+from benchmarks.each_backend import add_options
+from benchmarks.each_backend import tabulate
+
 LONGEST, IDS, TAGS = 512, 1000, 8
 BATCH = 16  # sequences
 BUDGET = 2048  # steps, about as many as 16 sequences have
@@ -182,42 +177,24 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="into results/")
     parser.add_argument("--quick", action="store_true", help="only try it out")
     parser.add_argument("--backend", choices=BACKENDS, action="append")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    add_options(parser)
     options = parser.parse_args()
     count, rounds = (32, 1) if options.quick else (512, 2)
     if options.here:
         measure(count, rounds)
         return
-    rows = ""
-    for backend in options.backend or BACKENDS:
-        if find_spec(backend) is None:
-            continue
-        command = [sys.executable, __file__, "--here"]
-        done = subprocess.run(
-            command + ["--quick"] * options.quick,
-            env={**os.environ, "KERAS_BACKEND": backend},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        rows += "".join(
-            s + "\n" for s in done.stdout.splitlines() if s[:1] == "|"
-        )
-    import keras
-
-    where = f"{os.cpu_count()} cores ({platform.machine()}), CPU"
-    text = (
-        f"# Training with less padding\n\n{date.today()}, {where}, Keras "
-        f"{keras.version()}. {count} sequences, log-normal lengths, at most "
-        f"{LONGEST}; medians of {rounds} epochs in turns.\n\n{HEAD}{rows}"
+    tabulate(
+        "batching",
+        "Training with less padding",
+        f"{count} sequences, log-normal lengths, at most {LONGEST}; medians of "
+        f"{rounds} epochs in turns.",
+        HEAD,
+        write=options.write,
+        options=["--quick"] * options.quick,
+        backends=options.backend or BACKENDS,
     )
-    print(text)
-    if options.write:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "batching.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What one inspection costs, in forward passes of the same model.
 
-Run: python benchmarks/inspection.py [--write]
+Run: python -m benchmarks.inspection [--write]
 
 A model of 50 layers in each style that people write: recurrent, attention,
 convolution. A forward pass is an eager call, as an inspection makes them. The
@@ -9,20 +9,14 @@ for every new shape.
 """
 
 import argparse
-import os
-import platform
 import statistics
-import subprocess
-import sys
 import time
 import warnings
-from datetime import date
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
-BACKENDS = ("tensorflow", "torch", "jax")
+from benchmarks.each_backend import add_options
+from benchmarks.each_backend import tabulate
+
 ROWS, STEPS, SIZE = 16, 64, 64
 REPEATS = 5
 
@@ -148,38 +142,19 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="into results/")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    add_options(parser)
     options = parser.parse_args()
     if options.here:
         measure()
         return
-    rows = ""
-    for backend in BACKENDS:
-        if find_spec(backend) is None:
-            continue
-        done = subprocess.run(
-            [sys.executable, __file__, "--here"],
-            env={**os.environ, "KERAS_BACKEND": backend},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        rows += "".join(
-            s + "\n" for s in done.stdout.splitlines() if s[:1] == "|"
-        )
-    import keras
-
-    where = f"{os.cpu_count()} cores ({platform.machine()}), CPU"
-    text = (
-        f"# What one inspection costs\n\n{date.today()}, {where}, Keras "
-        f"{keras.version()}. {ROWS} x {STEPS} ids, {SIZE} features; medians of "
-        f"{REPEATS} repetitions in one run.\n\n{HEAD}{rows}"
+    tabulate(
+        "inspection",
+        "What one inspection costs",
+        f"{ROWS} x {STEPS} ids, {SIZE} features; medians of {REPEATS} "
+        "repetitions in one run.",
+        HEAD,
+        write=options.write,
     )
-    print(text)
-    if options.write:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "inspection.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
