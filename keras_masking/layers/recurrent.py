@@ -10,11 +10,14 @@ from keras_masking._export import export
 from keras_masking._keras import fused_gru
 from keras_masking._keras import fused_lstm
 from keras_masking._types import Tensor
-from keras_masking.layers.recurrent_base import SHUT
+from keras_masking.layers.closed_gates import SHUT
+from keras_masking.layers.closed_gates import resetting_gru
+from keras_masking.layers.closed_gates import resetting_lstm
+from keras_masking.layers.closed_gates import saturates
+from keras_masking.layers.closed_gates import weights_with
+from keras_masking.layers.closed_gates import with_padding_feature
 from keras_masking.layers.recurrent_base import Recurrent
 from keras_masking.layers.recurrent_base import padded_right
-from keras_masking.layers.recurrent_base import saturates
-from keras_masking.layers.recurrent_base import with_padding_feature
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.order import unchecked_compact_steps
 from keras_masking.ops.order import unchecked_spread_steps
@@ -95,7 +98,7 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
     def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
         # The input gate closes and the forget gate opens: c stays. The output
         # at padding is wrong, so it must not come before a real step.
-        weights = self.weights_with([-SHUT, SHUT, 0.0, 0.0])
+        weights = weights_with(self, [-SHUT, SHUT, 0.0, 0.0])
         h, c = states
         compact = not padded_right(mask)
         front = mask
@@ -114,6 +117,11 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
         last = unchecked_last_step(outputs, mask)
         last = ops.where(has_real_step(mask, keepdims=True), last, h)
         return last, outputs, [last, last_c]
+
+    def fused_packed(
+        self, x: Tensor, states: list[Tensor], mask: Tensor
+    ) -> Any:
+        return resetting_lstm(self, x, states, mask)
 
 
 @export
@@ -193,7 +201,7 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
 
     def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
         # The update gate opens: the state stays.
-        weights = self.weights_with([SHUT, 0.0, 0.0])
+        weights = weights_with(self, [SHUT, 0.0, 0.0])
         return fused_gru(
             with_padding_feature(x, mask),
             states[0],
@@ -201,6 +209,11 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
             return_sequences=self.return_sequences,
             **weights,
         )
+
+    def fused_packed(
+        self, x: Tensor, states: list[Tensor], mask: Tensor
+    ) -> Any:
+        return resetting_gru(self, x, states, mask)
 
 
 @export

@@ -1,14 +1,8 @@
-"""Base classes of recurrent layers that skip padding.
-
-Keras' fast kernels take no mask. Here the mask is one more feature, 1 at
-padding, with a constant row in the kernel that closes the gates: the state is
-held exactly, and no gradient passes.
-"""
+"""Base classes of recurrent layers that skip padding."""
 
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_masking._backends import torch_traces
@@ -20,18 +14,11 @@ from keras_masking.layers.base import zeros_like_specs
 from keras_masking.layers.packed import TakesPacked
 from keras_masking.layers.resetting import check_no_shared_states
 from keras_masking.layers.resetting import resetting_loop
-from keras_masking.layers.resetting import with_feature
-from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.known import differ
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.masks import opposite
-
-# The sigmoid of this is exactly 1, of its negative exactly 0, even after an
-# ordinary number is added, in every float dtype.
-SHUT = 1e4
-SATURATING = (keras.activations.sigmoid, keras.activations.hard_sigmoid)
 
 
 class SkipsPadding(MaskAware):
@@ -175,6 +162,12 @@ class Recurrent(TakesPacked, SkipsPadding):
         """
         raise NotImplementedError
 
+    def fused_packed(
+        self, x: Tensor, states: list[Tensor], mask: Tensor
+    ) -> Any:
+        """Like `fused`, with states of 0 at padding, `packed`."""
+        raise NotImplementedError
+
     def inner_loop(
         self,
         sequences: Tensor,
@@ -185,44 +178,39 @@ class Recurrent(TakesPacked, SkipsPadding):
         if self.stateful:
             # Keras assigns to them, on PyTorch before the gradient is computed.
             initial_state = keras.tree.map_structure(ops.copy, initial_state)
-        if mask is not None and self.packed:
-            return resetting_loop(
-                self, sequences, initial_state, mask, training
-            )
-        if mask is not None and self.can_fuse():
-            x, real = sequences, mask
-            if self.go_backwards:
-                x, real = ops.flip(x, axis=1), ops.flip(real, axis=1)
-            if training and self.dropout:
-                kept = self.cell.get_dropout_mask(x[:, 0, :])
-                x = x * ops.expand_dims(kept, 1)
-            states = keras.tree.flatten(initial_state)
-            try:
-                return self.fused(x, states, real)
-            except NotImplementedError:
-                pass
         given = (sequences, initial_state, mask, training)
-        if mask is None and self.loop_is_faster():
-            return keras.layers.RNN.inner_loop(self, *given)
-        return super().inner_loop(*given)
+        if mask is None:
+            if self.loop_is_faster():
+                return keras.layers.RNN.inner_loop(self, *given)
+            return super().inner_loop(*given)
+        fast = self._on_kernel(*given) if self.can_fuse() else None
+        if self.packed:
+            # A kernel would carry a NaN into the next sequence: 0 * NaN.
+            if fast is not None and _is_finite(fast[1]):
+                return fast
+            return resetting_loop(self, *given)
+        return super().inner_loop(*given) if fast is None else fast
 
-    def weights_with(self, gates: list[float]) -> dict[str, Any]:
-        """The arguments of a kernel of Keras that describe the cell.
-
-        Args:
-            gates: What a further feature, 1 at padding, adds to each gate, in
-                Keras' order.
-        """
-        kernel = ops.convert_to_tensor(self.cell.kernel)
-        row = np.repeat(gates, self.units)[None]
-        row = ops.convert_to_tensor(row, dtype=dtype_name(kernel))
-        return {
-            "kernel": ops.concatenate([kernel, row], axis=0),
-            "recurrent_kernel": self.cell.recurrent_kernel,
-            "bias": self.cell.bias,
-            "activation": self.cell.activation,
-            "recurrent_activation": self.cell.recurrent_activation,
-        }
+    def _on_kernel(
+        self,
+        sequences: Tensor,
+        initial_state: Any,
+        mask: Tensor,
+        training: bool | None,
+    ) -> Any:
+        """`inner_loop` on the fast kernel, or None if there is none."""
+        x, real = sequences, mask
+        if self.go_backwards:
+            x, real = ops.flip(x, axis=1), ops.flip(real, axis=1)
+        if training and self.dropout:
+            kept = self.cell.get_dropout_mask(x[:, 0, :])
+            x = x * ops.expand_dims(kept, 1)
+        states = keras.tree.flatten(initial_state)
+        kernel = self.fused_packed if self.packed else self.fused
+        try:
+            return kernel(x, states, real)
+        except NotImplementedError:
+            return None
 
 
 def sequence_mask(layer: Any, mask: Tensor) -> Tensor | None:
@@ -252,19 +240,9 @@ def check_unrolled(
         )
 
 
-def with_padding_feature(x: Tensor, mask: Tensor) -> Tensor:
-    """`x` with one more feature, which is 1 at padding and else 0."""
-    return with_feature(x, opposite(mask))
-
-
-def saturates(layer: Any) -> bool:
-    """Whether a large number closes the gates of `layer` exactly."""
-    return (
-        keras.backend.backend() == "torch"
-        and layer.use_cudnn is not False
-        and not layer.recurrent_dropout
-        and layer.recurrent_activation in SATURATING
-    )
+def _is_finite(x: Tensor) -> bool:
+    """Whether all values of `x` are known to be finite."""
+    return not torch_traces() and bool(ops.all(ops.isfinite(x)))
 
 
 def padded_right(mask: Tensor) -> bool:

@@ -8,8 +8,7 @@ from keras import ops
 from keras_masking._keras import run_cell
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
-from keras_masking.ops.dtypes import cast_to
-from keras_masking.ops.dtypes import dtype_name
+from keras_masking.layers.closed_gates import with_feature
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.runs import run_ends
 from keras_masking.ops.runs import run_starts
@@ -59,9 +58,3 @@ def resetting_loop(
         input_length=sequences.shape[1],
         return_all_outputs=True,
     )
-
-
-def with_feature(x: Tensor, marked: Tensor) -> Tensor:
-    """`x` with one more feature, which is 1 at marked steps and else 0."""
-    feature = cast_to(marked, dtype_name(x))
-    return ops.concatenate([x, ops.expand_dims(feature, -1)], axis=-1)

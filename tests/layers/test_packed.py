@@ -41,7 +41,12 @@ WINDOW = {"sliding_window": 2} if "sliding_window" in THEIRS else {}
 HEADS = {"num_heads": 2, "key_dim": 3}
 GROUPS = {"head_dim": 3, "num_query_heads": 2, "num_key_value_heads": 1}
 SEQUENCES_OUT = {"units": 3, "return_sequences": True}
-BOTH_WAYS = {"layer": keras.layers.LSTM(**SEQUENCES_OUT)}
+GATES = {
+    "recurrent_activation": "hard_sigmoid",
+    "bias_initializer": "random_normal",
+}
+LSTM_BOTH_WAYS = {"layer": keras.layers.LSTM(**SEQUENCES_OUT)}
+GRU_BOTH_WAYS = {"layer": keras.layers.GRU(**SEQUENCES_OUT, **GATES)}
 KEEPING: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("TemporalSoftmax", {}, {}),
     ("TemporalReverse", {}, {}),
@@ -57,7 +62,12 @@ KEEPING: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("MaskedLSTM", SEQUENCES_OUT, {}),
     ("MaskedGRU", SEQUENCES_OUT, {}),
     ("MaskedGRU", {**SEQUENCES_OUT, "reset_after": False}, {}),
-    ("MaskedBidirectional", BOTH_WAYS, {}),
+    ("MaskedGRU", {**SEQUENCES_OUT, **GATES}, {}),
+    ("MaskedGRU", {**SEQUENCES_OUT, "use_bias": False}, {}),
+    ("MaskedGRU", {**SEQUENCES_OUT, "activation": "sigmoid"}, {}),
+    ("MaskedLSTM", {**SEQUENCES_OUT, **GATES, "activation": "sigmoid"}, {}),
+    ("MaskedBidirectional", LSTM_BOTH_WAYS, {}),
+    ("MaskedBidirectional", GRU_BOTH_WAYS, {}),
 ]
 
 
