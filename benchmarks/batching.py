@@ -21,6 +21,7 @@ from benchmarks.each_backend import tabulate
 LONGEST, IDS, TAGS = 512, 1000, 8
 BATCH = 16  # sequences
 BUDGET = 2048  # steps, about as many as 16 sequences have
+SIZES = [128, 256, LONGEST]  # of packed rows
 KERNEL, GAP = 5, 2  # what the kernel needs on either side
 
 
@@ -108,8 +109,8 @@ def ways(x: list[Any]) -> dict[str, Any]:
             pad = keras.utils.pad_sequences
             return tuple(pad(one[part], padding="post") for one in (x, y))
 
-    def packed(budget: int) -> Any:
-        how = {"steps": LONGEST, "gap": GAP, "batch_size": budget // LONGEST}
+    def packed(budget: int, sizes: Any = LONGEST) -> Any:
+        how = {"steps": sizes, "gap": GAP, "batch_size": budget // LONGEST}
         return PackedBatches(x, y, **how)
 
     found = {"padded": BucketedBatches(x, y, buckets=1, batch_size=BATCH)}
@@ -120,6 +121,7 @@ def ways(x: list[Any]) -> dict[str, Any]:
             x, y, steps_per_batch=budget
         )
         found[f"packed{name}"] = packed(budget)
+        found[f"packed, 3 sizes{name}"] = packed(budget, SIZES)
     return found
 
 

@@ -120,7 +120,7 @@ def cut(
                     slot=zero,
                 )
             )
-    return _in_order(result, rng)
+    return shuffled(result, rng)
 
 
 def _even(members: int, most: int) -> tuple[int, int]:
@@ -132,7 +132,7 @@ def _even(members: int, most: int) -> tuple[int, int]:
     return count, members // count
 
 
-def _in_order(
+def shuffled(
     layouts: list[Layout], rng: np.random.Generator | None
 ) -> list[Layout]:
     """In random order, but two different lengths first.

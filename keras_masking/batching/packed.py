@@ -1,6 +1,7 @@
 """Batches of rows that hold several sequences."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from keras_masking.batching.columns import leaves
 from keras_masking.batching.data import Data
 from keras_masking.batching.data import read_data
 from keras_masking.batching.epochs import Epochs
-from keras_masking.batching.grouping import BATCH_SIZE
-from keras_masking.batching.planning import best_fit
-from keras_masking.batching.planning import make_layout
+from keras_masking.batching.grouping import shuffled
+from keras_masking.batching.packed_rows import read_sizes
+from keras_masking.batching.packed_rows import rows_of_sizes
 from keras_masking.batching.planning import read_pieces
 from keras_masking.batching.planning import read_room
 from keras_masking.batching.report import BatchReport
@@ -22,16 +23,14 @@ from keras_masking.batching.report import pack_report
 from keras_masking.batching.rows import Layout
 from keras_masking.errors import describe
 
-# Plans of an epoch that are tried, until one has no more rows than the first.
-TRIES = 5
-
 
 class PackedBatches(Epochs):
     """Batches of rows that hold several sequences, for `fit` and `evaluate`.
 
     The sequences of a row are parted by padding. Each sequence is in exactly
-    one batch of an epoch, and all batches have the same shape. The rows of an
-    epoch are distributed evenly, and filled with a few empty rows.
+    one batch of an epoch, and all batches have the same shape, or one for each
+    size of rows. The rows of an epoch are distributed evenly, and filled with a
+    few empty rows.
 
     Take it for models whose layers can be packed: ours, the convolutions with a
     `gap`, and Keras' pointwise ones. The loss must get the mask, as from our
@@ -50,9 +49,13 @@ class PackedBatches(Epochs):
         sample_weight: A weight for each sequence or, if the targets have steps,
             for each step; one for all targets, or a dict or tuple like `y`.
             Defaults to None.
-        steps: The number of steps of a row.
-        batch_size: The number of rows in a batch. Defaults to None: batches of
-            about 32 sequences.
+        steps: The number of steps of a row. Or several numbers, ascending, such
+            as `[128, 256, 512]`: each sequence stands in the shortest row that
+            holds it. Short rows suit attention, whose time grows with the
+            square of a row, and recurrent layers, which walk along it.
+        batch_size: The number of rows in a batch; with several sizes, in one of
+            the longest rows: the others have as many steps. Defaults to None:
+            batches of about 32 sequences.
         gap: The least number of padding steps between two sequences, as in
             `pack`. Defaults to 1.
         align: Sequences start at multiples of it, as in `pack`. Defaults to 1.
@@ -105,7 +108,7 @@ class PackedBatches(Epochs):
         y: Any = None,
         sample_weight: Any = None,
         *,
-        steps: int,
+        steps: int | Sequence[int],
         batch_size: int | None = None,
         gap: int = 1,
         align: int = 1,
@@ -121,7 +124,10 @@ class PackedBatches(Epochs):
     ) -> None:
         caller = type(self).__name__
         check_choice(caller, "mask", mask, ("ids", "mask"))
-        self.room = read_room(caller, steps, gap, align, max_segments)
+        rooms = [
+            read_room(caller, size, gap, align, max_segments)
+            for size in read_sizes(caller, steps)
+        ]
         if batch_size is not None:
             check_integer(caller, "batch_size", batch_size)
         data = read_data(
@@ -133,53 +139,20 @@ class PackedBatches(Epochs):
         )
         shortest = check_integer(caller, "shortest", shortest)
         check_lengths(caller, data.lengths, shortest, "x")
-        self.pieces = read_pieces(caller, data.lengths, steps, split)
-        cut = len(self.pieces[0]) > len(data.lengths)
+        longest = rooms[-1].steps
+        pieces = read_pieces(caller, data.lengths, longest, split)
+        cut = len(pieces[0]) > len(data.lengths)
         _check_slots(caller, data, max_segments, cut)
-        self.batch_size = batch_size
-        self._first: list[Layout] = []
+        self.groups = rows_of_sizes(pieces, rooms, batch_size)
         super().__init__(data, shuffle, seed)
 
     def plan(self, rng: np.random.Generator | None) -> list[Layout]:
-        if self._first:
-            packed = self._pack_again(rng)
-        else:
-            packed = self._pack(rng)
-            self._first = [packed]
-            self._count, self._rows = self._sizes(packed)
-        rows = np.arange(packed.rows)
-        if rng is not None:
-            rng.shuffle(rows)
-        return packed.split(np.array_split(rows, self._count), self._rows)
+        layouts = [one for group in self.groups for one in group.plan(rng)]
+        return shuffled(layouts, rng)
 
     def report(self) -> BatchReport:
         """What the batches consist of."""
         return pack_report(self.layouts, self.data.lengths)
-
-    def _pack(self, rng: np.random.Generator | None) -> Layout:
-        lengths = self.pieces[2]
-        order = np.arange(len(lengths))
-        if rng is not None:
-            rng.shuffle(order)
-        placed = best_fit(lengths, self.room, order)
-        return make_layout(self.pieces, placed, self.room.steps, self.room.most)
-
-    def _pack_again(self, rng: np.random.Generator | None) -> Layout:
-        """Another plan for as many batches, or the first one."""
-        for _ in range(TRIES):
-            packed = self._pack(rng)
-            if self._count <= packed.rows <= self._count * self._rows:
-                return packed
-        return self._first[0]
-
-    def _sizes(self, packed: Layout) -> tuple[int, int]:
-        """The number of batches and of their rows."""
-        size = self.batch_size
-        if size is None:
-            share = packed.rows / len(self.data.lengths)
-            size = max(1, round(BATCH_SIZE * share))
-        count = -(-packed.rows // size)
-        return count, -(-packed.rows // count)
 
 
 def _check_slots(

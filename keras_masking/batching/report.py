@@ -151,14 +151,18 @@ def bucket_report(
 
 def pack_report(layouts: Sequence[Layout], lengths: np.ndarray) -> BatchReport:
     """The report of packed rows, with advice on buckets."""
-    edges = bucket_edges(lengths)
+    edges, longest = bucket_edges(lengths), max(one.steps for one in layouts)
+    sizes = sorted({-(-longest // 4), -(-longest // 2), longest})
     advice = [
-        "For layers whose time grows with the length of a row, attention and "
-        f"recurrent ones, {len(edges)} buckets leave "
-        f"{_padding(lengths, edges):.1%} padding in shorter rows."
+        "Attention and recurrent layers take longer for longer rows. "
+        f"`PackedBatches(steps={sizes})` packs short sequences into shorter "
+        f"ones; {len(edges)} buckets leave {_padding(lengths, edges):.1%} "
+        "padding."
     ]
     found = count(layouts, lengths, advice)
-    return found if found.segments > 1 else replace(found, advice=[])
+    one_size = len({shape.steps for shape in found.shapes}) == 1
+    packed = found.segments > 1 and one_size
+    return found if packed else replace(found, advice=[])
 
 
 def _padding(lengths: np.ndarray, edges: list[int]) -> float:

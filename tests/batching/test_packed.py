@@ -81,6 +81,39 @@ def test_each_sequence_once_and_its_targets_with_it(
         batches.on_epoch_end()
 
 
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_rows_of_several_sizes(batch_size: int | None) -> None:
+    """Each sequence in the shortest row that holds it, in every epoch."""
+    sizes = [5, 10, 40, 60]
+    batches = PackedBatches(
+        *(WORDS, [word % 7 for word in WORDS]),
+        steps=sizes,
+        batch_size=batch_size,
+    )
+    number, shapes = len(batches), set()
+    for _ in range(4):
+        seen = []
+        for x, y in batches:
+            shapes.add(x.shape)
+            for i, row, start, _ in sequences_in(x):
+                seen.append(i)
+                fitting = [size for size in sizes if size >= LENGTHS[i]]
+                assert x.shape[1] == fitting[0]
+                steps = slice(start, start + LENGTHS[i])
+                assert x[row, steps].tolist() == WORDS[i].tolist()
+                assert y[row, steps].tolist() == (WORDS[i] % 7).tolist()
+        assert sorted(seen) == list(range(83)) and len(batches) == number
+        first, second = batches[0][0], batches[1][0]
+        assert first.shape[1] != second.shape[1]
+        batches.on_epoch_end()
+    # None is longer than 19 steps: there are no rows of 60.
+    assert len(shapes) == 3 and {steps for _, steps in shapes} == {5, 10, 40}
+    if batch_size:
+        assert all(rows * steps <= 2 * 60 for rows, steps in shapes)
+    found = {(s.rows, s.steps) for s in batches.report().shapes}
+    assert found == shapes and not batches.report().advice
+
+
 def test_the_number_of_batches_never_changes() -> None:
     """Keras asks for it once: of more batches it would drop the last ones."""
     for seed in range(3):
@@ -152,6 +185,10 @@ BAD: dict[str, Any] = {
         "a sequence that is cut has no slot",
     ),
     "a short row": ({"steps": 18}, "Pass steps=19 or more, or split=True"),
+    "sizes": ({"steps": [40, 20]}, r"sizes of rows must ascend.*\[40, 20\]"),
+    "no sizes": ({"steps": []}, r"sizes of rows must ascend"),
+    "a size": ({"steps": [0, 40]}, "`steps` must be an integer"),
+    "short rows": ({"steps": [9, 18]}, "Pass steps=19 or more"),
     "short": ({"shortest": 3}, "`x` must be of at least 3 steps"),
     "empty": ({"x": [[1], []]}, "`x` must be of at least 1 steps.*sequence=1"),
     "lengths": ({"mask": "lengths"}, "must be one of 'ids', 'mask'"),
