@@ -17,7 +17,9 @@ class PackingNeed(NamedTuple):
         repeats: Output steps for each input step.
         widens: How many input steps a run of real steps is longer in the
             output, so that there is less padding; negative if shorter.
-        pools: Whether the output has one step for each sequence.
+        pools: Whether the output has one entry for each sequence, a slot.
+        pointwise: Whether the layer computes each step from that step alone, so
+            that it may also stand after a pooling.
     """
 
     gap: int = 1
@@ -25,9 +27,10 @@ class PackingNeed(NamedTuple):
     repeats: int = 1
     widens: Fraction = Fraction(0)
     pools: bool = False
+    pointwise: bool = False
 
 
-STEPWISE = PackingNeed()
+STEPWISE = PackingNeed(pointwise=True)
 
 
 def window_need(

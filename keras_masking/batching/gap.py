@@ -44,6 +44,10 @@ OF_KERAS = (
 )
 
 
+SLOTS = "slots"  # of a tensor with an entry for each sequence
+MIXES = "it may mix the sequences of a row, which a pooling has made steps"
+
+
 class PackingGap(NamedTuple):
     """What `pack` and `PackedBatches` need to know of a model.
 
@@ -59,12 +63,12 @@ class PackingGap(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """A call in a model: its tensors, by key, and the need of its layer."""
+    """A call in a model: its tensors, by key, its layer, and the need."""
 
     inputs: list[Any]
     outputs: list[Any]
     need: Any
-    name: str
+    layer: Any
 
 
 def packing_gap(model: keras.Model) -> PackingGap:
@@ -101,35 +105,16 @@ def packing_gap(model: keras.Model) -> PackingGap:
     >>> keras_masking.batching.packing_gap(model)
     PackingGap(gap=2, align=2, shortest=1)
     """
-    inputs, _, edges = _edges(model, ())
-    # How many input steps a step of a tensor is; None if it has no steps.
-    scales: dict[Any, Fraction | None] = dict.fromkeys(inputs, Fraction(1))
-    align = 1
-    refused: list[str] = []
-    walked: list[Edge] = []
-    for edge in edges:
-        known = [scales.get(key) for key in edge.inputs]
-        steps = [scale for scale in known if scale is not None]
-        after = steps[0] if steps else None
-        if steps and isinstance(edge.need, str):
-            refused.append(f"'{edge.name}': {edge.need}")
-        elif steps:
-            walked.append(edge)
-            after = steps[0] * edge.need.strides / edge.need.repeats
-            if edge.need.strides > 1:
-                align = lcm(align, (steps[0] * edge.need.strides).numerator)
-            if edge.need.pools:
-                after = None
-        scales |= dict.fromkeys(edge.outputs, after)
+    inputs, walked, align, refused = _walk(model)
     if refused:
+        named = [f"'{edge.layer.name}': {why}" for edge, why in refused]
         raise ValueError(
             describe(
                 "`packing_gap`",
-                "every layer must take packed rows. Not: "
-                + "; ".join(refused)
-                + ".",
+                f"every layer must take packed rows. Not: {'; '.join(named)}.",
                 "Pass `packed=True` or `max_segments=n` to our layers, and "
-                "take ours for those of Keras that work across steps.",
+                "take ours for those of Keras that work across steps: "
+                "`convert(model, packed=True, max_segments=n)`.",
                 model=repr(model.name),
             )
         )
@@ -150,6 +135,43 @@ def packing_gap(model: keras.Model) -> PackingGap:
             needed[key] = max(before[0], gap), max(before[1], ceil(length))
     gap, shortest = at(inputs)
     return PackingGap(gap, align, shortest)
+
+
+def unpackable(model: keras.Model) -> list[tuple[Any, str]]:
+    """The layers and operations that cannot take packed rows, and why."""
+    return [(edge.layer, why) for edge, why in _walk(model)[-1]]
+
+
+def _walk(
+    model: Any,
+) -> tuple[list[Any], list[Edge], int, list[tuple[Edge, str]]]:
+    """The inputs, the calls on steps, the alignment, and what is refused."""
+    inputs, _, edges = _edges(model, ())
+    # How many input steps a step of a tensor is; `SLOTS` after a pooling.
+    scales: dict[Any, Any] = dict.fromkeys(inputs, Fraction(1))
+    align = 1
+    refused: list[tuple[Edge, str]] = []
+    walked: list[Edge] = []
+    for edge in edges:
+        known = [x for key in edge.inputs if (x := scales.get(key)) is not None]
+        if not known:
+            continue
+        after, need = known[0], edge.need
+        if SLOTS in known:
+            after = SLOTS
+            if isinstance(need, str) or not need.pointwise:
+                refused.append((edge, MIXES))
+        elif isinstance(need, str):
+            refused.append((edge, need))
+        else:
+            walked.append(edge)
+            after = after * need.strides / need.repeats
+            if need.strides > 1:
+                align = lcm(align, after.numerator)
+            if need.pools:
+                after = SLOTS
+        scales |= dict.fromkeys(edge.outputs, after)
+    return inputs, walked, align, refused
 
 
 def _edges(
@@ -199,11 +221,10 @@ def _call(
         inputs, outputs, edges = _edges(layer, path)
         pairs = zip(before, inputs), zip(outputs, after)
         into, out = (
-            [Edge([a], [b], STEPWISE, layer.name) for a, b in pair]
-            for pair in pairs
+            [Edge([a], [b], STEPWISE, layer) for a, b in pair] for pair in pairs
         )
         return [*into, *edges, *out]
-    return [Edge(before, after, _need(layer), layer.name)]
+    return [Edge(before, after, _need(layer), layer)]
 
 
 def _need(layer: Any) -> Any:
@@ -215,7 +236,8 @@ def _need(layer: Any) -> Any:
     if inner is not None and type(layer) not in OF_KERAS:
         return _need(inner)
     if type(layer) in OF_KERAS:
-        return STEPWISE
+        axes = keras.tree.flatten(getattr(layer, "axis", None))
+        return "it normalizes the steps" if {1, -2} & {*axes} else STEPWISE
     if type(layer) is keras.layers.Concatenate and layer.axis in (-1, 2):
         return STEPWISE
     if not isinstance(layer, keras.layers.Layer):

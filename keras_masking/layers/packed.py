@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from keras_masking._packing import STEPWISE
 from keras_masking._packing import PackingNeed
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_boolean
@@ -21,7 +20,7 @@ class TakesPacked(MaskAware):
     @property
     def packing_need(self) -> PackingNeed | str:  # type: ignore[override]
         """What it needs between two sequences, or why it cannot take them."""
-        return STEPWISE if self.packed else "`packed` is not set"
+        return PackingNeed() if self.packed else "`packed` is not set"
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "packed": self.packed}

@@ -123,9 +123,30 @@ def test_a_graph_with_a_model_inside() -> None:
     y = layers.MaskedAdd()([inner(x), conv(3, 2)(x)])
     y = layers.LastStep(max_segments=3)(y)
     y = keras.layers.Dense(2)(y)
-    # What comes after a pooling has no steps of sequences.
-    y = conv(9)(y)
+    y = keras.layers.Add()([y, y])
     assert packing_gap(keras.Model(x, y)) == (4, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        conv(1),
+        layers.TemporalReverse(packed=True),
+        layers.LastStep(max_segments=2),
+        keras.layers.Softmax(axis=1),
+        keras.layers.Reshape((6,)),
+        keras.layers.LayerNormalization(axis=1),
+        keras.layers.Concatenate(axis=1),
+    ],
+)
+def test_after_a_pooling_the_steps_are_sequences(layer: Any) -> None:
+    """No layer may mix them: they are of one row by chance."""
+    x = keras.Input((4, 2))
+    pooled = layers.LastStep(max_segments=3, name="last")(x)
+    merges = isinstance(layer, keras.layers.Concatenate)
+    y = quietly(layer, [pooled, pooled] if merges else pooled)
+    with pytest.raises(ValueError, match=f"Not: '{layer.name}': it may mix"):
+        packing_gap(keras.Model(x, keras.layers.Dense(2)(y)))
 
 
 def test_layers_that_cannot_be_packed_are_named() -> None:
