@@ -48,6 +48,17 @@ def _read_masks(
 )
 @inputs_option("With it, what padding does is measured before and after.")
 @padding_option
+@click.option(
+    "--packed",
+    is_flag=True,
+    help="The new model takes packed rows, several sequences in each.",
+)
+@click.option(
+    "--max-segments",
+    type=click.IntRange(1),
+    metavar="N",
+    help="The most sequences in a packed row, for a model that pools.",
+)
 @click.option("--force", is_flag=True, help="Overwrite OUTPUT if it exists.")
 def convert(
     model: Path,
@@ -57,6 +68,8 @@ def convert(
     masks: dict[str, list[str]] | None,
     inputs: Path | None,
     padding: dict[str, float | None] | None,
+    packed: bool,
+    max_segments: int | None,
     force: bool,
 ) -> int:
     """Writes a saved MODEL with mask-aware layers to OUTPUT, a .keras file.
@@ -85,8 +98,14 @@ def convert(
         call="keras_masking.convert(model)",
     )
     given = None if inputs is None else read_inputs(inputs, loaded)
+    options = {
+        "padding": padding,
+        "packed": packed,
+        "max_segments": max_segments,
+        **({} if masks is None else {"mask_inputs": masks}),
+    }
     converted, report = run(
-        "the conversion failed", _convert, loaded, given, masks, padding
+        "the conversion failed", _convert, loaded, given, options
     )
     click.echo(str(report))
     run("the model cannot be saved", converted.save, output)
@@ -94,12 +113,11 @@ def convert(
     return 0
 
 
-def _convert(model: Any, inputs: Any, masks: Any, padding: Any) -> Any:
+def _convert(model: Any, inputs: Any, options: dict[str, Any]) -> Any:
     from keras_masking.conversion import convert
 
-    options = {} if masks is None else {"mask_inputs": masks}
     try:
-        return convert(model, inputs, padding=padding, **options)
+        return convert(model, inputs, **options)
     except ValueError as error:
         if not str(error).startswith("In `convert`"):
             raise

@@ -64,6 +64,22 @@ def test_convert(typed: Any) -> None:
         np.testing.assert_allclose(answer, short, rtol=1e-5, atol=1e-6)
 
 
+def test_packed(typed: Any, refused: Any) -> None:
+    save(keras.layers.GlobalAveragePooling1D(name="pool"))
+    options = "--packed", "--max-segments", "3"
+    code, out, _ = typed("in.keras", "out.keras", *options)
+    assert code == 0
+    assert "packed    pool: MaskedGlobalAveragePooling1D: max_segm" in out
+    assert "packing   gap=1, align=1, shortest=1" in out
+    made = keras.saving.load_model("out.keras")
+    two = keras.ops.convert_to_numpy(made(np.array([[3, 1, 0, 4, 5, 6, 0]])))
+    for slot, ids in enumerate(([3, 1], [4, 5, 6])):
+        alone = keras.ops.convert_to_numpy(made(np.array([ids])))[0, 0]
+        np.testing.assert_allclose(two[0, slot], alone, rtol=1e-5, atol=1e-6)
+    said = refused("in.keras", "other.keras", "--max-segments", "3")
+    assert "Pass packed=True too" in said
+
+
 def save_with_mask() -> None:
     """A model whose convolution does not see its mask, which is an input."""
     ids = keras.Input((None,), dtype="int32", name="ids")

@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "conversion": {
         *LOWEST,
         "array_compare",
+        "batching",  # what a packed row needs
         "conversion",
         "counterparts",
         "inspector",

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_masking._arguments import check_integer
 from keras_masking._keras import is_functional
 from keras_masking.conversion.calls import parameters
 from keras_masking.conversion.carrying import carry
@@ -16,6 +17,7 @@ from keras_masking.conversion.judging import judge
 from keras_masking.conversion.mask_inputs import Found
 from keras_masking.conversion.mask_inputs import Graph
 from keras_masking.conversion.named_masks import named
+from keras_masking.conversion.packing import pack_model
 from keras_masking.conversion.report import ConversionReport as ConversionReport
 from keras_masking.conversion.report import Difference as Difference
 from keras_masking.conversion.report import MeasuredDrift as MeasuredDrift
@@ -38,6 +40,8 @@ def convert(
     *,
     mask_inputs: dict[str, str | list[str]] | None = None,
     padding: Any = None,
+    packed: bool = False,
+    max_segments: int | None = None,
 ) -> tuple[keras.Model, ConversionReport]:
     """Clones a model, replacing Keras layers that let padding in.
 
@@ -79,21 +83,31 @@ def convert(
         padding: What padding steps of `inputs` hold, for a model that makes no
             mask, for example `{"token_ids": 0, "padding_mask": 0}`, as for
             `inspect_masks`. What is left out is guessed.
+        packed: Whether the new model takes packed rows, several sequences in
+            each, as `PackedBatches` makes them. The report has the gap that it
+            needs between sequences, and the layers that cannot be packed.
+            Defaults to False.
+        max_segments: The most sequences in a packed row, for models with a
+            pooling or a recurrent layer's last output: it gives `(batch,
+            max_segments, features)` then. Defaults to None.
 
     Returns:
         The new model, and a printable `ConversionReport`: masks that were
         attached; layers that were replaced; layers left although they lose
         the mask or let padding in, with the reason; layers that differ even
-        without padding; layers to fine-tune; the drift.
+        without padding; layers to fine-tune; layers that can and cannot take
+        packed rows; the drift.
 
     Raises:
-        ValueError: If `model` is subclassed (the message has the lines to
-            change in its code), not built, not a model, or has a layer with
-            weights that cannot be recreated from its config; if `mask_inputs`
-            names no input or layer; if `padding` does not fit `inputs`, or
-            comes without them; or if, on `inputs`, the new model would move
-            more with the padding than `model`, or predict something else for
-            rows without padding.
+        ValueError: If `max_segments` is no integer of at least 1, or comes
+            without `packed`; if a layer after a pooling of packed rows does not
+            take what it gives; if `model` is subclassed (the message has the
+            lines to change in its code), not built, not a model, or has a layer
+            with weights that cannot be recreated from its config; if
+            `mask_inputs` names no input or layer; if `padding` does not fit
+            `inputs`, or comes without them; or if, on `inputs`, the new model
+            would move more with the padding than `model`, or predict something
+            else for rows without padding.
 
     Example:
 
@@ -118,6 +132,17 @@ def convert(
                 padding=padding,
             )
         )
+    if max_segments is not None:
+        check_integer("`convert`", "max_segments", max_segments)
+        if not packed:
+            raise ValueError(
+                describe(
+                    "`convert`",
+                    "`max_segments` is for packed rows.",
+                    "Pass packed=True too, or leave it out.",
+                    max_segments=max_segments,
+                )
+            )
     if isinstance(model, (str, PathLike)):
         model = keras.saving.load_model(model)
     made, walk = _converted(model, mask_inputs)
@@ -125,6 +150,8 @@ def convert(
         if isinstance(old, keras.layers.Layer) and new is not old:
             carry(old, new)
     _measure(model, made, walk, inputs, padding)
+    if packed:
+        made = pack_model(made, max_segments, walk.report)
     if model.compiled:
         try:
             made.compile_from_config(model.get_compile_config())

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import NamedTuple
 
+from keras_masking.batching.gap import PackingGap
+
 
 class Difference(NamedTuple):
     """A layer that differs from the old one even without padding.
@@ -70,6 +72,12 @@ class ConversionReport:
             even without padding.
         fine_tune: For each layer whose weights were affected by padding, its
             name, its class, and why.
+        packed: With `packed`, for each layer that takes packed rows now, its
+            name, its class, and the arguments that were set.
+        unpacked: For each layer that cannot, its name, its class, and why. If
+            there are any, the model must not get packed rows.
+        packing: With `packed`, and if there are none, the `PackingGap` of the
+            model.
         drift: A `MeasuredDrift`, if `convert` got inputs, else None.
     """
 
@@ -78,6 +86,9 @@ class ConversionReport:
     left: list[tuple[str, str, str]] = field(default_factory=list)
     differs: list[Difference] = field(default_factory=list)
     fine_tune: list[tuple[str, str, str]] = field(default_factory=list)
+    packed: list[tuple[str, str, str]] = field(default_factory=list)
+    unpacked: list[tuple[str, str, str]] = field(default_factory=list)
+    packing: PackingGap | None = None
     drift: MeasuredDrift | None = None
 
     def __str__(self) -> str:
@@ -86,6 +97,12 @@ class ConversionReport:
         rows += [f"left      {n}: {a}: {why}" for n, a, why in self.left]
         rows += [f"differs   {one}" for one in self.differs]
         rows += [f"fine-tune {n}: {a}: {why}" for n, a, why in self.fine_tune]
+        rows += [f"packed    {n}: {a}: {how}" for n, a, how in self.packed]
+        rows += [f"unpacked  {n}: {a}: {why}" for n, a, why in self.unpacked]
+        if self.packing is not None:
+            needs = self.packing._asdict().items()
+            said = ", ".join(f"{name}={value}" for name, value in needs)
+            rows.append(f"packing   {said}")
         if self.drift is not None:
             rows.append(f"drift     {self.drift}")
         total = f"{len(self.replaced)} replaced, {len(self.left)} left"
@@ -93,4 +110,6 @@ class ConversionReport:
             total += f", {len(self.differs)} different without padding"
         if self.fine_tune:
             total += f", {len(self.fine_tune)} to fine-tune"
+        if self.unpacked:
+            total += f", {len(self.unpacked)} not to be packed"
         return "\n".join([*rows, total])

@@ -66,6 +66,7 @@ class Walk:
         self.carries = False  # whether any tensor carries a mask
         self.again = False
         self.made: dict[int, tuple[Any, Any]] = {}  # old and new layer
+        self.after: dict[int, Any] = {}  # a layer behind the new one
         self.perhaps: list[Any] = []  # tensors that carry a mask at run time
         self.ends: dict[int, list[bool]] = {}  # for a model, which outputs do
         self.said: set[int] = set()
@@ -105,6 +106,7 @@ class Walk:
             for layer in model.layers:
                 x = self.call(layer, (x,), {})
                 new.append(self.made[id(layer)][1])
+                new += [self.after[k] for k in [id(layer)] if k in self.after]
             made = keras.Sequential(new, name=model.name)
             self.ends[id(made)] = [self.may_carry(x)]
             return made
@@ -159,6 +161,8 @@ class Walk:
             new = self.clone(layer)
             self.made[key] = layer, new
             outputs = new(*args, **kwargs)
+        if key in self.after:
+            outputs = self.after[key](outputs)
         self.compare(layer, new, given)
         self.follow(layer, new, given, outputs, carried, masked, unseen)
         return outputs

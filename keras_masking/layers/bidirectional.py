@@ -123,6 +123,9 @@ class MaskedBidirectional(SkipsPadding, keras.layers.Bidirectional):
     def sequences_out(self) -> int:
         return 2 if self.merge_mode is None else 1
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "packed": self.packed}
+
 
 def _ours(layer: Any, packed: bool) -> Any:
     kind = OURS.get(type(layer))
