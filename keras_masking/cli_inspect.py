@@ -78,6 +78,12 @@ def _file(name: str) -> Callable[[Any], Any]:
 )
 @padding_option
 @click.option(
+    "--packed",
+    is_flag=True,
+    help="Rows hold several sequences, parted by padding: measure whether they "
+    "move each other.",
+)
+@click.option(
     "--no-probe",
     is_flag=True,
     help="Do not run layers again to measure leaks.",
@@ -96,6 +102,7 @@ def inspect(
     plot: list[tuple[str, Path]],
     strict: bool,
     padding: dict[str, float | None] | None,
+    packed: bool,
     no_probe: bool,
     training: bool,
 ) -> int:
@@ -112,7 +119,11 @@ def inspect(
     loaded = open_model(model, backend, modules)
     given = None if inputs is None else read_inputs(inputs, loaded)
     found = _inspect(
-        loaded, given, padding=padding, probe=not no_probe, training=training
+        *(loaded, given),
+        padding=padding,
+        probe=not no_probe,
+        training=training,
+        packed=packed,
     )
     _show(found)
     for how, path in (*report, *html, *json, *plot):

@@ -25,6 +25,7 @@ from keras_masking.inspector.measuring.drift import outcomes_of
 from keras_masking.inspector.measuring.hidden import hidden_steps
 from keras_masking.inspector.measuring.known_padding import find_padding
 from keras_masking.inspector.measuring.known_padding import has_no_padding
+from keras_masking.inspector.measuring.packed_rows import with_other_sequences
 from keras_masking.inspector.measuring.regions import Masks
 from keras_masking.inspector.measuring.regions import find_axes
 from keras_masking.inspector.measuring.regions import masks_of
@@ -59,6 +60,7 @@ def inspect_masks(
     probe: bool = True,
     training: bool = False,
     padding: Any = None,
+    packed: bool = False,
 ) -> MaskReport:
     """Shows where the mask of a model is created, used, lost or ignored.
 
@@ -86,6 +88,10 @@ def inspect_masks(
             in a list, nested as the inputs are; a number, NaN, or None for an
             input without steps. What is left out is guessed: from a mask among
             the inputs, from lengths, or from NaN. The report says so.
+        packed: Whether the rows of the inputs are packed: runs of real steps,
+            parted by padding, are sequences. Then it is also measured whether
+            a sequence moves with the values of the others in its row. Defaults
+            to False.
 
     Returns:
         A `MaskReport`: print it, or see `to_html` and `to_dict`. Its `state`
@@ -114,7 +120,11 @@ def inspect_masks(
     [('norm', 'leaks')]
     """
     found = inspect(
-        model, inputs, padding=padding, probe=probe, training=training
+        *(model, inputs),
+        padding=padding,
+        probe=probe,
+        training=training,
+        packed=packed,
     )
     for warning in found.base.warnings:
         if "destroy the mask" not in str(warning.message):
@@ -148,6 +158,7 @@ def inspect(
     padding: Any = None,
     probe: bool = True,
     training: bool = False,
+    packed: bool = False,
     alone: bool = False,
 ) -> Inspection:
     """Inspects a model, see `inspect_masks`.
@@ -180,12 +191,17 @@ def inspect(
         base = run(model, given, training)
         given = guess_padding(find_padding(given, base, masks_of(base)))
         found = Inspection(given, base, report, masks_of(base, given))
-        _inspect(model, found, probe, training, alone)
+        _inspect(model, found, probe, training, packed, alone)
     return found
 
 
 def _inspect(
-    model: Any, found: Inspection, probe: bool, training: bool, alone: bool
+    model: Any,
+    found: Inspection,
+    probe: bool,
+    training: bool,
+    packed: bool,
+    alone: bool,
 ) -> None:
     """Measures what a change of the padding does, and writes the report."""
     given, base, report = found.given, found.base, found.report
@@ -196,6 +212,8 @@ def _inspect(
         tried = any(c.counts and c.ran for c in changes)
         if not training and (alone or not tried):
             changes += with_less_padding(model, given, training)
+        if packed:
+            changes.append(with_other_sequences(model, given, base, training))
     others = (c.run for c in changes if c.ran)
     find_axes(base, next(others, None), masks)
     depends = (

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_masking.inspector.data import OutputRecord
+from keras_masking.inspector.measuring.changes import OTHERS
 from keras_masking.inspector.measuring.drift import Outcome
 from keras_masking.inspector.watching.inputs import Inputs
 from keras_masking.inspector.watching.runs import Run
@@ -51,6 +52,11 @@ def missing(
     found = []
     if not any(measured(o) for o in outcomes):
         found.append(_unmeasured(given, outcomes, probe, training))
+    found += [
+        f"Whether the sequences of a row move each other: {o.change.why_not}."
+        for o in outcomes
+        if o.change.what == OTHERS and o.moved is None
+    ]
     for slot, output in zip(base.root.outputs, outputs):
         if output.reached is False and (not slot.axes or 1 in slot.axes):
             found.append(

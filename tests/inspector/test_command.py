@@ -154,6 +154,15 @@ def test_sound(typed: Any) -> None:
         assert "made up: ids (3, 7)" in out
 
 
+def test_packed_rows(typed: Any) -> None:
+    model = sequential(layers.MaskedGlobalMaxPooling1D(name="pool"))
+    np.savez("rows.npz", ids=np.array([[1, 2, 0, 3, 4, 5]]))
+    words = model, "--inputs", "rows.npz", "--strict"
+    assert typed(*words)[0] == 0
+    code, out, _ = typed(*words, "--packed")
+    assert code == 1 and "pool leaks" in out
+
+
 def test_findings(typed: Any, folder: Path) -> None:
     model = leaky(folder)
     for words, expected in (([], 0), (["--strict"], 1)):

@@ -26,6 +26,7 @@ LEFT = f"{padding.MORE} more padding steps on the left"
 TRIMMED = "without the padding that all rows share"
 VALUES = "other values at padding steps"
 NAN = "NaN at padding steps"
+OTHERS = "other values in the other sequences of a row"
 MADE_OF_VALUES = "the mask is made from these values"
 NOT_MASKED = "the model does not mask the added steps"
 ALONE = 4  # at most so many kinds of rows are tried alone
@@ -36,7 +37,8 @@ class Change:
     """One change of the padding, and the run that tried it.
 
     `inputs` are those of the run, and `rows` the rows to compare, all by
-    default.
+    default. `runs` is the number of sequences of each row, if every second one
+    has other values: then the others are compared.
     """
 
     what: str
@@ -44,13 +46,14 @@ class Change:
     run: Run | None = None
     inputs: Inputs | None = None
     rows: list[int] | None = None
+    runs: np.ndarray | None = None
     masks: Masks | None = None
     why_not: str = ""
 
     @property
     def length(self) -> bool:
         """Whether it changes the number of steps."""
-        return self.what not in (VALUES, NAN)
+        return self.what not in (VALUES, NAN, OTHERS)
 
     @property
     def ran(self) -> bool:

@@ -91,7 +91,8 @@ def compare(
     ):
         change.why_not = BEYOND
         return None
-    gaps = [moved(a, masks, b, change.masks, rows=change.rows) for a, b in both]
+    where: Any = {"rows": change.rows, "runs": change.runs}
+    gaps = [moved(a, masks, b, change.masks, **where) for a, b in both]
     known = [gap for gap in gaps if gap is not None]
     if not known:
         change.why_not = "it is unknown which of its outputs are real"
@@ -163,6 +164,7 @@ def _start(
     """
     assert change.run is not None and change.masks is not None  # noqa: S101
     found, here = change.run.by_key, base.root
+    where: Any = {"rows": change.rows, "runs": change.runs}
     while True:
         first_in = None
         for call in here.children:
@@ -170,11 +172,11 @@ def _start(
             if twin is None or call not in known:
                 continue
             pair = (call.inputs, masks, twin.inputs, change.masks)
-            if calls_moved(*pair, rows=change.rows):
+            if calls_moved(*pair, **where):
                 first_in = first_in or call
                 continue
             pair = (call.outputs, masks, twin.outputs, change.masks)
-            if calls_moved(*pair, rows=change.rows):
+            if calls_moved(*pair, **where):
                 here = call
                 break
         else:

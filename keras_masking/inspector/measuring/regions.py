@@ -157,11 +157,35 @@ def _axes(
         and shape[1] not in known | {*masks}
     ):
         return ()  # steps that became features
+    if not axes and slot.mask is not None:
+        return (1,)  # as many in every row, such as the slots of a packed one
     return axes
 
 
-def real(slot: Slot, masks: Masks) -> np.ndarray | None:
-    """True where the tensor is real; None if unknown."""
+def sequence_numbers(mask: np.ndarray) -> np.ndarray:
+    """Numbers the runs of real steps of each row from 1; 0 at padding."""
+    before = np.pad(mask[:, :-1], [(0, 0), (1, 0)])
+    return np.asarray(np.cumsum(mask & ~before, axis=1) * mask)
+
+
+def _every_second(mask: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """The steps of the first, third, fifth, ... sequence of each row.
+
+    Or their slots, behind a pooling that gives one for each of `runs`.
+    """
+    slots = np.arange(mask.shape[1]) + 1
+    are_slots = (mask == (slots <= runs[:, None])).all(axis=1, keepdims=True)
+    numbers = np.where(are_slots, slots, sequence_numbers(mask))
+    return np.asarray(mask & (numbers % 2 == 1))
+
+
+def real(
+    slot: Slot, masks: Masks, runs: np.ndarray | None = None
+) -> np.ndarray | None:
+    """True where the tensor is real; None if unknown.
+
+    With `runs`, in every second sequence of a row alone.
+    """
     shape = slot.shape
     if slot.axes is None or 0 in slot.axes:
         return None
@@ -175,6 +199,10 @@ def real(slot: Slot, masks: Masks) -> np.ndarray | None:
             at = masks.get(shape[axis])
         if at is None or at.shape[0] != shape[0]:
             return None
+        if runs is not None:
+            if at.ndim != 2:
+                return None
+            at = _every_second(at, runs)
         if axis == 1:
             if at.shape != shape[: at.ndim]:
                 return None
@@ -193,12 +221,14 @@ def moved(
     others: Masks,
     also: Any = None,
     rows: list[int] | None = None,
+    runs: np.ndarray | None = None,
 ) -> Moved | None:
     """How far two tensors differ where they are real; None if unknown.
 
-    `also` narrows down where, and `rows` which rows are compared.
+    `also` narrows down where, `rows` which rows are compared, and `runs` which
+    sequences of a row.
     """
-    here, there = real(one, masks), real(other, others)
+    here, there = real(one, masks, runs), real(other, others, runs)
     if here is None or there is None or len(here) != len(there):
         return None
     if also is not None:
@@ -233,10 +263,13 @@ def calls_moved(
     second: list[Slot],
     others: Masks,
     rows: list[int] | None = None,
+    runs: np.ndarray | None = None,
 ) -> bool:
     """Whether any tensor moved; if unknown, it counts as not moved."""
     for one, other in zip(first, second):
-        gap = None if one.idle else moved(one, masks, other, others, rows=rows)
+        if one.idle:
+            continue
+        gap = moved(one, masks, other, others, rows=rows, runs=runs)
         if gap is not None and gap[1] > LOOSER * allowed(one):
             return True
     return False
