@@ -22,6 +22,7 @@ from keras_masking.ops.masks import opposite
 # ordinary number is added, in every float dtype.
 SHUT = 1e4
 SATURATING = (keras.activations.sigmoid, keras.activations.hard_sigmoid)
+BOUNDED = (*SATURATING, keras.activations.tanh, keras.activations.softsign)
 
 
 def saturates(layer: Any) -> bool:
@@ -32,6 +33,14 @@ def saturates(layer: Any) -> bool:
         and not layer.recurrent_dropout
         and layer.recurrent_activation in SATURATING
     )
+
+
+def may_run_on(layer: Any) -> bool:
+    """Whether states stay finite at padding, even if no gate is closed.
+
+    Others may grow there without end, and 0 times infinity is NaN in gradients.
+    """
+    return layer.activation in BOUNDED
 
 
 def with_feature(x: Tensor, marked: Tensor) -> Tensor:
@@ -45,20 +54,22 @@ def with_padding_feature(x: Tensor, mask: Tensor) -> Tensor:
     return with_feature(x, opposite(mask))
 
 
-def weights_with(layer: Any, gates: list[float]) -> dict[str, Any]:
+def weights_of(layer: Any, gates: list[float] | None = None) -> dict[str, Any]:
     """The arguments of a kernel of Keras that describe the cell of `layer`.
 
     Args:
         layer: A recurrent layer.
         gates: What a further feature, 1 at padding, adds to each gate, in
-            Keras' order.
+            Keras' order. Defaults to None: there is no such feature.
     """
     cell = layer.cell
     kernel = ops.convert_to_tensor(cell.kernel)
-    row = np.repeat(gates, layer.units)[None]
-    row = ops.convert_to_tensor(row, dtype=dtype_name(kernel))
+    if gates is not None:
+        row = np.repeat(gates, layer.units)[None]
+        row = ops.convert_to_tensor(row, dtype=dtype_name(kernel))
+        kernel = ops.concatenate([kernel, row], axis=0)
     return {
-        "kernel": ops.concatenate([kernel, row], axis=0),
+        "kernel": kernel,
         "recurrent_kernel": cell.recurrent_kernel,
         "bias": cell.bias,
         "activation": cell.activation,
@@ -71,7 +82,7 @@ def resetting_lstm(
 ) -> Any:
     """An LSTM on Keras' kernel, with states of 0 at padding."""
     # Without input and memory c is 0, without output h is.
-    weights = weights_with(layer, [-SHUT, -SHUT, 0.0, -SHUT])
+    weights = weights_of(layer, [-SHUT, -SHUT, 0.0, -SHUT])
     x = with_padding_feature(x, mask)
     return fused_lstm(x, *states, None, return_sequences=True, **weights)
 
@@ -86,7 +97,7 @@ def resetting_gru(
     if np.any(ops.convert_to_numpy(layer.activation(ops.zeros(1)))):
         raise NotImplementedError
     # Without an update h is the activation of its input alone, here of 0.
-    weights = weights_with(layer, [-SHUT, -SHUT, 0.0])
+    weights = weights_of(layer, [-SHUT, -SHUT, 0.0])
     x = with_padding_feature(x, mask)
     if layer.use_bias:
         # So its bias is one more feature, which is 1 at real steps.

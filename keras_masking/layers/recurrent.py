@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_masking._backends import has_only_cpus
 from keras_masking._export import export
@@ -11,17 +10,17 @@ from keras_masking._keras import fused_gru
 from keras_masking._keras import fused_lstm
 from keras_masking._types import Tensor
 from keras_masking.layers.closed_gates import SHUT
+from keras_masking.layers.closed_gates import may_run_on
 from keras_masking.layers.closed_gates import resetting_gru
 from keras_masking.layers.closed_gates import resetting_lstm
 from keras_masking.layers.closed_gates import saturates
-from keras_masking.layers.closed_gates import weights_with
+from keras_masking.layers.closed_gates import weights_of
 from keras_masking.layers.closed_gates import with_padding_feature
 from keras_masking.layers.recurrent_base import Recurrent
+from keras_masking.layers.recurrent_base import last_or
 from keras_masking.layers.recurrent_base import padded_right
-from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.order import unchecked_compact_steps
 from keras_masking.ops.order import unchecked_spread_steps
-from keras_masking.ops.steps import unchecked_last_step
 
 
 @export
@@ -96,26 +95,24 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
         return saturates(self)
 
     def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
-        # The input gate closes and the forget gate opens: c stays. The output
-        # at padding is wrong, so it must not come before a real step.
-        weights = weights_with(self, [-SHUT, SHUT, 0.0, 0.0])
-        h, c = states
+        # The output at padding is wrong, so it must not come before a real
+        # step.
         compact = not padded_right(mask)
         front = mask
         if compact:
             x, front = unchecked_compact_steps(x, mask)
+        weights = weights_of(self)
+        if self.return_state or self.stateful or not may_run_on(self):
+            # The input gate closes and the forget gate opens: c stays.
+            weights = weights_of(self, [-SHUT, SHUT, 0.0, 0.0])
+            x = with_padding_feature(x, front)
+        h, c = states
         _, outputs, (_, last_c) = fused_lstm(
-            with_padding_feature(x, front),
-            h,
-            c,
-            None,
-            return_sequences=True,
-            **weights,
+            x, h, c, None, return_sequences=True, **weights
         )
         if compact:
             outputs = unchecked_spread_steps(outputs, mask)
-        last = unchecked_last_step(outputs, mask)
-        last = ops.where(has_real_step(mask, keepdims=True), last, h)
+        last = last_or(h, outputs, mask)
         return last, outputs, [last, last_c]
 
     def fused_packed(
@@ -200,15 +197,18 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
         return saturates(self) and self.reset_after
 
     def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
+        h = states[0]
+        if may_run_on(self) and padded_right(mask):
+            _, outputs, _ = fused_gru(
+                x, h, None, return_sequences=True, **weights_of(self)
+            )
+            last = last_or(h, outputs, mask)
+            return last, outputs, [last]
         # The update gate opens: the state stays.
-        weights = weights_with(self, [SHUT, 0.0, 0.0])
-        return fused_gru(
-            with_padding_feature(x, mask),
-            states[0],
-            None,
-            return_sequences=self.return_sequences,
-            **weights,
-        )
+        weights = weights_of(self, [SHUT, 0.0, 0.0])
+        x = with_padding_feature(x, mask)
+        sequences = self.return_sequences
+        return fused_gru(x, h, None, return_sequences=sequences, **weights)
 
     def fused_packed(
         self, x: Tensor, states: list[Tensor], mask: Tensor

@@ -19,6 +19,7 @@ from keras_masking.ops.masks import both
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.masks import opposite
+from keras_masking.ops.steps import unchecked_last_step
 
 
 class SkipsPadding(MaskAware):
@@ -243,6 +244,12 @@ def check_unrolled(
 def _is_finite(x: Tensor) -> bool:
     """Whether all values of `x` are known to be finite."""
     return not torch_traces() and bool(ops.all(ops.isfinite(x)))
+
+
+def last_or(state: Tensor, outputs: Tensor, mask: Tensor) -> Tensor:
+    """The output at the last real step; in empty rows the state before."""
+    last = unchecked_last_step(outputs, mask)
+    return ops.where(has_real_step(mask, keepdims=True), last, state)
 
 
 def padded_right(mask: Tensor) -> bool:

@@ -238,6 +238,19 @@ def test_which_kernel_runs(
             assert_close(y[row, real][None], alone)
 
 
+@pytest.mark.parametrize("kind", GATED)
+def test_states_that_would_grow_at_padding(kind: str) -> None:
+    """They multiply at each step, unless something holds them."""
+    layer = make(kind, activation="relu")
+    layer.set_weights([np.ones_like(w) for w in layer.get_weights()])
+    x = np.ones((1, 400, 4), "float32")
+    mask = np.arange(400)[None] < 2
+    (found,) = gradient(lambda x: ops.sum(layer(x, mask=mask)), x)
+    (alone,) = gradient(lambda x: ops.sum(layer(x)), x[:, :2])
+    assert_close(found[:, :2], alone)
+    assert not found[:, 2:].any()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_and_numbers_of_keras(kind: str, tmp_path: Path) -> None:
     theirs = make(kind, keras.layers, return_sequences=True)
