@@ -84,6 +84,20 @@ def test_evaluate_counts_each_step_once(packed: bool) -> None:
     assert_close(logs["loss_per_step"], np.mean(errors))
 
 
+def test_a_mean_over_sequences_of_the_mean_of_each() -> None:
+    y = [np.linspace(0, 1, n)[:, None] for n in LENGTHS]
+    rows = PackedBatches(OWN, y, 1 / LENGTHS, steps=60, batch_size=4)
+    assert len(rows) == 1
+    model = keras.Sequential(
+        [keras.layers.Embedding(COUNT + 1, 1, mask_zero=True)]
+    )
+    model.compile(loss=MaskedLoss("mae", reduction="mean_with_sample_weight"))
+    found = model.evaluate(rows, verbose=0)
+    table = model.get_weights()[0][:, 0]
+    each = [np.mean(np.abs(table[i + 1] - t)) for i, t in enumerate(y)]
+    assert_close(found, np.mean(each))
+
+
 def tagger() -> keras.Model:
     """Two outputs of ids: for each step, and for each sequence."""
     ids = keras.Input((None,), dtype="int32", name="ids")
