@@ -125,6 +125,18 @@ def test_spans(kind: str) -> None:
     assert 0 < f1(OTHERS, np.ones((3, 7), bool), WEIGHTS) < 1
 
 
+def test_spans_of_bioes() -> None:
+    """`E` and `S` end a span: what goes on after them begins another."""
+    names = ["O", "B-A", "I-A", "E-A", "S-A", "S-B"]
+    metric = SpanF1(names)
+    ours = np.array([[1, 2, 3, 3, 4, 2, 5, 0]])
+    # Of five spans the first and the last agree; the second is longer, and the
+    # third and the fourth are one.
+    others = np.array([[1, 2, 3, 1, 2, 3, 5, 0]])
+    metric.update_state(ours, others)
+    assert_close(metric.result(), 2 * 2 / (5 + 3))
+
+
 IDS = np.array([[1, 2, 3, 0, 0], [4, 1, 0, 0, 0]])
 
 
