@@ -9,6 +9,7 @@ from keras_masking._moved import moved
 from keras_masking.ops.crf import crf_decode as crf_decode
 from keras_masking.ops.crf import crf_log_likelihood as crf_log_likelihood
 from keras_masking.ops.crf import crf_marginals as crf_marginals
+from keras_masking.ops.ctc import ctc_beam_decode as ctc_beam_decode
 from keras_masking.ops.ctc import ctc_greedy_decode as ctc_greedy_decode
 from keras_masking.ops.fast_paths import plain_formulas as plain_formulas
 from keras_masking.ops.masks import apply_mask as apply_mask
@@ -54,6 +55,7 @@ __all__ = [
     "crf_decode",
     "crf_log_likelihood",
     "crf_marginals",
+    "ctc_beam_decode",
     "ctc_greedy_decode",
     "first_step",
     "full_mask",
