@@ -20,6 +20,7 @@ from keras_masking.ops import crf_log_likelihood
 from keras_masking.ops import crf_marginals
 from keras_masking.ops.crf_factors import get_factors
 from tests import oracle
+from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import compiled
@@ -298,6 +299,42 @@ def test_a_tagger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for row, real in enumerate(x != 0):
         every = paths(scores[row], real)
         assert tuple(decoded[row, real]) == max(every, key=lambda p: every[p])
+
+
+def test_a_graph_for_any_number_of_steps() -> None:
+    """As TensorFlow makes one for batches of other lengths."""
+    mask = SHORT["holes"]
+    tags = np.where(mask, TAGS, 0)
+    crf = layers.LinearChainCRF(3)
+    crf.build((None, None, 3))
+    emissions = SCORES[:, :, 0]
+
+    def run(tags: Any, emissions: Any, mask: Any) -> Any:
+        potentials = crf(emissions, mask=mask)
+        copied = potentials * 1.0  # knows no factors
+        losses = [CRFLoss()(tags, x, mask=mask) for x in (potentials, copied)]
+        return *losses, crf_decode(potentials, mask)
+
+    wanted = run(*[ops.convert_to_tensor(x) for x in (tags, emissions, mask)])
+    assert_close(wanted[0], to_numpy(wanted[1]))
+    if BACKEND != "tensorflow":
+        return
+    import tensorflow as tf
+
+    spec = [
+        tf.TensorSpec((None, None), tf.int64),
+        tf.TensorSpec((None, None, 3)),
+        tf.TensorSpec((None, None), bool),
+    ]
+    graph = tf.function(run, input_signature=spec)
+    for steps in (5, 7):
+        pad = [(0, 0), (0, steps - 5)]
+        more = [np.pad(x, pad) for x in (tags, mask)]
+        padded = np.pad(emissions, [*pad, (0, 0)])
+        found = graph(more[0], padded, more[1])
+        assert_close(found[0], to_numpy(wanted[0]))
+        assert_close(found[1], to_numpy(wanted[0]))
+        assert (to_numpy(found[2])[:, :5] == to_numpy(wanted[2])).all()
 
 
 @pytest.mark.long

@@ -18,6 +18,7 @@ from keras_masking.errors import describe
 from keras_masking.ops.crf_factors import first_and_last
 from keras_masking.ops.crf_factors import tags_before
 from keras_masking.ops.dtypes import upcast_half
+from keras_masking.ops.loops import scan
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
@@ -161,7 +162,7 @@ def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
     start = ops.zeros_like(potentials[:, 0, 0])
     same = ops.cast(start, "int32") + ops.arange(start.shape[-1], dtype="int32")
     # On TensorFlow what a scan gives at each step has the dtypes of its state.
-    (best, _), (_, came_from) = ops.scan(
+    (best, _), (_, came_from) = scan(
         step, (start, same), _by_step(potentials, mask, first_and_last(mask)[0])
     )
     end = ops.cast(ops.argmax(best, axis=-1), "int32")
@@ -214,7 +215,7 @@ def _forward(
         return sums, sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
-    last, each = ops.scan(step, start, by_step)
+    last, each = scan(step, start, by_step)
     return last, ops.transpose(each, (1, 0, 2))
 
 
@@ -227,7 +228,7 @@ def _backward(potentials: Tensor, by_step: tuple[Tensor, ...]) -> Tensor:
         return _where(both(real, opposite(begins)), new, sums), sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
-    _, each = ops.scan(step, start, by_step, reverse=True)
+    _, each = scan(step, start, by_step, reverse=True)
     return ops.transpose(each, (1, 0, 2))
 
 

@@ -21,6 +21,7 @@ from keras_masking._keras import get_note
 from keras_masking._keras import set_note
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import upcast_half
+from keras_masking.ops.loops import scan
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import count_steps
 from keras_masking.ops.masks import either
@@ -174,8 +175,8 @@ def _scaled(
         new = new / ops.sum(new, axis=-1, keepdims=True)
         return ops.where(real, new, chances), chances
 
-    _, each = ops.scan(forward, ones, (shares, real, first))
-    _, after = ops.scan(backward, ones, (shares, real), reverse=True)
+    _, each = scan(forward, ones, (shares, real, first))
+    _, after = scan(backward, ones, (shares, real), reverse=True)
     before = _shifted(each, ones)
     taken = ops.where(follows, _times(before, factors), 1.0)
     held = ops.minimum(taken, after) >= TINY
@@ -223,8 +224,8 @@ def _logs(
         return ops.where(real, new, logs), logs
 
     given = scores, real, first
-    (last, _), (each, taken) = ops.scan(forward, (zeros, zeros), given)
-    _, after = ops.scan(backward, zeros, (scores, real), reverse=True)
+    (last, _), (each, taken) = scan(forward, (zeros, zeros), given)
+    _, after = scan(backward, zeros, (scores, real), reverse=True)
     before = _shifted(each, zeros)
     top = ops.max(taken + scores, axis=-1, keepdims=True)
     total = ops.sum(ops.where(real, top, 0.0), axis=(0, 2))
