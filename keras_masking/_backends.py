@@ -85,7 +85,16 @@ def gains_by_fast_paths(x: Tensor) -> bool:
         return False
     if x.device.type != "cpu" or x.numel() < FAST_PATH_MIN_SIZE:
         return False
-    # Otherwise a float32 matrix product may run in bfloat16.
+    return multiplies_exactly()
+
+
+def multiplies_exactly() -> bool:
+    """Whether a product of float32 matrices has all digits of float32.
+
+    On accelerators it may run in fewer, on PyTorch if somebody asked for it.
+    """
+    if _TORCH is None:
+        return has_only_cpus()
     exact = _TORCH.get_float32_matmul_precision() == "highest"
     return exact and not _TORCH.is_autocast_enabled("cpu")
 

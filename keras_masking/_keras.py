@@ -13,6 +13,7 @@ from keras import version
 from keras.config import backend
 from keras.src import backend as private
 from keras.src.backend.common import masking
+from keras.src.backend.common import tensor_attributes
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import scale_loss_for_distribution
 from keras.src.models.functional import Functional
@@ -63,6 +64,16 @@ def get_mask(x: Tensor) -> Tensor | None:
 def set_mask(x: Tensor, mask: Tensor) -> None:
     """Makes `x` carry `mask`."""
     masking.set_keras_mask(x, mask)
+
+
+def get_note(x: Tensor, name: str) -> Any:
+    """What `x` carries under `name`, like its mask, or None."""
+    return tensor_attributes.get_tensor_attr(x, name)
+
+
+def set_note(x: Tensor, name: str, value: Any) -> None:
+    """Makes `x` carry `value`."""
+    tensor_attributes.set_tensor_attr(x, name, value)
 
 
 def scale_loss(loss: Tensor) -> Tensor:

@@ -18,7 +18,9 @@ from keras_masking.ops import bio_transitions
 from keras_masking.ops import crf_decode
 from keras_masking.ops import crf_log_likelihood
 from keras_masking.ops import crf_marginals
+from keras_masking.ops.crf_factors import get_factors
 from tests import oracle
+from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import compiled
@@ -35,22 +37,23 @@ WEIGHTS = [(3, 3), (3,), (3,)]
 TAGS = RANDOM.integers(0, 3, (3, 5))
 
 
-def paths(scores: np.ndarray, real: np.ndarray) -> dict[tuple, float]:
+def paths(scores: Any, real: np.ndarray) -> dict[tuple, float]:
     """The score of each path over the real steps of a row."""
     steps = [t for t in range(len(real)) if real[t]]
-    tags = range(scores.shape[-1])
+    tags = range(3)
     found = {}
     for path in itertools.product(tags, repeat=len(steps)):
         total, before = 0.0, 0
         for place, t in enumerate(steps):
-            total += float(scores[t, before if place else 0, path[place]])
+            total += float(scores[t][before if place else 0, path[place]])
             before = path[place]
         found[path] = total
     return found
 
 
 def partition(scores: dict[tuple, float]) -> float:
-    return math.log(sum(math.exp(s) for s in scores.values()))
+    best = max(scores.values())
+    return best + math.log(sum(math.exp(s - best) for s in scores.values()))
 
 
 def likelihoods(scores: np.ndarray, mask: np.ndarray) -> list[float]:
@@ -132,9 +135,64 @@ def test_potentials(kind: str) -> None:
     assert not to_numpy(found)[~mask].any()
 
 
+# Of two tags that may follow each other, and of one that ends all paths.
+ALLOWED = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 0]], bool)
+
+
+@pytest.mark.parametrize("scale", [1.0, 90.0])
+@pytest.mark.parametrize("kind", SHORT)
+def test_a_loss_from_factors(kind: str, scale: float) -> None:
+    """As from potentials, but without reading them.
+
+    Scores that are far apart have chances that float32 does not hold.
+    """
+    mask = SHORT[kind]
+    real = mask.any(axis=1)
+    rng = np.random.default_rng(2)
+    given = [rng.normal(size=s) for s in [(3, 5, 3), *WEIGHTS]]
+    given = [(scale * x).astype("float32") for x in given]
+    tags = np.zeros((3, 5), int)  # allowed after each other
+
+    def oracle_of(place: int, x: np.ndarray) -> float:
+        now = [*given[:place], x, *given[place + 1 :]]
+        emissions, transitions, start, end = now
+        transitions = np.where(ALLOWED, transitions, -1e4)
+        total = 0.0
+        for row, own in zip(emissions, mask):
+            steps = oracle.potentials(row, own, transitions, start, end)
+            steps = [
+                np.reshape(x, (3, 3)) if y else 0 for x, y in zip(steps, own)
+            ]
+            every = paths(steps, own)
+            total += partition(every) - every[(0,) * int(own.sum())]
+        return total / max(int(real.sum()), 1)
+
+    crf = layers.LinearChainCRF(3, ALLOWED)
+    crf.build((None, None, 3))
+    bad = np.where(mask[..., None], given[0], np.nan)
+
+    def ours(x: Any, transitions: Any, start: Any, end: Any) -> Any:
+        known = crf.trainable_variables, (transitions, start, end)
+        with keras.StatelessScope(list(zip(*known))):
+            potentials = crf(x, mask=mask)
+            assert get_factors(potentials, None) is not None
+            return CRFLoss()(tags, potentials)
+
+    wanted = oracle_of(0, given[0])
+    assert_close(ours(bad, *given[1:]), wanted, scale=5 * scale)
+    found = gradients_of(ours)(bad, *given[1:])
+    for place, (gradient, x) in enumerate(zip(found, given)):
+        where = np.ones_like(x) if place else np.isfinite(bad)
+        differences = finite_differences(
+            lambda x, place=place: oracle_of(place, x), x, where
+        )
+        assert_close(gradient, differences)
+
+
 def test_allowed_transitions() -> None:
     labels = ["O", "B-A", "I-A", "B-B", "I-B"]
-    allowed, start = bio_transitions(labels)
+    allowed, start, end = bio_transitions(labels)
+    assert end.all()
     for before, row in zip(labels, allowed):
         for label, fits in zip(labels, row):
             inside = label[0] == "I"
@@ -150,8 +208,50 @@ def test_allowed_transitions() -> None:
         for row in tags:
             assert start[row[0]]
             assert all(allowed[a, b] for a, b in itertools.pairwise(row))
-    with pytest.raises(ValueError, match="needs a `B-X`"):
-        bio_transitions(["O", "I-A"])
+
+
+LABELS = ["O", "B-A", "I-A", "E-A", "S-A", "S-B"]
+
+
+@pytest.mark.parametrize("ends", ["ES", "LU"])
+def test_allowed_transitions_of_bioes(ends: str) -> None:
+    """Those of all spans after each other, and no others."""
+    spans = [[0], [1, 3], [1, 2, 3], [1, 2, 2, 3], [4], [5]]
+    names = [x.replace("E-", ends[0] + "-") for x in LABELS]
+    names = [x.replace("S-", ends[1] + "-") for x in names]
+    allowed, start, end = bio_transitions(names)
+    found = np.zeros((6, 6), bool)
+    for pair in itertools.product(spans, repeat=2):
+        for before, after in itertools.pairwise(pair[0] + pair[1]):
+            found[before, after] = True
+    assert (allowed == found).all()
+    assert start.tolist() == [any(s[0] == i for s in spans) for i in range(6)]
+    assert end.tolist() == [any(s[-1] == i for s in spans) for i in range(6)]
+    crf = layers.LinearChainCRF(6, allowed, start, end)
+    emissions = RANDOM.normal(size=(20, 4, 6)).astype("float32")
+    emissions[:, :, 1] += 3.0  # B-A would be the best of each step
+    mask = RANDOM.random((20, 4)) < 0.7
+    mask[:, 0] = True
+    decoded = to_numpy(layers.ViterbiDecode()(crf(emissions, mask=mask)))
+    for row, real in zip(decoded, mask):
+        tags = row[real]
+        assert start[tags[0]] and end[tags[-1]]
+        assert all(allowed[a, b] for a, b in itertools.pairwise(tags))
+    assert (decoded == 1).any()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["O", "I-A"], "needs a `B-X`"),
+        (["B-A", "I-B", "B-C"], "'I-B'"),
+        (["B-A", "E-B", "B-B"], "needs an `E-X`"),
+        (["S-A", "E-A"], "needs a `B-X`"),
+    ],
+)
+def test_labels_without_their_kin(labels: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        bio_transitions(labels)
 
 
 IDS = np.array([[1, 2, 3, 0, 0], [4, 1, 0, 0, 0], [0, 3, 2, 4, 1]])
@@ -168,15 +268,21 @@ def tagger() -> keras.Model:
     return model
 
 
-def test_a_tagger(tmp_path: Path) -> None:
-    """A step of `fit` with padding on either side is the same step."""
+def test_a_tagger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of `fit` with padding on either side is the same step.
+
+    It takes the likelihood from factors.
+    """
     after = []
     for left, right in ((0, 0), (2, 1)):
         model = tagger()
         first = model.get_weights()
         x = np.pad(IDS, [(0, 0), (left, right)])
         y = np.pad(TAGS, [(0, 0), (left, right)], constant_values=-1)
-        model.fit(x, y, verbose=0)
+        model.evaluate(x, y, verbose=0)  # builds it, with any numbers
+        with monkeypatch.context() as patch:
+            patch.setattr(CRFLoss, "call", None)
+            model.fit(x, y, verbose=0)
         after.append(model.get_weights())
     for one, other, before in zip(*after, first):
         assert_close(one, other)
@@ -193,6 +299,42 @@ def test_a_tagger(tmp_path: Path) -> None:
     for row, real in enumerate(x != 0):
         every = paths(scores[row], real)
         assert tuple(decoded[row, real]) == max(every, key=lambda p: every[p])
+
+
+def test_a_graph_for_any_number_of_steps() -> None:
+    """As TensorFlow makes one for batches of other lengths."""
+    mask = SHORT["holes"]
+    tags = np.where(mask, TAGS, 0)
+    crf = layers.LinearChainCRF(3)
+    crf.build((None, None, 3))
+    emissions = SCORES[:, :, 0]
+
+    def run(tags: Any, emissions: Any, mask: Any) -> Any:
+        potentials = crf(emissions, mask=mask)
+        copied = potentials * 1.0  # knows no factors
+        losses = [CRFLoss()(tags, x, mask=mask) for x in (potentials, copied)]
+        return *losses, crf_decode(potentials, mask)
+
+    wanted = run(*[ops.convert_to_tensor(x) for x in (tags, emissions, mask)])
+    assert_close(wanted[0], to_numpy(wanted[1]))
+    if BACKEND != "tensorflow":
+        return
+    import tensorflow as tf
+
+    spec = [
+        tf.TensorSpec((None, None), tf.int64),
+        tf.TensorSpec((None, None, 3)),
+        tf.TensorSpec((None, None), bool),
+    ]
+    graph = tf.function(run, input_signature=spec)
+    for steps in (5, 7):
+        pad = [(0, 0), (0, steps - 5)]
+        more = [np.pad(x, pad) for x in (tags, mask)]
+        padded = np.pad(emissions, [*pad, (0, 0)])
+        found = graph(more[0], padded, more[1])
+        assert_close(found[0], to_numpy(wanted[0]))
+        assert_close(found[1], to_numpy(wanted[0]))
+        assert (to_numpy(found[2])[:, :5] == to_numpy(wanted[2])).all()
 
 
 @pytest.mark.long

@@ -164,6 +164,44 @@ def test_stress_tagger(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.long
+def test_address_parts(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("address_parts")
+    results = example.run(epochs=8, titles=(example.PLAIN, example.CRF))
+    plain, ours = results.values()
+    for name in example.PADDINGS:
+        assert ours[f"F1, {name}"] == ours["F1, alone"] > 0.8
+        assert plain[f"F1, {name}"] != plain["F1, alone"]
+    assert not max(ours["drift"].values())
+    assert min(plain["drift"].values()) > 0.001
+    assert ours["tags that do not fit"] == 0 < plain["tags that do not fit"]
+    example.show(results, example.Console())
+    table = capsys.readouterr().out
+    assert f"{ours['F1, alone']:.3f}" in table
+    assert "tags that do not fit" in table
+
+
+@pytest.mark.long
+def test_spelling_to_sounds(
+    load: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = load("spelling_to_sounds")
+    results = example.run(epochs=14, every=6)
+    plain, ours = results["plain Keras"], results["keras_masking"]
+    for what in ("loss", "error rate"):
+        truth = ours[f"{what}, alone"]
+        for name in example.PADDINGS:
+            assert abs(ours[f"{what}, {name}"] - truth) < 1e-5 * truth
+        assert plain[f"{what}, left"] > plain[f"{what}, right"] + 0.02
+    assert ours["error rate, alone"] < 0.7
+    assert max(ours["drift"].values()) < 1e-4
+    assert min(plain["drift"].values()) > 0.1
+    example.show(results, example.Console())
+    table = capsys.readouterr().out
+    assert f"{ours['error rate, alone']:.3f}" in table
+    assert "loss, left, 20 more" in table
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["convolutions", "transformer"])
 def test_less_padding(
     kind: str, load: Any, capsys: pytest.CaptureFixture[str]

@@ -1,5 +1,7 @@
 """`MaskedEditDistance` and `SpanF1` against loops over sequences."""
 
+import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from keras_masking.losses import CRFLoss
 from keras_masking.losses import MaskedCTC
 from keras_masking.metrics import MaskedEditDistance
 from keras_masking.metrics import SpanF1
+from keras_masking.ops import ctc_beam_decode
 from keras_masking.ops import ctc_greedy_decode
+from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import to_numpy
@@ -62,6 +66,37 @@ def test_edit_distance(kind: str) -> None:
                 LABELS[some], bad[some], WEIGHTS[some], mask[some]
             )
         assert_close(metric.result(), total / count if count else 0.0)
+
+
+def most_likely(row: np.ndarray, real: np.ndarray, blank: int) -> list[int]:
+    """The labels whose alignments have the largest sum, by trying all."""
+    steps = row[real].astype("float64")
+    chances = np.exp(steps) / np.exp(steps).sum(axis=-1, keepdims=True)
+    totals: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(3), repeat=len(steps)):
+        merged = [c for i, c in enumerate(path) if not i or path[i - 1] != c]
+        labels = tuple(c for c in merged if c != blank)
+        chance = math.prod(chances[i, c] for i, c in enumerate(path))
+        totals[labels] = totals.get(labels, 0.0) + chance
+    return list(max(totals, key=lambda labels: totals[labels]))
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_beam_decoding(kind: str) -> None:
+    """In a beam that loses nothing; here greedy decoding is not as good."""
+    if BACKEND == "torch" and keras.version().startswith("3.12"):
+        pytest.skip("Keras 3.12 has no beam search on PyTorch")
+    mask = MASKS[kind][:, :5]
+    logits = LOGITS[:, :5]
+    bad = np.where(mask[..., None], logits, np.nan)
+    for name, blank in (("first", 0), ("last", 2)):
+        wanted = [most_likely(*pair, blank) for pair in zip(logits, mask)]
+        rows = [labels + [-1] * (5 - len(labels)) for labels in wanted]
+        found = to_numpy(ctc_beam_decode(bad, mask, name))
+        assert found.tolist() == rows
+        assert found.dtype == "int32"
+    greedy = to_numpy(ctc_greedy_decode(bad, mask, "last"))
+    assert kind == "nothing" or greedy.tolist() != rows
 
 
 def test_edits_of_long_sequences() -> None:
@@ -123,6 +158,18 @@ def test_spans(kind: str) -> None:
         metric.update_state(true[..., None], found, WEIGHTS, mask)
         assert_close(metric.result(), wanted)
     assert 0 < f1(OTHERS, np.ones((3, 7), bool), WEIGHTS) < 1
+
+
+def test_spans_of_bioes() -> None:
+    """`E` and `S` end a span: what goes on after them begins another."""
+    names = ["O", "B-A", "I-A", "E-A", "S-A", "S-B"]
+    metric = SpanF1(names)
+    ours = np.array([[1, 2, 3, 3, 4, 2, 5, 0]])
+    # Of five spans the first and the last agree; the second is longer, and the
+    # third and the fourth are one.
+    others = np.array([[1, 2, 3, 1, 2, 3, 5, 0]])
+    metric.update_state(ours, others)
+    assert_close(metric.result(), 2 * 2 / (5 + 3))
 
 
 IDS = np.array([[1, 2, 3, 0, 0], [4, 1, 0, 0, 0]])
@@ -195,6 +242,9 @@ def test_the_kit_passes(name: str) -> None:
         ),
         (lambda: MaskedEditDistance("middle"), "blank='middle'"),
         (lambda: ctc_greedy_decode(LOGITS[0]), "batch, steps, classes"),
+        (lambda: ctc_beam_decode(LOGITS[0]), "batch, steps, classes"),
+        (lambda: ctc_beam_decode(LOGITS, blank="any"), "blank='any'"),
+        (lambda: ctc_beam_decode(LOGITS, beam_width=0), "beam_width"),
         (lambda: SpanF1(["O", "N"]), "must have tags of spans"),
         (lambda: SpanF1(NAMES).update_state(TAGS, LOGITS), "labels=5"),
         (lambda: SpanF1(NAMES).update_state(TAGS, TAGS + 1), "wrong=5"),

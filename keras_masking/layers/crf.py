@@ -14,8 +14,10 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.checks import check_integer
 from keras_masking.ops.crf import check_potentials
-from keras_masking.ops.crf import first_and_last
 from keras_masking.ops.crf import unchecked_crf_decode
+from keras_masking.ops.crf_factors import Factors
+from keras_masking.ops.crf_factors import first_and_last
+from keras_masking.ops.crf_factors import make_potentials
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import opposite
@@ -43,6 +45,8 @@ class LinearChainCRF(MaskAware):
             follow the tag of a row; others score -10,000. See
             `keras_masking.ops.bio_transitions`. Defaults to all.
         allowed_start: Booleans `(tags,)`, True for tags that may come first.
+            Defaults to all.
+        allowed_end: Booleans `(tags,)`, True for tags that may come last.
             Defaults to all.
         initializer: Initializer of the three weights. Defaults to `"zeros"`,
             a model of independent steps.
@@ -72,8 +76,8 @@ class LinearChainCRF(MaskAware):
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.
         ValueError: If `tags` is not a positive integer, the inputs have not as
-            many features, or `allowed` or `allowed_start` has another shape,
-            is not boolean, or allows no tag.
+            many features, or `allowed`, `allowed_start` or `allowed_end` has
+            another shape, is not boolean, or allows no tag.
 
     Example:
 
@@ -92,6 +96,7 @@ class LinearChainCRF(MaskAware):
         tags: int,
         allowed: Any = None,
         allowed_start: Any = None,
+        allowed_end: Any = None,
         initializer: Any = "zeros",
         **kwargs: Any,
     ) -> None:
@@ -99,6 +104,7 @@ class LinearChainCRF(MaskAware):
         self.tags = check_integer(self.caller, "tags", tags, 1)
         self.allowed = self._read("allowed", allowed, (tags, tags))
         self.allowed_start = self._read("allowed_start", allowed_start, (tags,))
+        self.allowed_end = self._read("allowed_end", allowed_end, (tags,))
         self.initializer = keras.initializers.get(initializer)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: tags})
 
@@ -145,15 +151,13 @@ class LinearChainCRF(MaskAware):
         real = unchecked_full_mask(inputs) if mask is None else mask
         first, last = first_and_last(real)
         start = _limited(self.start, self.allowed_start)
-        end = ops.convert_to_tensor(self.end)
+        end = _limited(self.end, self.allowed_end)
         scores = fill_padding(inputs, mask)
         scores = scores + ops.where(first[..., None], start, 0.0)
         scores = scores + ops.where(last[..., None], end, 0.0)
-        # A product, since it is weights that it leaves out: a selection from
-        # tensors of this size takes several times as long.
         follows = ops.cast(both(real, opposite(first)), scores.dtype)
         after = _limited(self.transitions, self.allowed)
-        return scores[:, :, None] + follows[..., None, None] * after
+        return make_potentials(Factors(scores, after, mask), follows)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.tags)
@@ -164,6 +168,7 @@ class LinearChainCRF(MaskAware):
             "tags": self.tags,
             "allowed": self.allowed,
             "allowed_start": self.allowed_start,
+            "allowed_end": self.allowed_end,
             "initializer": keras.initializers.serialize(self.initializer),
         }
 

@@ -8,6 +8,8 @@ from keras_masking._types import Tensor
 from keras_masking.losses.sequence import SequenceLoss
 from keras_masking.ops.crf import check_potentials
 from keras_masking.ops.crf import unchecked_crf_log_likelihood
+from keras_masking.ops.crf_factors import factored_log_likelihood
+from keras_masking.ops.crf_factors import get_factors
 from keras_masking.ops.known import check_classes
 
 
@@ -46,6 +48,11 @@ class CRFLoss(SequenceLoss):
         Empty row: has loss 0, gradient 0 and no part in a mean.
         Padding values: affect neither the loss nor any gradient, even if NaN.
 
+    The outputs of the layer carry what they are made of, and from that the loss
+    and its gradient are computed: without a number for each pair of tags at
+    each step, which compiled training then never makes. Potentials that were
+    changed or stored, or a mask other than that of the layer, take longer.
+
     A path that `allowed` of the layer excludes has a loss of about 10,000 for
     each step that is not allowed.
 
@@ -79,6 +86,25 @@ class CRFLoss(SequenceLoss):
         synchronized: Synchronized = "auto",
     ) -> None:
         super().__init__(name, reduction, normalizer, synchronized)
+
+    def weigh(
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        sample_weight: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        factors = get_factors(y_pred, mask)
+        y_true, y_pred, mask = self._read(y_true, y_pred, mask)
+        if factors is None:
+            return self._weigh(self.call, y_true, y_pred, mask, sample_weight)
+
+        def function(y_true: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
+            transitions = ops.cast(factors.transitions, scores.dtype)
+            return -factored_log_likelihood(y_true, scores, transitions, mask)
+
+        scores = ops.cast(factors.scores, y_pred.dtype)
+        return self._weigh(function, y_true, scores, mask, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor, mask: Tensor) -> Tensor:
         return -unchecked_crf_log_likelihood(y_true, y_pred, mask)

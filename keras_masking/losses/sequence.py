@@ -46,7 +46,18 @@ class SequenceLoss(Reduced):
         Both are `(batch,)`, float32 at least, and 0 for empty rows. A row with
         weight 0 has loss 0, and counts, as in Keras.
         """
-        y_true, y_pred, mask = self._read(y_true, y_pred, mask)
+        given = self._read(y_true, y_pred, mask)
+        return self._weigh(self.call, *given, sample_weight)
+
+    def _weigh(
+        self,
+        function: Callable[[Tensor, Tensor, Tensor], Tensor],
+        y_true: Tensor,
+        y_pred: Tensor,
+        mask: Tensor,
+        sample_weight: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """The same, by `function`, of what was read."""
         real = has_real_step(mask)
         used, weights = real, None
         if sample_weight is not None:
@@ -57,7 +68,7 @@ class SequenceLoss(Reduced):
             y_true = fill_padding(y_true, mask)
         y_true = fill_padding(y_true, used)
         mask = either(mask, opposite(used)[:, None])
-        losses = ops.convert_to_tensor(self.call(y_true, y_pred, mask))
+        losses = ops.convert_to_tensor(function(y_true, y_pred, mask))
         if len(losses.shape) != 1 or differ(losses.shape[0], mask.shape[0]):
             self._refuse_numbers(losses, mask)
         losses = fill_padding(upcast_half(losses), used)

@@ -151,11 +151,13 @@ class SpanF1(_Ratio):
     A span counts if its first step, its last step and its kind are right: the
     harmonic mean of precision and recall over all spans of all sequences.
     Spans are those of `conlleval` (and `seqeval`, not strict): one begins at
-    `B-X`, and at an `I-X` after a tag of another kind.
+    `B-X` or `S-X`, and at an `I-X` or `E-X` after a tag of another kind or
+    after the end of a span.
 
     Args:
         labels: The names of the tags in their order, such as `["O", "B-PER",
-            "I-PER"]`. A name without `B-` or `I-` is in no span.
+            "I-PER"]`, of BIO, BIOES or BILOU. A name without such a prefix
+            is in no span.
         name: Name of the metric. Defaults to `"span_f1"`.
         dtype: Dtype of the result. Defaults to `keras.config.floatx()`.
 
@@ -199,8 +201,8 @@ class SpanF1(_Ratio):
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.labels = list(labels)
-        self._kinds, self._begins = read_labels(self.labels)
-        if not self._kinds.any():
+        self._read_labels = read_labels(self.labels)
+        if not self._read_labels[0].any():
             raise ValueError(
                 describe(
                     self.caller,
@@ -230,9 +232,7 @@ class SpanF1(_Ratio):
             )
             for x in (y_true, found)
         )
-        same, ours, others = count_spans(
-            true, found, front, self._kinds, self._begins
-        )
+        same, ours, others = count_spans(true, found, front, self._read_labels)
         self._add(2 * same, ours + others, sample_weight)
 
     def _tags(self, y_pred: Tensor, mask: Tensor) -> Tensor:

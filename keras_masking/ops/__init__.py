@@ -6,10 +6,10 @@ its arguments.
 """
 
 from keras_masking._moved import moved
-from keras_masking.ops.crf import bio_transitions as bio_transitions
 from keras_masking.ops.crf import crf_decode as crf_decode
 from keras_masking.ops.crf import crf_log_likelihood as crf_log_likelihood
 from keras_masking.ops.crf import crf_marginals as crf_marginals
+from keras_masking.ops.ctc import ctc_beam_decode as ctc_beam_decode
 from keras_masking.ops.ctc import ctc_greedy_decode as ctc_greedy_decode
 from keras_masking.ops.fast_paths import plain_formulas as plain_formulas
 from keras_masking.ops.masks import apply_mask as apply_mask
@@ -29,6 +29,7 @@ from keras_masking.ops.reductions import masked_min as masked_min
 from keras_masking.ops.reductions import masked_sum as masked_sum
 from keras_masking.ops.runs import position_ids as position_ids
 from keras_masking.ops.runs import segment_ids as segment_ids
+from keras_masking.ops.schemes import bio_transitions as bio_transitions
 from keras_masking.ops.softmax import masked_logsumexp as masked_logsumexp
 from keras_masking.ops.softmax import masked_softmax as masked_softmax
 from keras_masking.ops.statistics import masked_moments as masked_moments
@@ -54,6 +55,7 @@ __all__ = [
     "crf_decode",
     "crf_log_likelihood",
     "crf_marginals",
+    "ctc_beam_decode",
     "ctc_greedy_decode",
     "first_step",
     "full_mask",

@@ -8,7 +8,6 @@ Source of the formulas: Lafferty, McCallum, Pereira (2001), "Conditional Random
 Fields"; forward, backward and Viterbi recursions as in Rabiner (1989).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,15 @@ from keras import ops
 
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.ops.crf_factors import first_and_last
+from keras_masking.ops.crf_factors import tags_before
 from keras_masking.ops.dtypes import upcast_half
+from keras_masking.ops.loops import scan
 from keras_masking.ops.masks import both
-from keras_masking.ops.masks import count_steps
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.masks import opposite
 from keras_masking.ops.masks import unchecked_full_mask
-from keras_masking.ops.masks import unchecked_position_ids
-from keras_masking.ops.order import unchecked_compact_steps
 from keras_masking.ops.reading import check_mask
 
 
@@ -104,55 +103,6 @@ def crf_log_likelihood(
     return unchecked_crf_log_likelihood(tags, potentials, mask)
 
 
-def bio_transitions(labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """What may follow what among tags of the scheme BIO (IOB2).
-
-    `I-X` may only follow `B-X` or `I-X`, and no sequence begins with it.
-
-    Args:
-        labels: The names of the tags in their order, such as `["O", "B-PER",
-            "I-PER"]`. A name without a prefix may stand anywhere.
-
-    Returns:
-        Booleans `(tags, tags)`, True where the tag of a column may follow that
-        of a row; and booleans `(tags,)`, True for tags that may come first. For
-        `LinearChainCRF(tags, allowed, allowed_start)`.
-
-    Raises:
-        ValueError: If an `I-X` has no `B-X`.
-
-    Example:
-
-    >>> allowed, start = keras_masking.ops.bio_transitions(["O", "B-X", "I-X"])
-    >>> allowed.astype(int)
-    array([[1, 1, 0],
-           [1, 1, 1],
-           [1, 1, 1]])
-    >>> start
-    array([ True,  True, False])
-    """
-    inside = [label.startswith("I-") for label in labels]
-    for label, is_inside in zip(labels, inside):
-        if is_inside and "B-" + label[2:] not in labels:
-            raise ValueError(
-                describe(
-                    "`bio_transitions`",
-                    "each `I-X` needs a `B-X` before it.",
-                    "Convert the labels to BIO, where each span begins with B.",
-                    label=repr(label),
-                    labels=list(labels),
-                )
-            )
-    allowed = [
-        [
-            not is_inside or before in ("B-" + label[2:], label)
-            for label, is_inside in zip(labels, inside)
-        ]
-        for before in labels
-    ]
-    return np.array(allowed, bool), ~np.array(inside, bool)
-
-
 def _read(
     caller: str, potentials: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
@@ -190,7 +140,7 @@ def unchecked_crf_log_likelihood(
 
 def unchecked_crf_marginals(potentials: Tensor, mask: Tensor) -> Tensor:
     potentials = upcast_half(fill_padding(potentials, mask))
-    by_step = _by_step(potentials, mask, _first(mask))
+    by_step = _by_step(potentials, mask, first_and_last(mask)[0])
     last, before = _forward(potentials, by_step)
     after = _backward(potentials, by_step)
     partition = ops.logsumexp(last, axis=-1)[:, None, None]
@@ -212,8 +162,8 @@ def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
     start = ops.zeros_like(potentials[:, 0, 0])
     same = ops.cast(start, "int32") + ops.arange(start.shape[-1], dtype="int32")
     # On TensorFlow what a scan gives at each step has the dtypes of its state.
-    (best, _), (_, came_from) = ops.scan(
-        step, (start, same), _by_step(potentials, mask, _first(mask))
+    (best, _), (_, came_from) = scan(
+        step, (start, same), _by_step(potentials, mask, first_and_last(mask)[0])
     )
     end = ops.cast(ops.argmax(best, axis=-1), "int32")
 
@@ -233,7 +183,7 @@ def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
     There is no second derivative.
     """
     known = ops.stop_gradient(potentials)
-    first = _first(mask)
+    first = first_and_last(mask)[0]
     by_step = _by_step(known, mask, first)
     last, each = _forward(known, by_step)
     total = ops.logsumexp(last, axis=-1)[:, None, None]
@@ -265,7 +215,7 @@ def _forward(
         return sums, sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
-    last, each = ops.scan(step, start, by_step)
+    last, each = scan(step, start, by_step)
     return last, ops.transpose(each, (1, 0, 2))
 
 
@@ -278,7 +228,7 @@ def _backward(potentials: Tensor, by_step: tuple[Tensor, ...]) -> Tensor:
         return _where(both(real, opposite(begins)), new, sums), sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
-    _, each = ops.scan(step, start, by_step, reverse=True)
+    _, each = scan(step, start, by_step, reverse=True)
     return ops.transpose(each, (1, 0, 2))
 
 
@@ -286,27 +236,12 @@ def _path_score(tags: Tensor, potentials: Tensor, mask: Tensor) -> Tensor:
     """The sum of the potentials along a path."""
     number = potentials.shape[-1]
     tags = fill_padding(ops.cast(tags, "int32"), mask)
-    # In a row without holes, the tag before stands one column to the left.
-    front = unchecked_compact_steps(tags, mask)[0]
-    before = unchecked_position_ids(mask) - 1
-    before = ops.take_along_axis(front, ops.maximum(before, 0), axis=1)
-    before = ops.where(_first(mask), 0, before)
+    before = tags_before(tags, mask)
     shape = ops.shape(potentials)
     flat = ops.reshape(potentials, (*shape[:2], number * number))
     index = ops.expand_dims(before * number + tags, -1)
     scores = ops.take_along_axis(flat, index, axis=2)[..., 0]
     return ops.sum(fill_padding(scores, mask), axis=1)
-
-
-def first_and_last(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Which steps are the first, and which the last real one of their row."""
-    position = unchecked_position_ids(mask)
-    last = ops.equal(position, count_steps(mask)[:, None] - 1)
-    return both(mask, ops.equal(position, 0)), both(mask, last)
-
-
-def _first(mask: Tensor) -> Tensor:
-    return both(mask, ops.equal(unchecked_position_ids(mask), 0))
 
 
 def _by_step(*given: Tensor) -> tuple[Tensor, ...]:

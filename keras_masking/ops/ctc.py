@@ -4,8 +4,10 @@ from typing import Any
 
 from keras import ops
 
+from keras_masking._arguments import check_integer
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import count_steps
 from keras_masking.ops.masks import fill_padding
@@ -87,7 +89,75 @@ def ctc_greedy_decode(
     >>> keras.ops.convert_to_numpy(labels)
     array([[ 1,  1, -1, -1, -1]], dtype=int32)
     """
-    caller = "`ctc_greedy_decode`"
+    return unchecked_ctc_greedy_decode(
+        *_read("`ctc_greedy_decode`", logits, mask, blank)
+    )
+
+
+def ctc_beam_decode(
+    logits: Tensor,
+    mask: Tensor | None = None,
+    blank: str = "first",
+    beam_width: int = 100,
+) -> Tensor:
+    """The most likely labels of each sequence, by a search along a beam.
+
+    Their probability is the sum over all alignments, of which at each step only
+    the `beam_width` best beginnings go on. Runs `keras.ops.ctc_decode`, on
+    PyTorch row by row and since Keras 3.15.
+
+    Args:
+        logits: Scores of the classes, `(batch, steps, classes)`, the blank
+            among them; logits, not probabilities.
+        mask: True at real steps, `(batch, steps)`. Defaults to all real. Holes
+            are left out: the steps around them are neighbors.
+        blank: The class of the blank, `"first"` or `"last"`. Defaults to
+            `"first"`.
+        beam_width: How many beginnings go on. Defaults to 100.
+
+    Returns:
+        int32 tensor `(batch, steps)`: the labels, then -1.
+
+    Raises:
+        MaskShapeError: If `mask` is not `(batch, steps)`.
+        ValueError: If `logits` has not three axes, `blank` is neither, or
+            `beam_width` is not a positive integer.
+
+    Example:
+
+    >>> chances = np.array([[[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]]])
+    >>> logits, mask = np.log(chances + 1e-9), np.array([[1, 1, 0]])
+    >>> def decoded(function):
+    ...     labels = function(logits.astype("float32"), mask)
+    ...     return keras.ops.convert_to_numpy(labels).tolist()
+    >>> decoded(keras_masking.ops.ctc_beam_decode)  # 1 - 0.6 * 0.6 = 0.64
+    [[1, -1, -1]]
+    >>> decoded(keras_masking.ops.ctc_greedy_decode)  # 0.6 * 0.6 = 0.36
+    [[-1, -1, -1]]
+    """
+    caller = "`ctc_beam_decode`"
+    width = check_integer(caller, "beam_width", beam_width, 1)
+    logits, mask, index = _read(caller, logits, mask, blank)
+    if 0 in logits.shape:
+        return ops.full(ops.shape(mask), -1, dtype="int32")
+    logits, front = unchecked_compact_steps(upcast_half(logits), mask)
+    lengths = count_steps(front)
+    # An empty row is decoded as one step, and then left out.
+    labels, _ = ops.ctc_decode(
+        logits,
+        ops.maximum(lengths, 1),
+        strategy="beam_search",
+        beam_width=width,
+        mask_index=index,
+    )
+    labels = ops.reshape(ops.cast(labels[0], "int32"), ops.shape(mask))
+    return fill_padding(labels, lengths > 0, -1)
+
+
+def _read(
+    caller: str, logits: Tensor, mask: Tensor | None, blank: str
+) -> tuple[Tensor, Tensor, int]:
+    """What is decoded, its mask, and the class of the blank."""
     logits = ops.convert_to_tensor(logits)
     if len(logits.shape) != 3:
         raise ValueError(
@@ -102,8 +172,7 @@ def ctc_greedy_decode(
         mask = unchecked_full_mask(logits)
     else:
         mask = check_mask(mask, logits, caller)
-    index = index_of_blank(caller, blank, logits.shape[-1])
-    return unchecked_ctc_greedy_decode(logits, mask, index)
+    return logits, mask, index_of_blank(caller, blank, logits.shape[-1])
 
 
 def unchecked_ctc_greedy_decode(

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from keras_masking._types import Tensor
+from keras_masking.ops.loops import scan
 from keras_masking.ops.masks import count_steps
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.masks import unchecked_position_ids
@@ -45,6 +46,6 @@ def edit_distance(
         return row, row
 
     given = ops.transpose(ops.cast(other, "int32")), ops.transpose(other_real)
-    row, _ = ops.scan(step, columns, given)
+    row, _ = scan(step, columns, given)
     last = count_steps(front)[:, None]
     return ops.take_along_axis(row, last, axis=1)[:, 0]

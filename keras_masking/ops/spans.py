@@ -11,58 +11,63 @@ from keras_masking.ops.masks import either
 from keras_masking.ops.masks import opposite
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.masks import unchecked_position_ids
+from keras_masking.ops.schemes import LAST
+from keras_masking.ops.schemes import SINGLE
+from keras_masking.ops.schemes import split_label
 from keras_masking.ops.steps import gather_steps
 
 
-def read_labels(labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The kind of span of each tag, 0 for none, and which tags begin one.
-
-    A tag with another prefix than `B-` and `I-` is in no span.
-    """
-    kinds = {label[2:] for label in labels if label[:2] in ("B-", "I-")}
-    numbers = {kind: i + 1 for i, kind in enumerate(sorted(kinds))}
-    of_tags = [
-        numbers[label[2:]] if label[:2] in ("B-", "I-") else 0
-        for label in labels
-    ]
-    begins = [label.startswith("B-") for label in labels]
-    return np.array(of_tags, "int32"), np.array(begins)
+def read_labels(
+    labels: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The kind of span of each tag, 0 for none, and which begin and end one."""
+    parts = [split_label(label) for label in labels]
+    kinds = sorted({kind for prefix, kind in parts if prefix})
+    of_tags = [kinds.index(kind) + 1 if prefix else 0 for prefix, kind in parts]
+    begins = [prefix in ("B", *SINGLE) for prefix, _ in parts]
+    ends = [prefix in (*LAST, *SINGLE) for prefix, _ in parts]
+    return np.array(of_tags, "int32"), np.array(begins), np.array(ends)
 
 
 def count_spans(
     true: Tensor,
     predicted: Tensor,
     real: Tensor,
-    kinds: np.ndarray,
-    begins: np.ndarray,
+    read: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """For each row: the spans that agree, the true and the predicted ones.
 
     All int32, `(batch,)`. Two spans agree if they have the same steps and kind.
-    Steps that are not real must come last.
+    Steps that are not real must come last. `read` is of `read_labels`.
     """
-    ours, kind = _bounds(true, real, kinds, begins)
-    others, other_kind = _bounds(predicted, real, kinds, begins)
+    ours, kind = _bounds(true, real, read)
+    others, other_kind = _bounds(predicted, real, read)
     same = both(ops.equal(kind, other_kind), both(ours[1], others[1]))
     same = both(same, ops.equal(_last(ours[0]), _last(others[0])))
     return _count(same), _count(ours[0]), _count(others[0])
 
 
 def _bounds(
-    tags: Tensor, real: Tensor, kinds: np.ndarray, begins: np.ndarray
+    tags: Tensor,
+    real: Tensor,
+    read: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Which steps begin and end a span, and the kind of span of each step.
 
-    As `conlleval` counts: `I-X` begins a span if the tag before it is of
-    another kind.
+    As `conlleval` counts: `I-X` and `E-X` begin a span if the tag before them
+    is of another kind, or ends its span.
     """
-    kind = ops.where(real, ops.take(ops.convert_to_tensor(kinds), tags), 0)
-    first = both(real, ops.take(ops.convert_to_tensor(begins), tags))
+    kind, begins, ends = (
+        ops.take(ops.convert_to_tensor(x), tags) for x in read
+    )
+    kind = ops.where(real, kind, 0)
     nothing = ops.zeros_like(kind[:, :1])
     before = ops.concatenate([nothing, kind[:, :-1]], axis=1)
     inside = kind > 0
-    starts = both(inside, either(first, ops.not_equal(kind, before)))
     none = ops.zeros_like(inside[:, :1])
+    ended = ops.concatenate([none, ends[:, :-1]], axis=1)
+    other = either(ended, ops.not_equal(kind, before))
+    starts = both(inside, either(begins, other))
     starts_next = ops.concatenate([starts[:, 1:], none], axis=1)
     inside_next = ops.concatenate([inside[:, 1:], none], axis=1)
     ends = both(inside, either(starts_next, opposite(inside_next)))
