@@ -195,6 +195,22 @@ def test_a_tagger(tmp_path: Path) -> None:
         assert tuple(decoded[row, real]) == max(every, key=lambda p: every[p])
 
 
+def test_lengths_differ_from_batch_to_batch() -> None:
+    """On TensorFlow the second length failed: it is unknown from then on."""
+    model = tagger()
+    best = layers.ViterbiDecode()(model.outputs[0])
+    decoder = keras.Model(model.inputs, best)
+    steps = IDS.shape[1]
+    expected = decoder.predict(IDS, verbose=0)
+    loss = model.evaluate(IDS, TAGS, verbose=0)
+    for more in (1, 3):
+        x = np.pad(IDS, [(0, 0), (0, more)])
+        y = np.pad(TAGS, [(0, 0), (0, more)], constant_values=-1)
+        found = decoder.predict(x, verbose=0)
+        assert (np.where(IDS != 0, found[:, :steps] - expected, 0) == 0).all()
+        assert_close(model.evaluate(x, y, verbose=0), loss)
+
+
 @pytest.mark.long
 def test_compiled() -> None:
     mask = SHORT["holes"]

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -20,6 +21,7 @@ from keras_masking.ops.masks import both
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import opposite
 from keras_masking.ops.masks import unchecked_full_mask
+from keras_masking.ops.reading import expanded
 
 # The score of what is not allowed. Minus infinity would have no gradient.
 FORBIDDEN = -1e4
@@ -147,13 +149,13 @@ class LinearChainCRF(MaskAware):
         start = _limited(self.start, self.allowed_start)
         end = ops.convert_to_tensor(self.end)
         scores = fill_padding(inputs, mask)
-        scores = scores + ops.where(first[..., None], start, 0.0)
-        scores = scores + ops.where(last[..., None], end, 0.0)
+        scores = scores + ops.where(new_axis(first, 2), start, 0.0)
+        scores = scores + ops.where(new_axis(last, 2), end, 0.0)
         # A product, since it is weights that it leaves out: a selection from
         # tensors of this size takes several times as long.
         follows = ops.cast(both(real, opposite(first)), scores.dtype)
         after = _limited(self.transitions, self.allowed)
-        return scores[:, :, None] + follows[..., None, None] * after
+        return new_axis(scores, 2) + expanded(follows, 4) * after
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.tags)

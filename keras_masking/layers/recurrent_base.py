@@ -214,7 +214,7 @@ class Recurrent(TakesPacked, SkipsPadding):
                 Keras' order.
         """
         kernel = ops.convert_to_tensor(self.cell.kernel)
-        row = np.repeat(gates, self.units)[None]
+        row = np.repeat(gates, self.units).reshape(1, -1)
         row = ops.convert_to_tensor(row, dtype=dtype_name(kernel))
         return {
             "kernel": ops.concatenate([kernel, row], axis=0),

@@ -8,12 +8,15 @@ Source of the formulas: Lafferty, McCallum, Pereira (2001), "Conditional Random
 Fields"; forward, backward and Viterbi recursions as in Rabiner (1989).
 """
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import upcast_half
@@ -26,6 +29,7 @@ from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.masks import unchecked_position_ids
 from keras_masking.ops.order import unchecked_compact_steps
 from keras_masking.ops.reading import check_mask
+from keras_masking.ops.reading import expanded
 
 
 def crf_decode(potentials: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -193,7 +197,7 @@ def unchecked_crf_marginals(potentials: Tensor, mask: Tensor) -> Tensor:
     by_step = _by_step(potentials, mask, _first(mask))
     last, before = _forward(potentials, by_step)
     after = _backward(potentials, by_step)
-    partition = ops.logsumexp(last, axis=-1)[:, None, None]
+    partition = expanded(ops.logsumexp(last, axis=-1), 3)
     return fill_padding(ops.exp(before + after - partition), mask)
 
 
@@ -202,7 +206,7 @@ def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
 
     def step(state: Any, given: Any) -> tuple[Any, Any]:
         (best, _), (scores, real, begins) = state, given
-        paths = best[:, :, None] + scores
+        paths = new_axis(best, 2) + scores
         came_from = ops.cast(ops.argmax(paths, axis=1), "int32")
         new = _where(begins, scores[:, 0], ops.max(paths, axis=1))
         # At padding a path stays where it is.
@@ -212,13 +216,13 @@ def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
     start = ops.zeros_like(potentials[:, 0, 0])
     same = ops.cast(start, "int32") + ops.arange(start.shape[-1], dtype="int32")
     # On TensorFlow what a scan gives at each step has the dtypes of its state.
-    (best, _), (_, came_from) = ops.scan(
+    (best, _), (_, came_from) = _scan(
         step, (start, same), _by_step(potentials, mask, _first(mask))
     )
     end = ops.cast(ops.argmax(best, axis=-1), "int32")
 
     def back(tag: Tensor, pointers: Tensor) -> tuple[Tensor, Tensor]:
-        previous = ops.take_along_axis(pointers, tag[:, None], axis=1)
+        previous = ops.take_along_axis(pointers, new_axis(tag, 1), axis=1)
         return previous[:, 0], tag
 
     _, found = ops.scan(back, end, came_from, reverse=True)
@@ -236,7 +240,7 @@ def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
     first = _first(mask)
     by_step = _by_step(known, mask, first)
     last, each = _forward(known, by_step)
-    total = ops.logsumexp(last, axis=-1)[:, None, None]
+    total = expanded(ops.logsumexp(last, axis=-1), 3)
     after = _backward(known, by_step) - total
     before = ops.concatenate(
         [ops.zeros_like(each[:, :1]), each[:, :-1]], axis=1
@@ -244,10 +248,10 @@ def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
     # At the first step only the scores after tag 0 are read; at padding none.
     # Small tensors say so: the pairs of all steps are large.
     only_first = ops.where(ops.arange(known.shape[-1]) > 0, -np.inf, 0.0)
-    before = ops.where(first[..., None], only_first, before)
-    before = ops.where(mask[..., None], before, -np.inf)
-    pairs = before[..., None] + known
-    chances = ops.exp(pairs + after[:, :, None])
+    before = ops.where(new_axis(first, 2), only_first, before)
+    before = ops.where(new_axis(mask, 2), before, -np.inf)
+    pairs = new_axis(before, 3) + known
+    chances = ops.exp(pairs + new_axis(after, 2))
     expected = ops.sum(chances * potentials, axis=(1, 2, 3))
     return expected + ops.stop_gradient(total[:, 0, 0] - expected)
 
@@ -259,13 +263,13 @@ def _forward(
 
     def step(sums: Tensor, given: Any) -> tuple[Tensor, Tensor]:
         scores, real, begins = given
-        new = ops.logsumexp(sums[:, :, None] + scores, axis=1)
+        new = ops.logsumexp(new_axis(sums, 2) + scores, axis=1)
         new = _where(begins, scores[:, 0], new)
         sums = _where(real, new, sums)
         return sums, sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
-    last, each = ops.scan(step, start, by_step)
+    last, each = _scan(step, start, by_step)
     return last, ops.transpose(each, (1, 0, 2))
 
 
@@ -274,11 +278,11 @@ def _backward(potentials: Tensor, by_step: tuple[Tensor, ...]) -> Tensor:
 
     def step(sums: Tensor, given: Any) -> tuple[Tensor, Tensor]:
         scores, real, begins = given
-        new = ops.logsumexp(scores + sums[:, None], axis=2)
+        new = ops.logsumexp(scores + new_axis(sums, 1), axis=2)
         return _where(both(real, opposite(begins)), new, sums), sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
-    _, each = ops.scan(step, start, by_step, reverse=True)
+    _, each = _scan(step, start, by_step, reverse=True)
     return ops.transpose(each, (1, 0, 2))
 
 
@@ -301,7 +305,7 @@ def _path_score(tags: Tensor, potentials: Tensor, mask: Tensor) -> Tensor:
 def first_and_last(mask: Tensor) -> tuple[Tensor, Tensor]:
     """Which steps are the first, and which the last real one of their row."""
     position = unchecked_position_ids(mask)
-    last = ops.equal(position, count_steps(mask)[:, None] - 1)
+    last = ops.equal(position, new_axis(count_steps(mask), 1) - 1)
     return both(mask, ops.equal(position, 0)), both(mask, last)
 
 
@@ -316,5 +320,23 @@ def _by_step(*given: Tensor) -> tuple[Tensor, ...]:
     )
 
 
+def _scan(
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    start: Any,
+    by_step: tuple[Tensor, ...],
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """`keras.ops.scan`, also over an unknown number of steps."""
+    if keras.backend.backend() != "tensorflow":
+        return ops.scan(step, start, by_step, reverse=reverse)
+    # There Keras needs to know that number, but for a single tensor.
+    numbers = ops.arange(ops.shape(by_step[0])[0], dtype="int32")
+
+    def numbered(state: Any, number: Tensor) -> tuple[Any, Any]:
+        return step(state, tuple(ops.take(x, number, axis=0) for x in by_step))
+
+    return ops.scan(numbered, start, numbers, reverse=reverse)
+
+
 def _where(rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return ops.where(rows[:, None], x, y)
+    return ops.where(new_axis(rows, 1), x, y)
