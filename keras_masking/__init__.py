@@ -13,13 +13,14 @@ _MODULES = [
     "batching",
     "contract",
     "errors",
+    "exporting",
     "inspector",
     "layers",
     "losses",
     "metrics",
     "ops",
 ]
-__all__ = [*_MODULES, "convert", "inspect_masks"]
+__all__ = [*_MODULES, "convert", "export", "inspect_masks"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +28,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name == "convert":
         return import_module(f"{__name__}.conversion").convert
+    if name == "export":
+        return import_module(f"{__name__}.exporting").export
     if name == "inspect_masks":
         return import_module(f"{__name__}.inspector").inspect_masks
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

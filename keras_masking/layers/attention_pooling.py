@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -156,7 +157,7 @@ class AttentionPooling1D(PoolsSegments):
         """The weights, which sum to 1 over each run, and the averages."""
         runs = self.runs(x, mask)
         weights = segment_softmax(scores, runs.mask)
-        shares = weights[..., None] * x[:, :, None]
+        shares = new_axis(weights, 3) * new_axis(x, 2)
         y = runs.pooled(runs.sum(shares), 0.0, dtype_name(x))
         rows, width = ops.shape(x)[0], self.num_heads * x.shape[2]
         return weights, ops.reshape(y, (rows, self.max_segments, width))

@@ -261,8 +261,12 @@ class StepMixer(MaskAware):
         outputs = self.mix(inputs, mask)
         if mask is None:
             return outputs
-        real = self.output_mask(mask)
+        real = self.mask_of_outputs(mask, outputs)
         return carrying(fill_padding(outputs, real), real)
+
+    def mask_of_outputs(self, mask: Tensor, outputs: Tensor) -> Tensor:
+        """`output_mask(mask)`, of the shape of `outputs`."""
+        return self.output_mask(mask)
 
 
 def carrying(outputs: Tensor, mask: Tensor | None) -> Tensor:

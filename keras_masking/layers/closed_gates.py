@@ -65,7 +65,7 @@ def weights_of(layer: Any, gates: list[float] | None = None) -> dict[str, Any]:
     cell = layer.cell
     kernel = ops.convert_to_tensor(cell.kernel)
     if gates is not None:
-        row = np.repeat(gates, layer.units)[None]
+        row = np.repeat(gates, layer.units).reshape(1, -1)
         row = ops.convert_to_tensor(row, dtype=dtype_name(kernel))
         kernel = ops.concatenate([kernel, row], axis=0)
     return {

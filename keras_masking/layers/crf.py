@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -153,8 +154,8 @@ class LinearChainCRF(MaskAware):
         start = _limited(self.start, self.allowed_start)
         end = _limited(self.end, self.allowed_end)
         scores = fill_padding(inputs, mask)
-        scores = scores + ops.where(first[..., None], start, 0.0)
-        scores = scores + ops.where(last[..., None], end, 0.0)
+        scores = scores + ops.where(new_axis(first, 2), start, 0.0)
+        scores = scores + ops.where(new_axis(last, 2), end, 0.0)
         follows = ops.cast(both(real, opposite(first)), scores.dtype)
         after = _limited(self.transitions, self.allowed)
         return make_potentials(Factors(scores, after, mask), follows)

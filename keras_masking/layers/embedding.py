@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
 from keras_masking._types import Tensor
@@ -19,6 +20,7 @@ from keras_masking.ops.dtypes import clip_to_int32
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import numpy_to_int32
 from keras_masking.ops.dtypes import upcast_half
+from keras_masking.ops.dtypes import zero_or_nan
 from keras_masking.ops.reading import expanded
 
 
@@ -154,11 +156,10 @@ class CustomEmbedding(Pointwise, keras.layers.Embedding):
         self._refuse(ids, ops.logical_and(real, ops.logical_not(inside)))
         safe = ops.cast(ops.where(inside, ids, ops.zeros_like(ids)), "int32")
         vectors = ops.cast(rows(safe), self.compute_dtype)
-        outside = ops.cast(
-            ops.where(real, float("nan"), 0.0), self.compute_dtype
-        )
+        allowed = ops.logical_or(inside, ops.logical_not(real))
+        outside = zero_or_nan(allowed, self.compute_dtype)
         vectors = ops.where(
-            ops.expand_dims(inside, -1), vectors, ops.expand_dims(outside, -1)
+            new_axis(inside, -1), vectors, new_axis(outside, -1)
         )
         return carrying(vectors, mask)
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_masking._arguments import is_whole
+from keras_masking._backends import new_axis
 from keras_masking._backends import to_numpy_or_none
 from keras_masking._export import export
 from keras_masking._types import Shape
@@ -127,7 +128,7 @@ class MaskedPositionEmbedding(Positions):
         if is_whole(steps) and steps <= self.sequence_length:
             return vectors  # no row can be too long
         self._refuse(index)
-        return ops.where((index > last)[..., None], float("nan"), vectors)
+        return ops.where(new_axis(index > last, 2), float("nan"), vectors)
 
     def _refuse(self, index: Tensor) -> None:
         found = to_numpy_or_none(index)
@@ -230,7 +231,7 @@ class MaskedSinePositionEncoding(Positions):
         speed = self.max_wavelength**-exponent
         wide = self.compute_dtype == "float64"
         dtype = "float64" if wide else "float32"
-        angle = ops.cast(index, dtype)[..., None] * ops.cast(speed, dtype)
+        angle = new_axis(ops.cast(index, dtype), 2) * ops.cast(speed, dtype)
         return ops.where(feature % 2, ops.cos(angle), ops.sin(angle))
 
     def get_config(self) -> dict[str, Any]:

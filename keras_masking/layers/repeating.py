@@ -10,6 +10,7 @@ from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
+from keras_masking.ops.known import differ
 from keras_masking.ops.masks import fill_padding
 
 
@@ -90,8 +91,8 @@ class RepeatVectorLike(MaskAware):
         ]
         if isinstance(inputs, (list, tuple)) and len(shapes) == 2:
             vector, sequence = shapes
-            rows = {*vector[:1], *sequence[:1]} - {None}
-            if vector and len(sequence) > 1 and len(rows) < 2:
+            axes = vector and len(sequence) > 1
+            if axes and not differ(vector[0], sequence[0]):
                 return inputs[0], inputs[1]
         raise ValueError(
             describe(

@@ -13,6 +13,7 @@ from keras_masking.layers.base import KeepsDtype
 from keras_masking.layers.base import copy_if_same
 from keras_masking.layers.checks import check_data_format
 from keras_masking.layers.checks import check_integer
+from keras_masking.ops.known import is_symbol
 
 
 class Resized(KeepsDtype):
@@ -76,9 +77,18 @@ class MaskedCropping1D(Resized, keras.layers.Cropping1D):
     ) -> None:
         super().__init__(cropping, **kwargs)
 
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        if not is_symbol(inputs.shape[1]):
+            return super().call(inputs, mask)
+        # Keras compares the length, which a symbol cannot be.
+        return copy_if_same(self._cropped(inputs), inputs)
+
     def output_mask(self, mask: Tensor) -> Tensor:
+        return self._cropped(mask)
+
+    def _cropped(self, x: Tensor) -> Tensor:
         first, last = self.cropping
-        return mask[:, first : -last or None]
+        return x[:, first : -last or None]
 
 
 @export

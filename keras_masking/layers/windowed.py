@@ -2,12 +2,16 @@
 
 import keras
 
+from keras_masking._arguments import is_whole
 from keras_masking._packing import PackingNeed
 from keras_masking._packing import window_need
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.layers.base import StepMixer
+from keras_masking.ops.known import is_symbol
+from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.windows import check_long_enough
+from keras_masking.ops.windows import pooled_window_mask
 from keras_masking.ops.windows import unchecked_window_mask
 
 
@@ -37,6 +41,11 @@ class Windowed(StepMixer):
     def output_mask(self, mask: Tensor) -> Tensor:
         return unchecked_window_mask(mask, *self.window)
 
+    def mask_of_outputs(self, mask: Tensor, outputs: Tensor) -> Tensor:
+        if keras.backend.backend() == "jax" and is_symbol(outputs.shape[1]):
+            return pooled_window_mask(mask, *self.window)
+        return self.output_mask(mask)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, steps, *features = input_shape
         *_, features_out = super().compute_output_shape(
@@ -60,14 +69,22 @@ class Convolution(Windowed):
     """A Keras convolution with strided `"same"` windows at fixed places."""
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        # If the strides divide the length, Keras pads by our rule; zeros at the
-        # end change nothing else.
-        strides = self.strides[0]
-        if self.padding == "same" and strides > 1:
-            missing = -keras.ops.shape(inputs)[1] % strides
-            if isinstance(missing, int) and missing == 0:
-                return super().mix(inputs, mask)
-            inputs = keras.ops.pad(inputs, ((0, 0), (0, missing), (0, 0)))
-            if mask is not None:
-                mask = keras.ops.pad(mask, ((0, 0), (0, missing)))
-        return super().mix(inputs, mask)
+        size, strides, padding, dilation_rate = self.window
+        if padding != "same" or strides == 1:
+            return super().mix(inputs, mask)
+        steps = inputs.shape[1]
+        if is_whole(steps) and steps % strides == 0:
+            return super().mix(inputs, mask)  # Keras pads by our rule
+        # By a number that does not depend on the length: what a converter does
+        # with one that does is slow, or wrong.
+        span = (size - 1) * dilation_rate
+        left = max(span + 1 - strides, 0) // 2
+        inputs = fill_padding(inputs, mask)
+        inputs = keras.ops.pad(inputs, ((0, 0), (left, span - left), (0, 0)))
+        return super(Convolution, self._unpadded()).mix(inputs, None)
+
+    def _unpadded(self) -> "Convolution":
+        """This layer with `padding="valid"`; it shares everything else."""
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__, padding="valid")
+        return view

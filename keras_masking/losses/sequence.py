@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._export import export
 from keras_masking._replicas import Synchronized
 from keras_masking._types import Tensor
@@ -63,11 +64,11 @@ class SequenceLoss(Reduced):
         if sample_weight is not None:
             weights = read_weights(self.caller, sample_weight, real)
             used = both(real, ops.not_equal(weights, 0))
-        y_pred = fill_padding(y_pred, both(mask, used[:, None]))
+        y_pred = fill_padding(y_pred, both(mask, new_axis(used, 1)))
         if self.mask_targets:
             y_true = fill_padding(y_true, mask)
         y_true = fill_padding(y_true, used)
-        mask = either(mask, opposite(used)[:, None])
+        mask = either(mask, new_axis(opposite(used), 1))
         losses = ops.convert_to_tensor(function(y_true, y_pred, mask))
         if len(losses.shape) != 1 or differ(losses.shape[0], mask.shape[0]):
             self._refuse_numbers(losses, mask)

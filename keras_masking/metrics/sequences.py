@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._export import export
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
@@ -134,7 +135,9 @@ class MaskedEditDistance(_Ratio):
         check_classes(self.caller, y_true, classes)
         blank = index_of_blank(self.caller, self.blank, classes)
         found = unchecked_ctc_greedy_decode(y_pred, mask, blank)
-        real = both(real_labels(y_true, blank), has_real_step(mask)[:, None])
+        real = both(
+            real_labels(y_true, blank), new_axis(has_real_step(mask), 1)
+        )
         edits = edit_distance(y_true, real, found, found >= 0)
         self._add(
             edits, ops.sum(ops.cast(real, "int32"), axis=1), sample_weight

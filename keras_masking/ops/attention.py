@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
@@ -69,7 +70,7 @@ def attend_real(
     real_source = combine_masks(real)
     allowed = attention_mask
     if real_source is not None:
-        allowed = combine_masks([allowed, real_source[:, None]])
+        allowed = combine_masks([allowed, new_axis(real_source, 1)])
     steps = query.shape[1], source[0].shape[1]
     if None not in steps and steps[0] == steps[1] and sliding_window is None:
         # Without masks both alignments are the same, and Keras' fused kernel
@@ -82,7 +83,7 @@ def attend_real(
             for x, mask in sides
         ]
         ids = [unchecked_segment_ids(mask) for _, mask in sides]
-        own = ops.equal(ids[0][:, :, None], ids[1][:, None])
+        own = ops.equal(new_axis(ids[0], 2), new_axis(ids[1], 1))
         allowed = combine_masks([allowed, own])
     limited = causal or sliding_window is not None
     if limited and (ends_together or allowed is not None):
@@ -117,7 +118,7 @@ def attend_real(
         return _where(real_query, outputs)
     output, scores = outputs
     heads = len(scores.shape) == 4
-    real_scores = real_query[:, None] if heads else real_query
+    real_scores = new_axis(real_query, 1) if heads else real_query
     return _where(real_query, output), _where(real_scores, scores)
 
 
@@ -142,14 +143,14 @@ def _finite_steps(
     else:
         fine_query = ops.all(ops.isfinite(query), axis=-1)
         use_query = combine_masks([masks[0], fine_query])
-    seen = has_real_step(both(allowed, opposite(fine)[:, None]), -1)
+    seen = has_real_step(both(allowed, new_axis(opposite(fine), 1)), -1)
     return use_query, use_source, either(seen, opposite(fine_query))
 
 
 def _spoiled(hurt: Tensor, x: Tensor) -> Tensor:
     """Outputs or scores, with NaN for the queries `hurt`."""
     heads = len(x.shape) == 4
-    hurt = expanded(hurt[:, None] if heads else hurt, len(x.shape))
+    hurt = expanded(new_axis(hurt, 1) if heads else hurt, len(x.shape))
     # Added, so that the gradient of a NaN is still one.
     return x + ops.where(hurt, scalar(np.nan, x), scalar(0, x))
 
@@ -161,7 +162,7 @@ def _keys(key: Tensor, real: Tensor | None) -> Tensor:
     # On PyTorch Keras adds -45856 to the score of a masked key, which may still
     # be the largest. With copies of a real key there, it is never larger.
     return ops.where(
-        real[..., None], key, unchecked_first_step(key, real, keepdims=True)
+        new_axis(real, 2), key, unchecked_first_step(key, real, keepdims=True)
     )
 
 
@@ -171,7 +172,7 @@ def _where(mask: Tensor, x: Tensor) -> Tensor:
 
 def _columns(x: Tensor, mask: Tensor | None) -> Tensor:
     """`(1, steps)`: the column of each step, real or not."""
-    return ops.arange(ops.shape(x)[1], dtype="int32")[None]
+    return new_axis(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
 
 
 def _from_end(x: Tensor, mask: Tensor | None) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.crf_factors import first_and_last
@@ -143,7 +144,7 @@ def unchecked_crf_marginals(potentials: Tensor, mask: Tensor) -> Tensor:
     by_step = _by_step(potentials, mask, first_and_last(mask)[0])
     last, before = _forward(potentials, by_step)
     after = _backward(potentials, by_step)
-    partition = ops.logsumexp(last, axis=-1)[:, None, None]
+    partition = new_axis(new_axis(ops.logsumexp(last, axis=-1), 1), 2)
     return fill_padding(ops.exp(before + after - partition), mask)
 
 
@@ -152,7 +153,7 @@ def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
 
     def step(state: Any, given: Any) -> tuple[Any, Any]:
         (best, _), (scores, real, begins) = state, given
-        paths = best[:, :, None] + scores
+        paths = new_axis(best, 2) + scores
         came_from = ops.cast(ops.argmax(paths, axis=1), "int32")
         new = _where(begins, scores[:, 0], ops.max(paths, axis=1))
         # At padding a path stays where it is.
@@ -168,7 +169,7 @@ def unchecked_crf_decode(potentials: Tensor, mask: Tensor) -> Tensor:
     end = ops.cast(ops.argmax(best, axis=-1), "int32")
 
     def back(tag: Tensor, pointers: Tensor) -> tuple[Tensor, Tensor]:
-        previous = ops.take_along_axis(pointers, tag[:, None], axis=1)
+        previous = ops.take_along_axis(pointers, new_axis(tag, 1), axis=1)
         return previous[:, 0], tag
 
     _, found = ops.scan(back, end, came_from, reverse=True)
@@ -186,7 +187,7 @@ def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
     first = first_and_last(mask)[0]
     by_step = _by_step(known, mask, first)
     last, each = _forward(known, by_step)
-    total = ops.logsumexp(last, axis=-1)[:, None, None]
+    total = new_axis(new_axis(ops.logsumexp(last, axis=-1), 1), 2)
     after = _backward(known, by_step) - total
     before = ops.concatenate(
         [ops.zeros_like(each[:, :1]), each[:, :-1]], axis=1
@@ -194,10 +195,10 @@ def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
     # At the first step only the scores after tag 0 are read; at padding none.
     # Small tensors say so: the pairs of all steps are large.
     only_first = ops.where(ops.arange(known.shape[-1]) > 0, -np.inf, 0.0)
-    before = ops.where(first[..., None], only_first, before)
-    before = ops.where(mask[..., None], before, -np.inf)
-    pairs = before[..., None] + known
-    chances = ops.exp(pairs + after[:, :, None])
+    before = ops.where(new_axis(first, -1), only_first, before)
+    before = ops.where(new_axis(mask, -1), before, -np.inf)
+    pairs = new_axis(before, -1) + known
+    chances = ops.exp(pairs + new_axis(after, 2))
     expected = ops.sum(chances * potentials, axis=(1, 2, 3))
     return expected + ops.stop_gradient(total[:, 0, 0] - expected)
 
@@ -209,7 +210,7 @@ def _forward(
 
     def step(sums: Tensor, given: Any) -> tuple[Tensor, Tensor]:
         scores, real, begins = given
-        new = ops.logsumexp(sums[:, :, None] + scores, axis=1)
+        new = ops.logsumexp(new_axis(sums, 2) + scores, axis=1)
         new = _where(begins, scores[:, 0], new)
         sums = _where(real, new, sums)
         return sums, sums
@@ -224,7 +225,7 @@ def _backward(potentials: Tensor, by_step: tuple[Tensor, ...]) -> Tensor:
 
     def step(sums: Tensor, given: Any) -> tuple[Tensor, Tensor]:
         scores, real, begins = given
-        new = ops.logsumexp(scores + sums[:, None], axis=2)
+        new = ops.logsumexp(scores + new_axis(sums, 1), axis=2)
         return _where(both(real, opposite(begins)), new, sums), sums
 
     start = ops.zeros_like(potentials[:, 0, 0])
@@ -252,4 +253,4 @@ def _by_step(*given: Tensor) -> tuple[Tensor, ...]:
 
 
 def _where(rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return ops.where(rows[:, None], x, y)
+    return ops.where(new_axis(rows, 1), x, y)

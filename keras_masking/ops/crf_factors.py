@@ -16,6 +16,7 @@ from keras import ops
 from keras_masking._backends import cond
 from keras_masking._backends import is_torch_tensor
 from keras_masking._backends import multiplies_exactly
+from keras_masking._backends import new_axis
 from keras_masking._keras import get_mask
 from keras_masking._keras import get_note
 from keras_masking._keras import set_note
@@ -61,8 +62,8 @@ def make_potentials(factors: Factors, follows: Tensor) -> Tensor:
     `follows` is 1 at steps with a step before them, `(batch, steps)`, 0 at the
     first and at padding.
     """
-    follows, after = follows[..., None, None], factors.transitions
-    scores = factors.scores[:, :, None]
+    follows, after = new_axis(new_axis(follows, -1), -1), factors.transitions
+    scores = new_axis(factors.scores, 2)
     # A product, since it is weights that it leaves out: a selection from
     # tensors of this size takes several times as long.
     if is_torch_tensor(scores):  # in one pass
@@ -137,7 +138,7 @@ def _chances(
 ) -> Chances:
     steps = (
         ops.transpose(scores, (1, 0, 2)),
-        *(ops.transpose(x)[..., None] for x in (mask, first, follows)),
+        *(new_axis(ops.transpose(x), -1) for x in (mask, first, follows)),
     )
     found, ok = _scaled(transitions, *steps)
     return Chances(*cond(ok, lambda: found, lambda: _logs(transitions, *steps)))
@@ -210,7 +211,7 @@ def _logs(
 
     def forward(state: Any, given: Any) -> tuple[Any, Any]:
         (logs, _), (scores, real, first) = state, given
-        taken = ops.logsumexp(logs[:, :, None] + transitions, axis=1)
+        taken = ops.logsumexp(new_axis(logs, 2) + transitions, axis=1)
         taken = ops.where(first, 0.0, taken)
         new = taken + scores
         new = new - ops.max(new, axis=-1, keepdims=True)
@@ -219,7 +220,7 @@ def _logs(
 
     def backward(logs: Tensor, given: Any) -> tuple[Tensor, Tensor]:
         scores, real = given
-        new = ops.logsumexp(transitions + (scores + logs)[:, None], axis=2)
+        new = ops.logsumexp(transitions + new_axis(scores + logs, 1), axis=2)
         new = new - ops.max(new, axis=-1, keepdims=True)
         return ops.where(real, new, logs), logs
 
@@ -234,7 +235,7 @@ def _logs(
 
     def after_one(given: Any) -> Tensor:
         before, transitions = given
-        shares = ops.exp(before[..., None] + transitions - taken)
+        shares = ops.exp(new_axis(before, -1) + transitions - taken)
         return ops.sum(ops.where(follows, shares, 0.0) * follow, axis=0)
 
     pairs = ops.map(after_one, (ops.transpose(before, (2, 0, 1)), transitions))
@@ -248,12 +249,12 @@ def _logs(
 def _times(x: Tensor, matrix: Tensor) -> Tensor:
     if multiplies_exactly():
         return ops.matmul(x, matrix)
-    return ops.sum(x[..., None] * matrix, axis=-2)
+    return ops.sum(new_axis(x, -1) * matrix, axis=-2)
 
 
 def _shifted(each: Tensor, start: Tensor) -> Tensor:
     """What a scan had before each step."""
-    return ops.concatenate([start[None], each[:-1]], axis=0)
+    return ops.concatenate([new_axis(start, 0), each[:-1]], axis=0)
 
 
 def tags_before(tags: Tensor, mask: Tensor) -> Tensor:
@@ -271,5 +272,5 @@ def tags_before(tags: Tensor, mask: Tensor) -> Tensor:
 def first_and_last(mask: Tensor) -> tuple[Tensor, Tensor]:
     """Which steps are the first, and which the last real one of their row."""
     position = unchecked_position_ids(mask)
-    last = ops.equal(position, count_steps(mask)[:, None] - 1)
+    last = ops.equal(position, new_axis(count_steps(mask), 1) - 1)
     return both(mask, ops.equal(position, 0)), both(mask, last)

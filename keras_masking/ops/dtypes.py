@@ -63,11 +63,30 @@ def scalar(value: float, x: Tensor) -> Tensor:
 
 def zero_unless(real: Tensor, x: Tensor) -> Tensor:
     """`x` where `real`, else 0, in the dtype of `x`."""
-    # A Python number, since making a tensor takes longer on PyTorch.
-    zero = False if dtype_name(x) == "bool" else 0
+    # A Python number, since making a tensor takes longer. Of its kind: jax2onnx
+    # makes float64 of a float and an integer.
+    dtype = dtype_name(x)
+    zero = False if dtype == "bool" else 0.0 if "float" in dtype else 0
     if are_torch_tensors(x, real):
         return x.where(real, zero)
     return ops.where(real, x, zero)
+
+
+def largest_float(x: Tensor) -> float:
+    """The largest finite number of the dtype of `x`."""
+    dtype = dtype_name(x)
+    if dtype == "bfloat16":  # which NumPy does not know
+        return (2 - 2.0**-7) * 2.0**127
+    return float(np.finfo(dtype).max)
+
+
+def zero_or_nan(ok: Tensor, dtype: str) -> Tensor:
+    """0 where `ok`, else NaN.
+
+    Not selected: tf2onnx writes a `where` as a sum of products, and a product
+    of 0 and a NaN is one.
+    """
+    return ops.sqrt(ops.cast(ok, dtype) - 1)
 
 
 def numpy_to_int32(x: Any) -> Any:

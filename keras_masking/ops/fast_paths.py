@@ -23,12 +23,14 @@ from keras import ops
 
 from keras_masking._backends import gains_by_fast_paths
 from keras_masking._backends import is_concrete
+from keras_masking._backends import new_axis
 from keras_masking._backends import with_tangent
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import zero_unless
+from keras_masking.ops.known import is_symbol
 
 _PLAIN = ContextVar("plain formulas", default=False)
 
@@ -88,6 +90,9 @@ def takes_fast_path(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
         return False
     # Checked first: a context variable would break the graph of torch.compile.
     if not gains_by_fast_paths(x) or _PLAIN.get():
+        return False
+    # An export: conditions and loops are more than its formats hold.
+    if keras.backend.backend() == "jax" and any(map(is_symbol, x.shape)):
         return False
     # A mask of rows alone has been expanded to one step.
     steps = mask.shape[1] != 1 and all(size == 1 for size in mask.shape[2:])
@@ -181,4 +186,6 @@ def map_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
     """
     if keras.backend.backend() != "jax" or is_concrete(args[0]):
         return plain(*args)
-    return ops.map(lambda rows: plain(*[row[None] for row in rows])[0], args)
+    return ops.map(
+        lambda rows: plain(*[new_axis(row, 0) for row in rows])[0], args
+    )

@@ -29,6 +29,11 @@ def differ(size: Any, other: Any) -> bool:
     return is_whole(size) and is_whole(other) and bool(size != other)
 
 
+def is_symbol(size: Any) -> bool:
+    """Whether a size stands for any number in a traced graph."""
+    return size is not None and not is_whole(size)
+
+
 def value_if_known(x: Tensor) -> np.ndarray | None:
     """The value of `x` if it can be read without breaking a graph."""
     # Checked first, since the next condition would break PyTorch's graph.

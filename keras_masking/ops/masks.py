@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_masking._backends import are_torch_tensors
 from keras_masking._backends import is_torch_tensor
+from keras_masking._backends import new_axis
 from keras_masking._moved import renamed
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
@@ -103,7 +104,7 @@ def lengths_to_mask(
     columns = ops.arange(maxlen, dtype="int32")
     if padding == "pre":
         columns = maxlen - 1 - columns
-    return columns[None, :] < lengths[:, None]
+    return new_axis(columns, 0) < new_axis(lengths, 1)
 
 
 def mask_to_lengths(mask: Tensor) -> Tensor:

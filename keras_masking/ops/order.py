@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
@@ -46,7 +47,7 @@ def reverse_steps(x: Tensor, mask: Tensor | None = None) -> Tensor:
 def unchecked_reverse_steps(x: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return ops.flip(x, axis=1)
-    last = count_steps(mask)[:, None] - 1
+    last = new_axis(count_steps(mask), 1) - 1
     opposite = ops.maximum(last - unchecked_position_ids(mask), 0)
     index = _reordered(_real_first(mask), opposite)
     return fill_padding(_reordered(x, index), mask)
@@ -102,7 +103,7 @@ def unchecked_spread_steps(x: Tensor, mask: Tensor) -> Tensor:
 
 def compact_mask(mask: Tensor) -> Tensor:
     """The mask of what `compact_steps` returns."""
-    lengths = count_steps(mask)[:, None]
+    lengths = new_axis(count_steps(mask), 1)
     return unchecked_position_ids(unchecked_full_mask(mask)) < lengths
 
 
@@ -190,7 +191,7 @@ def _real_first(mask: Tensor) -> Tensor:
     everywhere = unchecked_full_mask(mask)
     columns, steps = unchecked_position_ids(everywhere), count_steps(everywhere)
     # Distinct keys, so the sort need not be stable.
-    after = columns + steps[:, None]
+    after = columns + new_axis(steps, 1)
     return ops.argsort(ops.where(mask, columns, after), axis=1)
 
 

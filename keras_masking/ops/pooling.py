@@ -8,17 +8,22 @@ Keras if `strides` divides the number of steps.
 
 from collections.abc import Callable
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_masking._arguments import is_whole
+from keras_masking._backends import is_torch_tensor
+from keras_masking._backends import new_axis
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import largest_float
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
+from keras_masking.ops.known import is_symbol
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.reading import read_steps
 from keras_masking.ops.windows import check_long_enough
@@ -141,7 +146,7 @@ def real_window_mean(
     if mask is not None or padding == "same":
         counted = unchecked_full_mask(x) if mask is None else mask
         count = ops.cast(window_count(counted, *how), dtype_name(mean))
-        mean = mean * (window_size / ops.maximum(count, 1))[..., None]
+        mean = mean * new_axis(window_size / ops.maximum(count, 1), 2)
     return ops.cast(mean, dtype_name(x))
 
 
@@ -150,11 +155,19 @@ def real_window_max(
 ) -> Tensor:
     """Like `window_max`, but `-inf` for a window without a real step."""
     x = as_float(x)
-    real = x
+    real, lowest = x, _lowest(x)
     if mask is not None:
-        real = ops.where(mask[..., None], x, scalar(-np.inf, x))
-    real = _spread(real, window_size, strides, padding, fill=-np.inf)
+        real = ops.where(new_axis(mask, 2), x, scalar(lowest, x))
+    real = _spread(real, window_size, strides, padding, fill=lowest)
     return _slide(ops.max_pool, real, window_size, strides)
+
+
+def _lowest(x: Tensor) -> float:
+    """What a maximum of no steps is."""
+    # TensorFlow's maximum of infinities is finite. tf2onnx, which multiplies by
+    # 0 what is not selected, needs that.
+    finite = keras.backend.backend() == "tensorflow"
+    return -largest_float(x) if finite else -np.inf
 
 
 def window_count(
@@ -163,7 +176,7 @@ def window_count(
     """The number of real steps in each window, as int32."""
     # Pooled like `x`: for JAX two formulas of an unknown length are two
     # lengths.
-    real = ops.cast(mask, "float32")[..., None]
+    real = new_axis(ops.cast(mask, "float32"), 2)
     real = _spread(real, window_size, strides, padding)
     share = _slide(ops.average_pool, real, window_size, strides)[..., 0]
     return ops.cast(ops.round(share * window_size), "int32")
@@ -219,7 +232,7 @@ def _mean_of_all(
     padding: str,
 ) -> Tensor:
     """Mean over each whole window, with padding steps as 0."""
-    real = x if mask is None else zero_unless(mask[..., None], x)
+    real = x if mask is None else zero_unless(new_axis(mask, 2), x)
     real = _spread(upcast_half(real), window_size, strides, padding)
     return _slide(ops.average_pool, real, window_size, strides)
 
@@ -232,7 +245,13 @@ def _slide(
     steps = x.shape[1]
     if 0 in x.shape or (is_whole(steps) and steps < window_size):
         return x[:, window_size - 1 :: strides]
-    return pool(x, window_size, strides, "valid", "channels_last")
+    if not (is_torch_tensor(x) and is_symbol(steps)):
+        return pool(x, window_size, strides, "valid", "channels_last")
+    # PyTorch exports a maximum along one axis for a single length.
+    sizes = (window_size, 1), (strides, 1)
+    return ops.squeeze(
+        pool(new_axis(x, 2), *sizes, "valid", "channels_last"), 2
+    )
 
 
 def _fill_empty(
@@ -245,5 +264,5 @@ def _fill_empty(
 ) -> Tensor:
     if mask is not None:
         some = window_count(mask, window_size, strides, padding) > 0
-        y = ops.where(some[..., None], y, scalar(empty_value, y))
+        y = ops.where(new_axis(some, 2), y, scalar(empty_value, y))
     return y

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_masking._backends import is_dense
+from keras_masking._backends import new_axis
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.errors import MaskDtypeError
@@ -21,6 +22,7 @@ from keras_masking.ops.dtypes import NUMBERS
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.known import check_zeros_and_ones
 from keras_masking.ops.known import differ
+from keras_masking.ops.known import is_symbol
 
 REAL = "where a step is real"
 SEEN = "where a query may see a key"
@@ -69,7 +71,25 @@ def check_mask(
                 **{"mask.shape": shape, "inputs.shape": tuple(inputs.shape)},
             )
         )
-    return _as_booleans(caller, "mask", REAL, mask)
+    return with_steps_of(inputs, _as_booleans(caller, "mask", REAL, mask))
+
+
+def with_steps_of(x: Tensor, mask: Tensor) -> Tensor:
+    """`mask`, with a number of steps that JAX knows to be that of `x`.
+
+    Two symbols may have one value: `(s + 1) // 2` and `(s - 1) // 2 + 1`, or
+    those of two inputs. JAX does not broadcast them.
+    """
+    if keras.backend.backend() != "jax" or len(mask.shape) != 2:
+        return mask
+    if not is_symbol(x.shape[1]) or x.shape[1] == mask.shape[1]:
+        return mask
+    try:
+        return ops.slice(mask, (0, 0), tuple(x.shape[:2]))
+    except Exception:  # symbols of two inputs, either of which may be larger
+        first = x[(..., *[0] * (len(x.shape) - 2))]
+        steps = ops.cumsum(ops.ones_like(first, dtype="int32"), axis=1)
+        return ops.take_along_axis(mask, steps - 1, axis=1)
 
 
 def check_attention_mask(
@@ -99,7 +119,7 @@ def check_attention_mask(
             )
         )
     mask = _as_booleans(caller, "attention_mask", SEEN, mask)
-    return mask if len(shape) == 3 else mask[None]
+    return mask if len(shape) == 3 else new_axis(mask, 0)
 
 
 def check_attention_values(mask: Tensor, caller: str) -> Tensor:
@@ -257,13 +277,8 @@ def of_each_number(x: Tensor, mask: Tensor | None) -> Tensor | None:
 
 def expanded(mask: Tensor, ndim: int) -> Tensor:
     """`mask` with axes of size 1 on the right, up to `ndim` axes."""
-    missing = ndim - len(mask.shape)
-    if missing <= 0:
-        return mask
-    if not isinstance(mask, keras.KerasTensor):
-        return mask[(..., *[None] * missing)]  # faster on PyTorch
-    for _ in range(missing):  # unlike an index, this can be saved
-        mask = ops.expand_dims(mask, -1)
+    for _ in range(ndim - len(mask.shape)):
+        mask = new_axis(mask, -1)
     return mask
 
 

@@ -10,6 +10,7 @@ float32 and are cast once, at the end.
 
 from functools import partial
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -25,6 +26,7 @@ from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.one_pass import real_extreme
 from keras_masking.ops.one_pass import real_sum
+from keras_masking.ops.reading import expanded
 from keras_masking.ops.reading import of_each_number
 from keras_masking.ops.reading import read_reduced
 
@@ -49,9 +51,14 @@ def fill_empty(
 def count_real(
     mask: Tensor, x: Tensor, axis: Axis, keepdims: bool, dtype: str
 ) -> Tensor:
-    """The number of real steps as `dtype`, at least 1."""
+    """The number of real steps as `dtype`, at least 1.
+
+    `mask` may have fewer axes than `x`.
+    """
+    rank, given = len(x.shape), len(mask.shape)
     axes = [axis] if isinstance(axis, int) else list(axis)
-    lacking = [ops.shape(x)[a] for a in axes if mask.shape[a] == 1]
+    lacking = [ops.shape(x)[a] for a in axes if a % rank >= given]
+    mask = expanded(mask, rank)
     if None in lacking:  # symbolic, of unknown size: only the shape matters
         mask, lacking = ops.broadcast_to(mask, x.shape), []
     # Along one axis a float count is exact, up to 2 ** 24 steps.
@@ -146,8 +153,9 @@ def unchecked_mean(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    x, mask = as_float(x), of_each_number(x, mask)
+    x = as_float(x)
     mean = upcast_mean(x, mask, axis, keepdims)
+    mask = of_each_number(x, mask)
     return fill_empty(mean, mask, axis, keepdims, empty_value, dtype_name(x))
 
 
@@ -155,11 +163,13 @@ def upcast_mean(
     x: Tensor, mask: Tensor | None, axis: Axis, keepdims: bool
 ) -> Tensor:
     """Mean of floats, in float32 at least; 0 for an empty row."""
-    if mask is None and dtype_name(x) != "float64":
-        return ops.mean(upcast_half(x), axis=axis, keepdims=keepdims)
-    if mask is None:  # Keras' mean computes in float32 on PyTorch
+    if mask is None:
+        # Keras computes the mean of float64 in float32 on PyTorch, and none of
+        # nothing.
+        if dtype_name(x) != "float64" and 0 not in x.shape:
+            return ops.mean(upcast_half(x), axis=axis, keepdims=keepdims)
         mask = ops.ones_like(x, dtype="bool")
-    total = real_sum(x, mask, axis, keepdims)
+    total = real_sum(x, expanded(mask, len(x.shape)), axis, keepdims)
     return total / count_real(mask, x, axis, keepdims, dtype_name(total))
 
 
@@ -237,6 +247,14 @@ def _extreme(
         return reduce(x, axis=axis, keepdims=keepdims)
     numbers = ops.cast(x, "uint8") if dtype_name(x) == "bool" else x
     result = real_extreme(numbers, mask, axis, keepdims, largest)
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    if on_tensorflow and is_float(x) and 0 not in x.shape:
+        # Not selected: an exporter would multiply the infinity of an empty row
+        # by 0. The bound is a constant, or that infinity.
+        row = has_real_step(mask, axis, keepdims)
+        worst = scalar(-np.inf if largest else np.inf, x)
+        bound = ops.where(row, worst, scalar(empty_value, x))
+        return (ops.maximum if largest else ops.minimum)(result, bound)
     how = axis, keepdims, empty_value, dtype_name(x)
     return fill_empty(result, mask, *how, given=np.nan)
 

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_masking._backends import at_least_one
+from keras_masking._backends import new_axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import cast_to
@@ -93,8 +94,8 @@ class Segments:
 
     def step(self, x: Tensor, bounds: Tensor) -> Tensor:
         """The step of each run that is marked in `bounds`."""
-        slots = ops.arange(self.slots, dtype="int32")[:, None]
-        marked = ops.where(bounds, self.ids, -1)[:, None] == slots
+        slots = new_axis(ops.arange(self.slots, dtype="int32"), 1)
+        marked = new_axis(ops.where(bounds, self.ids, -1), 1) == slots
         index = ops.argmax(ops.cast(marked, "int32"), axis=-1)
         y = gather_steps(x, index)
         return ops.reshape(y, (-1, self.slots, *x.shape[2:]))
@@ -133,9 +134,11 @@ class Segments:
             return ops.zeros((rows, self.slots, *rest), dtype=dtype)
         if keras.backend.backend() == "torch" and dtype not in NARROW:
             # There Keras reduces by ids in float32.
-            slots = ops.arange(self.slots, dtype="int32")[:, None]
-            own = expanded(self.ids[:, None] == slots, len(x.shape) + 1)
-            y = along(ops.where(own, x[:, None], scalar(nothing, x)), axis=2)
+            slots = new_axis(ops.arange(self.slots, dtype="int32"), 1)
+            own = expanded(new_axis(self.ids, 1) == slots, len(x.shape) + 1)
+            y = along(
+                ops.where(own, new_axis(x, 1), scalar(nothing, x)), axis=2
+            )
             return cast_to(y, dtype)
         flat = ops.reshape(x, (-1, *rest))
         y = by_ids(flat, self.flat, num_segments=rows * self.slots)

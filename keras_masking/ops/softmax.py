@@ -12,6 +12,7 @@ from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import largest_float
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
@@ -59,10 +60,14 @@ def masked_logsumexp(
     """
     x, mask, axis = read_reduced("masked_logsumexp", x, mask, axis)
     x, mask = as_float(x), of_each_number(x, mask)
-    real = upcast_half(x)
-    if mask is not None:
-        real = ops.where(mask, real, _no_step(mask, axis, real))
-    result = ops.logsumexp(real, axis=axis, keepdims=keepdims)
+    wide = upcast_half(x)
+    if mask is None:
+        result = ops.logsumexp(wide, axis=axis, keepdims=keepdims)
+    else:
+        most = largest_float(wide)
+        _, total, largest = _exponentials(wide, mask, axis, most)
+        result = ops.log(total) + largest
+        result = result if keepdims else ops.squeeze(result, axis)
     how = axis, keepdims, empty_value, dtype_name(x)
     return fill_empty(result, mask, *how, given=np.nan)
 
@@ -131,24 +136,39 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
     return fast_or_plain(fast, plain, x, mask, axis)
 
 
-def _no_step(mask: Tensor, axis: Axis, x: Tensor) -> Tensor:
-    """The argument of the exponential at padding steps.
+def _exponentials(
+    x: Tensor, real: Tensor, axis: Axis, most: float = np.inf
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`exp(x - largest)`, 0 at padding; its sum, 1 in an empty row; `largest`.
 
-    `-inf`, whose exponential is 0; but 0 in an empty row, where `-inf`
-    throughout would give NaN.
+    `largest` is at most `most`.
+
+    An infinity is a constant here, never computed in a branch that is not
+    selected: tf2onnx writes a `where` as a sum of products otherwise.
     """
-    row = has_real_step(mask, axis, keepdims=True)
-    return ops.where(row, scalar(-np.inf, x), scalar(0, x))
+    known = ops.where(real, x, scalar(-np.inf, x))
+    reduce = ops.sum if 0 in x.shape else ops.max  # there is no maximum
+    largest = ops.stop_gradient(reduce(known, axis=axis, keepdims=True))
+    largest = ops.clip(largest, -largest_float(x), most)
+    each = ops.exp(known - largest)
+    total = ops.sum(each, axis=axis, keepdims=True)
+    row = has_real_step(real, axis, keepdims=True)
+    return each, ops.where(row, total, scalar(1, x)), largest
 
 
 def _biased_softmax(x: Tensor, weights: Tensor) -> Tensor:
-    real = weights > 0
-    bias = ops.where(real, scalar(0, x), _no_step(real, 1, x))
+    bias = ops.where(weights > 0, scalar(0, x), scalar(-np.inf, x))
     return ops.softmax(x + bias, axis=1)
 
 
 def _plain_softmax(x: Tensor, real: Tensor, axis: Axis = 1) -> Tensor:
-    y = ops.softmax(ops.where(real, x, _no_step(real, axis, x)), axis=axis)
+    if keras.backend.backend() == "torch":  # its kernel is faster
+        row = has_real_step(real, axis, keepdims=True)
+        fill = ops.where(row, scalar(-np.inf, x), scalar(0, x))
+        y = ops.softmax(ops.where(real, x, fill), axis=axis)
+    else:
+        each, total, _ = _exponentials(x, real, axis)
+        y = each / total
     return zero_unless(real, y)
 
 

@@ -70,12 +70,13 @@ def unchecked_moments(
     root: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Mean and variance, or mean and standard deviation."""
-    x, mask = as_float(x), of_each_number(x, mask)
+    x = as_float(x)
     mean, spread = _moments(x, mask, axis, keepdims)
     if root:
         some = spread > 0
         safe = ops.where(some, spread, scalar(1, spread))
         spread = ops.where(some, ops.sqrt(safe), spread)
+    mask = of_each_number(x, mask)
     how = mask, axis, keepdims, empty_value, dtype_name(x)
     return fill_empty(mean, *how), fill_empty(spread, *how)
 
@@ -103,7 +104,6 @@ def mean_square(
             averaged over each group later. It gets no gradient.
         axis: The axis or axes to reduce.
     """
-    mask = of_each_number(x, mask)
     return _mean_square(x, mask, mean, axis, keepdims=True)
 
 
@@ -112,7 +112,8 @@ def _mean_square(
 ) -> Tensor:
     if mask is None:
         return upcast_mean(ops.square(x - mean), None, axis, keepdims)
-    squares = real_squares(x, mask, mean, axis, keepdims)
+    each = expanded(mask, len(x.shape))
+    squares = real_squares(x, each, mean, axis, keepdims)
     return squares / count_real(mask, x, axis, keepdims, dtype_name(squares))
 
 
@@ -220,11 +221,11 @@ def unchecked_sqrtn(
     keepdims: bool = False,
     empty_value: float = 0.0,
 ) -> Tensor:
-    x, mask = as_float(x), of_each_number(x, mask)
+    x = as_float(x)
     mean = upcast_mean(x, mask, axis, keepdims)
     real = ops.ones_like(x, dtype="bool") if mask is None else mask
     count = count_real(real, x, axis, keepdims, dtype_name(mean))
-    y = mean * ops.sqrt(count)
+    y, mask = mean * ops.sqrt(count), of_each_number(x, mask)
     return fill_empty(y, mask, axis, keepdims, empty_value, dtype_name(x))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from keras import ops
 
 from keras_masking._arguments import is_whole
+from keras_masking._backends import new_axis
 from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.masks import unchecked_full_mask
@@ -81,6 +82,27 @@ def unchecked_window_mask(
         column = mask[:, start:stop:strides]
         real = column if real is None else ops.logical_and(real, column)
     return real
+
+
+def pooled_window_mask(
+    mask: Tensor,
+    kernel_size: int,
+    strides: int,
+    padding: str,
+    dilation_rate: int,
+) -> Tensor:
+    """`unchecked_window_mask`, with the steps of a convolution.
+
+    For lengths that are symbols: slices have others of the same value, which
+    JAX does not broadcast.
+    """
+    size = kernel_size if padding == "valid" else 1
+    real = new_axis(ops.cast(mask, "float32"), 2)
+    ones = ops.ones((size, 1, 1))
+    count = ops.conv(
+        real, ones, strides, "valid", "channels_last", dilation_rate
+    )
+    return ops.squeeze(count, 2) > size - 0.5
 
 
 def transposed_window_mask(

@@ -78,7 +78,7 @@ def _is_sequence(model: Any, place: int, shape: Shape) -> bool:
         return False
     if len(shape) > 2 or tensor.shape[1] is None or not _is_float(tensor):
         return True
-    return bool(_known(model, place, "input_dim"))
+    return bool(known(model, place, "input_dim"))
 
 
 def _is_float(tensor: Any) -> bool:
@@ -99,7 +99,7 @@ def _make(
                 input=f"{tensor.name} of dtype string",
             )
         )
-    below = min(_known(model, place, "input_dim"), default=None)
+    below = min(known(model, place, "input_dim"), default=None)
     one_a_row = len(shape) == 1 or shape[1:] == (1,)
     if tensor.dtype == "bool":
         values, what, pad = np.ones(shape, bool), "True", 0.0
@@ -134,10 +134,10 @@ def _lengths(rows: int, steps: int) -> np.ndarray:
 
 def _padding(model: Any, place: int) -> float:
     """The padding value of a layer that takes the input."""
-    return next(iter(_known(model, place, "mask_value")), 0)
+    return next(iter(known(model, place, "mask_value")), 0)
 
 
-def _known(model: Any, place: int, attribute: str) -> list[float]:
+def known(model: Any, place: int, attribute: str) -> list[float]:
     """The numeric values of an attribute of the layers that take an input."""
     return [
         number
