@@ -216,6 +216,22 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(function)
 
 
+def with_padding(kind: str, x: np.ndarray, value: float) -> np.ndarray:
+    """Rows of steps with more padding, at one side, in holes or as a row."""
+    more = np.full_like(x[:, :2], value)
+    if kind == "right":
+        return np.concatenate([x, more, more], axis=1)
+    if kind == "left":
+        return np.concatenate([more, x], axis=1)
+    if kind == "holes":
+        return np.insert(x, [1, 3, 3], value, axis=1)
+    assert kind == "empty"
+    return np.concatenate([x, np.full_like(x[:1], value)])
+
+
+PADDED = "right", "left", "holes", "empty"
+
+
 def finite_differences(
     function: Callable[[np.ndarray], float], x: np.ndarray, where: np.ndarray
 ) -> np.ndarray:

@@ -22,12 +22,14 @@ from keras_masking.ops.crf_factors import get_factors
 from tests import oracle
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
+from tests.helpers import PADDED
 from tests.helpers import assert_close
 from tests.helpers import compiled
 from tests.helpers import finite_differences
 from tests.helpers import gradients_of
 from tests.helpers import mask_of
 from tests.helpers import to_numpy
+from tests.helpers import with_padding
 
 # Five steps and three tags: the oracle takes all paths.
 SHORT = {name: mask[:, :5] for name, mask in MASKS.items()}
@@ -269,36 +271,42 @@ def tagger() -> keras.Model:
 
 
 def test_a_tagger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step of `fit` with padding on either side is the same step.
+    """A step of `fit`, and what is predicted, with padding of every kind.
 
-    It takes the likelihood from factors.
+    The step takes the likelihood from factors.
     """
-    after = []
-    for left, right in ((0, 0), (2, 1)):
-        model = tagger()
-        first = model.get_weights()
-        x = np.pad(IDS, [(0, 0), (left, right)])
-        y = np.pad(TAGS, [(0, 0), (left, right)], constant_values=-1)
+    model, real = tagger(), IDS != 0
+    start = model.get_weights()
+    path = tmp_path / "model.keras"
+    after, seen, found = [], [], []
+    for kind in (None, *PADDED):
+        x, y = IDS, np.where(real, TAGS, -1)
+        if kind:
+            x, y = (with_padding(kind, z, v) for z, v in ((x, 0), (y, -1)))
+        model.set_weights(start)
         model.evaluate(x, y, verbose=0)  # builds it, with any numbers
         with monkeypatch.context() as patch:
             patch.setattr(CRFLoss, "call", None)
             model.fit(x, y, verbose=0)
         after.append(model.get_weights())
-    for one, other, before in zip(*after, first):
-        assert_close(one, other)
-        assert np.abs(one - before).max() > 0
-    path = tmp_path / "model.keras"
-    model.save(path)
-    again = keras.saving.load_model(path)
-    assert_close(
-        again.evaluate(x, y, verbose=0), model.evaluate(x, y, verbose=0)
-    )
-    ends = layers.ViterbiDecode()(again.outputs[0])
-    decoded = keras.Model(again.inputs, ends).predict(x, verbose=0)
-    scores = to_numpy(model(x))
-    for row, real in enumerate(x != 0):
-        every = paths(scores[row], real)
-        assert tuple(decoded[row, real]) == max(every, key=lambda p: every[p])
+        if kind is None:
+            model.save(path)
+            model_again = keras.saving.load_model(path)
+            ends = layers.ViterbiDecode()(model_again.outputs[0])
+            decoder = keras.Model(model_again.inputs, ends)
+        seen.append(model_again.evaluate(x, y, verbose=0))
+        found.append(decoder.predict(x, verbose=0)[x != 0])
+    for weights in after[1:]:
+        for one, other, first in zip(weights, after[0], start):
+            assert_close(one, other)
+            assert np.abs(one - first).max() > 0
+    assert_close(seen, [seen[0]] * len(seen))
+    scores = to_numpy(model_again(IDS))
+    best = []
+    for row, own in enumerate(real):
+        every = paths(scores[row], own)
+        best += max(every, key=lambda p, every=every: every[p])
+    assert all(tags.tolist() == best for tags in found)
 
 
 def test_a_graph_for_any_number_of_steps() -> None:
@@ -378,6 +386,10 @@ def test_the_kit_passes() -> None:
             "must allow a tag",
         ),
         (lambda: layers.LinearChainCRF(2, None, [True]), r"shape=\(1,\)"),
+        (
+            lambda: layers.LinearChainCRF(2, allowed_end=[False, False]),
+            "`allowed_end` must allow a tag",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(call: Any, message: str) -> None:

@@ -20,6 +20,7 @@ from keras_masking.losses import MaskedSequenceLoss
 from keras_masking.losses import reduced
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
+from tests.helpers import PADDED
 from tests.helpers import assert_close
 from tests.helpers import compiled
 from tests.helpers import finite_differences
@@ -28,6 +29,7 @@ from tests.helpers import gradients_of
 from tests.helpers import poisoned
 from tests.helpers import sample
 from tests.helpers import to_numpy
+from tests.helpers import with_padding
 
 SCORES = sample()
 TARGETS = sample(seed=1)
@@ -200,6 +202,16 @@ def test_ctc_gradients() -> None:
         assert not found[~mask].any()
 
 
+def test_ctc_without_a_mask() -> None:
+    """All steps are real; a row of weight 0 may be NaN."""
+    labels, scores = LABELS["first"], LOGITS.copy()
+    scores[1] = np.nan
+    every = each_ctc(labels, LOGITS, np.ones((3, 5), bool), 0)
+    found = MaskedCTC(reduction=None)(labels, scores, WEIGHTS)
+    assert_close(found, [w * x for w, x in zip(WEIGHTS, every)])
+    assert every[0] > 0 and every[2] > 0
+
+
 def test_ctc_of_half_precision() -> None:
     mask, labels = SHORT["left"], LABELS["first"]
     loss = MaskedCTC(reduction=None)
@@ -262,35 +274,39 @@ IDS = np.array([[1, 2, 3, 0, 0], [4, 1, 0, 0, 0]])
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_model(name: str, tmp_path: Path) -> None:
-    """A step of `fit` with more padding, and the same of the loaded model."""
+    """A step of `fit`, `predict` and `evaluate` with padding of every kind."""
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(5, 3, mask_zero=True)(ids)
     model = keras.Model(ids, keras.layers.Dense(3)(x))
     rng = np.random.default_rng(0)
     start = [rng.normal(size=w.shape) for w in model.get_weights()]
+    model.compile(
+        keras.optimizers.SGD(0.1), LOSSES[name][0](), jit_compile=False
+    )
     steps = {"function": sample(5, 3)[:2], "ctc": np.array([[1, 2], [2, -1]])}
-    y = steps[name]
-    after = []
-    for more in (0, 4):
-        model.set_weights(start)
-        model.compile(
-            keras.optimizers.SGD(0.1), LOSSES[name][0](), jit_compile=False
-        )
-        goals = y
-        if name == "function":
-            goals = np.pad(y, [(0, 0), (0, more), (0, 0)])
-            goals[:, 5:] = np.nan
-        padded = np.pad(IDS, [(0, 0), (0, more)])
-        model.fit(padded, goals, verbose=0, batch_size=2)
-        after.append(model.get_weights())
-    for one, other, first in zip(*after, start):
-        assert_close(one, other)
-        assert np.abs(one - first).max() > 0
     path = tmp_path / "model.keras"
-    model.save(path)
-    again = keras.saving.load_model(path)
-    seen = again.evaluate(padded, goals, verbose=0)
-    assert_close(seen, model.evaluate(padded, goals, verbose=0))
+    after, seen, found = [], [], []
+    for kind in (None, *PADDED):
+        x, y = IDS, steps[name]
+        if kind:
+            x = with_padding(kind, x, 0)
+        if kind == "empty" or (kind and name == "function"):
+            y = with_padding(kind, y, -1 if name == "ctc" else np.nan)
+        model.set_weights(start)
+        model.fit(x, y, verbose=0, batch_size=3)
+        after.append(model.get_weights())
+        if kind is None:
+            model.save(path)
+            again = keras.saving.load_model(path)
+        seen.append(again.evaluate(x, y, verbose=0))
+        found.append(again.predict(x, verbose=0)[x != 0])
+    for weights in after[1:]:
+        for one, other, first in zip(weights, after[0], start):
+            assert_close(one, other)
+            assert np.abs(one - first).max() > 0
+    assert_close(seen, [seen[0]] * len(seen))
+    for scores in found[1:]:
+        assert_close(scores, found[0])
 
 
 CASES = {

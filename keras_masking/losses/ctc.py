@@ -97,7 +97,27 @@ class MaskedCTC(SequenceLoss):
         index_of_blank(self.caller, blank, 1)
         self.blank = blank
 
-    def call(self, y_true: Tensor, y_pred: Tensor, mask: Tensor) -> Tensor:
+    def weigh(
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        sample_weight: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        # Without a mask no step has to move.
+        whole = mask is None and get_mask(y_pred) is None
+        given = self._read(y_true, y_pred, mask)
+        call = self._call_whole if whole else self.call
+        return self._weigh(call, *given, sample_weight)
+
+    def _call_whole(
+        self, y_true: Tensor, y_pred: Tensor, mask: Tensor
+    ) -> Tensor:
+        return self.call(y_true, y_pred, None)
+
+    def call(
+        self, y_true: Tensor, y_pred: Tensor, mask: Tensor | None
+    ) -> Tensor:
         blank = index_of_blank(self.caller, self.blank, y_pred.shape[-1])
         return ctc_loss(y_true, y_pred, mask, blank)
 

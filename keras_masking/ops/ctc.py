@@ -36,7 +36,7 @@ def real_labels(labels: Tensor, blank: int) -> Tensor:
 
 
 def ctc_loss(
-    labels: Tensor, logits: Tensor, mask: Tensor, blank: int
+    labels: Tensor, logits: Tensor, mask: Tensor | None, blank: int
 ) -> Tensor:
     """The negative log-likelihood of each row; 0 without an alignment."""
     logits, front = unchecked_compact_steps(logits, mask)
