@@ -201,3 +201,8 @@ def spare_tensorflow() -> None:
     """
     if backend() != "tensorflow":
         rng_utils.tf = serialization_lib.tf = _IfImported()
+
+
+def adapt_tf2onnx() -> None:
+    """Adapts the package `tf2onnx` to NumPy 2, as Keras' own export does."""
+    import_module("keras.src.export.tf2onnx_lib").patch_tf2onnx()

@@ -16,6 +16,7 @@ from keras_masking.cli_check import plain
 from keras_masking.cli_check import print_table
 from keras_masking.cli_check import report
 from keras_masking.cli_convert import convert
+from keras_masking.cli_export import export
 from keras_masking.cli_inspect import inspect
 from keras_masking.contract.backends import supervisor
 from keras_masking.contract.backends.options import require_a_backend
@@ -43,12 +44,13 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="keras-masking")
 def cli() -> None:
-    """Checks, converts and inspects Keras layers and models with masks."""
+    """Checks, converts, inspects and exports Keras layers and models."""
 
 
 cli.add_command(check)
 cli.add_command(report)
 cli.add_command(convert)
+cli.add_command(export)
 cli.add_command(inspect)
 
 

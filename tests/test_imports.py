@@ -107,12 +107,14 @@ MAY_IMPORT = {
         "__version__",
         "cli_check",
         "cli_convert",
+        "cli_export",
         "cli_inspect",
         "contract",
         "names",
     },
     "cli_check": {"cli_model", "contract", "names"},
     "cli_convert": {"cli_model", "conversion", "inspector"},
+    "cli_export": {"cli_model", "exporting", "inspector"},
     "cli_inspect": {"cli_model", "inspector"},
     "cli_model": {"contract", "inspector", "names", "output_files"},
     "__main__": {"cli"},
@@ -123,6 +125,7 @@ WITHOUT_KERAS = (
     "cli",
     "cli_check",
     "cli_convert",
+    "cli_export",
     "cli_inspect",
     "cli_model",
     "contract",
@@ -241,7 +244,7 @@ def test_the_command_line_does_not_import_keras() -> None:
     assert not {"keras", "tensorflow", "torch", "jax"} & set(loaded)
 
 
-@pytest.mark.parametrize("command", ["check", "convert", "inspect"])
+@pytest.mark.parametrize("command", ["check", "convert", "export", "inspect"])
 def test_help_loads_little(command: str) -> None:
     loaded = modules_after(
         "from click.testing import CliRunner; from keras_masking.cli import "

@@ -83,6 +83,7 @@ def test_the_workflow_runs_what_tox_has() -> None:
     assert envs - default == {
         "docs",
         "browser",
+        "export",
         "scoreboard",
         *("nightly", "nightly-torch"),
     }

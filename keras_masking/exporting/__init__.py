@@ -10,9 +10,12 @@ from typing import Any
 
 _HOMES = {
     "Compared": "report",
+    "ExportCheckError": "checking",
     "ExportError": "report",
     "ExportMismatchError": "report",
     "ExportReport": "report",
+    "FormatsReport": "checking",
+    "check_export": "checking",
     "export": "exporter",
 }
 __all__ = sorted(_HOMES)

@@ -18,6 +18,7 @@ from keras_masking.exporting.formats import missing_package
 from keras_masking.exporting.formats import module_of
 from keras_masking.exporting.quiet import quiet
 from keras_masking.exporting.signature import Signature
+from keras_masking.exporting.signature import known_inputs
 from keras_masking.exporting.source import Source
 from keras_masking.exporting.verify import verify
 
@@ -64,6 +65,8 @@ def blame(
 
 def _calls(model: Any) -> list[Any]:
     """The calls of a model, in order; the outputs are of the last."""
+    if known_inputs(model) is None:
+        return []
     if isinstance(model, keras.Sequential):
         model = getattr(model, "_functional", None)
     return graph_calls(model) if model and is_functional(model) else []

@@ -1,5 +1,6 @@
 """`export`: writes a file, opens it, and keeps it if its answers are right."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -88,23 +89,71 @@ def export(
     ...
     ValueError: In `export`: `path` must end in .onnx, .tflite, .xml, .pt2, ...
     """
+    return run_export(
+        model,
+        path,
+        format,
+        inputs=inputs,
+        names=names,
+        verify=verify,
+        tolerance=tolerance,
+    )
+
+
+def run_export(
+    model: keras.Model,
+    path: str | Path,
+    format: str | None = None,
+    *,
+    inputs: Any = None,
+    names: Sequence[str] | None = None,
+    verify: bool = True,
+    tolerance: float | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> ExportReport:
+    """`export`, which calls `on_stage` with what it does next."""
     path = Path(path)
     chosen = choose_format(path, format)
     require_place(path, is_folder=not chosen.suffix)
     require_packages(chosen, verify)
     signature = read_signature(model, inputs, names)
+    on_stage("calling the model")
     with quiet():
         source = Source(model, signature)
-    report = new_report(source, chosen)
     with beside(path) as made:
-        _write(source, chosen, made)
-        if verify:
-            found = opened(source, chosen, made, tolerance)
-            report.compared, notes = found.compared, found.notes
-            report.notes += notes
-            _require_same(source, chosen, found, tolerance)
+        report = write_and_compare(
+            source, chosen, made, verify, tolerance, on_stage
+        )
         put(made, path)
     report.path = path
+    return report
+
+
+def write_and_compare(
+    source: Source,
+    chosen: Format,
+    made: Path,
+    verify: bool = True,
+    tolerance: float | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> ExportReport:
+    """Writes a file, and raises if it is not right.
+
+    Raises:
+        ExportError: If the converter refuses the model.
+        ExportMismatchError: If the file answers otherwise than the model.
+    """
+    report = new_report(source, chosen)
+    on_stage(f"writing {chosen.name}")
+    _write(source, chosen, made)
+    if verify:
+        on_stage("comparing")
+        found = _opened(source, chosen, made, tolerance)
+        report.compared = found.compared
+        report.notes += found.notes
+        if found.failed is not None:
+            on_stage("looking for the layer that differs")
+        _require_same(source, chosen, found, tolerance)
     return report
 
 
@@ -137,7 +186,7 @@ def _write(source: Source, chosen: Format, made: Path) -> None:
         ) from error
 
 
-def opened(
+def _opened(
     source: Source, chosen: Format, made: Path, tolerance: float | None
 ) -> Verified:
     """Opens the file in its runtime, and compares it.

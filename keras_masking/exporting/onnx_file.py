@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_masking.exporting import jax_access
+from keras_masking.exporting import tensorflow_access
 from keras_masking.exporting import torch_access
-from keras_masking.exporting.source import FlatModel
 from keras_masking.exporting.source import Run
 from keras_masking.exporting.source import Source
 
@@ -22,19 +22,8 @@ def write(source: Source, path: Path) -> None:
     elif backend == "jax":
         jax_access.to_onnx(source, path)
     else:
-        _with_tf2onnx(source, path)
+        tensorflow_access.to_onnx(source, path)
     _set_names(source, path)
-
-
-def _with_tf2onnx(source: Source, path: Path) -> None:
-    """By Keras, which adapts `tf2onnx` to NumPy 2."""
-    specs = [
-        keras.InputSpec(shape=slot.shape, dtype=slot.dtype, name=slot.name)
-        for slot in source.signature.slots
-    ]
-    FlatModel(source).export(
-        path, format="onnx", verbose=False, input_signature=[specs]
-    )
 
 
 def _set_names(source: Source, path: Path) -> None:

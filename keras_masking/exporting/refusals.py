@@ -20,6 +20,9 @@ def cause_of(error: BaseException) -> str:
         error = error.__cause__
     name = type(error).__name__
     said = MEANINGS.get(name)
+    if name == "UserError":  # of PyTorch: the reasons are in a list
+        reasons = [s.strip(" -") for s in str(error).splitlines() if " - " in s]
+        said = next(iter(reasons), None)
     if said is None and isinstance(error, Exception):
         said = first_words(error)
     said = f"{said}".rstrip(".")

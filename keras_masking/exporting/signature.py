@@ -59,7 +59,7 @@ def read_signature(
             "4)), layer])`.",
             model=type(model).__name__,
         )
-    tensors = getattr(model, "inputs", None)
+    tensors = known_inputs(model)
     if not tensors and inputs is None:
         _refuse(
             "the shapes of the model's inputs are not known.",
@@ -93,6 +93,20 @@ def read_signature(
         structure,
         None if arrays is None else tuple(arrays),
     )
+
+
+def known_inputs(model: Any) -> Any:
+    """The symbolic inputs of a model, or None.
+
+    A Sequential model without `keras.Input` has those of its first call, with
+    the sizes and the dtype of that batch: they are no signature.
+    """
+    tensors = getattr(model, "inputs", None)
+    if tensors and isinstance(model, keras.Sequential):
+        first = tensors[0]
+        if first.shape[0] is not None and first.name.startswith("keras_tensor"):
+            return None
+    return tensors
 
 
 def _dtype(tensor: Any) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_masking._types import Tensor
@@ -72,16 +71,3 @@ class Source:
         """What `predict` answers, as arrays in the order of `outputs`."""
         answer = self.model.predict_on_batch(self.signature.pack(arrays))
         return [as_array(x) for x in named_outputs(answer).values()]
-
-
-class FlatModel(keras.Model):
-    """The model with a flat list of inputs, for exporters that take models."""
-
-    def __init__(self, source: Source) -> None:
-        super().__init__(name=source.model.name, autocast=False)
-        self.source_model = source.model
-        self._flat = source.call
-        self.built = True
-
-    def call(self, inputs: Any) -> Any:
-        return self._flat(*inputs)

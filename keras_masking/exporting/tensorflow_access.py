@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_masking._keras import adapt_tf2onnx
 from keras_masking.exporting.source import Run
 from keras_masking.exporting.source import Source
 
@@ -22,20 +23,26 @@ _FLEX = re.compile(rb"Flex[A-Z]\w+")
 
 def save(source: Source, path: Path) -> None:
     """Writes a SavedModel whose function takes the inputs by their names."""
-    tensorflow: Any = import_module("tensorflow")
     archive = keras.export.ExportArchive()
     archive.track(source.model)
-    specs = [
-        tensorflow.TensorSpec(slot.shape, slot.dtype, slot.name)
-        for slot in source.signature.slots
-    ]
     options = {}
     if keras.backend.backend() == "jax":
         # By itself Keras gives the steps of each input a size of its own.
         shapes = [f"({', '.join(map(str, s))})" for s in source.shapes()]
-        options["jax2tf_kwargs"] = {"polymorphic_shapes": shapes}
-    archive.add_endpoint("serve", _named(source), specs, **options)
+        options["jax2tf_kwargs"] = {
+            "polymorphic_shapes": shapes,
+            "with_gradient": False,  # which fails for some layers
+        }
+    archive.add_endpoint("serve", _named(source), _specs(source), **options)
     archive.write_out(str(path), verbose=False)
+
+
+def _specs(source: Source) -> list[Any]:
+    tensorflow: Any = import_module("tensorflow")
+    return [
+        tensorflow.TensorSpec(slot.shape, slot.dtype, slot.name)
+        for slot in source.signature.slots
+    ]
 
 
 def _named(source: Source) -> Any:
@@ -69,6 +76,32 @@ def load(path: Path, source: Source) -> Run:
         return [found[name].numpy() for name in source.outputs]
 
     return answer
+
+
+def to_onnx(source: Source, path: Path) -> None:
+    """Writes the model with `tf2onnx`."""
+    tensorflow: Any = import_module("tensorflow")
+    converter: Any = import_module("tf2onnx")
+    adapt_tf2onnx()
+    specs = _specs(source)
+    converter.convert.from_function(
+        tensorflow.function(_named(source), input_signature=specs),
+        specs,
+        custom_rewriter=[_select_exactly],
+        output_path=str(path),
+    )
+
+
+def _select_exactly(graph: Any, operations: Any) -> Any:
+    """Has `where` written as a selection.
+
+    By itself `tf2onnx` writes a sum of products, in which NaN at padding
+    reaches real steps.
+    """
+    for one in operations:
+        if one.type in ("Select", "SelectV2"):
+            one.set_attr("handles_nan", True)
+    return operations
 
 
 def to_litert(folder: Path) -> tuple[bytes, set[str]]:

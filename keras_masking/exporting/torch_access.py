@@ -19,14 +19,28 @@ def to_program(source: Source) -> Any:
     """The model as a `torch.export.ExportedProgram`."""
     torch: Any = import_module("torch")
     module, tensors, sizes = _prepared(source)
-    return torch.export.export(
-        module,
-        (),
-        dict(zip(source.names, tensors)),
-        dynamic_shapes=sizes,
-        strict=False,
-        prefer_deferred_runtime_asserts_over_guards=True,
-    )
+    # By itself PyTorch takes it that no size that is computed, such as the
+    # steps after a strided layer, is 1, and lets the program refuse others.
+    symbols: Any = import_module("torch.fx.experimental._config")
+    with symbols.patch(backed_size_oblivious=True):
+        program = torch.export.export(
+            module,
+            (),
+            dict(zip(source.names, tensors)),
+            dynamic_shapes=sizes,
+            strict=False,
+            prefer_deferred_runtime_asserts_over_guards=True,
+        )
+    _allow_any_size(torch, program.graph_module.graph)
+    return program
+
+
+def _allow_any_size(torch: Any, graph: Any) -> None:
+    """Removes what a program asserts of its sizes."""
+    for node in [*graph.nodes]:
+        if node.target == torch.ops.aten._assert_scalar.default:
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
 
 
 def to_onnx(source: Source, path: Path) -> None:

@@ -91,11 +91,11 @@ def _cannot_load(path: Path, error: Exception, call: str) -> str:
     return f"{path} cannot be loaded: {type(error).__name__}: {words(error)}"
 
 
-def words(error: Exception) -> str:
+def words(error: Exception, most: int = 300) -> str:
     """The message of an error in one line."""
     from keras_masking.errors import first_words
 
-    return first_words(error)[:300]
+    return first_words(error)[:most]
 
 
 def read_inputs(path: Path, model: Any) -> Any:

@@ -146,6 +146,18 @@ def test_a_subclassed_model_takes_its_inputs_from_a_batch(path: Path) -> None:
     assert report.inputs == [("inputs", ("batch", "steps"), "int32")]
 
 
+def test_a_model_built_by_a_call_has_no_signature(path: Path) -> None:
+    table = layers.CustomEmbedding(9, 4, mask_zero=True)
+    model = keras.Sequential([table, layers.MaskedGlobalMaxPooling1D()])
+    batch = np.array([[3, 1, 4]], "int32")
+    model(batch)
+    with pytest.raises(ValueError, match="Begin the model with"):
+        keras_masking.export(model, path)
+    report = keras_masking.export(model, path, inputs=batch)
+    assert report.inputs == [("inputs", ("batch", "steps"), "int32")]
+    assert report.ok
+
+
 @pytest.mark.parametrize(
     ("make", "how", "message"),
     [

@@ -1,0 +1,50 @@
+"""Every model in every format of the backend: right, or refused in words."""
+
+from pathlib import Path
+
+import keras
+import pytest
+
+import keras_masking
+from keras_masking.exporting import ExportError
+from keras_masking.exporting import formats
+from keras_masking.exporting.exporter import export
+from tests.exporting.models import MODELS
+from tests.exporting.refused import REFUSED
+from tests.helpers import BACKEND
+
+pytestmark = [
+    pytest.mark.runtimes,
+    # OpenVINO starts a process of its own.
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),
+]
+CELLS = [
+    (model, name) for model in MODELS for name in formats.available(BACKEND)
+]
+
+
+@pytest.mark.parametrize(("key", "format"), CELLS)
+def test_a_file_is_right_or_refused(
+    tmp_path: Path, key: str, format: str
+) -> None:
+    path = tmp_path / f"model{formats.FORMATS[format].suffix}"
+    reason = REFUSED.get((BACKEND, format, key))
+    if reason is None:
+        report = export(MODELS[key](), path, format)
+        assert report.ok and path.exists()
+        sizes = {(one.rows, *one.steps) for one in report.compared}
+        assert sizes == {(2, 5), (1, 1), (3, 8), (4, 21)}
+        assert report.largest is not None and report.largest < 2e-5
+        return
+    with pytest.raises(ExportError) as caught:
+        export(MODELS[key](), path, format)
+    assert reason in str(caught.value)
+    assert "It starts at" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_refusal_is_of_a_cell() -> None:
+    own = {cell[1:] for cell in REFUSED if cell[0] == BACKEND}
+    assert own <= {(format, model) for model, format in CELLS}
+    assert keras.backend.backend() == BACKEND
+    assert keras_masking.export is export
