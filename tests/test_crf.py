@@ -16,6 +16,7 @@ from keras_masking.contract import check_loss
 from keras_masking.losses import CRFLoss
 from keras_masking.ops import bio_transitions
 from keras_masking.ops import crf_decode
+from keras_masking.ops import crf_factors
 from keras_masking.ops import crf_log_likelihood
 from keras_masking.ops import crf_marginals
 from keras_masking.ops.crf_factors import get_factors
@@ -116,6 +117,39 @@ def test_long_rows_in_half_precision() -> None:
     assert_close(found, [-512 * math.log(2)], scale=51200.0)
 
 
+@pytest.mark.parametrize("far", [False, True])
+def test_long_rows_from_factors(far: bool) -> None:
+    """Their likelihood has its digits, whatever the size of the scores.
+
+    A tag that is too far behind for a chance in float32 changes nothing.
+    """
+    emissions = np.full((1, 512, 3), 100.0, "float32")
+    emissions[..., 2] = -200.0 if far else 100.0
+    crf = layers.LinearChainCRF(3, initializer="ones")
+    found = CRFLoss()(np.zeros((1, 512), int), crf(emissions))
+    assert_close(found, 512 * math.log(2 if far else 3))
+
+
+def test_weights_and_factors() -> None:
+    """A row of weight 0 may be NaN."""
+    mask, weights = SHORT["right"], np.array([0.5, 0.0, 2.0], "float32")
+    emissions = SCORES[:, :, 0].copy()
+    crf = layers.LinearChainCRF(3, initializer="ones")
+    every = to_numpy(CRFLoss(None)(TAGS, crf(emissions, mask=mask)))
+    emissions[1] = np.nan
+    potentials = crf(emissions, mask=mask)
+    found = CRFLoss(None)(TAGS, potentials, weights)
+    assert_close(found, every * weights)
+    mean = CRFLoss()
+
+    def ours(x: Any) -> Any:
+        return mean(TAGS, crf(x, mask=mask), weights)
+
+    (gradient,) = gradients_of(ours)(emissions)
+    assert np.isfinite(to_numpy(gradient)).all()
+    assert to_numpy(gradient)[0].any() and not to_numpy(gradient)[1].any()
+
+
 @pytest.mark.parametrize("kind", SHORT)
 def test_potentials(kind: str) -> None:
     """The weights enter once for each pair of neighbors, start and end."""
@@ -137,17 +171,25 @@ def test_potentials(kind: str) -> None:
     assert not to_numpy(found)[~mask].any()
 
 
+CASES = "near", "near, dead end", "far", "far, dead end"
 # Of two tags that may follow each other, and of one that ends all paths.
 ALLOWED = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 0]], bool)
 
 
-@pytest.mark.parametrize("scale", [1.0, 90.0])
+@pytest.mark.parametrize(
+    "case", ["near", "near, dead end", "far", "far, dead end"]
+)
 @pytest.mark.parametrize("kind", SHORT)
-def test_a_loss_from_factors(kind: str, scale: float) -> None:
+def test_a_loss_from_factors(
+    kind: str, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As from potentials, but without reading them.
 
-    Scores that are far apart have chances that float32 does not hold.
+    Of a dead end, and of scores that are far apart, float32 does not hold all
+    chances, and logarithms take over.
     """
+    scale = 90.0 if "far" in case else 1.0
+    allowed = ALLOWED if "dead end" in case else np.ones((3, 3), bool)
     mask = SHORT[kind]
     real = mask.any(axis=1)
     rng = np.random.default_rng(2)
@@ -158,7 +200,7 @@ def test_a_loss_from_factors(kind: str, scale: float) -> None:
     def oracle_of(place: int, x: np.ndarray) -> float:
         now = [*given[:place], x, *given[place + 1 :]]
         emissions, transitions, start, end = now
-        transitions = np.where(ALLOWED, transitions, -1e4)
+        transitions = np.where(allowed, transitions, -1e4)
         total = 0.0
         for row, own in zip(emissions, mask):
             steps = oracle.potentials(row, own, transitions, start, end)
@@ -169,7 +211,7 @@ def test_a_loss_from_factors(kind: str, scale: float) -> None:
             total += partition(every) - every[(0,) * int(own.sum())]
         return total / max(int(real.sum()), 1)
 
-    crf = layers.LinearChainCRF(3, ALLOWED)
+    crf = layers.LinearChainCRF(3, allowed)
     crf.build((None, None, 3))
     bad = np.where(mask[..., None], given[0], np.nan)
 
@@ -181,7 +223,11 @@ def test_a_loss_from_factors(kind: str, scale: float) -> None:
             return CRFLoss()(tags, potentials)
 
     wanted = oracle_of(0, given[0])
-    assert_close(ours(bad, *given[1:]), wanted, scale=5 * scale)
+    with monkeypatch.context() as patch:
+        if case == "near":
+            patch.setattr(crf_factors, "_logs", None)
+        value = ours(bad, *given[1:])
+    assert_close(value, wanted, scale=5 * scale)
     found = gradients_of(ours)(bad, *given[1:])
     for place, (gradient, x) in enumerate(zip(found, given)):
         where = np.ones_like(x) if place else np.isfinite(bad)

@@ -72,7 +72,8 @@ class LinearChainCRF(MaskAware):
     Returns:
         Potentials, `(batch, steps, tags, tags)`: the score of a tag (last axis)
         after another (axis 2). At the first step all tags of axis 2 have the
-        same score. The score of a path is the sum of its potentials.
+        same score. The score of a path is the sum of its potentials. They carry
+        what they are made of, from which `CRFLoss` is computed.
 
     Raises:
         MaskShapeError: If `mask` is not `(batch, steps)`.

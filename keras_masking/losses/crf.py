@@ -50,8 +50,9 @@ class CRFLoss(SequenceLoss):
 
     The outputs of the layer carry what they are made of, and from that the loss
     and its gradient are computed: without a number for each pair of tags at
-    each step, which compiled training then never makes. Potentials that were
-    changed or stored, or a mask other than that of the layer, take longer.
+    each step, which compiled training then never makes. The gradient goes past
+    the outputs, to the inputs and the weights of the layer. Potentials that
+    were changed or stored, or a mask other than that of the layer, take longer.
 
     A path that `allowed` of the layer excludes has a loss of about 10,000 for
     each step that is not allowed.

@@ -100,7 +100,10 @@ def factored_log_likelihood(
     Its gradient is what the path has, minus what paths have on average. There
     is no second derivative.
     """
-    scores, transitions = upcast_half(scores), upcast_half(transitions)
+    # Relative to the largest, so that sums over many steps stay small: all
+    # paths lose the same.
+    scores = _from_largest(upcast_half(scores), -1)
+    transitions = _from_largest(upcast_half(transitions), None)
     known = ops.stop_gradient(scores), ops.stop_gradient(transitions)
     first = first_and_last(mask)[0]
     follows = both(mask, opposite(first))
@@ -115,6 +118,10 @@ def factored_log_likelihood(
     more_pairs = ops.stop_gradient(pairs - every.pairs)
     linear = _weighted(more, more_pairs, scores, transitions)
     return linear + ops.stop_gradient(value - linear)
+
+
+def _from_largest(x: Tensor, axis: int | None) -> Tensor:
+    return x - ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
 
 
 def _weighted(
@@ -153,14 +160,12 @@ def _scaled(
 ) -> tuple[Chances, Tensor]:
     """By products of matrices, and whether float32 held all that they need.
 
-    All but `transitions` have their steps first. Sums of chances are those that
-    a tag takes over before its own score is added: large enough, they have all
-    their digits, whatever the scores are.
+    The largest score of a step, and of a transition, is 0. All but
+    `transitions` have their steps first. Sums of chances are those that a tag
+    takes over before its own score is added: large enough, they have all their
+    digits, whatever the scores are.
     """
-    highest = ops.max(transitions)
-    factors = ops.exp(transitions - highest)
-    top = ops.max(scores, axis=-1, keepdims=True)
-    shares = ops.exp(scores - top)
+    factors, shares = ops.exp(transitions), ops.exp(scores)
     ones = ops.ones_like(scores[0])
 
     def forward(chances: Tensor, given: Any) -> tuple[Tensor, Tensor]:
@@ -183,8 +188,8 @@ def _scaled(
     held = ops.minimum(taken, after) >= TINY
     # NaN is in no order, and goes the other way.
     ok = ops.all(either(held, opposite(real)))
-    total = ops.log(ops.sum(taken * shares, axis=-1, keepdims=True)) + top
-    total = ops.where(real, total, 0.0) + ops.where(follows, highest, 0.0)
+    total = ops.log(ops.sum(taken * shares, axis=-1, keepdims=True))
+    total = ops.where(real, total, 0.0)
     tags = ops.softmax(ops.log(taken) + scores + ops.log(after), axis=-1)
     by_row = (
         ops.transpose(x, (1, 0, 2))
