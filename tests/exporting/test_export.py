@@ -176,6 +176,7 @@ def test_a_model_built_by_a_call_has_no_signature(path: Path) -> None:
         ),
         (MODELS["m1"], {"names": ["a", "b"]}, "name each of the 1 inputs"),
         (MODELS["m1"], {"names": ["a b"]}, "must be a Python name"),
+        (MODELS["m1"], {"names": ["class"]}, "must be a Python name"),
         (MODELS["m1"], {"inputs": np.ones((2, 3, 4))}, "must fit the inputs"),
         (MODELS["m1"], {"inputs": np.array([["a"]])}, "arrays of numbers"),
     ],
