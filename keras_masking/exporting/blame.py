@@ -64,7 +64,7 @@ def blame(
 
 def _kind(layer: Any) -> str:
     """Its class and whose that is, and the layer that it wraps."""
-    inner = getattr(layer, "layer", None) or getattr(layer, "cell", None)
+    inner = getattr(layer, "layer", None)
     around = ""
     if isinstance(inner, keras.layers.Layer):
         around = f" around {_kind(inner)}"
@@ -122,6 +122,7 @@ class _Part(Source):
 
     def __init__(self, whole: Source, part: Any, signature: Signature) -> None:
         self.model, self.signature = part, signature
+        self.verified = whole.verified
         self.sizes, self.batches = whole.sizes, whole.batches
         self.outputs = [
             f"output_{i}" for i in range(len(keras.tree.flatten(part.output)))

@@ -127,6 +127,19 @@ def test_without_comparing(path: Path) -> None:
     assert "not compared with the model" in str(report)
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch guesses sizes")
+def test_pytorch_stays_cautious_without_comparing(path: Path) -> None:
+    """A strided convolution of Keras is wrong for some sizes if it does not."""
+    x = keras.Input((None, 4), name="x")
+    y = keras.layers.Conv1D(3, 3, strides=2, padding="same", name="conv")(x)
+    model = keras.Model(x, keras.layers.GlobalMaxPooling1D()(y))
+    with pytest.raises(ExportMismatchError, match="'conv', a Conv1D of Keras"):
+        keras_masking.export(model, path)
+    with pytest.raises(ExportError, match="Not all values of steps"):
+        keras_masking.export(model, path, verify=False)
+    assert everything_in(path.parent) == []
+
+
 def test_a_subclassed_model_takes_its_inputs_from_a_batch(path: Path) -> None:
     class Own(keras.Model):
         def __init__(self) -> None:
