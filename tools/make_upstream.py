@@ -49,11 +49,17 @@ ORDER = {
             "MaskedMultiHeadAttention, MaskedGroupQueryAttention"
         ),
         "loss_of_nan_at_padding_is_nan": "MaskedLoss",
+        "strided_convolution_is_traced_for_one_length": (
+            "MaskedConv1D, MaskedDepthwiseConv1D, MaskedSeparableConv1D, "
+            "MaskedMaxPooling1D"
+        ),
+        "recurrent_layer_is_traced_for_one_length": "",
     },
     "Crashes": {
         "softmax_takes_steps_for_elements": "TemporalSoftmax",
         "loss_without_steps_fails_on_mask": "DropMask",
         "replicas_fail_on_odd_first_batch": "",
+        "scan_of_unknown_length_fails": "",
         "time_distributed_hands_on_wrong_mask": "MaskedTimeDistributed",
         "unrolled_backward_rnn_misreads_mask": "",
         "conv_lstm_with_mask_fails_on_jax": "",
@@ -81,6 +87,7 @@ ORDER = {
         "multi_head_attention_scores_have_wrong_shape": (
             "MaskedMultiHeadAttention"
         ),
+        "onnx_export_needs_a_call": "",
         "softmax_of_negative_axes_fails": "",
         "normalization_keeps_symbolic_mean": "",
         "cloned_normalization_forgets_statistics": "",

@@ -54,13 +54,21 @@ def blame(
         else:
             high = middle
     layer = calls[low].operation
+    if low == 0:
+        return f"It starts at the first layer, {layer.name!r}, {_kind(layer)}."
     return (
-        f"It starts at {layer.name!r}, a {type(layer).__name__} of "
-        f"{_owner(layer)}: a model that ends before it is right."
-        if low
-        else f"It starts at the first layer, {layer.name!r}, a "
-        f"{type(layer).__name__} of {_owner(layer)}."
+        f"It starts at {layer.name!r}, {_kind(layer)}: a model that ends "
+        "before it is right."
     )
+
+
+def _kind(layer: Any) -> str:
+    """Its class and whose that is, and the layer that it wraps."""
+    inner = getattr(layer, "layer", None)
+    around = ""
+    if isinstance(inner, keras.layers.Layer):
+        around = f" around {_kind(inner)}"
+    return f"a {type(layer).__name__} of {_owner(layer)}{around}"
 
 
 def _calls(model: Any) -> list[Any]:
@@ -114,6 +122,7 @@ class _Part(Source):
 
     def __init__(self, whole: Source, part: Any, signature: Signature) -> None:
         self.model, self.signature = part, signature
+        self.verified = whole.verified
         self.sizes, self.batches = whole.sizes, whole.batches
         self.outputs = [
             f"output_{i}" for i in range(len(keras.tree.flatten(part.output)))

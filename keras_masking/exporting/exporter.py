@@ -119,7 +119,7 @@ def run_export(
     signature = read_signature(model, inputs, names)
     on_stage("calling the model")
     with quiet():
-        source = Source(model, signature)
+        source = Source(model, signature, verify)
     with beside(path) as made:
         report = write_and_compare(
             source, chosen, made, verify, tolerance, on_stage

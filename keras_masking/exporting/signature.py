@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
 from typing import NamedTuple
 from typing import NoReturn
@@ -186,7 +187,8 @@ def _names(
             "name='tokens')`, or pass `names=[...]`.",
             names=found,
         )
-    bad = [name for name in found if not name.isidentifier()]
+    bad = [n for n in found if not n.isidentifier() or iskeyword(n)]
+    bad += [name for name in found if name == "self"]
     if bad:
         _refuse(
             "the name of an input must be a Python name.",

@@ -27,10 +27,14 @@ class Source:
         sizes: The names of the open sizes.
         batches: Makes batches.
         outputs: The names of the outputs.
+        verified: Whether the file will be compared with the model.
     """
 
-    def __init__(self, model: Any, signature: Signature) -> None:
+    def __init__(
+        self, model: Any, signature: Signature, verified: bool = True
+    ) -> None:
         self.model, self.signature = model, signature
+        self.verified = verified
         if signature.given is not None:
             model(signature.pack(signature.given), training=False)
         self.sizes = find_sizes(model, signature)

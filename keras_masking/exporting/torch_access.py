@@ -16,22 +16,26 @@ from keras_masking.exporting.source import Source
 
 
 def to_program(source: Source) -> Any:
-    """The model as a `torch.export.ExportedProgram`."""
+    """The model as a `torch.export.ExportedProgram`.
+
+    By itself PyTorch takes it that no size that is computed, such as the steps
+    after a strided layer, is 1, and refuses a model whose sizes may be 1. That
+    is lifted for a program that will be compared with the model.
+    """
     torch: Any = import_module("torch")
     module, tensors, sizes = _prepared(source)
-    # By itself PyTorch takes it that no size that is computed, such as the
-    # steps after a strided layer, is 1, and lets the program refuse others.
     symbols: Any = import_module("torch.fx.experimental._config")
-    with symbols.patch(backed_size_oblivious=True):
+    with symbols.patch(backed_size_oblivious=source.verified):
         program = torch.export.export(
             module,
             (),
             dict(zip(source.names, tensors)),
             dynamic_shapes=sizes,
             strict=False,
-            prefer_deferred_runtime_asserts_over_guards=True,
+            prefer_deferred_runtime_asserts_over_guards=source.verified,
         )
-    _allow_any_size(torch, program.graph_module.graph)
+    if source.verified:
+        _allow_any_size(torch, program.graph_module.graph)
     return program
 
 

@@ -6,7 +6,9 @@ import keras
 import pytest
 
 import keras_masking
+from keras_masking import layers
 from keras_masking.exporting import ExportError
+from keras_masking.exporting import check_export
 from keras_masking.exporting import formats
 from keras_masking.exporting.exporter import export
 from tests.exporting.models import MODELS
@@ -39,7 +41,9 @@ def test_a_file_is_right_or_refused(
     with pytest.raises(ExportError) as caught:
         export(MODELS[key](), path, format)
     assert reason in str(caught.value)
-    assert "It starts at" in str(caught.value)
+    assert "It starts at 'keep_mask" in str(caught.value)
+    assert "a KeepMask of keras-masking around a " in str(caught.value)
+    assert " of Keras: a model that ends before it is" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -48,3 +52,17 @@ def test_every_refusal_is_of_a_cell() -> None:
     assert own <= {(format, model) for model, format in CELLS}
     assert keras.backend.backend() == BACKEND
     assert keras_masking.export is export
+
+
+def test_names_and_dicts_in_every_format() -> None:
+    x = keras.Input((None, 4), name="FeaturesX")
+    mask = keras.Input((None,), dtype="bool", name="Mask_1")
+    y = layers.AttachMask()(x, mask=mask)
+    y = layers.MaskedGlobalAveragePooling1D()(y)
+    outputs = {"Zed": keras.layers.Dense(2)(y), "a": keras.layers.Dense(1)(y)}
+    model = keras.Model({"FeaturesX": x, "Mask_1": mask}, outputs)
+    report = check_export(model)
+    assert list(report.reports) == formats.available(BACKEND)
+    for one in report.reports.values():
+        assert sorted(one.outputs) == ["Zed", "a"]
+        assert [name for name, *_ in one.inputs] == ["FeaturesX", "Mask_1"]

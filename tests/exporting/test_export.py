@@ -127,6 +127,19 @@ def test_without_comparing(path: Path) -> None:
     assert "not compared with the model" in str(report)
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch guesses sizes")
+def test_pytorch_stays_cautious_without_comparing(path: Path) -> None:
+    """A strided convolution of Keras is wrong for some sizes if it does not."""
+    x = keras.Input((None, 4), name="x")
+    y = keras.layers.Conv1D(3, 3, strides=2, padding="same", name="conv")(x)
+    model = keras.Model(x, keras.layers.GlobalMaxPooling1D()(y))
+    with pytest.raises(ExportMismatchError, match="'conv', a Conv1D of Keras"):
+        keras_masking.export(model, path)
+    with pytest.raises(ExportError, match="Not all values of steps"):
+        keras_masking.export(model, path, verify=False)
+    assert everything_in(path.parent) == []
+
+
 def test_a_subclassed_model_takes_its_inputs_from_a_batch(path: Path) -> None:
     class Own(keras.Model):
         def __init__(self) -> None:
@@ -176,6 +189,7 @@ def test_a_model_built_by_a_call_has_no_signature(path: Path) -> None:
         ),
         (MODELS["m1"], {"names": ["a", "b"]}, "name each of the 1 inputs"),
         (MODELS["m1"], {"names": ["a b"]}, "must be a Python name"),
+        (MODELS["m1"], {"names": ["class"]}, "must be a Python name"),
         (MODELS["m1"], {"inputs": np.ones((2, 3, 4))}, "must fit the inputs"),
         (MODELS["m1"], {"inputs": np.array([["a"]])}, "arrays of numbers"),
     ],
