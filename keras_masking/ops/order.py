@@ -190,9 +190,11 @@ def _real_first(mask: Tensor) -> Tensor:
     """The columns of each row's real steps, then the other columns."""
     everywhere = unchecked_full_mask(mask)
     columns, steps = unchecked_position_ids(everywhere), count_steps(everywhere)
-    # Distinct keys, so the sort need not be stable.
-    after = columns + new_axis(steps, 1)
-    return ops.argsort(ops.where(mask, columns, after), axis=1)
+    # Sorted numbers, which say their column themselves: PyTorch's exporter to
+    # ONNX knows no `argsort`.
+    steps = new_axis(steps, 1)
+    ordered = ops.sort(ops.where(mask, columns, columns + steps), axis=1)
+    return ops.where(ordered < steps, ordered, ordered - steps)
 
 
 def _reordered(x: Tensor, index: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Where each of our layers can be exported: `python -m tools.exports run`."""
