@@ -95,7 +95,9 @@ def check_export(
     >>> keras_masking.exporting.check_export(model, "onyx")
     Traceback (most recent call last):
     ...
-    ValueError: In `export`: `format` must be one of tf_saved_model, onnx, ...
+    ValueError: In `export`: `format` must be one of tf_saved_model, onnx,
+    litert, openvino, torch, jax. Received: format='onyx'. Pass one of them.
+    Did you mean 'onnx'?
     """
     backend = keras.backend.backend()
     if formats is None:

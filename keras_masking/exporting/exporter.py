@@ -87,7 +87,9 @@ def export(
     >>> keras_masking.export(model, "model.h5")
     Traceback (most recent call last):
     ...
-    ValueError: In `export`: `path` must end in .onnx, .tflite, .xml, .pt2, ...
+    ValueError: In `export`: `path` must end in .onnx, .tflite, .xml, .pt2,
+    .jax; a folder, without an ending, becomes a SavedModel. Received:
+    path=model.h5. Pass `format` for another ending of a folder.
     """
     return run_export(
         model,

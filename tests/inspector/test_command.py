@@ -208,7 +208,8 @@ def test_options(
     )
     assert typed(sound(), *words)[0] == 0
     probe, training = "--no-probe" not in words, "--training" in words
-    assert passed == {"probe": probe, "training": training, "padding": None}
+    plain = {"padding": None, "packed": False}
+    assert passed == {"probe": probe, "training": training, **plain}
 
 
 def test_not_measured(typed: Any) -> None:
