@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_masking._keras import graph_calls
 from keras_masking._keras import is_functional
@@ -106,6 +107,8 @@ def _is_right(
         with tempfile.TemporaryDirectory() as folder, quiet():
             part = keras.Model(tensors, call.outputs)
             own = _Part(source, part, signature)
+            if _computes_nothing(own):
+                return True
             path = Path(folder, f"part{chosen.suffix}")
             module_of(chosen).write(own, path)
             if not can_open:
@@ -115,6 +118,14 @@ def _is_right(
             return verify(own, run, tried, tolerance).failed is None
     except Exception:
         return False
+
+
+def _computes_nothing(part: Source) -> bool:
+    """Whether a part hands its inputs on, for which some runtimes fail."""
+    given = part.batches.traced()
+    return all(
+        any(np.array_equal(x, y) for x in given) for y in part.predict(given)
+    )
 
 
 class _Part(Source):

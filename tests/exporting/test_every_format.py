@@ -47,6 +47,21 @@ def test_a_file_is_right_or_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_answer_without_steps(tmp_path: Path) -> None:
+    """OpenVINO raises for one that is empty, as of a window in one step."""
+    x, mask = (
+        keras.Input((None, 4), name="x"),
+        keras.Input((None,), name="mask"),
+    )
+    y = layers.AttachMask()(x, mask=mask)
+    model = keras.Model([x, mask], layers.MaskedAveragePooling1D(2)(y))
+    report = export(model, tmp_path / "model.xml")
+    assert report.ok
+    assert {(one.rows, *one.steps) for one in report.compared} >= {(2, 5)}
+    empty = [note for note in report.notes if "the answer is empty" in note]
+    assert len(empty) in (0, 2)
+
+
 def test_every_refusal_is_of_a_cell() -> None:
     own = {cell[1:] for cell in REFUSED if cell[0] == BACKEND}
     assert own <= {(format, model) for model, format in CELLS}
