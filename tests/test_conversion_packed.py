@@ -106,10 +106,10 @@ def test_what_cannot_be_packed_is_named() -> None:
     z = quietly(
         keras.layers.Bidirectional(keras.layers.LSTM(2), name="both"), y
     )
-    y = keras.layers.RNN(
-        keras.layers.GRUCell(2), return_sequences=True, name="own"
-    )(y)
-    y = keras.layers.GlobalAveragePooling1D(name="pool")(y)
+    cell = keras.layers.GRUCell(2)
+    own = keras.layers.RNN(cell, return_sequences=True, name="own")
+    y = quietly(own, y)
+    y = quietly(keras.layers.GlobalAveragePooling1D(name="pool"), y)
     y = keras.layers.Softmax(axis=1, name="shares")(y)
     model = keras.Model(x, [y, z])
     _, report = keras_masking.convert(model, packed=True, max_segments=2)
