@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from keras_masking import metrics
 from keras_masking import ops
 from keras_masking.contract import registry
 from tools import make_layers
+from tools.exports import page as exports_page
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -330,3 +332,12 @@ def test_what_the_page_keeps_is_right(name: str) -> None:
     only = ["pad-value", "mask-kept", "mask-dropped"]
     report = contract.check_layer(make, only=only)
     assert report.ok, str(report)
+
+
+@pytest.mark.once
+def test_the_table_of_exports_is_that_of_its_record() -> None:
+    said = "run `python -m tools.exports pages`"
+    assert exports_page.PAGE.read_text("utf-8") == exports_page.page(), said
+    record = json.loads(exports_page.RECORD.read_text("utf-8"))
+    for backend in exports_page.NAMES:
+        assert {*layers.__all__} - {*record[backend]["rows"]} <= {"MaskAware"}
