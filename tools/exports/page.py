@@ -17,8 +17,8 @@ was exported by [`keras_masking.export`](export.md) and compared with `predict`.
 ✓: the file answers as the model does. *refused*: the converter or the runtime
 does not take it. *fails*: the file does not run for some sizes. *wrong*: the
 file has other numbers. `export` keeps none but ✓. Alone, `AttachMask` and the
-like hand their input on, for which OpenVINO fails with a file from TensorFlow; in
-front of other layers they are right.
+like hand their input on, for which OpenVINO fails with a file from TensorFlow;
+in front of other layers they are right.
 """
 # A failure, as a cell of the table says it.
 WORDS = {
