@@ -14,8 +14,9 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.each_backend import BACKENDS
+from benchmarks.each_backend import add_choices
 from benchmarks.each_backend import add_options
+from benchmarks.each_backend import chosen
 from benchmarks.each_backend import tabulate
 
 LONGEST, IDS, TAGS = 512, 1000, 8
@@ -179,8 +180,7 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only try it out")
-    parser.add_argument("--backend", choices=BACKENDS, action="append")
+    add_choices(parser)
     add_options(parser)
     options = parser.parse_args()
     count, rounds = (32, 1) if options.quick else (512, 2)
@@ -193,9 +193,7 @@ def main() -> None:
         f"{count} sequences, log-normal lengths, at most {LONGEST}; medians of "
         f"{rounds} epochs in turns.",
         HEAD,
-        write=options.write,
-        options=["--quick"] * options.quick,
-        backends=options.backend or BACKENDS,
+        **chosen(options),
     )
 
 

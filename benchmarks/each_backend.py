@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 BACKENDS = ("tensorflow", "torch", "jax")
@@ -19,6 +20,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """`--write`, and `--here`, with which a process measures."""
     parser.add_argument("--write", action="store_true", help="into results/")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """`--quick` and `--backend`, for benchmarks that take long."""
+    parser.add_argument("--quick", action="store_true", help="only try it out")
+    parser.add_argument("--backend", choices=BACKENDS, action="append")
+
+
+def chosen(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `tabulate` that `add_choices` and `--write` say."""
+    return {
+        "write": options.write,
+        "options": ["--quick"] * options.quick,
+        "backends": options.backend or BACKENDS,
+    }
 
 
 def tabulate(

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from benchmarks.each_backend import BACKENDS
+from benchmarks.each_backend import add_choices
 from benchmarks.each_backend import add_options
+from benchmarks.each_backend import chosen
 from benchmarks.each_backend import tabulate
 
 SEED = 0
@@ -155,8 +156,7 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only try it out")
-    parser.add_argument("--backend", choices=BACKENDS, action="append")
+    add_choices(parser)
     add_options(parser)
     options = parser.parse_args()
     seconds = 1.0 if options.quick else 15.0
@@ -172,9 +172,7 @@ def main() -> None:
         "faster. The layer of the CRF is part of ours. PyTorch has one thread. "
         f"Load average at the start: {os.getloadavg()[0]:.1f}.",
         HEAD,
-        write=options.write,
-        options=["--quick"] * options.quick,
-        backends=options.backend or BACKENDS,
+        **chosen(options),
     )
 
 

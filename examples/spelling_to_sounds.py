@@ -23,7 +23,6 @@ import keras
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
-from side_by_side import DATA
 from side_by_side import OURS
 from side_by_side import PLAIN
 from side_by_side import Report
@@ -31,6 +30,7 @@ from side_by_side import arguments
 from side_by_side import change
 from side_by_side import lost_masks
 from side_by_side import show
+from stress_tagger import dictionary
 
 from keras_masking import layers
 from keras_masking import losses
@@ -51,20 +51,17 @@ def load(every: int = 1) -> tuple[list[Word], list[Word], int]:
     Letters are 1 to 26, each twice, and sounds start at 1: 0 is for padding and
     for the blank.
     """
-    lines = (DATA / "cmudict.txt").read_text().splitlines()[::every]
-    split = [(word, sounds) for word, *sounds in map(str.split, lines)]
-    names = sorted({s.rstrip("012") for _, sounds in split for s in sounds})
-    ids = {name: i for i, name in enumerate(names, start=1)}
+    entries, ids = dictionary(every)
     words = [
         (
             np.repeat([ord(letter) - ord("a") + 1 for letter in word], 2),
             np.array([ids[s.rstrip("012")] for s in sounds]),
         )
-        for word, sounds in split
+        for word, *sounds in entries
     ]
     test = words[::4]
     del words[::4]
-    return words, sorted(test, key=lambda word: len(word[0])), len(names) + 1
+    return words, sorted(test, key=lambda word: len(word[0])), len(ids) + 1
 
 
 def pad(

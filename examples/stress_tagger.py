@@ -57,22 +57,29 @@ PADDINGS: dict[str, dict[str, Any]] = {
 Word = tuple[np.ndarray, np.ndarray]
 
 
+def dictionary(every: int = 1) -> tuple[list[list[str]], dict[str, int]]:
+    """Each word and its sounds, and the ids of sounds, from 1.
+
+    In the dictionary, the stress of a vowel follows it: 0, 1 or 2.
+    """
+    lines = (DATA / "cmudict.txt").read_text().splitlines()[::every]
+    words = [line.split() for line in lines]
+    names = sorted({s.rstrip("012") for word in words for s in word[1:]})
+    return words, {name: i for i, name in enumerate(names, start=1)}
+
+
 def load() -> tuple[list[Word], list[Word]]:
     """Words for training and, every fourth, for testing: ids and tags.
 
-    Id 0 is for padding. In the dictionary, the tag of a vowel follows it: 0, 1
-    or 2.
+    Id 0 is for padding.
     """
-    lines = (DATA / "cmudict.txt").read_text().splitlines()
-    sounds = [line.split()[1:] for line in lines]
-    names = sorted({s.rstrip("012") for word in sounds for s in word})
-    ids = {name: i for i, name in enumerate(names, start=1)}
+    entries, ids = dictionary()
     words = [
         (
             np.array([ids[s.rstrip("012")] for s in word]),
             np.array([int(s[-1]) if s[-1].isdigit() else 0 for s in word]),
         )
-        for word in sounds
+        for _, *word in entries
     ]
     test = words[::4]
     del words[::4]

@@ -9,7 +9,7 @@ import keras
 from keras_masking._arguments import check_integer
 from keras_masking._keras import is_functional
 from keras_masking.conversion.calls import parameters
-from keras_masking.conversion.carrying import carry
+from keras_masking.conversion.carrying import carry_all
 from keras_masking.conversion.counterparts import has_learned_statistics
 from keras_masking.conversion.drift import measure
 from keras_masking.conversion.judging import is_strange
@@ -146,9 +146,7 @@ def convert(
     if isinstance(model, (str, PathLike)):
         model = keras.saving.load_model(model)
     made, walk = _converted(model, mask_inputs)
-    for old, new in walk.made.values():
-        if isinstance(old, keras.layers.Layer) and new is not old:
-            carry(old, new)
+    carry_all(walk.made.values())
     _measure(model, made, walk, inputs, padding)
     if packed:
         made = pack_model(made, max_segments, walk.report)

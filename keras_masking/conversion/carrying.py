@@ -1,12 +1,20 @@
 """Copies what one layer has learned to another."""
 
 import tempfile
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 
 from keras_masking.conversion.calls import is_model
 from keras_masking.counterparts import name_in_keras
+
+
+def carry_all(made: Iterable[tuple[Any, Any]]) -> None:
+    """Copies what each old layer has learned to its new one."""
+    for old, new in made:
+        if isinstance(old, keras.layers.Layer) and new is not old:
+            carry(old, new)
 
 
 def carry(old: Any, new: Any) -> None:

@@ -3,12 +3,10 @@
 import warnings
 from typing import Any
 
-import keras
-
 from keras_masking import layers
 from keras_masking.batching.gap import packing_gap
 from keras_masking.batching.gap import unpackable
-from keras_masking.conversion.carrying import carry
+from keras_masking.conversion.carrying import carry_all
 from keras_masking.conversion.counterparts import config_of
 from keras_masking.conversion.report import ConversionReport
 from keras_masking.conversion.walk import Walk
@@ -42,9 +40,7 @@ def pack_model(
                 error=sentence(error),
             )
         ) from error
-    for old, new in walk.made.values():
-        if isinstance(old, keras.layers.Layer) and new is not old:
-            carry(old, new)
+    carry_all(walk.made.values())
     for layer, why in unpackable(made):
         row = layer.name, type(layer).__name__, walk.errors.get(layer.name, why)
         if row not in report.unpacked:

@@ -106,7 +106,8 @@ class Walk:
             for layer in model.layers:
                 x = self.call(layer, (x,), {})
                 new.append(self.made[id(layer)][1])
-                new += [self.after[k] for k in [id(layer)] if k in self.after]
+                if id(layer) in self.after:
+                    new.append(self.after[id(layer)])
             made = keras.Sequential(new, name=model.name)
             self.ends[id(made)] = [self.may_carry(x)]
             return made

@@ -42,16 +42,20 @@ def _set_names(source: Source, path: Path) -> None:
     if all(old == new for old, new in wanted.items()):
         onnx.save(model, str(path))
         return
-    _rename(graph, wanted)
+    _rename(graph, _names(graph, wanted))
     onnx.save(model, str(path))
 
 
-def _rename(graph: Any, wanted: dict[str, str]) -> None:
-    """Renames values, in nested graphs too, and others of the new names."""
+def _names(graph: Any, wanted: dict[str, str]) -> dict[str, str]:
+    """The wanted names, and others for values that have one of these."""
     used = {name for node in graph.node for name in (*node.input, *node.output)}
     used |= {x.name for x in (*graph.input, *graph.initializer)}
     taken = (set(wanted.values()) & used) - set(wanted)
-    names = {**{name: f"{name}_inside" for name in taken}, **wanted}
+    return {**{name: f"{name}_inside" for name in taken}, **wanted}
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    """Renames values, in nested graphs too."""
     for part in (graph.input, graph.output, graph.initializer):
         for x in part:
             x.name = names.get(x.name, x.name)
@@ -62,18 +66,7 @@ def _rename(graph: Any, wanted: dict[str, str]) -> None:
         _replace(node.output, names)
         for attribute in node.attribute:
             for nested in (attribute.g, *attribute.graphs):
-                _rename_inside(nested, names)
-
-
-def _rename_inside(graph: Any, names: dict[str, str]) -> None:
-    for x in (*graph.input, *graph.output, *graph.initializer):
-        x.name = names.get(x.name, x.name)
-    for node in graph.node:
-        _replace(node.input, names)
-        _replace(node.output, names)
-        for attribute in node.attribute:
-            for nested in (attribute.g, *attribute.graphs):
-                _rename_inside(nested, names)
+                _rename(nested, names)
 
 
 def _replace(those: Any, names: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_masking._backends import new_axis
 from keras_masking._keras import fused_gru
 from keras_masking._keras import fused_lstm
 from keras_masking._types import Tensor
@@ -46,7 +47,7 @@ def may_run_on(layer: Any) -> bool:
 def with_feature(x: Tensor, marked: Tensor) -> Tensor:
     """`x` with one more feature, which is 1 at marked steps and else 0."""
     feature = cast_to(marked, dtype_name(x))
-    return ops.concatenate([x, ops.expand_dims(feature, -1)], axis=-1)
+    return ops.concatenate([x, new_axis(feature, 2)], axis=-1)
 
 
 def with_padding_feature(x: Tensor, mask: Tensor) -> Tensor:

@@ -184,10 +184,12 @@ class Recurrent(TakesPacked, SkipsPadding):
             if self.loop_is_faster():
                 return keras.layers.RNN.inner_loop(self, *given)
             return super().inner_loop(*given)
-        fast = self._on_kernel(*given) if self.can_fuse() else None
+        # A trace does not know whether a packed row came out finite.
+        fuses = self.can_fuse() and not (self.packed and torch_traces())
+        fast = self._on_kernel(*given) if fuses else None
         if self.packed:
             # A kernel would carry a NaN into the next sequence: 0 * NaN.
-            if fast is not None and _is_finite(fast[1]):
+            if fast is not None and bool(ops.all(ops.isfinite(fast[1]))):
                 return fast
             return resetting_loop(self, *given)
         return super().inner_loop(*given) if fast is None else fast
@@ -239,11 +241,6 @@ def check_unrolled(
                 go_backwards=True,
             )
         )
-
-
-def _is_finite(x: Tensor) -> bool:
-    """Whether all values of `x` are known to be finite."""
-    return not torch_traces() and bool(ops.all(ops.isfinite(x)))
 
 
 def last_or(state: Tensor, outputs: Tensor, mask: Tensor) -> Tensor:

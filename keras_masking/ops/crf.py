@@ -26,6 +26,7 @@ from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.masks import opposite
 from keras_masking.ops.masks import unchecked_full_mask
 from keras_masking.ops.reading import check_mask
+from keras_masking.ops.reading import expanded
 
 
 def crf_decode(potentials: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -144,7 +145,7 @@ def unchecked_crf_marginals(potentials: Tensor, mask: Tensor) -> Tensor:
     by_step = _by_step(potentials, mask, first_and_last(mask)[0])
     last, before = _forward(potentials, by_step)
     after = _backward(potentials, by_step)
-    partition = new_axis(new_axis(ops.logsumexp(last, axis=-1), 1), 2)
+    partition = expanded(ops.logsumexp(last, axis=-1), 3)
     return fill_padding(ops.exp(before + after - partition), mask)
 
 
@@ -187,7 +188,7 @@ def _log_partition(potentials: Tensor, mask: Tensor) -> Tensor:
     first = first_and_last(mask)[0]
     by_step = _by_step(known, mask, first)
     last, each = _forward(known, by_step)
-    total = new_axis(new_axis(ops.logsumexp(last, axis=-1), 1), 2)
+    total = expanded(ops.logsumexp(last, axis=-1), 3)
     after = _backward(known, by_step) - total
     before = ops.concatenate(
         [ops.zeros_like(each[:, :1]), each[:, :-1]], axis=1

@@ -30,6 +30,7 @@ from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import opposite
 from keras_masking.ops.masks import unchecked_position_ids
 from keras_masking.ops.order import unchecked_compact_steps
+from keras_masking.ops.reading import expanded
 
 # Below it a sum of chances may lack one that float32 does not hold.
 TINY = 1e-30
@@ -62,7 +63,7 @@ def make_potentials(factors: Factors, follows: Tensor) -> Tensor:
     `follows` is 1 at steps with a step before them, `(batch, steps)`, 0 at the
     first and at padding.
     """
-    follows, after = new_axis(new_axis(follows, -1), -1), factors.transitions
+    follows, after = expanded(follows, 4), factors.transitions
     scores = new_axis(factors.scores, 2)
     # A product, since it is weights that it leaves out: a selection from
     # tensors of this size takes several times as long.
