@@ -91,17 +91,16 @@ def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
     defaults.
     """
     from keras_masking import _backends
+    from keras_masking import _selection
     from keras_masking.layers import kernels
     from keras_masking.ops import one_pass
-    from keras_masking.ops import rows
 
     with pytest.MonkeyPatch.context() as patch:
-        of_users = _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE
+        of_users = _backends.LARGE_ROW, one_pass.LARGE
         if request.path.parent.name in ("ops", "layers"):
-            patch.setattr(_backends, "FAST_PATH_MIN_SIZE", 0)
+            patch.setattr(_backends, "LARGE_ROW", 0)
+            patch.setattr(_selection, "LEAST", 0)
             patch.setattr(one_pass, "LARGE", 0)
-            patch.setattr(rows, "LARGE_ROW", 0)
-            patch.setattr(rows, "LARGE_ROW_OF_SOFTMAX", 0)
             patch.setattr(kernels, "PART", 2)
         yield of_users
 

@@ -21,8 +21,8 @@ from keras.layers import InputLayer
 from keras_masking._keras import STACKS_BATCHES
 from keras_masking._types import Tensor
 
-# Elements from which a fast path pays on PyTorch: 1 MiB of float32.
-FAST_PATH_MIN_SIZE = 2**18
+# Numbers of a row from which a fast path pays on PyTorch.
+LARGE_ROW = 2**15
 # Not imported inside a function, where PyTorch would break its graph.
 _TORCH: Any = import_module("torch") if backend() == "torch" else None
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
@@ -73,9 +73,8 @@ def gains_by_fast_paths(x: Tensor) -> bool:
 
     There another pass over `x` is expensive; compilers for GPUs and
     torch.compile avoid it themselves. Keras has no API for a tensor's device.
-    PyTorch runs eagerly in Keras: for a small tensor the pass costs less than
-    this check. Inference-only backends have neither devices nor the explicit
-    gradients of a fast path.
+    PyTorch's is a loop over rows, which must be large. Inference-only backends
+    have neither devices nor the explicit gradients of a fast path.
     """
     if isinstance(x, KerasTensor):
         return False
@@ -83,9 +82,7 @@ def gains_by_fast_paths(x: Tensor) -> bool:
         return backend() in ("jax", "tensorflow") and has_only_cpus()
     if torch_traces():  # before code that would break its graph
         return False
-    if x.device.type != "cpu" or x.numel() < FAST_PATH_MIN_SIZE:
-        return False
-    return multiplies_exactly()
+    return x.device.type == "cpu" and x.numel() >= LARGE_ROW * x.shape[0]
 
 
 def multiplies_exactly() -> bool:

@@ -19,10 +19,10 @@ from keras_masking._backends import cond
 from keras_masking._backends import is_torch_tensor
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
-from keras_masking.ops import rows
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import select
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.fast_paths import fast_or_plain
@@ -33,7 +33,6 @@ from keras_masking.ops.fast_paths import selected
 from keras_masking.ops.fast_paths import sums_finite
 from keras_masking.ops.fast_paths import takes_fast_path
 from keras_masking.ops.rows import extreme_of_rows
-from keras_masking.ops.rows import has_large_rows
 from keras_masking.ops.rows import squares_of_rows
 from keras_masking.ops.rows import sum_of_rows
 
@@ -51,7 +50,7 @@ def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
         return _plain_sum(x, mask, axis, keepdims)
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
-        if has_large_rows(x, rows.LARGE_ROW):
+        if is_torch_tensor(x):
             y = sum_of_rows(x, mask)
             return y if keepdims else ops.squeeze(y, 1)
         how = _sum, _sum_gradient, _sum_tangent
@@ -85,14 +84,7 @@ def _sum(x: Tensor, weights: Tensor) -> Tensor:
 
 
 def _sum_gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
-    if keras.backend.backend() != "torch":
-        return selected(g, weights)
-    # There a `where` takes three times as long as a product.
-    return cond(
-        ops.isfinite(ops.sum(g)),
-        lambda: weights * g,
-        lambda: selected(g, weights),
-    )
+    return selected(g, weights)
 
 
 def _sum_tangent(dx: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
@@ -115,7 +107,7 @@ def real_squares(
         return _plain_squares(x, mask, mean, axis, keepdims)
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
-        if has_large_rows(x, rows.LARGE_ROW):
+        if is_torch_tensor(x):
             y = squares_of_rows(x, mask, mean)
             return y if keepdims else ops.squeeze(y, 1)
         how = _squares, _squares_gradient, _squares_tangent
@@ -187,8 +179,8 @@ def real_extreme(
     # XLA, which may also compile for TensorFlow, loses a NaN in a maximum:
     # checking `x` costs what is gained unless the plain path allocates from the
     # system.
-    large = keras.backend.backend() == "jax" and _size(x) >= LARGE
-    if large or has_large_rows(x, rows.LARGE_ROW):
+    gains = {"torch": True, "jax": _size(x) >= LARGE}
+    if gains.get(keras.backend.backend()):
         return fast_or_plain(fast, plain, x, mask, axis)
     return plain(x, mask)
 
@@ -210,7 +202,7 @@ def _plain_extreme(
     reduce = ops.max if largest else ops.min
     if 0 in x.shape:  # Keras has no maximum of an empty tensor
         reduce = ops.sum
-    x = ops.where(real, x, _worst(x, largest))
+    x = select(real, x, _worst(x, largest))
     return reduce(x, axis=axis, keepdims=keepdims)
 
 

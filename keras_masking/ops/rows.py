@@ -11,22 +11,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_masking._backends import is_torch_tensor
 from keras_masking._backends import torch_join
-from keras_masking._backends import torch_traces
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import upcast_half
-
-# Numbers of a row from which the loop is faster: in a reduction, in a softmax.
-LARGE_ROW = 2**15
-LARGE_ROW_OF_SOFTMAX = 2**13
-
-
-def has_large_rows(x: Tensor, least: int) -> bool:
-    """Whether the loop is faster than another fast path or a plain formula."""
-    if not is_torch_tensor(x) or torch_traces() or len(x.shape) < 3:
-        return False
-    return bool(x.numel() >= least * x.shape[0])
 
 
 def sum_of_rows(x: Tensor, mask: Tensor) -> Tensor:

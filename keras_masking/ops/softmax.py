@@ -11,11 +11,11 @@ from keras_masking._backends import cond
 from keras_masking._backends import is_torch_tensor
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
-from keras_masking.ops import rows
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import largest_float
 from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import select
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.fast_paths import fast_or_plain
@@ -27,7 +27,6 @@ from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.reading import of_each_number
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reductions import fill_empty
-from keras_masking.ops.rows import has_large_rows
 from keras_masking.ops.rows import softmax_of_rows
 
 
@@ -128,9 +127,6 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
         how = _softmax, _softmax_gradient, _softmax_tangent
         return with_gradient(*how, x, ops.cast(mask, dtype_name(x)))
 
-    on_torch = keras.backend.backend() == "torch"
-    if on_torch and not has_large_rows(x, rows.LARGE_ROW_OF_SOFTMAX):
-        return plain(x, mask)
     return fast_or_plain(fast, plain, x, mask, axis)
 
 
@@ -144,7 +140,7 @@ def _exponentials(
     An infinity is a constant here, never computed in a branch that is not
     selected: tf2onnx writes a `where` as a sum of products otherwise.
     """
-    known = ops.where(real, x, scalar(-np.inf, x))
+    known = select(real, x, scalar(-np.inf, x))
     reduce = ops.sum if 0 in x.shape else ops.max  # there is no maximum
     largest = ops.stop_gradient(reduce(known, axis=axis, keepdims=True))
     largest = ops.clip(largest, -largest_float(x), most)
@@ -163,7 +159,7 @@ def _plain_softmax(x: Tensor, real: Tensor, axis: Axis = 1) -> Tensor:
     if keras.backend.backend() == "torch":  # its kernel is faster
         row = has_real_step(real, axis, keepdims=True)
         fill = ops.where(row, scalar(-np.inf, x), scalar(0, x))
-        y = ops.softmax(ops.where(real, x, fill), axis=axis)
+        y = ops.softmax(select(real, x, fill), axis=axis)
     else:
         each, total, _ = _exponentials(x, real, axis)
         y = each / total

@@ -23,7 +23,6 @@ from keras_masking import _backends
 from keras_masking import ops
 from keras_masking.ops import fast_paths
 from keras_masking.ops import one_pass
-from keras_masking.ops import rows
 from keras_masking.ops import softmax
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
@@ -104,8 +103,6 @@ CASES: dict[str, tuple] = {
     "softmax-4": (ops.masked_softmax, shares, 4),
 }
 NAMES = list(CASES)
-# A product with the mask, or a loop over rows.
-KINDS = ["product", *["rows"] * (BACKEND == "torch")]
 # Without a threshold other backends always use the fast path by default.
 WAYS = ["fast", "plain", *["default"] * (BACKEND == "torch")]
 
@@ -155,16 +152,9 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
     return ways
 
 
-@pytest.fixture(params=KINDS)
-def go(
-    monkeypatch: pytest.MonkeyPatch,
-    taken: list,
-    request: pytest.FixtureRequest,
-) -> Callable:
+@pytest.fixture
+def go(monkeypatch: pytest.MonkeyPatch, taken: list) -> Callable:
     """Chooses one path, and checks at the end that it was taken."""
-    least = 0 if request.param == "rows" else 2**62
-    monkeypatch.setattr(rows, "LARGE_ROW", least)
-    monkeypatch.setattr(rows, "LARGE_ROW_OF_SOFTMAX", least)
 
     def go(way: str) -> AbstractContextManager:
         taken.clear()
@@ -192,8 +182,6 @@ def has_none(name: str, dtype: str = "float32") -> bool:
     kind = name.split("-")[0]
     if BACKEND == "tensorflow":
         return kind in ("max", "min")
-    if BACKEND == "torch":
-        return rows.LARGE_ROW > 0 and kind in ("max", "min", "softmax")
     sums = kind in ("sum", "mean", "sqrtn") or "groups" in name
     return BACKEND == "jax" and dtype != "float32" and sums
 
@@ -219,12 +207,12 @@ def test_values(
             assert_close(keras.ops.cast(y, "float32"), wanted, dtype)
 
 
+@not_on_torch
 @pytest.mark.parametrize("name", [n for n in NAMES if not has_none(n)])
 def test_gradients_are_written_out(
-    name: str, go: Callable, taken: list, monkeypatch: pytest.MonkeyPatch
+    name: str, go: Callable, taken: list
 ) -> None:
     """Otherwise the tests below would pass on the plain formulas."""
-    monkeypatch.setattr(rows, "LARGE_ROW", 2**62)
     with go("fast"):
         CASES[name][0](given(name, FULL, 8.0), FULL)
     assert "gradient" in taken
@@ -273,39 +261,21 @@ def test_real_values_that_are_not_finite(
 
 
 @on_torch
-def test_small_tensors_go_the_plain_way(
-    thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The default threshold: from 1 MiB PyTorch uses the fast path."""
-    monkeypatch.setattr(_backends, "FAST_PATH_MIN_SIZE", thresholds[0])
-    monkeypatch.setattr(rows, "LARGE_ROW", 2**15)
-    for size, way in ((256, "fast"), (255, "plain")):
-        taken.clear()
-        x = np.ones((size, 32, 32), "float32")
-        mask = np.ones((size, 32), bool)
-        x[:, 9:], mask[:, 9:] = np.nan, False
-        assert_close(ops.masked_sum(x, mask), np.full((size, 32), 9.0))
-        assert taken == [*["gradient"] * (way == "fast"), way]
-
-
-@on_torch
 @pytest.mark.parametrize("name", ["sum", "max", "softmax"])
-def test_small_rows_are_not_read_alone(
-    name: str, taken: list, monkeypatch: pytest.MonkeyPatch
+def test_small_rows_go_the_plain_way(
+    name: str, thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A loop over them would take longer. Its gradient is not written out."""
-    x = given(f"{name}-3", MIXED, np.nan)
-    numbers = x[0].size
-    for least in (numbers, numbers + 1):
-        monkeypatch.setattr(rows, "LARGE_ROW", least)
-        monkeypatch.setattr(rows, "LARGE_ROW_OF_SOFTMAX", least)
+    """A loop over them would take longer."""
+    assert thresholds[0] == 2**15
+    name = f"{name}-3"
+    function, by_loops, _ = CASES[name]
+    x = given(name, MIXED, np.nan)
+    for least, way in ((x[0].size, "fast"), (x[0].size + 1, "plain")):
+        monkeypatch.setattr(_backends, "LARGE_ROW", least)
         taken.clear()
-        function, by_loops, _ = CASES[f"{name}-3"]
-        wanted = by_loops(given(f"{name}-3", MIXED), MIXED)
+        wanted = by_loops(given(name, MIXED), MIXED)
         assert_close(function(x, MIXED), wanted)
-        alone = least == numbers
-        assert ("fast" in taken) == (alone or name == "sum")
-        assert ("gradient" in taken) == (not alone and name == "sum")
+        assert taken == [way]
 
 
 @on_jax
