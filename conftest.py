@@ -90,13 +90,16 @@ def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
     anyway; all other tests run with the defaults.
     """
     from keras_masking import _backends
+    from keras_masking.ops import fetching
     from keras_masking.ops import one_pass
 
-    of_users = _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE
-    if request.path.parent.name in ("ops", "layers"):
-        _backends.FAST_PATH_MIN_SIZE = one_pass.LARGE = 0
-    yield of_users
-    _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE = of_users
+    with pytest.MonkeyPatch.context() as patch:
+        of_users = _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE
+        if request.path.parent.name in ("ops", "layers"):
+            patch.setattr(_backends, "FAST_PATH_MIN_SIZE", 0)
+            patch.setattr(one_pass, "LARGE", 0)
+            patch.setattr(fetching, "WIDE", 0)
+        yield of_users
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,8 @@ from keras_masking.ops.fast_paths import product
 from keras_masking.ops.fast_paths import selected
 from keras_masking.ops.fast_paths import sums_finite
 from keras_masking.ops.fast_paths import takes_fast_path
+from keras_masking.ops.fetching import extreme_of_fetched
+from keras_masking.ops.fetching import has_wide_steps
 
 # Elements that PyTorch reads at a time: 4 MiB of float32 fit into a cache.
 _PIECE = 2**20
@@ -169,13 +171,17 @@ def real_extreme(
         return _plain_extreme(x, mask, largest, axis, keepdims)
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
+        if keras.backend.backend() == "tensorflow":
+            y = extreme_of_fetched(x, mask, largest, _worst(x, largest))
+            return y if keepdims else ops.squeeze(y, 1)
         value = partial(_extreme, largest=largest)
         how = value, _extreme_gradient, _extreme_tangent
         return fast_reduction(*how, x, mask, keepdims)
 
     # XLA, which may also compile for TensorFlow, loses a NaN in a maximum:
     # there a result tells nothing, and checking `x` costs what is gained.
-    gains = {"torch": True, "jax": _size(x) >= LARGE}
+    large = _size(x) >= LARGE and dtype_name(x) == "float32"  # else slower
+    gains = {"torch": True, "jax": large, "tensorflow": has_wide_steps(x)}
     if not gains.get(keras.backend.backend()):
         return plain(x, mask)
     return fast_or_plain(fast, plain, x, mask, axis)
