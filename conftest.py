@@ -87,11 +87,14 @@ def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
     """Sizes from which fast paths are used; yields the defaults.
 
     Test samples are small. Tests of operations and layers use the fast paths
-    anyway; all other tests run with the defaults.
+    anyway, and short parts of recurrent layers; all other tests run with the
+    defaults.
     """
     from keras_masking import _backends
+    from keras_masking.layers import kernels
     from keras_masking.ops import fetching
     from keras_masking.ops import one_pass
+    from keras_masking.ops import rows
 
     with pytest.MonkeyPatch.context() as patch:
         of_users = _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE
@@ -99,6 +102,9 @@ def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
             patch.setattr(_backends, "FAST_PATH_MIN_SIZE", 0)
             patch.setattr(one_pass, "LARGE", 0)
             patch.setattr(fetching, "WIDE", 0)
+            patch.setattr(rows, "LARGE_ROW", 0)
+            patch.setattr(rows, "LARGE_ROW_OF_SOFTMAX", 0)
+            patch.setattr(kernels, "PART", 2)
         yield of_users
 
 

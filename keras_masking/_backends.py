@@ -129,6 +129,15 @@ def new_axis(x: Tensor, axis: int) -> Tensor:
     return ops.expand_dims(x, axis)
 
 
+def torch_join(parts: list[Tensor]) -> Tensor:
+    """PyTorch's tensors, one after the other along the first axis.
+
+    Keras' operation looks for symbolic tensors among them for longer than the
+    work takes, if they are many.
+    """
+    return _TORCH.cat(parts)
+
+
 def torch_traces() -> bool:
     """Whether PyTorch is compiling, exporting or tracing."""
     if _TORCH is None:

@@ -103,8 +103,8 @@ def takes_fast_path(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
 
 def with_gradient(
     value: Callable[..., Tensor],
-    gradient: Callable[..., Tensor],
-    tangent: Callable[..., Tensor] | None,
+    gradient: Callable[..., Tensor] | None,
+    tangent: Callable[..., Tensor],
     x: Tensor,
     *others: Tensor,
 ) -> Tensor:
@@ -114,13 +114,14 @@ def with_gradient(
 
     Args:
         value: The function.
-        gradient: `gradient(g, y, x, *others)`, for TensorFlow and PyTorch.
+        gradient: `gradient(g, y, x, *others)`, for TensorFlow and PyTorch;
+            None if `value` is for JAX alone.
         tangent: `tangent(dx, y, x, *others)`, linear in `dx`, for JAX, which
             derives forward and reverse mode from it.
         x: Floats, the sequence.
         *others: The other arguments.
     """
-    if keras.backend.backend() == "jax" and tangent is not None:
+    if keras.backend.backend() == "jax" or gradient is None:
         return with_tangent(value, tangent)(x, *others)
 
     def function(x: Tensor, *others: Tensor) -> tuple[Tensor, Any]:
@@ -144,7 +145,7 @@ def with_gradient(
 
 def fast_reduction(
     value: Callable[..., Tensor],
-    gradient: Callable[..., Tensor],
+    gradient: Callable[..., Tensor] | None,
     tangent: Callable[..., Tensor],
     x: Tensor,
     mask: Tensor,
@@ -159,8 +160,10 @@ def fast_reduction(
 
 def product(x: Tensor, weights: Tensor) -> Tensor:
     """The weighted sum over steps, in one pass: NaN if a NaN has weight 0."""
+    if len(x.shape) == 3:
+        return ops.matmul(ops.swapaxes(weights, 1, 2), x)
     shape = ops.shape(x)
-    flat = ops.reshape(x, (*shape[:2], -1)) if len(shape) > 3 else x
+    flat = ops.reshape(x, (*shape[:2], -1))
     row = ops.reshape(weights, (shape[0], 1, shape[1]))
     return ops.reshape(ops.matmul(row, flat), (shape[0], 1, *shape[2:]))
 

@@ -7,14 +7,15 @@ as a copy. Padding is not read, whatever it holds.
 
 import math
 
+import numpy as np
 from keras import ops
 
 from keras_masking._arguments import is_whole
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
-from keras_masking.ops.fast_paths import with_gradient
 from keras_masking.ops.masks import has_real_step
 
 # Numbers of a step from which fetching is faster than selecting.
@@ -27,28 +28,21 @@ def has_wide_steps(x: Tensor) -> bool:
     return all(is_whole(n) for n in sizes) and math.prod(sizes) >= WIDE
 
 
-def extreme_of_fetched(
-    x: Tensor, mask: Tensor, largest: bool, worst: Tensor
-) -> Tensor:
-    """Maximum or minimum over real steps, `worst` in an empty row.
+def extreme_of_fetched(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
+    """Maximum or minimum over real steps, infinite in an empty row.
 
     Args:
         x: Floats `(batch, steps, ...)`.
-        mask: True at real steps, with as many axes as `x`.
+        weights: A float mask with as many axes as `x`.
         largest: Whether to take the maximum.
-        worst: The result of an empty row.
 
     Returns:
         Tensor `(batch, 1, ...)`.
     """
-
-    def value(x: Tensor, weights: Tensor) -> Tensor:
-        reduce = ops.max if largest else ops.min
-        y = reduce(_fetched(x, weights), axis=1, keepdims=True)
-        return ops.where(has_real_step(weights > 0, keepdims=True), y, worst)
-
-    weights = ops.cast(mask, dtype_name(x))
-    return with_gradient(value, _gradient, None, x, weights)
+    reduce = ops.max if largest else ops.min
+    y = reduce(_fetched(x, weights), axis=1, keepdims=True)
+    nothing = scalar(-np.inf if largest else np.inf, x)
+    return ops.where(has_real_step(weights > 0, keepdims=True), y, nothing)
 
 
 def _fetched(x: Tensor, weights: Tensor) -> Tensor:
@@ -61,8 +55,10 @@ def _fetched(x: Tensor, weights: Tensor) -> Tensor:
     return ops.take(ops.reshape(x, (-1, *rest)), row * steps + step, axis=0)
 
 
-def _gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
-    """Shared by the real steps that attain the extreme."""
+def gradient_of_fetched(
+    g: Tensor, y: Tensor, x: Tensor, weights: Tensor
+) -> Tensor:
+    """The gradient `g`, shared by the real steps that attain the extreme."""
     hit = ops.logical_and(ops.equal(x, y), weights > 0)
     ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
     share = upcast_half(g) / ops.maximum(ties, 1)

@@ -24,6 +24,7 @@ from keras_masking import ops
 from keras_masking.ops import fast_paths
 from keras_masking.ops import fetching
 from keras_masking.ops import one_pass
+from keras_masking.ops import rows
 from keras_masking.ops import softmax
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
@@ -104,6 +105,8 @@ CASES: dict[str, tuple] = {
     "softmax-4": (ops.masked_softmax, shares, 4),
 }
 NAMES = list(CASES)
+# A product with the mask, or a loop over rows.
+KINDS = ["product", *["rows"] * (BACKEND == "torch")]
 # Without a threshold other backends always use the fast path by default.
 WAYS = ["fast", "plain", *["default"] * (BACKEND == "torch")]
 
@@ -148,14 +151,21 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list:
     written_out = fast_paths.with_gradient
     for module in (one_pass, softmax):
         monkeypatch.setattr(module, "fast_or_plain", watched)
-    for module in (fast_paths, fetching, softmax):
+    for module in (fast_paths, softmax):
         monkeypatch.setattr(module, "with_gradient", with_gradient)
     return ways
 
 
-@pytest.fixture
-def go(monkeypatch: pytest.MonkeyPatch, taken: list) -> Callable:
+@pytest.fixture(params=KINDS)
+def go(
+    monkeypatch: pytest.MonkeyPatch,
+    taken: list,
+    request: pytest.FixtureRequest,
+) -> Callable:
     """Chooses one path, and checks at the end that it was taken."""
+    least = 0 if request.param == "rows" else 2**62
+    monkeypatch.setattr(rows, "LARGE_ROW", least)
+    monkeypatch.setattr(rows, "LARGE_ROW_OF_SOFTMAX", least)
 
     def go(way: str) -> AbstractContextManager:
         taken.clear()
@@ -181,6 +191,8 @@ def check_taken(
 def has_none(name: str, dtype: str = "float32") -> bool:
     """Where there is no fast path: it would be slower, or lose a NaN."""
     kind = name.split("-")[0]
+    if BACKEND == "torch":
+        return rows.LARGE_ROW > 0 and kind in ("max", "min", "softmax")
     plain = kind in ("sum", "mean", "sqrtn", "max", "min") or "groups" in name
     return BACKEND == "jax" and dtype != "float32" and plain
 
@@ -208,9 +220,10 @@ def test_values(
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not has_none(n)])
 def test_gradients_are_written_out(
-    name: str, go: Callable, taken: list
+    name: str, go: Callable, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the tests below would pass on the plain formulas."""
+    monkeypatch.setattr(rows, "LARGE_ROW", 2**62)
     with go("fast"):
         CASES[name][0](given(name, FULL, 8.0), FULL)
     assert "gradient" in taken
@@ -264,13 +277,34 @@ def test_small_tensors_go_the_plain_way(
 ) -> None:
     """The default threshold: from 1 MiB PyTorch uses the fast path."""
     monkeypatch.setattr(_backends, "FAST_PATH_MIN_SIZE", thresholds[0])
-    for rows, way in ((256, "fast"), (255, "plain")):
+    monkeypatch.setattr(rows, "LARGE_ROW", 2**15)
+    for size, way in ((256, "fast"), (255, "plain")):
         taken.clear()
-        x = np.ones((rows, 32, 32), "float32")
-        mask = np.ones((rows, 32), bool)
+        x = np.ones((size, 32, 32), "float32")
+        mask = np.ones((size, 32), bool)
         x[:, 9:], mask[:, 9:] = np.nan, False
-        assert_close(ops.masked_sum(x, mask), np.full((rows, 32), 9.0))
+        assert_close(ops.masked_sum(x, mask), np.full((size, 32), 9.0))
         assert taken == [*["gradient"] * (way == "fast"), way]
+
+
+@on_torch
+@pytest.mark.parametrize("name", ["sum", "max", "softmax"])
+def test_small_rows_are_not_read_alone(
+    name: str, taken: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop over them would take longer. Its gradient is not written out."""
+    x = given(f"{name}-3", MIXED, np.nan)
+    numbers = x[0].size
+    for least in (numbers, numbers + 1):
+        monkeypatch.setattr(rows, "LARGE_ROW", least)
+        monkeypatch.setattr(rows, "LARGE_ROW_OF_SOFTMAX", least)
+        taken.clear()
+        function, by_loops, _ = CASES[f"{name}-3"]
+        wanted = by_loops(given(f"{name}-3", MIXED), MIXED)
+        assert_close(function(x, MIXED), wanted)
+        alone = least == numbers
+        assert ("fast" in taken) == (alone or name == "sum")
+        assert ("gradient" in taken) == (not alone and name == "sum")
 
 
 @on_jax
@@ -580,37 +614,6 @@ def test_in_a_graph_of_unknown_steps(rank: int) -> None:
         for name in names:
             wanted = CASES[name][1](given(name, mask), mask)
             assert_close(ys[name], wanted)
-
-
-@on_torch
-@pytest.mark.parametrize("piece", [1, 30, 60, 200])
-@pytest.mark.parametrize("name", ["max-3", "min-3", "max-4", "min-4"])
-def test_pieces(
-    name: str,
-    piece: int,
-    go: Callable,
-    taken: list,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(one_pass, "_PIECE", piece)
-    function, by_loops, _ = CASES[name]
-    ties = np.round(given(name, MIXED) * 2) / 2
-    assert MIXED.size * 4 > piece  # in several
-    for mask in (FULL, MIXED):
-        x = ties[: len(mask)]
-        wanted = by_loops(x, mask)
-        total = total_of(function, mask, upstream_of(name, mask))
-        with go("plain"):
-            (gradient_wanted,) = gradient(total, x)
-        for value in PADDING.values():
-            poison = poisoned(x.reshape(SHAPES[3]), mask, value)
-            with go("fast"):
-                y = function(poison.reshape(x.shape), mask)
-                (grad,) = gradient(total, poison.reshape(x.shape))
-            assert "gradient" in taken
-            assert_close(y, wanted)
-            assert_close(grad, gradient_wanted)
-            np.testing.assert_array_equal(at_padding(grad, mask), 0)
 
 
 @on_torch
