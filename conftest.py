@@ -93,6 +93,7 @@ def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
     from keras_masking import _backends
     from keras_masking import _selection
     from keras_masking.layers import kernels
+    from keras_masking.ops import fetching
     from keras_masking.ops import one_pass
 
     with pytest.MonkeyPatch.context() as patch:
@@ -101,6 +102,7 @@ def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
             patch.setattr(_backends, "LARGE_ROW", 0)
             patch.setattr(_selection, "LEAST", 0)
             patch.setattr(one_pass, "LARGE", 0)
+            patch.setattr(fetching, "WIDE", 0)
             patch.setattr(kernels, "PART", 2)
         yield of_users
 

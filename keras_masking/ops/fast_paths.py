@@ -174,7 +174,8 @@ def sums_finite(x: Tensor) -> Tensor:
 def map_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
     """`plain(*args)`, row by row in a compiled JAX function.
 
-    Otherwise JAX would allocate memory of the size of `x` even if it is unused.
+    A copy of a row stays in a cache. And JAX would allocate memory of the size
+    of `x` even for a branch that is not taken.
     """
     if keras.backend.backend() != "jax" or is_concrete(args[0]):
         return plain(*args)

@@ -32,12 +32,15 @@ from keras_masking.ops.fast_paths import product
 from keras_masking.ops.fast_paths import selected
 from keras_masking.ops.fast_paths import sums_finite
 from keras_masking.ops.fast_paths import takes_fast_path
+from keras_masking.ops.fetching import extreme_of_fetched
+from keras_masking.ops.fetching import gradient_of_fetched
+from keras_masking.ops.fetching import has_wide_steps
 from keras_masking.ops.rows import extreme_of_rows
 from keras_masking.ops.rows import squares_of_rows
 from keras_masking.ops.rows import sum_of_rows
 
-# Elements from which JAX requests memory from the system for a copy: 32 MiB.
-LARGE = 2**23
+# Elements from which JAX is faster row by row: 1 MiB of float32.
+LARGE = 2**18
 
 
 def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
@@ -171,18 +174,23 @@ def real_extreme(
         if is_torch_tensor(x):
             y = extreme_of_rows(x, mask, largest, _worst(x, largest))
             return y if keepdims else ops.squeeze(y, 1)
-        value = partial(_extreme, largest=largest)
-        # Only JAX comes here, which derives the gradient.
-        how = value, None, _extreme_tangent
+        value, gradient = _extreme, None  # JAX derives it
+        if keras.backend.backend() == "tensorflow":
+            value, gradient = extreme_of_fetched, gradient_of_fetched
+        how = partial(value, largest=largest), gradient, _extreme_tangent
         return fast_reduction(*how, x, mask, keepdims)
 
     # XLA, which may also compile for TensorFlow, loses a NaN in a maximum:
-    # checking `x` costs what is gained unless the plain path allocates from the
-    # system.
-    gains = {"torch": True, "jax": _size(x) >= LARGE}
-    if gains.get(keras.backend.backend()):
-        return fast_or_plain(fast, plain, x, mask, axis)
-    return plain(x, mask)
+    # there a result tells nothing, and checking `x` costs what is gained.
+    large = _size(x) >= LARGE and dtype_name(x) == "float32"  # else slower
+    gains = {
+        "torch": True,
+        "jax": large,
+        "tensorflow": has_wide_steps(x),
+    }
+    if not gains.get(keras.backend.backend()):
+        return plain(x, mask)
+    return fast_or_plain(fast, plain, x, mask, axis)
 
 
 def _worst(x: Tensor, largest: bool) -> Tensor:
@@ -207,14 +215,8 @@ def _plain_extreme(
 
 
 def _extreme(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
-    reduce = ops.max if largest else ops.min
-    bias = ops.where(weights > 0, scalar(0, x), _worst(x, largest))
     plain = partial(_plain_extreme, largest=largest)
-    return cond(
-        sums_finite(x),
-        lambda: reduce(x + bias, axis=1, keepdims=True),
-        lambda: map_rows(plain, x, weights > 0),
-    )
+    return map_rows(plain, x, weights > 0)
 
 
 def _extreme_tangent(

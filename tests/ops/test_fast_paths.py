@@ -22,6 +22,7 @@ import pytest
 from keras_masking import _backends
 from keras_masking import ops
 from keras_masking.ops import fast_paths
+from keras_masking.ops import fetching
 from keras_masking.ops import one_pass
 from keras_masking.ops import softmax
 from tests.helpers import BACKEND
@@ -180,10 +181,8 @@ def check_taken(
 def has_none(name: str, dtype: str = "float32") -> bool:
     """Where there is no fast path: it would be slower, or lose a NaN."""
     kind = name.split("-")[0]
-    if BACKEND == "tensorflow":
-        return kind in ("max", "min")
-    sums = kind in ("sum", "mean", "sqrtn") or "groups" in name
-    return BACKEND == "jax" and dtype != "float32" and sums
+    plain = kind in ("sum", "mean", "sqrtn", "max", "min") or "groups" in name
+    return BACKEND == "jax" and dtype != "float32" and plain
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
@@ -283,14 +282,35 @@ def test_small_rows_go_the_plain_way(
 def test_small_maxima_go_the_plain_way(
     size: int, thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default threshold: from 32 MiB JAX uses the fast path."""
-    assert thresholds[1] == 2**23
+    """The default threshold: from 1 MiB JAX goes row by row."""
+    assert thresholds[1] == 2**18
     x = given("max-3", FULL, np.nan)
     monkeypatch.setattr(one_pass, "LARGE", x.size + size)
     assert_close(
         ops.masked_max(x, FULL), CASES["max-3"][1](given("max-3", FULL), FULL)
     )
     assert ("fast" in taken) == (size == 0)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
+@pytest.mark.parametrize("features", [63, 64])
+def test_wide_steps_are_fetched(
+    features: int, taken: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default: from 64 numbers on, of any number of rows and steps."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(fetching, "WIDE", 64)
+    spec = [
+        tf.TensorSpec((None, None, features)),
+        tf.TensorSpec((None, None), bool),
+    ]
+    run = tf.function(ops.masked_max, input_signature=spec)
+    x = np.random.default_rng(2).normal(size=(len(MIXED), 7, features))
+    x = poisoned(x.astype("float32"), MIXED, np.nan)
+    wanted = CASES["max-3"][1](x, MIXED)
+    assert_close(run(x, MIXED), wanted)
+    assert ("fast" in taken) == (features == 64)
 
 
 def total_of(function: Callable, mask: np.ndarray, upstream: Any) -> Callable:
