@@ -4,11 +4,14 @@ import gc
 import importlib.util
 import os
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 
 BACKENDS = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}
+OTHER_NAMES = {"keras": "keras-nightly", "tensorflow": "tensorflow-cpu"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,22 +36,44 @@ def pytest_configure(config: pytest.Config) -> None:
         # float32 means float32: no TF32 in products and convolutions.
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
         os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
+    if _only_hands_out(config):
+        _check_keras(_version_of("keras"))
+        return
     if "torch" in installed:
         import torch  # noqa: F401  before TensorFlow, or the process may crash
 
     import keras
 
-    expected = os.environ.get("EXPECTED_KERAS", "")
-    if not keras.__version__.startswith(expected):
-        raise pytest.UsageError(
-            f"this environment declares Keras {expected}, "
-            f"but {keras.__version__} was imported"
-        )
+    _check_keras(keras.__version__)
     keras.config.disable_traceback_filtering()
     if config.getoption("--device") == "gpu" and not _has_gpu():
         raise pytest.UsageError(
             f"--device gpu: the backend {keras.backend.backend()} finds none"
         )
+
+
+def _only_hands_out(config: pytest.Config) -> bool:
+    """Whether other processes run the tests: this one needs no backend."""
+    option = config.option
+    spreads = getattr(option, "dist", "no") != "no" and option.tx
+    worker = hasattr(config, "workerinput")
+    return bool(spreads and not option.collectonly and not worker)
+
+
+def _check_keras(found: str) -> None:
+    expected = os.environ.get("EXPECTED_KERAS", "")
+    if not found.startswith(expected):
+        raise pytest.UsageError(
+            f"this environment declares Keras {expected}, but it has {found}"
+        )
+
+
+def _version_of(package: str) -> str:
+    """The installed version, without importing the package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return version(OTHER_NAMES[package])
 
 
 def _has_gpu() -> bool:
@@ -74,12 +99,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    import keras
-
-    backend = keras.backend.backend()
-    version = importlib.import_module(backend).__version__
-    device = config.getoption("--device")
-    return f"keras {keras.__version__}, {backend} {version} on {device}"
+    backend, device = os.environ["KERAS_BACKEND"], config.getoption("--device")
+    versions = _version_of("keras"), f"{backend} {_version_of(backend)}"
+    return f"keras {versions[0]}, {versions[1]} on {device}"
 
 
 @pytest.fixture(scope="module", autouse=True)
