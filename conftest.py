@@ -93,6 +93,59 @@ def _has_gpu() -> bool:
     return jax.default_backend() == "gpu"
 
 
+# Files about code above the backends, which asks Keras only, and which of their
+# tests run on each backend nevertheless, besides those of the kit.
+ABOVE: dict[str, set[str]] = {
+    "tests/contract/test_causes.py": set(),
+    "tests/contract/test_check_model.py": {"test_the_model_is_not_changed"},
+    "tests/contract/test_our_layers.py": set(),
+    "tests/contract/test_runner.py": {"test_inputs_of_every_form"},
+    "tests/contract/test_strategies.py": set(),
+    "tests/inspector/test_command.py": {"test_findings"},
+    "tests/inspector/test_hidden.py": set(),
+    "tests/inspector/test_inspection.py": {
+        "test_depth_and_order",
+        "test_drift_names_where_it_starts",
+        "test_outputs",
+    },
+    "tests/inspector/test_keras_examples.py": set(),
+    "tests/inspector/test_packed.py": {"test_features_and_a_mask"},
+    "tests/inspector/test_padding.py": set(),
+    "tests/test_conversion.py": {
+        "test_a_post_norm_transformer",
+        "test_an_initial_state_by_place",
+        "test_compiled_and_trainable",
+        "test_each_layer",
+    },
+    "tests/test_conversion_changes.py": set(),
+    "tests/test_conversion_mask_inputs.py": set(),
+    "tests/test_conversion_measured.py": {"test_the_drift_before_and_after"},
+    "tests/test_conversion_packed.py": set(),
+    "tests/test_convert_command.py": set(),
+    "tests/test_docs.py": set(),
+    "tests/test_drop_ins.py": set(),
+    "tests/test_imports.py": {
+        "test_the_layers_load_nothing_that_keras_did_not"
+    },
+    "tests/test_troubleshooting.py": set(),
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    for item in items:
+        where = item.path.relative_to(config.rootpath).as_posix()
+        examples = where.startswith(("docs/", "keras_masking/"))
+        if examples and os.environ["KERAS_BACKEND"] != "torch":
+            item.add_marker("long")  # the tests know what they show
+        for file, kept in ABOVE.items():
+            name = getattr(item, "originalname", item.name)
+            if where.startswith(file) and name not in kept:
+                item.add_marker("above")
+
+
 def pytest_collection_finish() -> None:
     # Imports stay alive: the garbage collector need not scan them each time.
     gc.freeze()
