@@ -4,11 +4,14 @@ import gc
 import importlib.util
 import os
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 
 BACKENDS = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}
+OTHER_NAMES = {"keras": "keras-nightly", "tensorflow": "tensorflow-cpu"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,22 +36,44 @@ def pytest_configure(config: pytest.Config) -> None:
         # float32 means float32: no TF32 in products and convolutions.
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
         os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
+    if _only_hands_out(config):
+        _check_keras(_version_of("keras"))
+        return
     if "torch" in installed:
         import torch  # noqa: F401  before TensorFlow, or the process may crash
 
     import keras
 
-    expected = os.environ.get("EXPECTED_KERAS", "")
-    if not keras.__version__.startswith(expected):
-        raise pytest.UsageError(
-            f"this environment declares Keras {expected}, "
-            f"but {keras.__version__} was imported"
-        )
+    _check_keras(keras.__version__)
     keras.config.disable_traceback_filtering()
     if config.getoption("--device") == "gpu" and not _has_gpu():
         raise pytest.UsageError(
             f"--device gpu: the backend {keras.backend.backend()} finds none"
         )
+
+
+def _only_hands_out(config: pytest.Config) -> bool:
+    """Whether other processes run the tests: this one needs no backend."""
+    option = config.option
+    spreads = getattr(option, "dist", "no") != "no" and option.tx
+    worker = hasattr(config, "workerinput")
+    return bool(spreads and not option.collectonly and not worker)
+
+
+def _check_keras(found: str) -> None:
+    expected = os.environ.get("EXPECTED_KERAS", "")
+    if not found.startswith(expected):
+        raise pytest.UsageError(
+            f"this environment declares Keras {expected}, but it has {found}"
+        )
+
+
+def _version_of(package: str) -> str:
+    """The installed version, without importing the package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return version(OTHER_NAMES[package])
 
 
 def _has_gpu() -> bool:
@@ -68,18 +93,68 @@ def _has_gpu() -> bool:
     return jax.default_backend() == "gpu"
 
 
+# Files about code above the backends, which asks Keras only, and which of their
+# tests run on each backend nevertheless, besides those of the kit.
+ABOVE: dict[str, set[str]] = {
+    "tests/contract/test_causes.py": set(),
+    "tests/contract/test_check_model.py": {"test_the_model_is_not_changed"},
+    "tests/contract/test_our_layers.py": set(),
+    "tests/contract/test_runner.py": {"test_inputs_of_every_form"},
+    "tests/contract/test_strategies.py": set(),
+    "tests/inspector/test_command.py": {"test_findings"},
+    "tests/inspector/test_hidden.py": set(),
+    "tests/inspector/test_inspection.py": {
+        "test_depth_and_order",
+        "test_drift_names_where_it_starts",
+        "test_outputs",
+    },
+    "tests/inspector/test_keras_examples.py": set(),
+    "tests/inspector/test_packed.py": {"test_features_and_a_mask"},
+    "tests/inspector/test_padding.py": set(),
+    "tests/test_conversion.py": {
+        "test_a_post_norm_transformer",
+        "test_an_initial_state_by_place",
+        "test_compiled_and_trainable",
+        "test_each_layer",
+    },
+    "tests/test_conversion_changes.py": set(),
+    "tests/test_conversion_mask_inputs.py": set(),
+    "tests/test_conversion_measured.py": {"test_the_drift_before_and_after"},
+    "tests/test_conversion_packed.py": set(),
+    "tests/test_convert_command.py": set(),
+    "tests/test_docs.py": set(),
+    "tests/test_drop_ins.py": set(),
+    "tests/test_imports.py": {
+        "test_the_layers_load_nothing_that_keras_did_not"
+    },
+    "tests/test_troubleshooting.py": set(),
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    for item in items:
+        where = item.path.relative_to(config.rootpath).as_posix()
+        examples = where.startswith(("docs/", "keras_masking/"))
+        if examples and os.environ["KERAS_BACKEND"] != "torch":
+            item.add_marker("long")  # the tests know what they show
+        for file, kept in ABOVE.items():
+            name = getattr(item, "originalname", item.name)
+            if where.startswith(file) and name not in kept:
+                item.add_marker("above")
+
+
 def pytest_collection_finish() -> None:
     # Imports stay alive: the garbage collector need not scan them each time.
     gc.freeze()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    import keras
-
-    backend = keras.backend.backend()
-    version = importlib.import_module(backend).__version__
-    device = config.getoption("--device")
-    return f"keras {keras.__version__}, {backend} {version} on {device}"
+    backend, device = os.environ["KERAS_BACKEND"], config.getoption("--device")
+    versions = _version_of("keras"), f"{backend} {_version_of(backend)}"
+    return f"keras {versions[0]}, {versions[1]} on {device}"
 
 
 @pytest.fixture(scope="module", autouse=True)

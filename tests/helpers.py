@@ -3,6 +3,9 @@
 import sys
 import warnings
 from collections.abc import Callable
+from collections.abc import Iterable
+from itertools import cycle
+from itertools import product
 from typing import Any
 
 import keras
@@ -49,6 +52,17 @@ POISON = {
     "huge": 3e38,
     "eight": 8.0,
 }
+
+
+def spread(cases: Iterable, ways: Iterable) -> list[tuple[Any, Any]]:
+    """Pairs of a case and a way to test it, to parametrize a test.
+
+    All pairs on PyTorch. Elsewhere, where each traces or compiles, each case
+    in one way, and each way for some cases.
+    """
+    if BACKEND == "torch":
+        return list(product(cases, ways))
+    return list(zip(cases, cycle(ways)))
 
 
 def to_numpy(x: Any) -> np.ndarray:
@@ -230,6 +244,11 @@ def with_padding(kind: str, x: np.ndarray, value: float) -> np.ndarray:
 
 
 PADDED = "right", "left", "holes", "empty"
+
+
+def padded_here(other: bool = False) -> tuple[str, ...]:
+    """`PADDED`; on JAX, which compiles a training step for each, half of it."""
+    return PADDED[1 - other :: 2] if BACKEND == "jax" else PADDED
 
 
 def finite_differences(

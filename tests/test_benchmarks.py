@@ -37,6 +37,8 @@ BACKEND = keras.backend.backend()
 SHAPE = (2, 6, 8)
 HERE = [row for row in ROWS.values() if BACKEND in row.backends]
 HERE = [row for row in HERE if row.group != "growth"]
+# Each compiles or traces several contenders.
+ELSEWHERE = [] if BACKEND == "torch" else [pytest.mark.long]
 
 
 def ready(contender: Any, mode: str = "predict") -> Run:
@@ -51,7 +53,11 @@ def outputs(run: Run, inputs: Any) -> list[np.ndarray]:
 
 # Keras warns where its layers lose a mask, the nightly more often.
 @pytest.mark.filterwarnings("ignore:Layer '.*an input with a mask:UserWarning")
-@pytest.mark.parametrize("row", HERE, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=ELSEWHERE) for row in HERE],
+    ids=lambda row: row.name,
+)
 def test_a_row_is_one_job(row: Any) -> None:
     """Without padding the contenders agree; our function ignores padding."""
     batch = Batch(SHAPE, padding=0.0)

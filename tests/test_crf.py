@@ -23,12 +23,13 @@ from keras_masking.ops.crf_factors import get_factors
 from tests import oracle
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
-from tests.helpers import PADDED
 from tests.helpers import assert_close
 from tests.helpers import compiled
 from tests.helpers import finite_differences
 from tests.helpers import gradients_of
 from tests.helpers import mask_of
+from tests.helpers import padded_here
+from tests.helpers import spread
 from tests.helpers import to_numpy
 from tests.helpers import with_padding
 
@@ -177,9 +178,9 @@ ALLOWED = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 0]], bool)
 
 
 @pytest.mark.parametrize(
-    "case", ["near", "near, dead end", "far", "far, dead end"]
+    ("kind", "case"),
+    spread(SHORT, ["near", "near, dead end", "far", "far, dead end"]),
 )
-@pytest.mark.parametrize("kind", SHORT)
 def test_a_loss_from_factors(
     kind: str, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,7 +326,7 @@ def test_a_tagger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start = model.get_weights()
     path = tmp_path / "model.keras"
     after, seen, found = [], [], []
-    for kind in (None, *PADDED):
+    for kind in (None, *padded_here()):
         x, y = IDS, np.where(real, TAGS, -1)
         if kind:
             x, y = (with_padding(kind, z, v) for z, v in ((x, 0), (y, -1)))

@@ -21,6 +21,8 @@ from tests.helpers import quietly
 from tests.helpers import sample
 from tests.helpers import to_numpy
 
+# Other backends trace or compile each model: there they run with the kit.
+pytestmark = [pytest.mark.long] if BACKEND != "torch" else []
 IDS = np.array([[1, 2, 3, 4, 5]])
 PADDED = np.pad(IDS, ((0, 0), (0, 4)))
 X, MASK = sample(), MASKS["right"]

@@ -19,6 +19,8 @@ from tests.helpers import quietly
 from tests.helpers import sample
 from tests.helpers import to_numpy
 
+# Other backends trace or compile each model: there they run with the kit.
+pytestmark = [pytest.mark.long] if BACKEND != "torch" else []
 NIGHTLY = tuple(map(int, keras.version().split(".")[:2])) >= (3, 16)
 IDS = np.array([[1, 2, 3, 4, 5]])
 PADDED = np.pad(IDS, ((0, 0), (0, 4)))

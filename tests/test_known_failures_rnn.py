@@ -23,6 +23,8 @@ from tests.helpers import quietly
 from tests.helpers import sample
 from tests.helpers import to_numpy
 
+# Other backends trace or compile each model: there they run with the kit.
+pytestmark = [pytest.mark.long] if BACKEND != "torch" else []
 X, MASK = sample(), MASKS["right"]
 # The next Keras: its recurrent layers do not support masking.
 NEXT = not keras.layers.LSTM(1).supports_masking

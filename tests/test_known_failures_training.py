@@ -21,6 +21,8 @@ from tests.helpers import gradient
 from tests.helpers import quietly
 from tests.helpers import to_numpy
 
+# Other backends trace or compile each model: there they run with the kit.
+pytestmark = [pytest.mark.long] if BACKEND != "torch" else []
 VERSION = tuple(int(n) for n in keras.version().split(".")[:2])
 # Two sequences, of four steps and of one; the target is 0, or 1 in the metrics.
 MASK = np.array([[1, 1, 1, 1], [1, 0, 0, 0]], bool)

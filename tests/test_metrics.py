@@ -287,6 +287,13 @@ EVERY = sorted(
         and thing.__name__ not in OTHERS
     }.items()
 )
+# Those that `MaskedMetric` treats differently, and some that it does not.
+SPECIAL = {"BinaryIoU", "MeanIoU", "PearsonCorrelation", "R2Score"}
+EVERY_HERE = [
+    one
+    for place, one in enumerate(EVERY)
+    if BACKEND == "torch" or place % 4 == 0 or one[0] in SPECIAL
+]
 
 
 def samples_of(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -301,7 +308,7 @@ def samples_of(name: str) -> tuple[np.ndarray, np.ndarray]:
     return ONE_HOT, CHANCES
 
 
-@pytest.mark.parametrize(("name", "kind"), EVERY)
+@pytest.mark.parametrize(("name", "kind"), EVERY_HERE)
 def test_every_metric_of_keras_without_weightless_steps(
     name: str, kind: type[keras.metrics.Metric]
 ) -> None:

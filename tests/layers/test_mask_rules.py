@@ -14,6 +14,7 @@ from tests.cases import X
 from tests.helpers import MASKS
 from tests.helpers import assert_close
 from tests.helpers import mask_of
+from tests.helpers import spread
 from tests.helpers import to_numpy
 
 MASK, OTHER = MASKS["holes"], MASKS["right"]
@@ -128,8 +129,11 @@ def test_symbolic_masks(case: Case) -> None:
     assert get_mask(y).shape == (None, None)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("case", ONE_OF_EACH, ids=str)
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    spread(ONE_OF_EACH, ["float16", "bfloat16", "mixed_float16"]),
+    ids=str,
+)
 def test_half_precision(case: Case, dtype: str) -> None:
     layer = case.make(dtype=dtype)
     compute = layer.compute_dtype if case.casts else "float32"

@@ -14,7 +14,7 @@ from tests.helpers import to_numpy
 @pytest.mark.parametrize("masked", [False, True])
 def test_no_rows(case: Case, masked: bool) -> None:
     x, layer = np.zeros((0, 7, FEATURES), "float32"), case.make()
-    wanted = case.outputs(layer(np.zeros((2, 7, FEATURES), "float32")))
+    wanted = case.outputs(layer(np.zeros((3, 7, FEATURES), "float32")))
     mask = np.ones((0, 7), bool) if masked else None
     y = case.outputs(layer(x, mask=mask))
     assert to_numpy(y).shape == (0, *wanted.shape[1:])

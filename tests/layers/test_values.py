@@ -8,12 +8,17 @@ from tests.cases import BY_LENGTH
 from tests.cases import CASES
 from tests.cases import Case
 from tests.cases import X
+from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import POISON
 from tests.helpers import assert_close
 from tests.helpers import mask_of
 from tests.helpers import poisoned
+from tests.helpers import spread
 from tests.helpers import to_numpy
+
+# The length of the row that is alone on JAX: for every second case one step.
+LONE = {case.name: 1 for case in BY_LENGTH[::2] if case.shortest == 1}
 
 
 def check(case: Case, x: np.ndarray, mask: np.ndarray, y: object) -> None:
@@ -49,8 +54,7 @@ def test_padding_values_change_nothing(case: Case, poison: str) -> None:
         check(case, X, mask, layer(x, mask=mask))
 
 
-@pytest.mark.parametrize("extra", [3, 40])
-@pytest.mark.parametrize("case", BY_LENGTH, ids=str)
+@pytest.mark.parametrize(("case", "extra"), spread(BY_LENGTH, [3, 40]), ids=str)
 def test_more_padding_changes_nothing(case: Case, extra: int) -> None:
     layer, mask = case.make(), MASKS["right"]
     padding = ((0, 0), (0, extra))
@@ -79,6 +83,8 @@ def test_alone_equals_batched(case: Case) -> None:
     for row, length in enumerate(mask.sum(axis=1)):
         if length < case.shortest:
             continue  # no window fits: no output step
+        if BACKEND == "jax" and length != LONE.get(case.name, 5):
+            continue  # each length is compiled anew
         lone = X[row : row + 1, :length]
         if case.pools:
             assert_close(batched[row], to_numpy(layer(lone))[0])
