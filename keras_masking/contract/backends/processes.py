@@ -89,16 +89,17 @@ def environment(backend: str, device: str, home: Path) -> dict[str, str]:
             "NVIDIA_TF32_OVERRIDE": "0",
             "JAX_DEFAULT_MATMUL_PRECISION": "highest",
         }
+    # Inputs are tiny, and the threads of workers wait busily for each other.
+    kept = {"OMP_NUM_THREADS": "1"}
     if backend == "jax":
         # JAX spends most time compiling, for the same shapes in each run.
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        kept = {
+        kept |= {
             "JAX_COMPILATION_CACHE_DIR": f"{cache}/keras-masking/jax",
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
-        return {**kept, **os.environ, **mine}
-    return {**os.environ, **mine}
+    return {**kept, **os.environ, **mine}
 
 
 def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:

@@ -62,7 +62,7 @@ class LayerHarness(Calls):
         other.role = self.role
         other.__dict__["step_axes"] = self.step_axes
         other.policy = policy
-        other.derived = policy is None and self.programs is not None
+        other.derived = self.programs is not None
         return other
 
     def new_rng(self) -> np.random.Generator:
@@ -90,10 +90,13 @@ class LayerHarness(Calls):
         first = (self.batch.key(), plain.key())
         if not self.derived and not how and batch.key() in first:
             return self._run_eagerly(batch, how)
-        if self.programs is not None and self.programs.pay(batch, how):
-            with suppress(Exception):  # an eager call says why not
-                return self.programs.run(batch, how)
-        return self._run_eagerly(batch, how)
+        if self.programs is None or not self.programs.pay(batch):
+            return self._run_eagerly(batch, how)
+        with suppress(Exception):
+            return self.programs.run(batch, how)
+        result = self._run_eagerly(batch, how)
+        self.programs = None  # it works eagerly alone
+        return result
 
     def _run_eagerly(self, batch: Batch, how: dict[str, Any]) -> Result:
         try:
@@ -127,13 +130,8 @@ class LayerHarness(Calls):
 
     @cached_property
     def programs(self) -> Programs | None:
-        """Compiled calls on JAX, if they agree with an eager one.
-
-        None in half precision: a program need not round as separate operations
-        do, and hides what overflows between them.
-        """
-        stateful = getattr(self.layer, "stateful", False)
-        if not one_program() or stateful or self.policy is not None:
+        """Compiled calls on JAX, if they agree with an eager one."""
+        if not one_program() or getattr(self.layer, "stateful", False):
             return None
         with suppress(Exception):  # the layer cannot be traced
             programs = Programs(self)

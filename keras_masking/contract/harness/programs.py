@@ -67,7 +67,7 @@ class Programs:
         compiled, _ = self.run(self.harness.batch, {})
         return _alike(eager, compiled)
 
-    def pay(self, batch: Batch, how: dict[str, Any]) -> bool:
+    def pay(self, batch: Batch) -> bool:
         """Whether an eager call would compile more than a program.
 
         For the first shape it compiles nothing but loops.
