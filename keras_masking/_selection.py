@@ -1,8 +1,8 @@
 """`where` on PyTorch and a CPU, several times as fast.
 
-PyTorch's `where` reads one number after the other if the mask is smaller than
-the tensor. The bits of a float and a mask of all bits or none are read many at
-a time: the result is exact, whatever is at padding.
+PyTorch's `where` reads one number after the other. The bits of a float and of a
+mask, which has all of them or none, are read many at a time. The result is
+exact, whatever is at padding.
 """
 
 from importlib import import_module
@@ -25,8 +25,8 @@ def gains_by_bits(real: Tensor, x: Tensor) -> bool:
         return False
     if x.numel() < LEAST or not x.is_floating_point():
         return False
-    smaller = 2 * real.numel() <= x.numel() and real.ndim <= x.ndim
-    return smaller and x.device.type == real.device.type == "cpu"
+    fits = real.numel() <= x.numel() and real.ndim <= x.ndim
+    return fits and x.device.type == real.device.type == "cpu"
 
 
 def select_bits(real: Tensor, x: Tensor, other: Any = None) -> Tensor:

@@ -9,6 +9,7 @@ from keras import ops
 from keras_masking._backends import are_torch_tensors
 from keras_masking._backends import is_torch_tensor
 from keras_masking._backends import new_axis
+from keras_masking._backends import torch_traces
 from keras_masking._moved import renamed
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
@@ -217,8 +218,10 @@ def has_real_step(
 ) -> Tensor:
     """Whether there is a real step along `axis`; False for an empty row."""
     if isinstance(axis, int):
-        if is_torch_tensor(mask):
+        if is_torch_tensor(mask) and torch_traces():
             return mask.any(axis, keepdim=keepdims)
+        if is_torch_tensor(mask):  # `any` takes ten times as long
+            return mask.sum(axis, keepdim=keepdims) > 0
     else:
         # Keras 3.12 reduces one axis after the other on PyTorch.
         ndim = len(mask.shape)
