@@ -65,6 +65,8 @@ if _TORCH is not None:
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> Any:
             (real,) = ctx.saved_tensors
+            if torch_traces():  # a compiled train step traces this alone
+                return _TORCH.where(real, gradient, 0.0), None, None
             return _Selection.apply(gradient, real, None), None, None
 
         @staticmethod
