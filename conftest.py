@@ -162,16 +162,24 @@ def thresholds(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
     """Sizes from which fast paths are used; yields the defaults.
 
     Test samples are small. Tests of operations and layers use the fast paths
-    anyway; all other tests run with the defaults.
+    anyway, and short parts of recurrent layers; all other tests run with the
+    defaults.
     """
     from keras_masking import _backends
+    from keras_masking import _selection
+    from keras_masking.layers import kernels
+    from keras_masking.ops import fetching
     from keras_masking.ops import one_pass
 
-    of_users = _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE
-    if request.path.parent.name in ("ops", "layers"):
-        _backends.FAST_PATH_MIN_SIZE = one_pass.LARGE = 0
-    yield of_users
-    _backends.FAST_PATH_MIN_SIZE, one_pass.LARGE = of_users
+    with pytest.MonkeyPatch.context() as patch:
+        of_users = _backends.LARGE_ROW, one_pass.LARGE
+        if request.path.parent.name in ("ops", "layers"):
+            patch.setattr(_backends, "LARGE_ROW", 0)
+            patch.setattr(_selection, "LEAST", 0)
+            patch.setattr(one_pass, "LARGE", 0)
+            patch.setattr(fetching, "WIDE", 0)
+            patch.setattr(kernels, "PART", 2)
+        yield of_users
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,8 @@ from keras.layers import InputLayer
 from keras_masking._keras import STACKS_BATCHES
 from keras_masking._types import Tensor
 
-# Elements from which a fast path pays on PyTorch: 1 MiB of float32.
-FAST_PATH_MIN_SIZE = 2**18
+# Numbers of a row from which a fast path pays on PyTorch.
+LARGE_ROW = 2**15
 # Not imported inside a function, where PyTorch would break its graph.
 _TORCH: Any = import_module("torch") if backend() == "torch" else None
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
@@ -73,9 +73,8 @@ def gains_by_fast_paths(x: Tensor) -> bool:
 
     There another pass over `x` is expensive; compilers for GPUs and
     torch.compile avoid it themselves. Keras has no API for a tensor's device.
-    PyTorch runs eagerly in Keras: for a small tensor the pass costs less than
-    this check. Inference-only backends have neither devices nor the explicit
-    gradients of a fast path.
+    PyTorch's is a loop over rows, which must be large. Inference-only backends
+    have neither devices nor the explicit gradients of a fast path.
     """
     if isinstance(x, KerasTensor):
         return False
@@ -83,9 +82,7 @@ def gains_by_fast_paths(x: Tensor) -> bool:
         return backend() in ("jax", "tensorflow") and has_only_cpus()
     if torch_traces():  # before code that would break its graph
         return False
-    if x.device.type != "cpu" or x.numel() < FAST_PATH_MIN_SIZE:
-        return False
-    return multiplies_exactly()
+    return x.device.type == "cpu" and x.numel() >= LARGE_ROW * x.shape[0]
 
 
 def multiplies_exactly() -> bool:
@@ -127,6 +124,15 @@ def new_axis(x: Tensor, axis: int) -> Tensor:
     if is_torch_tensor(x):  # several times as fast
         return x.unsqueeze(axis)
     return ops.expand_dims(x, axis)
+
+
+def torch_join(parts: list[Tensor]) -> Tensor:
+    """PyTorch's tensors, one after the other along the first axis.
+
+    Keras' operation looks for symbolic tensors among them for longer than the
+    work takes, if they are many.
+    """
+    return _TORCH.cat(parts)
 
 
 def torch_traces() -> bool:
@@ -178,6 +184,68 @@ def with_tangent(
 
     function.defjvp(rule)
     return function
+
+
+def as_program(function: Callable[..., Any]) -> Any:
+    """`function` as one program for each shape, on JAX, that compiles fast.
+
+    Its operations stay separate and round as they do outside of a program:
+    others XLA fuses, and leaves out casts to half precision between them. Keras
+    compiles the steps of a model, but no function.
+    """
+    jax: Any = import_module("jax")
+
+    def separate(*args: Any) -> Any:
+        traced, form = jax.make_jaxpr(function, return_shape=True)(*args)
+        outputs = _run_separately(jax, traced, jax.tree.leaves(args))
+        return jax.tree.unflatten(jax.tree.structure(form), outputs)
+
+    return jax.jit(separate, compiler_options=_program_options())
+
+
+def _run_separately(jax: Any, traced: Any, values: list[Any]) -> list[Any]:
+    """The outputs of a traced function, with a barrier after each operation."""
+    program = traced.jaxpr
+    known = dict(zip(program.constvars, traced.consts, strict=True))
+    known |= dict(zip(program.invars, values, strict=True))
+
+    def read(names: Any) -> list[Any]:
+        return [x.val if hasattr(x, "val") else known[x] for x in names]
+
+    for one in program.eqns:
+        options = one.primitive.get_bind_params(one.params)
+        made = one.primitive.bind(*read(one.invars), **options)
+        several = one.primitive.multiple_results
+        made = jax.lax.optimization_barrier(made if several else [made])
+        known |= dict(zip(one.outvars, made, strict=True))
+    return read(program.outvars)
+
+
+def as_gradient_program(function: Callable[..., Any]) -> Any:
+    """The gradient of `function` by its first argument, as a program."""
+    jax: Any = import_module("jax")
+    return as_program(jax.grad(function))
+
+
+@cache
+def _program_options() -> dict[str, Any]:
+    """What compiles small programs on a CPU in a fifth of the time.
+
+    XLA then fuses and LLVM optimizes less. Empty on other devices, and where
+    XLA does not know the options.
+    """
+    jax: Any = import_module("jax")
+    options: dict[str, Any] = {
+        "xla_backend_optimization_level": 0,
+        "xla_cpu_use_fusion_emitters": False,
+    }
+    if not has_only_cpus():
+        return {}
+    try:
+        jax.jit(abs, compiler_options=options)(1.0)
+    except Exception:
+        return {}
+    return options
 
 
 def random_state_kept() -> AbstractContextManager[Any]:

@@ -203,6 +203,17 @@ def spare_tensorflow() -> None:
         rng_utils.tf = serialization_lib.tf = _IfImported()
 
 
+@contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """The same for a while, in the process of a user."""
+    before = rng_utils.tf, serialization_lib.tf
+    spare_tensorflow()
+    try:
+        yield
+    finally:
+        rng_utils.tf, serialization_lib.tf = before
+
+
 def adapt_tf2onnx() -> None:
     """Adapts the package `tf2onnx` to NumPy 2, as Keras' own export does."""
     import_module("keras.src.export.tf2onnx_lib").patch_tf2onnx()

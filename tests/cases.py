@@ -311,9 +311,11 @@ CASES = [
     ),
     transposed("output-padding", kernel_size=1, strides=3, output_padding=0),
     window("average", 2, 2, "valid"),
+    window("average", 3, 1, "valid"),
     window("average", 3, 1, "same"),
     window("average", 3, 2, "same"),
     window("max", 2, 2, "valid"),
+    window("max", 3, 2, "valid"),
     window("max", 4, 1, "same"),
     window("max", 3, 2, "same"),
     group_norm(1),
@@ -389,7 +391,11 @@ WEIGHTED = [case for case in CASES if case.make().weights]
 # Each layer once, and all with strides, to test unknown lengths.
 KINDS = {type(case.make()): case for case in reversed(CASES)}
 ONE_OF_EACH = [
-    case for case in CASES if case in KINDS.values() or "strides" in case.name
+    case
+    for case in CASES
+    if case in KINDS.values()
+    or "strides" in case.name
+    or "valid-3" in case.name
 ]
 BY_LENGTH = [case for case in CASES if not case.columns]
 X = sample(features=FEATURES)

@@ -6,12 +6,15 @@ from abc import ABC
 from abc import abstractmethod
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import keras
 
+from keras_masking._keras import without_tensorflow
 from keras_masking.contract.case import TargetError
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
@@ -38,7 +41,7 @@ class Run(ABC):
 
     def __init__(self, case: Any) -> None:
         self.case = case
-        with warnings.catch_warnings(action="ignore"):
+        with _quietly():
             self.harness = self.new_harness()
         self.report = Report(
             case.name,
@@ -78,7 +81,7 @@ class Run(ABC):
 
     def __call__(self, check: Check, reason: str | None = None) -> Result:
         start = time.perf_counter()
-        with warnings.catch_warnings(action="ignore"):
+        with _quietly():
             result = self._judge(check)
         if reason is not None and result.status in ("fail", "pass"):
             result.status = "x" + result.status
@@ -199,6 +202,13 @@ class Run(ABC):
     def not_for(self, check: Check) -> str:
         """Why the check does not apply, or ''."""
         return ""
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without warnings, and without an import of TensorFlow to seed it."""
+    with warnings.catch_warnings(action="ignore"), without_tensorflow():
+        yield
 
 
 def _violation(check: Check, harness: Any) -> Exception | None:

@@ -12,9 +12,9 @@ import numpy as np
 from keras import ops
 
 from keras_masking._backends import new_axis
-from keras_masking._keras import fused_gru
-from keras_masking._keras import fused_lstm
 from keras_masking._types import Tensor
+from keras_masking.layers.kernels import run_gru
+from keras_masking.layers.kernels import run_lstm
 from keras_masking.ops.dtypes import cast_to
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.masks import opposite
@@ -26,14 +26,19 @@ SATURATING = (keras.activations.sigmoid, keras.activations.hard_sigmoid)
 BOUNDED = (*SATURATING, keras.activations.tanh, keras.activations.softsign)
 
 
-def saturates(layer: Any) -> bool:
-    """Whether a large number closes the gates of `layer` exactly."""
+def may_fuse(layer: Any) -> bool:
+    """Whether the fast kernel of PyTorch computes what `layer` does."""
     return (
         keras.backend.backend() == "torch"
-        and layer.use_cudnn is not False
+        and getattr(layer, "use_cudnn", False) is not False
         and not layer.recurrent_dropout
-        and layer.recurrent_activation in SATURATING
+        and getattr(layer, "reset_after", True)
     )
+
+
+def saturates(layer: Any) -> bool:
+    """Whether a large number closes the gates of `layer` exactly."""
+    return layer.recurrent_activation in SATURATING
 
 
 def may_run_on(layer: Any) -> bool:
@@ -85,7 +90,7 @@ def resetting_lstm(
     # Without input and memory c is 0, without output h is.
     weights = weights_of(layer, [-SHUT, -SHUT, 0.0, -SHUT])
     x = with_padding_feature(x, mask)
-    return fused_lstm(x, *states, None, return_sequences=True, **weights)
+    return run_lstm(x, states, weights)
 
 
 def resetting_gru(
@@ -111,4 +116,4 @@ def resetting_gru(
         kernel = [weights["kernel"], cast_to(row, dtype_name(x))]
         weights["kernel"] = ops.concatenate(kernel, axis=0)
         weights["bias"] = biases * kept
-    return fused_gru(x, states[0], None, return_sequences=True, **weights)
+    return run_gru(x, states, weights)

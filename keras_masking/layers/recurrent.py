@@ -6,16 +6,15 @@ import keras
 
 from keras_masking._backends import has_only_cpus
 from keras_masking._export import export
-from keras_masking._keras import fused_gru
-from keras_masking._keras import fused_lstm
 from keras_masking._types import Tensor
 from keras_masking.layers.closed_gates import SHUT
 from keras_masking.layers.closed_gates import may_run_on
 from keras_masking.layers.closed_gates import resetting_gru
 from keras_masking.layers.closed_gates import resetting_lstm
-from keras_masking.layers.closed_gates import saturates
 from keras_masking.layers.closed_gates import weights_of
 from keras_masking.layers.closed_gates import with_padding_feature
+from keras_masking.layers.kernels import run_gru
+from keras_masking.layers.kernels import run_lstm
 from keras_masking.layers.recurrent_base import Recurrent
 from keras_masking.layers.recurrent_base import last_or
 from keras_masking.layers.recurrent_base import padded_right
@@ -91,10 +90,11 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
     True
     """
 
-    def can_fuse(self) -> bool:
-        return saturates(self)
-
-    def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
+    def fused(
+        self, x: Tensor, states: list[Tensor], mask: Tensor | None
+    ) -> Any:
+        if mask is None:
+            return run_lstm(x, states, weights_of(self))
         # The output at padding is wrong, so it must not come before a real
         # step.
         compact = not padded_right(mask)
@@ -106,13 +106,10 @@ class MaskedLSTM(Recurrent, keras.layers.LSTM):
             # The input gate closes and the forget gate opens: c stays.
             weights = weights_of(self, [-SHUT, SHUT, 0.0, 0.0])
             x = with_padding_feature(x, front)
-        h, c = states
-        _, outputs, (_, last_c) = fused_lstm(
-            x, h, c, None, return_sequences=True, **weights
-        )
+        _, outputs, (_, last_c) = run_lstm(x, states, weights)
         if compact:
             outputs = unchecked_spread_steps(outputs, mask)
-        last = last_or(h, outputs, mask)
+        last = last_or(states[0], outputs, mask)
         return last, outputs, [last, last_c]
 
     def fused_packed(
@@ -193,22 +190,18 @@ class MaskedGRU(Recurrent, keras.layers.GRU):
         # On JAX and a CPU it takes less than half the time of Keras' kernel.
         return keras.backend.backend() == "jax" and has_only_cpus()
 
-    def can_fuse(self) -> bool:
-        return saturates(self) and self.reset_after
-
-    def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
-        h = states[0]
+    def fused(
+        self, x: Tensor, states: list[Tensor], mask: Tensor | None
+    ) -> Any:
+        if mask is None:
+            return run_gru(x, states, weights_of(self))
         if may_run_on(self) and padded_right(mask):
-            _, outputs, _ = fused_gru(
-                x, h, None, return_sequences=True, **weights_of(self)
-            )
-            last = last_or(h, outputs, mask)
+            _, outputs, _ = run_gru(x, states, weights_of(self))
+            last = last_or(states[0], outputs, mask)
             return last, outputs, [last]
         # The update gate opens: the state stays.
         weights = weights_of(self, [SHUT, 0.0, 0.0])
-        x = with_padding_feature(x, mask)
-        sequences = self.return_sequences
-        return fused_gru(x, h, None, return_sequences=sequences, **weights)
+        return run_gru(with_padding_feature(x, mask), states, weights)
 
     def fused_packed(
         self, x: Tensor, states: list[Tensor], mask: Tensor

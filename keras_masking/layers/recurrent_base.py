@@ -11,6 +11,9 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import MaskAware
 from keras_masking.layers.base import carrying
 from keras_masking.layers.base import zeros_like_specs
+from keras_masking.layers.closed_gates import may_fuse
+from keras_masking.layers.closed_gates import saturates
+from keras_masking.layers.kernels import gains_by_parts
 from keras_masking.layers.packed import TakesPacked
 from keras_masking.layers.resetting import check_no_shared_states
 from keras_masking.layers.resetting import resetting_loop
@@ -149,14 +152,9 @@ class Recurrent(TakesPacked, SkipsPadding):
         """Whether Keras' loop beats its kernel, without a mask."""
         return False
 
-    def can_fuse(self) -> bool:
-        """Whether the mask can close the gates of the fast kernel.
-
-        On the other backends Keras' loop with a mask is as fast as its kernel.
-        """
-        return False
-
-    def fused(self, x: Tensor, states: list[Tensor], mask: Tensor) -> Any:
+    def fused(
+        self, x: Tensor, states: list[Tensor], mask: Tensor | None
+    ) -> Any:
         """Like `inner_loop`, forwards and without dropout.
 
         Raises `NotImplementedError` if Keras has no kernel for it.
@@ -180,38 +178,50 @@ class Recurrent(TakesPacked, SkipsPadding):
             # Keras assigns to them, on PyTorch before the gradient is computed.
             initial_state = keras.tree.map_structure(ops.copy, initial_state)
         given = (sequences, initial_state, mask, training)
-        if mask is None:
-            if self.loop_is_faster():
-                return keras.layers.RNN.inner_loop(self, *given)
-            return super().inner_loop(*given)
-        # A trace does not know whether a packed row came out finite.
-        fuses = self.can_fuse() and not (self.packed and torch_traces())
-        fast = self._on_kernel(*given) if fuses else None
-        if self.packed:
+        if mask is None and self.loop_is_faster():
+            return keras.layers.RNN.inner_loop(self, *given)
+        fast = None
+        if self._fuses(sequences, mask):
+            fast = self._on_kernel(*given)
+        if self.packed and mask is not None:
             # A kernel would carry a NaN into the next sequence: 0 * NaN.
             if fast is not None and bool(ops.all(ops.isfinite(fast[1]))):
                 return fast
             return resetting_loop(self, *given)
         return super().inner_loop(*given) if fast is None else fast
 
+    def _fuses(self, x: Tensor, mask: Tensor | None) -> bool:
+        """Whether to call the fast kernel: on PyTorch only.
+
+        On the other backends Keras' loop with a mask is as fast as its kernel.
+        """
+        if not may_fuse(self):
+            return False
+        if mask is None:  # otherwise Keras calls it
+            return gains_by_parts(x)
+        # A trace does not know whether a packed row came out finite.
+        return saturates(self) and not (self.packed and torch_traces())
+
     def _on_kernel(
         self,
         sequences: Tensor,
         initial_state: Any,
-        mask: Tensor,
+        mask: Tensor | None,
         training: bool | None,
     ) -> Any:
         """`inner_loop` on the fast kernel, or None if there is none."""
         x, real = sequences, mask
         if self.go_backwards:
-            x, real = ops.flip(x, axis=1), ops.flip(real, axis=1)
+            x = ops.flip(x, axis=1)
+            real = None if mask is None else ops.flip(mask, axis=1)
         if training and self.dropout:
             kept = self.cell.get_dropout_mask(x[:, 0, :])
             x = x * ops.expand_dims(kept, 1)
         states = keras.tree.flatten(initial_state)
-        kernel = self.fused_packed if self.packed else self.fused
         try:
-            return kernel(x, states, real)
+            if self.packed and real is not None:
+                return self.fused_packed(x, states, real)
+            return self.fused(x, states, real)
         except NotImplementedError:
             return None
 

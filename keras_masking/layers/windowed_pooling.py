@@ -38,6 +38,8 @@ class WindowedPooling(Windowed):
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         inputs = keras.ops.cast(inputs, self.compute_dtype)
+        # A whole window with a padding step is padding: `call` makes it 0.
+        mask = None if self.padding == "valid" else mask
         return self.reduction(inputs, mask, *self.window[:3])
 
 

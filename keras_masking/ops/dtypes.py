@@ -10,6 +10,8 @@ from keras import ops
 from keras_masking._backends import are_torch_tensors
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
+from keras_masking._selection import gains_by_bits
+from keras_masking._selection import select_bits
 from keras_masking._types import Tensor
 
 # Prefixes of the dtypes whose values can be compared with 0.
@@ -65,11 +67,20 @@ def zero_unless(real: Tensor, x: Tensor) -> Tensor:
     """`x` where `real`, else 0, in the dtype of `x`."""
     # A Python number, since making a tensor takes longer. Of its kind: jax2onnx
     # makes float64 of a float and an integer.
+    if gains_by_bits(real, x):
+        return select_bits(real, x)
     dtype = dtype_name(x)
     zero = False if dtype == "bool" else 0.0 if "float" in dtype else 0
     if are_torch_tensors(x, real):
         return x.where(real, zero)
     return ops.where(real, x, zero)
+
+
+def select(real: Tensor, x: Tensor, other: Tensor) -> Tensor:
+    """`x` where `real`, else `other`, of the dtype of `x` and no gradient."""
+    if gains_by_bits(real, x):
+        return select_bits(real, x, other)
+    return ops.where(real, x, other)
 
 
 def largest_float(x: Tensor) -> float:

@@ -6,7 +6,8 @@ where the system allocates that much memory anew each time (from 32 MiB). So the
 value is computed as if padding were ordinary numbers, with a weight of 0 or
 `-inf`. A NaN or an infinity at padding shows in the result, which is small;
 only then is the `where` used. Derivatives are written out: they select, as
-those of the `where` do.
+those of the `where` do. On PyTorch a loop reads the real steps of large rows
+(see `rows`).
 
 On a GPU compilers fuse a `where` into the reduction, and a matrix product may
 round: no fast path is used there, nor while PyTorch compiles.
@@ -78,7 +79,7 @@ def fast_or_plain(
     try:
         return fast(x, mask)
     except RuntimeError:
-        # PyTorch in `torch.func` transforms and in forward mode.
+        # PyTorch in `torch.func.vmap`, where a mask has no values.
         if keras.backend.backend() != "torch":
             raise
         return plain(x, mask)
@@ -96,15 +97,13 @@ def takes_fast_path(x: Tensor, mask: Tensor | None, axis: Axis) -> bool:
         return False
     # A mask of rows alone has been expanded to one step.
     steps = mask.shape[1] != 1 and all(size == 1 for size in mask.shape[2:])
-    # On PyTorch Keras computes a matrix product of float64 in float32.
-    floats = is_float(x) and dtype_name(x) != "float64"
-    return steps and floats and axis in (1, 1 - len(x.shape))
+    return steps and is_float(x) and axis in (1, 1 - len(x.shape))
 
 
 def with_gradient(
     value: Callable[..., Tensor],
-    gradient: Callable[..., Tensor],
-    tangent: Callable[..., Tensor] | None,
+    gradient: Callable[..., Tensor] | None,
+    tangent: Callable[..., Tensor],
     x: Tensor,
     *others: Tensor,
 ) -> Tensor:
@@ -114,29 +113,20 @@ def with_gradient(
 
     Args:
         value: The function.
-        gradient: `gradient(g, y, x, *others)`, for TensorFlow and PyTorch.
+        gradient: `gradient(g, y, x, *others)`, for TensorFlow; None if `value`
+            is for JAX alone.
         tangent: `tangent(dx, y, x, *others)`, linear in `dx`, for JAX, which
             derives forward and reverse mode from it.
         x: Floats, the sequence.
         *others: The other arguments.
     """
-    if keras.backend.backend() == "jax" and tangent is not None:
+    if keras.backend.backend() == "jax" or gradient is None:
         return with_tangent(value, tangent)(x, *others)
 
     def function(x: Tensor, *others: Tensor) -> tuple[Tensor, Any]:
         y = value(x, *others)
-        if keras.backend.backend() != "torch":
-            zeros = [ops.zeros_like(other) for other in others]
-            return y, lambda g: (gradient(g, y, x, *others), *zeros)
-        # PyTorch passes the saved tensors, which know their graph. To hold more
-        # than the value of `y` here would make a reference cycle.
-        seen = ops.stop_gradient(y)
-
-        def grad(*given: Tensor, upstream: Tensor) -> Any:
-            zeros = [ops.zeros_like(other) for other in given[1:]]
-            return gradient(upstream, seen, *given), *zeros
-
-        return y, grad
+        zeros = [ops.zeros_like(other) for other in others]
+        return y, lambda g: (gradient(g, y, x, *others), *zeros)
 
     result: Tensor = ops.custom_gradient(function)(x, *others)
     return result
@@ -144,7 +134,7 @@ def with_gradient(
 
 def fast_reduction(
     value: Callable[..., Tensor],
-    gradient: Callable[..., Tensor],
+    gradient: Callable[..., Tensor] | None,
     tangent: Callable[..., Tensor],
     x: Tensor,
     mask: Tensor,
@@ -159,8 +149,10 @@ def fast_reduction(
 
 def product(x: Tensor, weights: Tensor) -> Tensor:
     """The weighted sum over steps, in one pass: NaN if a NaN has weight 0."""
+    if len(x.shape) == 3:
+        return ops.matmul(ops.swapaxes(weights, 1, 2), x)
     shape = ops.shape(x)
-    flat = ops.reshape(x, (*shape[:2], -1)) if len(shape) > 3 else x
+    flat = ops.reshape(x, (*shape[:2], -1))
     row = ops.reshape(weights, (shape[0], 1, shape[1]))
     return ops.reshape(ops.matmul(row, flat), (shape[0], 1, *shape[2:]))
 
@@ -182,7 +174,8 @@ def sums_finite(x: Tensor) -> Tensor:
 def map_rows(plain: Callable[..., Tensor], *args: Tensor) -> Tensor:
     """`plain(*args)`, row by row in a compiled JAX function.
 
-    Otherwise JAX would allocate memory of the size of `x` even if it is unused.
+    A copy of a row stays in a cache. And JAX would allocate memory of the size
+    of `x` even for a branch that is not taken.
     """
     if keras.backend.backend() != "jax" or is_concrete(args[0]):
         return plain(*args)

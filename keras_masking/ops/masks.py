@@ -15,6 +15,7 @@ from keras_masking._types import Tensor
 from keras_masking.errors import describe
 from keras_masking.ops.dtypes import clip_to_int32
 from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import select
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.known import check_lengths
 from keras_masking.ops.reading import expanded
@@ -177,7 +178,7 @@ def fill_padding(
     mask = expanded(mask, len(x.shape))
     if fill_value == 0:
         return zero_unless(mask, x)
-    return ops.where(mask, x, scalar(fill_value, x))
+    return select(mask, x, scalar(fill_value, x))
 
 
 def combine_masks(masks: Any) -> Tensor | None:

@@ -16,11 +16,13 @@ from keras import ops
 
 from keras_masking._arguments import is_whole
 from keras_masking._backends import cond
+from keras_masking._backends import is_torch_tensor
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import is_float
 from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import select
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.fast_paths import fast_or_plain
@@ -30,11 +32,15 @@ from keras_masking.ops.fast_paths import product
 from keras_masking.ops.fast_paths import selected
 from keras_masking.ops.fast_paths import sums_finite
 from keras_masking.ops.fast_paths import takes_fast_path
+from keras_masking.ops.fetching import extreme_of_fetched
+from keras_masking.ops.fetching import gradient_of_fetched
+from keras_masking.ops.fetching import has_wide_steps
+from keras_masking.ops.rows import extreme_of_rows
+from keras_masking.ops.rows import squares_of_rows
+from keras_masking.ops.rows import sum_of_rows
 
-# Elements that PyTorch reads at a time: 4 MiB of float32 fit into a cache.
-_PIECE = 2**20
-# Elements from which JAX requests memory from the system for a copy: 32 MiB.
-LARGE = 2**23
+# Elements from which JAX is faster row by row: 1 MiB of float32.
+LARGE = 2**18
 
 
 def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
@@ -47,6 +53,9 @@ def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
         return _plain_sum(x, mask, axis, keepdims)
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
+        if is_torch_tensor(x):
+            y = sum_of_rows(x, mask)
+            return y if keepdims else ops.squeeze(y, 1)
         how = _sum, _sum_gradient, _sum_tangent
         return fast_reduction(*how, upcast_half(x), mask, keepdims)
 
@@ -78,14 +87,7 @@ def _sum(x: Tensor, weights: Tensor) -> Tensor:
 
 
 def _sum_gradient(g: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
-    if keras.backend.backend() != "torch":
-        return selected(g, weights)
-    # There a `where` takes three times as long as a product.
-    return cond(
-        ops.isfinite(ops.sum(g)),
-        lambda: weights * g,
-        lambda: selected(g, weights),
-    )
+    return selected(g, weights)
 
 
 def _sum_tangent(dx: Tensor, y: Tensor, x: Tensor, weights: Tensor) -> Tensor:
@@ -108,6 +110,9 @@ def real_squares(
         return _plain_squares(x, mask, mean, axis, keepdims)
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
+        if is_torch_tensor(x):
+            y = squares_of_rows(x, mask, mean)
+            return y if keepdims else ops.squeeze(y, 1)
         how = _squares, _squares_gradient, _squares_tangent
         return fast_reduction(*how, x, mask, keepdims, mean)
 
@@ -137,11 +142,8 @@ def _squares(x: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
         # mean as well, since padding may be the largest float.
         small = ops.isfinite(ops.sum(mean * mean))
         return cond(ops.logical_and(sums_finite(x), small), fused, select)
-    y = None
-    for part in _parts(x):
-        apart = x[:, part] - mean
-        z = product(apart * apart, weights[:, part])
-        y = z if y is None else y + z
+    apart = x - mean
+    y = product(apart * apart, weights)
     return cond(ops.isfinite(ops.sum(y)), lambda: y, select)
 
 
@@ -169,14 +171,23 @@ def real_extreme(
         return _plain_extreme(x, mask, largest, axis, keepdims)
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
-        value = partial(_extreme, largest=largest)
-        how = value, _extreme_gradient, _extreme_tangent
+        if is_torch_tensor(x):
+            y = extreme_of_rows(x, mask, largest, _worst(x, largest))
+            return y if keepdims else ops.squeeze(y, 1)
+        value, gradient = _extreme, None  # JAX derives it
+        if keras.backend.backend() == "tensorflow":
+            value, gradient = extreme_of_fetched, gradient_of_fetched
+        how = partial(value, largest=largest), gradient, _extreme_tangent
         return fast_reduction(*how, x, mask, keepdims)
 
     # XLA, which may also compile for TensorFlow, loses a NaN in a maximum:
-    # checking `x` costs what is gained unless the plain path allocates from the
-    # system.
-    gains = {"torch": True, "jax": _size(x) >= LARGE}
+    # there a result tells nothing, and checking `x` costs what is gained.
+    large = _size(x) >= LARGE and dtype_name(x) == "float32"  # else slower
+    gains = {
+        "torch": True,
+        "jax": large,
+        "tensorflow": has_wide_steps(x),
+    }
     if not gains.get(keras.backend.backend()):
         return plain(x, mask)
     return fast_or_plain(fast, plain, x, mask, axis)
@@ -199,75 +210,27 @@ def _plain_extreme(
     reduce = ops.max if largest else ops.min
     if 0 in x.shape:  # Keras has no maximum of an empty tensor
         reduce = ops.sum
-    x = ops.where(real, x, _worst(x, largest))
+    x = select(real, x, _worst(x, largest))
     return reduce(x, axis=axis, keepdims=keepdims)
 
 
 def _extreme(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
-    reduce, join = (ops.max, ops.maximum) if largest else (ops.min, ops.minimum)
-    bias = ops.where(weights > 0, scalar(0, x), _worst(x, largest))
-
-    def biased() -> Tensor:
-        y = None
-        for part in _parts(x):
-            z = reduce(x[:, part] + bias[:, part], axis=1, keepdims=True)
-            y = z if y is None else join(y, z)
-        return y
-
-    def select() -> Tensor:
-        plain = partial(_plain_extreme, largest=largest)
-        return map_rows(plain, x, weights > 0)
-
-    if keras.backend.backend() == "jax":
-        return cond(sums_finite(x), biased, select)
-    y = biased()
-    # `inf - inf` at padding, or a NaN at a real step.
-    return cond(ops.isnan(ops.sum(y)), select, lambda: y)
-
-
-def _hits(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Which real steps attain the extreme, and how many do."""
-    hit = ops.logical_and(ops.equal(x, y), weights > 0)
-    ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
-    return hit, ops.maximum(ties, 1)
+    plain = partial(_plain_extreme, largest=largest)
+    return map_rows(plain, x, weights > 0)
 
 
 def _extreme_tangent(
     dx: Tensor, y: Tensor, x: Tensor, weights: Tensor
 ) -> Tensor:
-    hit, ties = _hits(x, y, weights)
-    share = ops.cast(ops.cast(hit, "float32") / ties, dtype_name(x))
+    hit = ops.logical_and(ops.equal(x, y), weights > 0)
+    ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
+    share = ops.cast(hit, "float32") / ops.maximum(ties, 1)
+    share = ops.cast(share, dtype_name(x))
+    # A NaN at a real step must not give a derivative of 0.
     share = selected(ops.where(ops.isnan(y), y, share), weights)
     return ops.cast(_plain_sum(share * dx, weights > 0), dtype_name(x))
-
-
-def _extreme_gradient(
-    g: Tensor, y: Tensor, x: Tensor, weights: Tensor
-) -> Tensor:
-    hit, ties = _hits(x, y, weights)
-    share = ops.cast(upcast_half(g) / ties, dtype_name(g))
-    shares = zero_unless(hit, share)
-
-    def beside_nan() -> Tensor:  # a NaN at a real step must not give gradient 0
-        lost = ops.logical_and(ops.isnan(y), weights > 0)
-        return ops.where(lost, y, shares)
-
-    return cond(ops.isnan(ops.sum(y)), beside_nan, lambda: shares)
 
 
 def _size(x: Tensor) -> int:
     sizes = tuple(x.shape)
     return int(np.prod(sizes)) if all(is_whole(n) for n in sizes) else 0
-
-
-def _parts(x: Tensor) -> list[slice]:
-    """Slices of steps that are small enough to copy.
-
-    Everything at once except on PyTorch, which allocates each copy.
-    """
-    if keras.backend.backend() != "torch":
-        return [slice(None)]
-    steps = x.shape[1]
-    pieces = -(-_size(x) // _PIECE)
-    length = -(-steps // pieces)
-    return [slice(i, i + length) for i in range(0, steps, length)]

@@ -8,17 +8,18 @@ import numpy as np
 from keras import ops
 
 from keras_masking._backends import cond
+from keras_masking._backends import is_torch_tensor
 from keras_masking._types import Axis
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import as_float
 from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import largest_float
 from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import select
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.fast_paths import fast_or_plain
 from keras_masking.ops.fast_paths import map_rows
-from keras_masking.ops.fast_paths import product
 from keras_masking.ops.fast_paths import selected
 from keras_masking.ops.fast_paths import sums_finite
 from keras_masking.ops.fast_paths import with_gradient
@@ -26,6 +27,7 @@ from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.reading import of_each_number
 from keras_masking.ops.reading import read_reduced
 from keras_masking.ops.reductions import fill_empty
+from keras_masking.ops.rows import softmax_of_rows
 
 
 def masked_logsumexp(
@@ -120,18 +122,10 @@ def _real_softmax(x: Tensor, mask: Tensor, axis: Axis) -> Tensor:
         return _plain_softmax(x, mask, axis)
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
-        weights = ops.cast(mask, dtype_name(x))
-        if keras.backend.backend() != "torch":
-            how = _softmax, _softmax_gradient, _softmax_tangent
-            return with_gradient(*how, x, weights)
-        # Needs no explicit derivative where everything is finite.
-        x = with_gradient(_same, _finite_gradient, None, x, weights)
-        y = _biased_softmax(x, weights)
-        y = with_gradient(_same, _finite_gradient, None, y, weights)
-        fine = ops.logical_and(
-            ops.isfinite(ops.sum(y)), ops.all(has_real_step(mask))
-        )
-        return cond(fine, lambda: y, lambda: plain(x, mask))
+        if is_torch_tensor(x):
+            return softmax_of_rows(x, mask)
+        how = _softmax, _softmax_gradient, _softmax_tangent
+        return with_gradient(*how, x, ops.cast(mask, dtype_name(x)))
 
     return fast_or_plain(fast, plain, x, mask, axis)
 
@@ -146,7 +140,7 @@ def _exponentials(
     An infinity is a constant here, never computed in a branch that is not
     selected: tf2onnx writes a `where` as a sum of products otherwise.
     """
-    known = ops.where(real, x, scalar(-np.inf, x))
+    known = select(real, x, scalar(-np.inf, x))
     reduce = ops.sum if 0 in x.shape else ops.max  # there is no maximum
     largest = ops.stop_gradient(reduce(known, axis=axis, keepdims=True))
     largest = ops.clip(largest, -largest_float(x), most)
@@ -165,7 +159,7 @@ def _plain_softmax(x: Tensor, real: Tensor, axis: Axis = 1) -> Tensor:
     if keras.backend.backend() == "torch":  # its kernel is faster
         row = has_real_step(real, axis, keepdims=True)
         fill = ops.where(row, scalar(-np.inf, x), scalar(0, x))
-        y = ops.softmax(ops.where(real, x, fill), axis=axis)
+        y = ops.softmax(select(real, x, fill), axis=axis)
     else:
         each, total, _ = _exponentials(x, real, axis)
         y = each / total
@@ -203,19 +197,3 @@ def _softmax_tangent(
     part = selected(y * dx, weights)
     total = ops.sum(part, axis=1, keepdims=True)
     return selected(part - y * total, weights)
-
-
-def _same(y: Tensor, weights: Tensor) -> Tensor:
-    return y
-
-
-def _finite_gradient(
-    g: Tensor, y: Tensor, x: Tensor, weights: Tensor
-) -> Tensor:
-    """A gradient, with 0 at padding if it is not finite there."""
-    at_padding = product(g, 1 - weights)
-    return cond(
-        ops.isfinite(ops.sum(at_padding)),
-        lambda: g,
-        lambda: selected(g, weights),
-    )

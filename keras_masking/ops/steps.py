@@ -9,6 +9,9 @@ import numpy as np
 from keras import ops
 
 from keras_masking._arguments import is_whole
+from keras_masking._backends import is_torch_tensor
+from keras_masking._backends import new_axis
+from keras_masking._backends import torch_traces
 from keras_masking._export import export
 from keras_masking._types import Shape
 from keras_masking._types import Tensor
@@ -16,6 +19,7 @@ from keras_masking.errors import describe
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.masks import first_of_features
 from keras_masking.ops.masks import has_real_step
+from keras_masking.ops.reading import expanded
 from keras_masking.ops.reading import read
 
 
@@ -145,8 +149,13 @@ def _select(
         step = ops.take(x, [column], axis=axis)
         return step if keepdims else ops.squeeze(step, axis=axis)
     given = len(mask.shape)
-    mask = ops.moveaxis(mask, axis, given - 1)
-    moved = ops.moveaxis(x, axis, given - 1)
+    if given == 2 and axis == 1 and is_torch_tensor(x) and not torch_traces():
+        # Few operations: that is half the time.
+        step = x[ops.arange(x.shape[0]), find(mask)]
+        real = expanded(has_real_step(mask, -1), len(step.shape))
+        step = ops.where(real, step, scalar(empty_value, step))
+        return new_axis(step, 1) if keepdims else step
+    mask, moved = (ops.moveaxis(y, axis, given - 1) for y in (mask, x))
     sizes = ops.shape(moved)
     rows, rest = sizes[: given - 1], sizes[given:]
     step = gather_steps(moved, ops.reshape(find(mask), (-1, 1)), given)

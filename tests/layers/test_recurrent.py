@@ -9,8 +9,7 @@ import pytest
 from keras import ops
 
 from keras_masking import layers
-from keras_masking.layers import closed_gates
-from keras_masking.layers import recurrent as recurrent_layers
+from keras_masking.layers import kernels
 from tests import recurrent
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
@@ -218,16 +217,15 @@ def test_which_kernel_runs(
 ) -> None:
     """Each way gives the numbers of the row alone; only some are fast."""
     runs = []
-    module = closed_gates if config.get("packed") else recurrent_layers
     for name in ("fused_lstm", "fused_gru"):
-        run = getattr(module, name)
+        run = getattr(kernels, name)
 
         def spy(*args: Any, run: Any = run, **how: Any) -> Any:
             out = run(*args, **how)
             runs.append(1)
             return out
 
-        monkeypatch.setattr(module, name, spy)
+        monkeypatch.setattr(kernels, name, spy)
     layer = make(kind, return_sequences=True, **config)
     y = to_numpy(layer(poisoned(X, HOLES, np.nan), mask=HOLES))
     supported = keras.version() >= "3.15"  # an older one loops
@@ -236,6 +234,41 @@ def test_which_kernel_runs(
         if not layer.packed:
             alone = to_numpy(layer(X[row : row + 1, real]))
             assert_close(y[row, real][None], alone)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="only PyTorch has a faster way")
+@pytest.mark.parametrize("kind", GATED)
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("steps", [6, 7])
+def test_kernels_run_on_short_parts(
+    kind: str, masked: bool, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras' gradient takes time that grows with the square of the steps."""
+    seen, name = [], f"fused_{kind.lower()}"
+    run = getattr(kernels, name)
+
+    def spy(x: Any, *args: Any, **how: Any) -> Any:
+        out = run(x, *args, **how)
+        seen.append(x.shape[1])
+        return out
+
+    monkeypatch.setattr(kernels, name, spy)
+    monkeypatch.setattr(kernels, "PART", 3)
+    config = {"return_sequences": True, "return_state": True}
+    ours, theirs = make(kind, **config), make(kind, keras.layers, **config)
+    x = sample(steps=steps)
+    mask = np.ones(x.shape[:2], bool) if masked else None
+    found = [to_numpy(y) for y in ours(x, mask=mask)]
+    wanted = [to_numpy(y) for y in theirs(x)]
+    for got, want in zip(found, wanted, strict=True):
+        assert_close(got, want)
+    if keras.version() >= "3.15":  # an older one loops
+        assert max(seen) <= 3 and sum(seen) == steps
+    grads = [
+        to_numpy(gradient(lambda z, a=a: ops.sum(ops.sin(a(z)[0])), x))
+        for a in (ours, theirs)
+    ]
+    assert_close(*grads)
 
 
 @pytest.mark.parametrize("kind", GATED)

@@ -22,6 +22,7 @@ import pytest
 from keras_masking import _backends
 from keras_masking import ops
 from keras_masking.ops import fast_paths
+from keras_masking.ops import fetching
 from keras_masking.ops import one_pass
 from keras_masking.ops import softmax
 from tests.helpers import BACKEND
@@ -180,10 +181,8 @@ def check_taken(
 def has_none(name: str, dtype: str = "float32") -> bool:
     """Where there is no fast path: it would be slower, or lose a NaN."""
     kind = name.split("-")[0]
-    if BACKEND == "tensorflow":
-        return kind in ("max", "min")
-    sums = kind in ("sum", "mean", "sqrtn") or "groups" in name
-    return BACKEND == "jax" and dtype != "float32" and sums
+    plain = kind in ("sum", "mean", "sqrtn", "max", "min") or "groups" in name
+    return BACKEND == "jax" and dtype != "float32" and plain
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
@@ -207,6 +206,7 @@ def test_values(
             assert_close(keras.ops.cast(y, "float32"), wanted, dtype)
 
 
+@not_on_torch
 @pytest.mark.parametrize("name", [n for n in NAMES if not has_none(n)])
 def test_gradients_are_written_out(
     name: str, go: Callable, taken: list
@@ -260,18 +260,21 @@ def test_real_values_that_are_not_finite(
 
 
 @on_torch
-def test_small_tensors_go_the_plain_way(
-    thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["sum", "max", "softmax"])
+def test_small_rows_go_the_plain_way(
+    name: str, thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default threshold: from 1 MiB PyTorch uses the fast path."""
-    monkeypatch.setattr(_backends, "FAST_PATH_MIN_SIZE", thresholds[0])
-    for rows, way in ((256, "fast"), (255, "plain")):
+    """A loop over them would take longer."""
+    assert thresholds[0] == 2**15
+    name = f"{name}-3"
+    function, by_loops, _ = CASES[name]
+    x = given(name, MIXED, np.nan)
+    for least, way in ((x[0].size, "fast"), (x[0].size + 1, "plain")):
+        monkeypatch.setattr(_backends, "LARGE_ROW", least)
         taken.clear()
-        x = np.ones((rows, 32, 32), "float32")
-        mask = np.ones((rows, 32), bool)
-        x[:, 9:], mask[:, 9:] = np.nan, False
-        assert_close(ops.masked_sum(x, mask), np.full((rows, 32), 9.0))
-        assert taken == [*["gradient"] * (way == "fast"), way]
+        wanted = by_loops(given(name, MIXED), MIXED)
+        assert_close(function(x, MIXED), wanted)
+        assert taken == [way]
 
 
 @on_jax
@@ -279,14 +282,35 @@ def test_small_tensors_go_the_plain_way(
 def test_small_maxima_go_the_plain_way(
     size: int, thresholds: tuple, taken: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default threshold: from 32 MiB JAX uses the fast path."""
-    assert thresholds[1] == 2**23
+    """The default threshold: from 1 MiB JAX goes row by row."""
+    assert thresholds[1] == 2**18
     x = given("max-3", FULL, np.nan)
     monkeypatch.setattr(one_pass, "LARGE", x.size + size)
     assert_close(
         ops.masked_max(x, FULL), CASES["max-3"][1](given("max-3", FULL), FULL)
     )
     assert ("fast" in taken) == (size == 0)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
+@pytest.mark.parametrize("features", [63, 64])
+def test_wide_steps_are_fetched(
+    features: int, taken: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default: from 64 numbers on, of any number of rows and steps."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(fetching, "WIDE", 64)
+    spec = [
+        tf.TensorSpec((None, None, features)),
+        tf.TensorSpec((None, None), bool),
+    ]
+    run = tf.function(ops.masked_max, input_signature=spec)
+    x = np.random.default_rng(2).normal(size=(len(MIXED), 7, features))
+    x = poisoned(x.astype("float32"), MIXED, np.nan)
+    wanted = CASES["max-3"][1](x, MIXED)
+    assert_close(run(x, MIXED), wanted)
+    assert ("fast" in taken) == (features == 64)
 
 
 def total_of(function: Callable, mask: np.ndarray, upstream: Any) -> Callable:
@@ -560,37 +584,6 @@ def test_in_a_graph_of_unknown_steps(rank: int) -> None:
         for name in names:
             wanted = CASES[name][1](given(name, mask), mask)
             assert_close(ys[name], wanted)
-
-
-@on_torch
-@pytest.mark.parametrize("piece", [1, 30, 60, 200])
-@pytest.mark.parametrize("name", ["max-3", "min-3", "max-4", "min-4"])
-def test_pieces(
-    name: str,
-    piece: int,
-    go: Callable,
-    taken: list,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(one_pass, "_PIECE", piece)
-    function, by_loops, _ = CASES[name]
-    ties = np.round(given(name, MIXED) * 2) / 2
-    assert MIXED.size * 4 > piece  # in several
-    for mask in (FULL, MIXED):
-        x = ties[: len(mask)]
-        wanted = by_loops(x, mask)
-        total = total_of(function, mask, upstream_of(name, mask))
-        with go("plain"):
-            (gradient_wanted,) = gradient(total, x)
-        for value in PADDING.values():
-            poison = poisoned(x.reshape(SHAPES[3]), mask, value)
-            with go("fast"):
-                y = function(poison.reshape(x.shape), mask)
-                (grad,) = gradient(total, poison.reshape(x.shape))
-            assert "gradient" in taken
-            assert_close(y, wanted)
-            assert_close(grad, gradient_wanted)
-            np.testing.assert_array_equal(at_padding(grad, mask), 0)
 
 
 @on_torch

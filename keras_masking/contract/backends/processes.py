@@ -4,12 +4,17 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 BACKENDS = ("jax", "torch", "tensorflow")
 POSIX = os.name == "posix"  # process groups, and signals to them
@@ -31,6 +36,41 @@ def load_torch_first(backend: str) -> None:
         import_module("torch")
 
 
+@contextmanager
+def missing(names: Iterable[str]) -> Iterator[None]:
+    """Lets imports of these modules fail, as if they were not installed.
+
+    Keras imports some at once that it hardly needs, if they are there.
+    """
+    hidden: dict[str, Any] = {n: None for n in names if n not in sys.modules}
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+
+
+def spared(backend: str) -> list[str]:
+    """What Keras on that backend imports for plots and checkpoints only."""
+    return ["matplotlib", *(["jax"] if backend != "jax" else [])]
+
+
+class TorchFirst:
+    """A finder of modules that starts the process again to import torch.
+
+    Once TensorFlow is there torch may crash, and to import it first in any case
+    takes a second. `again` replaces the process.
+    """
+
+    def __init__(self, again: Callable[[], None]) -> None:
+        self.again: Callable[[], None] | None = again
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "torch" and "tensorflow" in sys.modules and self.again:
+            self.again()
+
+
 def environment(backend: str, device: str, home: Path) -> dict[str, str]:
     """The environment of a worker, without the user's Keras settings."""
     mine = {
@@ -49,16 +89,17 @@ def environment(backend: str, device: str, home: Path) -> dict[str, str]:
             "NVIDIA_TF32_OVERRIDE": "0",
             "JAX_DEFAULT_MATMUL_PRECISION": "highest",
         }
+    # Inputs are tiny, and the threads of workers wait busily for each other.
+    kept = {"OMP_NUM_THREADS": "1"}
     if backend == "jax":
         # JAX spends most time compiling, for the same shapes in each run.
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        kept = {
+        kept |= {
             "JAX_COMPILATION_CACHE_DIR": f"{cache}/keras-masking/jax",
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
-        return {**kept, **os.environ, **mine}
-    return {**os.environ, **mine}
+    return {**kept, **os.environ, **mine}
 
 
 def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:

@@ -16,9 +16,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from keras_masking.contract.backends.processes import TorchFirst
 from keras_masking.contract.backends.processes import load_torch_first
+from keras_masking.contract.backends.processes import missing
+from keras_masking.contract.backends.processes import spared
 
 # Fields of a check that are no texts; `kind` is that of a message.
 HIDDEN = ("run", "kind")
@@ -30,12 +34,16 @@ Send = Callable[..., None]
 def main() -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)
+        kept = sys.argv[1:]  # the job of a process that starts again
+        job = json.loads(Path(kept[0]).read_text() if kept else _first_line())
+        finder = TorchFirst(lambda: _start_again(job, channel.fileno()))
 
         def send(kind: str, **content: Any) -> None:
+            if kind == "cases":
+                finder.again = None  # no report is sent twice
             channel.write(json.dumps({"kind": kind, **content}) + "\n")
             channel.flush()
 
-        job = json.loads(_first_line())
         threading.Thread(
             target=_leave_with_parent, args=(job["folder"],), daemon=True
         ).start()
@@ -44,9 +52,21 @@ def main() -> None:
         faulthandler.register(signal.SIGUSR1)
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
+        if kept:
+            load_torch_first(os.environ["KERAS_BACKEND"])
+        else:
+            sys.meta_path.insert(0, finder)
         _run(job, send)
     # At once, since frameworks take seconds to exit, and some crash.
     os._exit(0)
+
+
+def _start_again(job: Job, channel: int) -> None:
+    """Replaces this process by one that imports torch first."""
+    kept = Path(job["folder"]) / f"{job['backend']}.json"
+    kept.write_text(json.dumps(job))
+    os.dup2(channel, 1)
+    os.execv(sys.executable, [sys.executable, "-m", __spec__.name, str(kept)])
 
 
 def _first_line() -> bytes:
@@ -69,8 +89,8 @@ def _leave_with_parent(folder: str) -> None:
 
 
 def _run(job: Job, send: Send) -> None:
-    load_torch_first(os.environ["KERAS_BACKEND"])
-    import keras
+    with missing(spared(os.environ["KERAS_BACKEND"])):
+        import keras
 
     from keras_masking._keras import spare_tensorflow
     from keras_masking.contract.case import TargetError

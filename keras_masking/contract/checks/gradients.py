@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_masking import array_compare
+from keras_masking._backends import as_gradient_program
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
@@ -15,8 +16,8 @@ from keras_masking.contract.harness.compare import float_outputs
 from keras_masking.contract.harness.compare import real_steps
 from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.layer_harness import LayerHarness
-from keras_masking.contract.harness.models import one_program
 from keras_masking.contract.harness.training import needs_gradients
+from keras_masking.contract.harness.training import one_program
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
@@ -58,10 +59,15 @@ class Probe(keras.Model):
         self.harness = [
             harness
         ]  # in a list, so that Keras does not track the object
-        self.layer = harness.new_layer()
+        self.layer = harness.built_layer()
         self.outputs_used = float_outputs(harness)
         self.xs = [
-            self.add_weight(shape=x.shape, dtype=str(x.dtype), name=f"x{i}")
+            self.add_weight(
+                shape=x.shape,
+                dtype=str(x.dtype),
+                initializer="zeros",
+                name=f"x{i}",
+            )
             if batches.is_float(x)
             else None
             for i, x in enumerate(harness.batch.leaves)
@@ -103,7 +109,18 @@ class Probe(keras.Model):
         *_: Any,
         **__: Any,
     ) -> Any:
-        return sum([ops.cast(x, "float32") for x in self.losses], y_pred)
+        return _with_losses(y_pred, self.losses)
+
+    def stateless_loss(self, values: Any, others: Any, data: Any) -> Any:
+        """The loss for these values of the variables, whose state it keeps."""
+        y, _, losses = self.stateless_call(
+            values, others, data, return_losses=True
+        )
+        return _with_losses(y, losses)
+
+
+def _with_losses(y: Any, losses: list[Any]) -> Any:
+    return sum([ops.cast(x, "float32") for x in losses], y)
 
 
 class Gradients:
@@ -117,9 +134,10 @@ class Gradients:
         self.harness = harness
         self.failed: CallFailed | None = None
         self.model = Probe(harness)
-        self.model.compile(
-            optimizer=Recorder(learning_rate=0.0), jit_compile=one_program()
-        )
+        if one_program():
+            self.program = as_gradient_program(self.model.stateless_loss)
+        else:
+            self.model.compile(Recorder(learning_rate=0.0), jit_compile=False)
 
     def __call__(
         self, batch: Batch, factors: dict[int, np.ndarray] | None = None
@@ -154,18 +172,10 @@ class Gradients:
         if self.failed is not None:
             raise self.failed  # its state is of no use
         try:
-            self.model.train_on_batch(data)
+            found = self._compute(data)
         except Exception as error:
             self.failed = CallFailed(error, "a step of training")
             raise self.failed from error
-        return self._read()
-
-    def _read(self) -> tuple[list[Any], list[np.ndarray]]:
-        recorder = self.model.optimizer
-        found = {
-            id(v): array_compare.as_array(g.value)
-            for v, g in zip(recorder._trainable_variables, recorder.gradients)
-        }
         by_x = [None if x is None else found.get(id(x)) for x in self.model.xs]
         weights = [
             found[id(v)]
@@ -173,6 +183,23 @@ class Gradients:
             if id(v) in found
         ]
         return by_x, weights
+
+    def _compute(self, data: dict[str, np.ndarray]) -> dict[int, np.ndarray]:
+        """The gradients by the ids of their variables."""
+        model = self.model
+        if one_program():
+            variables = model.trainable_variables
+            values = [v.value for v in variables]
+            others = [v.value for v in model.non_trainable_variables]
+            gradients = self.program(values, others, data)
+        else:
+            model.train_on_batch(data)
+            variables = model.optimizer._trainable_variables
+            gradients = [g.value for g in model.optimizer.gradients]
+        return {
+            id(v): array_compare.as_array(g)
+            for v, g in zip(variables, gradients, strict=True)
+        }
 
 
 def _gradients(harness: LayerHarness) -> Gradients:

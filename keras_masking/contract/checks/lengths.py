@@ -112,19 +112,13 @@ def _trained(
     harness: LayerHarness, batch: Batch, other_noise: bool = False
 ) -> tuple[CallOutputs, list[np.ndarray]]:
     """The outputs of a call in training, and the untrained weights after it."""
-    layer = harness.layer
     harness.restore()
-    before = layer.get_weights()
     keras.utils.set_random_seed(harness.seed + other_noise)
-    variables = untrained(layer)
     if other_noise:
-        for variable in variables:
+        for variable in untrained(harness.layer):
             if "seed_generator" in variable.name:
                 variable.assign(variable + 1)
-    result = harness.call(layer, batch, training=True)
-    kept = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
-    layer.set_weights(before)
-    return result, kept
+    return harness.run_once(batch, {"training": True})
 
 
 @check("required", after=("runs-with-mask", "pad-value"))

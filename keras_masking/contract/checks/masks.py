@@ -253,7 +253,7 @@ def check_no_destroy_warning(harness: LayerHarness) -> None:
     harness.needs_keras_mask()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        harness.call(harness.new_layer(), harness.batch)
+        harness.call(harness.case.make(), harness.batch)
     for warning in caught:
         if "destroy" in str(warning.message) and "mask" in str(warning.message):
             raise ContractViolation(

@@ -131,7 +131,7 @@ def check_dynamic_time(harness: LayerHarness) -> None:
         raise NotApplicable("the layer is built for one number of steps")
     model = MaskedModel(harness, steps=False)
     for batch in (harness.batch, batches.pad(harness.batch, MORE[-1])):
-        result = model.call(batch)
+        result = model.call(batch, program=harness.programs is not None)
         require_same_as_eager(
             harness, result, batch, "in a model of unknown length"
         )
@@ -142,7 +142,7 @@ def _built_for_more(harness: LayerHarness) -> None:
     """Compares with a layer that was built for more steps."""
     longer = batches.pad(harness.batch, MORE[-1])
     try:
-        layer = harness.new_layer(longer)
+        layer = harness.built_layer(longer)
     except (CallFailed, ValueError):
         return  # its weights have other shapes
     how = f"of a layer built for {MORE[-1]} more steps"

@@ -228,6 +228,6 @@ def _gradients(
     harness: LayerHarness, batch: Batch, factors: dict[int, np.ndarray]
 ) -> tuple[list[Any], list[np.ndarray]]:
     other = harness.sibling(harness.shape)
-    other.__dict__["layer"] = harness.layer
+    other.share(harness)
     other.batch = batch
     return Gradients(other)(batch, factors)

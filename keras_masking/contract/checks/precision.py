@@ -1,11 +1,8 @@
 """Half precision: finite, independent of padding, right over many steps."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-import keras
 import numpy as np
 
 from keras_masking import layer_calls
@@ -27,16 +24,6 @@ STEPS, VALUE = 320, 400.0  # their product overflows in float16
 PADDED_ROW = 1
 
 
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def _half(harness: LayerHarness, policy: str) -> LayerHarness:
     """The same layer under a policy of half precision, with its weights."""
     found: LayerHarness = harness.once(
@@ -46,9 +33,8 @@ def _half(harness: LayerHarness, policy: str) -> LayerHarness:
 
 
 def _make_half(harness: LayerHarness, policy: str) -> LayerHarness:
-    half = harness.sibling(harness.shape)
-    with _policy(policy):
-        half.layer.set_weights(harness.layer.get_weights())
+    half = harness.sibling(harness.shape, policy)
+    half.layer.set_weights(harness.layer.get_weights())
     return half
 
 

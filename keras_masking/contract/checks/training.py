@@ -10,8 +10,8 @@ from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.models import MaskedModel
 from keras_masking.contract.harness.models import OneVector
 from keras_masking.contract.harness.models import model_of
-from keras_masking.contract.harness.models import one_program
 from keras_masking.contract.harness.training import needs_gradients
+from keras_masking.contract.harness.training import one_program
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.contract.harness.violations import NotApplicable
@@ -33,7 +33,7 @@ def check_trains(harness: LayerHarness) -> None:
     needs_gradients()
     harness.needs_any_batch()
     used = float_outputs(harness)
-    layer = harness.new_layer()
+    layer = harness.built_layer()
     if not layer.trainable_weights:
         raise NotApplicable("the layer has no weights to train")
     masked = MaskedModel(harness, layer)

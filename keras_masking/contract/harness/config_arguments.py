@@ -22,6 +22,7 @@ from keras_masking import array_compare
 from keras_masking import layer_calls
 from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.training import takes_training
 from keras_masking.contract.harness.violations import ContractViolation
 from keras_masking.errors import first_words
 
@@ -165,11 +166,14 @@ def _made(harness: LayerHarness, kind: Any, config: dict[str, Any]) -> Any:
 
 
 def _runs(harness: LayerHarness, layer: Any) -> list[layer_calls.CallOutputs]:
-    """Its outputs by default and in training; its state is restored."""
+    """Its outputs by default and, if it knows of training, in training.
+
+    Its state is restored.
+    """
     # Copied, because on PyTorch the array shares memory with the variable.
     state = [(v, np.array(array_compare.as_array(v))) for v in layer.variables]
     runs = []
-    for training in (None, True):
+    for training in (None, True) if takes_training(layer) else (None,):
         keras.utils.set_random_seed(harness.seed)
         runs.append(harness.call(layer, harness.batch, training=training))
         for variable, value in state:

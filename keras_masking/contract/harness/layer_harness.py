@@ -1,7 +1,7 @@
 """One layer under test: built once, run often, with cached results."""
 
-import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -13,18 +13,24 @@ from keras_masking._moved import moved
 from keras_masking.contract.case import Case
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
-from keras_masking.contract.harness.inputs import Inputs
+from keras_masking.contract.harness.calls import Calls
+from keras_masking.contract.harness.programs import Programs
+from keras_masking.contract.harness.programs import Result
 from keras_masking.contract.harness.step_axes import StepAxes
 from keras_masking.contract.harness.step_axes import find_step_axes
+from keras_masking.contract.harness.training import one_program
 from keras_masking.contract.harness.training import untrained
-from keras_masking.contract.harness.training import with_training
 from keras_masking.contract.harness.violations import CallFailed
 from keras_masking.contract.harness.violations import NotApplicable
 
 MORE = (1, 2, 3, 12)  # padding steps; 12 is a multiple of the usual strides
 
 
-class LayerHarness(Inputs):
+class _Seen(Exception):
+    """What a call received is known."""
+
+
+class LayerHarness(Calls):
     """The layer of a `Case`, with example inputs of one shape."""
 
     def __init__(
@@ -45,111 +51,22 @@ class LayerHarness(Inputs):
             self._made[name] = make()
         return self._made[name]
 
-    def sibling(self, shape: tuple[int, int, int] | None) -> "LayerHarness":
-        """A harness for another shape, with the known role and step axes."""
+    def sibling(
+        self, shape: tuple[int, int, int] | None, policy: str | None = None
+    ) -> "LayerHarness":
+        """A harness for another shape or dtype policy.
+
+        With the known role and step axes.
+        """
         other = LayerHarness(self.case, shape, self.seed)
         other.role = self.role
         other.__dict__["step_axes"] = self.step_axes
+        other.policy = policy
+        other.derived = self.programs is not None
         return other
-
-    # The layer and its signature.
-
-    @cached_property
-    def layer(self) -> Any:
-        return self.new_layer()
-
-    def new_layer(self, batch: Batch | None = None) -> Any:
-        """Another layer of this case, built, with the same weights.
-
-        Built by a call on `batch`, which is the example by default.
-        """
-        keras.utils.set_random_seed(self.seed)
-        layer = self.case.make()
-        batch = self.batch if batch is None else batch
-        for plain in (batch, self.plain(batch)):
-            try:
-                self.call(layer, plain)
-                break
-            except CallFailed as error:
-                failed = error
-        else:
-            raise failed
-        if "layer" in self.__dict__:
-            layer.set_weights(self.layer.get_weights())
-        return layer
 
     def new_rng(self) -> np.random.Generator:
         return np.random.default_rng(self.seed + 1)
-
-    @cached_property
-    def mask_arguments(self) -> list[str]:
-        """The parameters that take an explicit mask, in the leaves' order.
-
-        `mask` if the layer takes one argument, else `<argument>_mask`.
-        """
-        names = layer_calls.mask_parameters(self.layer)
-        arguments = self._arguments()
-        if len(arguments) == 1 and not self.batch.fixed:
-            return [name for name in ("mask",) if name in names]
-        return [f"{a}_mask" for a in arguments if f"{a}_mask" in names]
-
-    def _arguments(self) -> list[str]:
-        """The parameters of `call` that take the inputs."""
-        parameters = list(inspect.signature(self.layer.call).parameters)
-        count = len(self.structure) if isinstance(self.structure, tuple) else 1
-        return parameters[:count]
-
-    # Calls.
-
-    def call(
-        self,
-        layer: Any,
-        batch: Batch,
-        explicit: bool = False,
-        carried: str | None = None,
-        training: bool | None = None,
-    ) -> layer_calls.CallOutputs:
-        """Calls a layer, with masks by keyword or on the tensors.
-
-        With `carried`, the tensors carry masks of that kind in any case.
-        """
-        if carried is None:
-            inputs = self.tensors(batch, attached=not explicit)
-        else:
-            inputs = self.tensors(batches.with_masks(batch, carried))
-        kwargs = self.kwargs(batch)
-        given = self.given_tensor(batch)
-        if explicit:
-            kwargs.update(self.explicit_masks(batch))
-        apply: Callable[..., Any] = self.apply
-        if training is not None:
-            apply = with_training(apply, layer, training)
-        try:
-            outputs = apply(layer, inputs, given, **kwargs)
-        except Exception as error:
-            how = "a call without a mask"
-            if batch.mask is not None:
-                how = "a call with a mask"
-            raise CallFailed(
-                error, f"{how}, inputs {_shapes(batch)},"
-            ) from error
-        return layer_calls.read_outputs(outputs)
-
-    def explicit_masks(self, batch: Batch) -> dict[str, Any]:
-        masks = [
-            None if m is None else layer_calls.new_tensor(m)
-            for m in batch.masks
-        ]
-        packed = self.pack(masks)
-        if self.mask_arguments == ["mask"]:
-            return {"mask": packed}
-        several = isinstance(self.structure, tuple)
-        given = zip(self._arguments(), packed if several else (packed,))
-        return {
-            f"{a}_mask": m
-            for a, m in given
-            if f"{a}_mask" in self.mask_arguments
-        }
 
     def run(self, batch: Batch, **how: Any) -> layer_calls.CallOutputs:
         """Calls the layer under test in its first state; results are cached."""
@@ -158,17 +75,76 @@ class LayerHarness(Inputs):
         key = (batch.key(), tuple(sorted(how.items())))
         if key not in self._memory:
             self.restore()
-            training = how.get("training")
-            before = self.layer.get_weights() if training else None
-            if training:
+            if how.get("training"):
                 # A layer without its own seed uses the global ones.
                 keras.utils.set_random_seed(self.seed)
-            self._memory[key] = self.call(self.layer, batch, **how)
-            if before is not None:
-                # A layer may change its weights in training, as
-                # SpectralNormalization does.
-                self.layer.set_weights(before)
+            self._memory[key], _ = self.run_once(batch, how)
         return self._memory[key]
+
+    def run_once(self, batch: Batch, how: dict[str, Any]) -> Result:
+        """A call of the layer in its present state, which it keeps.
+
+        Also the untrained weights after a call in training.
+        """
+        plain = batches.without_masks(self.batch)
+        first = (self.batch.key(), plain.key())
+        if not self.derived and not how and batch.key() in first:
+            return self._run_eagerly(batch, how)
+        if self.programs is None or not self.programs.pay(batch):
+            return self._run_eagerly(batch, how)
+        with suppress(Exception):
+            return self.programs.run(batch, how)
+        result = self._run_eagerly(batch, how)
+        self.programs = None  # it works eagerly alone
+        return result
+
+    def _run_eagerly(self, batch: Batch, how: dict[str, Any]) -> Result:
+        try:
+            return self._call_and_restore(batch, how)
+        except Exception as error:
+            if not (self.derived and _is_due_to_tracing(error)):
+                raise
+        # A symbolic call built the layer and left something on it.
+        self.derived, self.programs = False, None
+        self.layer = self.new_layer()
+        return self._call_and_restore(batch, how)
+
+    def _call_and_restore(self, batch: Batch, how: dict[str, Any]) -> Result:
+        if not how.get("training"):
+            return self.call(self.layer, batch, **how), []
+        # A layer may change its weights in training, as SpectralNormalization
+        # does.
+        before = self.layer.get_weights()
+        result = self.call(self.layer, batch, **how)
+        states = [
+            np.array(keras.ops.convert_to_numpy(v))
+            for v in untrained(self.layer)
+        ]
+        self.layer.set_weights(before)
+        return result, states
+
+    def share(self, other: "LayerHarness") -> None:
+        """Takes over the results of a harness with the same layer."""
+        self.__dict__["layer"] = other.layer
+        self._memory = other._memory
+
+    @cached_property
+    def programs(self) -> Programs | None:
+        """Compiled calls on JAX, if they agree with an eager one."""
+        if not one_program() or getattr(self.layer, "stateful", False):
+            return None
+        with suppress(Exception):  # the layer cannot be traced
+            programs = Programs(self)
+            if self.derived or programs.agree():
+                return programs
+        return None
+
+    def built_layer(self, batch: Batch | None = None) -> Any:
+        """Another layer, built symbolically where that compiles nothing."""
+        if self.programs is not None:
+            with suppress(Exception):
+                return self.built_symbolically(batch)
+        return self.new_layer(batch)
 
     @cached_property
     def _state(self) -> list[tuple[Any, np.ndarray]]:
@@ -192,17 +168,8 @@ class LayerHarness(Inputs):
         """Raises `NotApplicable` if the layer cannot be called without one."""
         if self.case.requires_mask:
             raise NotApplicable("requires a mask: " + self.case.reason)
-        if self._insists():
+        if self.insists():
             raise NotApplicable(f"{self.argument} is not optional")
-
-    def _insists(self) -> bool:
-        """Whether the layer has a mask argument that is not optional."""
-        argument = self.argument
-        return argument is not None and argument.is_required(self._call)
-
-    @cached_property
-    def _call(self) -> Any:
-        return self.case.make().call
 
     def needs_any_batch(self) -> None:
         """Raises `NotApplicable` if the layer cannot take other rows."""
@@ -212,10 +179,13 @@ class LayerHarness(Inputs):
             raise NotApplicable("the layer keeps states of one batch size")
 
     def received(self) -> set[str] | None:
-        """The parameters of `call` that got a mask; None if it never ran."""
+        """The parameters of `call` that get a mask; None if it is not run."""
         got: list[set[str]] = []
-        see: Callable[[dict[str, Any]], None]
-        see = lambda a: got.append(layer_calls.masks_received(a))  # noqa: E731
+
+        def see(arguments: dict[str, Any]) -> None:
+            got.append(layer_calls.masks_received(arguments))
+            raise _Seen
+
         try:
             with layer_calls.watch_calls(self.layer, see):
                 self.call(self.layer, self.batch)
@@ -270,12 +240,6 @@ class LayerHarness(Inputs):
         whole, rest = divmod(grown, MORE[-1])
         return None if rest else whole
 
-    def plain(self, batch: Batch) -> Batch:
-        """The batch without a mask, or with an all-True one if required."""
-        if self.case.requires_mask or self._insists():
-            return batches.with_masks(batch, "full")
-        return batches.without_masks(batch)
-
     def run_plain(self, batch: Batch) -> layer_calls.CallOutputs:
         """The outputs without a mask, or with an all-True one if that fails."""
         try:
@@ -287,8 +251,10 @@ class LayerHarness(Inputs):
         return batches.with_masks(self.batch, kind)
 
 
-def _shapes(batch: Batch) -> str:
-    return " and ".join(str(leaf.shape) for leaf in batch.leaves)
+def _is_due_to_tracing(error: Exception) -> bool:
+    """Whether a tensor without a value is the cause."""
+    cause = error.__cause__ if isinstance(error, CallFailed) else error
+    return "Tracer" in type(cause).__name__
 
 
 __getattr__ = moved(

@@ -4,6 +4,7 @@ Two small layers do this: one attaches a mask, the other returns it.
 """
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,17 +18,10 @@ from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.inputs import ARGUMENT
 from keras_masking.contract.harness.layer_harness import LayerHarness
+from keras_masking.contract.harness.programs import call_as_program
 from keras_masking.contract.harness.violations import CallFailed
 
 NO_MASK = -1
-
-
-def one_program() -> bool:
-    """Whether to compile a training step as a whole, as on JAX.
-
-    Otherwise JAX compiles each operation separately, which takes longer.
-    """
-    return bool(keras.backend.backend() == "jax")
 
 
 class Attach(keras.layers.Layer):
@@ -166,9 +160,15 @@ class MaskedModel:
         half = len(outputs) // 2
         return as_call_outputs(outputs[:half], outputs[half:])
 
-    def call(self, batch: Batch) -> layer_calls.CallOutputs:
+    def call(
+        self, batch: Batch, program: bool = False
+    ) -> layer_calls.CallOutputs:
+        """A call outside of `predict`; as a program if it can be one."""
         self.harness.restore()
         flat = [layer_calls.new_tensor(x) for x in self._inputs(batch)]
+        if program:
+            with suppress(Exception):  # eagerly it may work, or says why not
+                return self._call_outputs(call_as_program(self.model, flat))
         try:
             return self._call_outputs(self.model(flat))
         except Exception as error:

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_masking.contract.harness.models import Attach
-from keras_masking.contract.harness.models import one_program
 from keras_masking.contract.harness.score_batches import ScoreBatch
+from keras_masking.contract.harness.training import one_program
 from keras_masking.contract.harness.violations import CallFailed
 
 

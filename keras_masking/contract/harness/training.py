@@ -29,6 +29,14 @@ def needs_gradients() -> None:
         )
 
 
+def one_program() -> bool:
+    """Whether to compile a step as a whole, as on JAX.
+
+    Otherwise JAX compiles each operation separately, which takes longer.
+    """
+    return bool(keras.backend.backend() == "jax")
+
+
 class Outer(keras.layers.Layer):
     """A layer in training, whose `call` is a function of its own."""
 

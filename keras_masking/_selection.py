@@ -1,0 +1,88 @@
+"""`where` on PyTorch and a CPU, several times as fast.
+
+PyTorch's `where` reads one number after the other if the mask is smaller than
+the tensor. The bits of a float and a mask of all bits or none are read many at
+a time: the result is exact, whatever is at padding.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from keras.config import backend
+
+from keras_masking._backends import is_torch_tensor
+from keras_masking._backends import torch_traces
+from keras_masking._types import Tensor
+
+# Numbers from which this is faster.
+LEAST = 2**16
+_TORCH: Any = import_module("torch") if backend() == "torch" else None
+
+
+def gains_by_bits(real: Tensor, x: Tensor) -> bool:
+    """Whether `select_bits` is possible and faster than `where`."""
+    if not is_torch_tensor(x) or not is_torch_tensor(real) or torch_traces():
+        return False
+    if x.numel() < LEAST or not x.is_floating_point():
+        return False
+    smaller = 2 * real.numel() <= x.numel() and real.ndim <= x.ndim
+    return smaller and x.device.type == real.device.type == "cpu"
+
+
+def select_bits(real: Tensor, x: Tensor, other: Any = None) -> Tensor:
+    """`x` where `real`, else `other`, or 0 if there is none.
+
+    Args:
+        real: Booleans that broadcast to `x`.
+        x: PyTorch's floats on a CPU.
+        other: A tensor like `x`, with no more axes than `real` and no gradient.
+    """
+    return _Selection.apply(x, real, other)
+
+
+if _TORCH is not None:
+    # Of the size of the float, in bytes.
+    _BITS = {2: _TORCH.int16, 4: _TORCH.int32, 8: _TORCH.int64}
+
+    class _Selection(_TORCH.autograd.Function):
+        """With derivatives of any order, forward mode and `vmap`."""
+
+        @staticmethod
+        def forward(x: Any, real: Any, other: Any) -> Any:
+            bits = _BITS[x.element_size()]
+            ones = real.to(bits).neg()
+            y = _TORCH.empty_like(x)  # not a view, so that it may be changed
+            _TORCH.bitwise_and(x.view(bits), ones, out=y.view(bits))
+            if other is not None:
+                y.view(bits).bitwise_or_(other.view(bits) & ~ones)
+            return y
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            ctx.save_for_backward(inputs[1])
+            ctx.save_for_forward(inputs[1])
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            (real,) = ctx.saved_tensors
+            return _Selection.apply(gradient, real, None), None, None
+
+        @staticmethod
+        def jvp(ctx: Any, tangent: Any, *of_others: Any) -> Any:
+            (real,) = ctx.saved_tensors
+            return _Selection.apply(tangent, real, None)
+
+        @staticmethod
+        def vmap(info: Any, axes: Any, x: Any, real: Any, other: Any) -> Any:
+            ndim = 1 + max(
+                y.ndim - (a is not None) for y, a in zip((x, real), axes)
+            )
+
+            def batched(y: Any, axis: Any) -> Any:
+                y = y.unsqueeze(0) if axis is None else y.movedim(axis, 0)
+                ones = [1] * (ndim - y.ndim)
+                return y.reshape(y.shape[0], *ones, *y.shape[1:])
+
+            fill = 0.0 if other is None else batched(other, axes[2])
+            y = _TORCH.where(batched(real, axes[1]), batched(x, axes[0]), fill)
+            return y, 0
