@@ -230,6 +230,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(function)
 
 
+def at_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, compiled on JAX, which else compiles each operation."""
+    return compiled(function) if BACKEND == "jax" else function
+
+
 def with_padding(kind: str, x: np.ndarray, value: float) -> np.ndarray:
     """Rows of steps with more padding, at one side, in holes or as a row."""
     more = np.full_like(x[:, :2], value)

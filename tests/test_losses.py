@@ -687,6 +687,15 @@ def test_what_is_no_loss_is_refused(loss: Any) -> None:
         MaskedLoss("mse", reduction="most")
 
 
+def test_the_weight_of_class_0() -> None:
+    """Of two steps of class 0 and one of class 1; the padding has class 0."""
+    ours = MaskedLoss("mae", reduction="sum", class_weight={0: 3.0})
+    y_true = np.array([[[0.0], [1.0], [0.0], [0.0]]], "float32")
+    y_pred = y_true + np.array([[[1.0], [1.0], [1.0], [5.0]]], "float32")
+    mask = np.array([[True, True, True, False]])
+    assert_close(ours(y_true, y_pred, mask=mask), 3.0 + 1.0 + 3.0)
+
+
 def test_class_weights_compiled() -> None:
     ours = MaskedLoss(
         "sparse_categorical_crossentropy", class_weight=CLASS_WEIGHT

@@ -14,6 +14,7 @@ from keras_masking._keras import get_mask
 from tests.helpers import BACKEND
 from tests.helpers import MASKS
 from tests.helpers import assert_close
+from tests.helpers import at_once
 from tests.helpers import compiled
 from tests.helpers import gradients_of
 from tests.helpers import mask_of
@@ -388,12 +389,7 @@ def test_several_blocks(kind: str, post_norm: bool) -> None:
     encoder, attach = Encoder(kind, post_norm), layers.AttachMask()
     ids, real = keras.Input((None, 4)), keras.Input((None,), dtype="bool")
     functional = keras.Model([ids, real], encoder.call(attach(ids, mask=real)))
-
-    def run(x: Any, mask: Any) -> Any:
-        return encoder(attach(x, mask=mask))
-
-    if BACKEND == "jax":  # else it compiles each operation for each length
-        run = compiled(run)
+    run = at_once(lambda x, mask: encoder(attach(x, mask=mask)))
     for mask in (MASKS["right"], MASKS["left"], MASKS["holes"]):
         x = poisoned(QUERY, mask, np.nan)
         alone = [
