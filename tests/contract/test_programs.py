@@ -8,8 +8,8 @@ import pytest
 from keras import ops
 
 from keras_masking import layers
-from keras_masking._backends import as_gradient_program
-from keras_masking._backends import as_program
+from keras_masking._programs import as_gradient_program
+from keras_masking._programs import as_program
 from keras_masking.contract import Case
 from keras_masking.contract import check_layer
 from keras_masking.contract.harness import batches

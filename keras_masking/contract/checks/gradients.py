@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_masking import array_compare
-from keras_masking._backends import as_gradient_program
+from keras_masking._programs import as_gradient_program
 from keras_masking.array_compare import magnitude
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch

@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_masking._backends import as_program
 from keras_masking._keras import get_mask
 from keras_masking._keras import set_mask
+from keras_masking._programs import as_program
 from keras_masking.array_compare import TOLERANCE
 from keras_masking.array_compare import as_array
 from keras_masking.array_compare import differences
