@@ -25,8 +25,9 @@ def gains_by_bits(real: Tensor, x: Tensor) -> bool:
         return False
     if x.numel() < LEAST or not x.is_floating_point():
         return False
-    fits = real.numel() <= x.numel() and real.ndim <= x.ndim
-    return fits and x.device.type == real.device.type == "cpu"
+    # The bits of a mask as large as `x` would be two more tensors of that size.
+    smaller = 2 * real.numel() <= x.numel() and real.ndim <= x.ndim
+    return smaller and x.device.type == real.device.type == "cpu"
 
 
 def select_bits(real: Tensor, x: Tensor, other: Any = None) -> Tensor:

@@ -135,6 +135,6 @@ def test_which_are_selected_by_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_selection, "LEAST", X.size)
     assert _selection.gains_by_bits(real, x)
     assert not _selection.gains_by_bits(real, x[1:])  # too small
-    assert not _selection.gains_by_bits(real.expand(2, *x.shape), x)
+    assert not _selection.gains_by_bits(real.expand(x.shape), x)
     assert not _selection.gains_by_bits(real, x.int())
     assert not _selection.gains_by_bits(REAL, x)
