@@ -144,6 +144,11 @@ def fast_reduction(
     """A reduction along the steps of `x` and of a float mask."""
     weights = ops.cast(mask, dtype_name(x))
     y = with_gradient(value, gradient, tangent, x, weights, *others)
+    return reduced(y, keepdims)
+
+
+def reduced(y: Tensor, keepdims: bool) -> Tensor:
+    """`y`, which has one step, without that axis unless it is kept."""
     return y if keepdims else ops.squeeze(y, 1)
 
 
@@ -155,6 +160,13 @@ def product(x: Tensor, weights: Tensor) -> Tensor:
     flat = ops.reshape(x, (*shape[:2], -1))
     row = ops.reshape(weights, (shape[0], 1, shape[1]))
     return ops.reshape(ops.matmul(row, flat), (shape[0], 1, *shape[2:]))
+
+
+def attained(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Which real steps attain the extreme `y`, and how many do, 1 at least."""
+    hit = ops.logical_and(ops.equal(x, y), weights > 0)
+    ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
+    return hit, ops.maximum(ties, 1)
 
 
 def selected(x: Tensor, weights: Tensor) -> Tensor:

@@ -16,7 +16,9 @@ from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
+from keras_masking.ops.fast_paths import attained
 from keras_masking.ops.masks import has_real_step
+from keras_masking.ops.steps import gather_steps
 
 # Numbers of a step from which fetching is faster than selecting.
 WIDE = 64
@@ -47,22 +49,19 @@ def extreme_of_fetched(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
 
 def _fetched(x: Tensor, weights: Tensor) -> Tensor:
     """`x` with the first real step of its row in place of padding."""
-    rows, steps, *rest = ops.shape(x)
+    rows, steps, *_ = ops.shape(x)
     weights = ops.reshape(weights, (rows, steps))
     first = ops.cast(ops.argmax(weights, axis=1, keepdims=True), "int32")
     step = ops.where(weights > 0, ops.arange(steps, dtype="int32"), first)
-    row = ops.expand_dims(ops.arange(rows, dtype="int32"), 1)
-    return ops.take(ops.reshape(x, (-1, *rest)), row * steps + step, axis=0)
+    return ops.reshape(gather_steps(x, step), ops.shape(x))
 
 
 def gradient_of_fetched(
     g: Tensor, y: Tensor, x: Tensor, weights: Tensor
 ) -> Tensor:
     """The gradient `g`, shared by the real steps that attain the extreme."""
-    hit = ops.logical_and(ops.equal(x, y), weights > 0)
-    ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
-    share = upcast_half(g) / ops.maximum(ties, 1)
-    share = zero_unless(hit, ops.cast(share, dtype_name(g)))
+    hit, ties = attained(x, y, weights)
+    share = zero_unless(hit, ops.cast(upcast_half(g) / ties, dtype_name(g)))
     # A NaN at a real step must not give a gradient of 0.
     lost = ops.logical_and(ops.isnan(y), weights > 0)
     return ops.cond(

@@ -25,10 +25,12 @@ from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import select
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
+from keras_masking.ops.fast_paths import attained
 from keras_masking.ops.fast_paths import fast_or_plain
 from keras_masking.ops.fast_paths import fast_reduction
 from keras_masking.ops.fast_paths import map_rows
 from keras_masking.ops.fast_paths import product
+from keras_masking.ops.fast_paths import reduced
 from keras_masking.ops.fast_paths import selected
 from keras_masking.ops.fast_paths import sums_finite
 from keras_masking.ops.fast_paths import takes_fast_path
@@ -54,8 +56,7 @@ def real_sum(x: Tensor, mask: Tensor, axis: Axis, keepdims: bool) -> Tensor:
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
         if is_torch_tensor(x):
-            y = sum_of_rows(x, mask)
-            return y if keepdims else ops.squeeze(y, 1)
+            return reduced(sum_of_rows(x, mask), keepdims)
         how = _sum, _sum_gradient, _sum_tangent
         return fast_reduction(*how, upcast_half(x), mask, keepdims)
 
@@ -111,8 +112,7 @@ def real_squares(
 
     def fast(x: Tensor, mask: Tensor) -> Tensor:
         if is_torch_tensor(x):
-            y = squares_of_rows(x, mask, mean)
-            return y if keepdims else ops.squeeze(y, 1)
+            return reduced(squares_of_rows(x, mask, mean), keepdims)
         how = _squares, _squares_gradient, _squares_tangent
         return fast_reduction(*how, x, mask, keepdims, mean)
 
@@ -173,7 +173,7 @@ def real_extreme(
     def fast(x: Tensor, mask: Tensor) -> Tensor:
         if is_torch_tensor(x):
             y = extreme_of_rows(x, mask, largest, _worst(x, largest))
-            return y if keepdims else ops.squeeze(y, 1)
+            return reduced(y, keepdims)
         value, gradient = _extreme, None  # JAX derives it
         if keras.backend.backend() == "tensorflow":
             value, gradient = extreme_of_fetched, gradient_of_fetched
@@ -222,10 +222,8 @@ def _extreme(x: Tensor, weights: Tensor, largest: bool) -> Tensor:
 def _extreme_tangent(
     dx: Tensor, y: Tensor, x: Tensor, weights: Tensor
 ) -> Tensor:
-    hit = ops.logical_and(ops.equal(x, y), weights > 0)
-    ties = ops.sum(ops.cast(hit, "float32"), axis=1, keepdims=True)
-    share = ops.cast(hit, "float32") / ops.maximum(ties, 1)
-    share = ops.cast(share, dtype_name(x))
+    hit, ties = attained(x, y, weights)
+    share = ops.cast(ops.cast(hit, "float32") / ties, dtype_name(x))
     # A NaN at a real step must not give a derivative of 0.
     share = selected(ops.where(ops.isnan(y), y, share), weights)
     return ops.cast(_plain_sum(share * dx, weights > 0), dtype_name(x))

@@ -18,15 +18,14 @@ from keras_masking.ops.dtypes import upcast_half
 
 def sum_of_rows(x: Tensor, mask: Tensor) -> Tensor:
     """Sums over the real steps, with the axis of the steps."""
-    return _each(lambda row: upcast_half(row).sum(0, keepdim=True), x, mask)
+    return _each(lambda row: upcast_half(row).sum(0, keepdim=True), mask, x)
 
 
 def squares_of_rows(x: Tensor, mask: Tensor, mean: Tensor) -> Tensor:
     """Sums of the squared distances from `mean`, which keeps the axes."""
-    means = ops.broadcast_to(mean, (x.shape[0], *mean.shape[1:])).unbind()
-    rows = zip(x.unbind(), means, _real_steps(mask))
-    parts = [(row[real] - m).square().sum(0, True) for row, m, real in rows]
-    return torch_join(parts).unsqueeze(1)
+    # A mean over the rows too is expanded to each of them.
+    means = ops.broadcast_to(mean, (x.shape[0], *mean.shape[1:]))
+    return _each(lambda row, m: (row - m).square().sum(0, True), mask, x, means)
 
 
 def extreme_of_rows(
@@ -39,15 +38,17 @@ def extreme_of_rows(
             return worst.expand(1, *row.shape[1:])
         return row.amax(0, True) if largest else row.amin(0, True)
 
-    return _each(reduce, x, mask)
+    return _each(reduce, mask, x)
 
 
 def _each(
-    reduce: Callable[[Tensor], Tensor], x: Tensor, mask: Tensor
+    reduce: Callable[..., Any], mask: Tensor, x: Tensor, *others: Tensor
 ) -> Tensor:
+    """`reduce` of the real steps of each row of `x` and its row of others."""
     # Not `x[i]`, whose gradient is as large as `x` for each row.
-    rows = zip(x.unbind(), _real_steps(mask))
-    return torch_join([reduce(row[real]) for row, real in rows]).unsqueeze(1)
+    rows = zip(_real_steps(mask), *(y.unbind() for y in (x, *others)))
+    parts = [reduce(row[real], *rest) for real, row, *rest in rows]
+    return torch_join(parts).unsqueeze(1)
 
 
 def softmax_of_rows(x: Tensor, mask: Tensor) -> Tensor:

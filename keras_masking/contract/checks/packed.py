@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_masking.array_compare import magnitude
-from keras_masking.contract.checks.gradients import Gradients
 from keras_masking.contract.checks.gradients import require_alike
 from keras_masking.contract.harness import batches
 from keras_masking.contract.harness.batches import Batch
 from keras_masking.contract.harness.compare import require_equal
 from keras_masking.contract.harness.compare import require_equal_real
+from keras_masking.contract.harness.gradients import Gradients
 from keras_masking.contract.harness.layer_harness import LayerHarness
 from keras_masking.contract.harness.packing import Packed
 from keras_masking.contract.harness.packing import declared_gap
