@@ -6,19 +6,24 @@ no repair, in the value or in any derivative.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from keras import ops
+from keras.config import backend
 
 from keras_masking._backends import torch_join
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import upcast_half
+from keras_masking.ops.dtypes import zero_unless
+
+_TORCH: Any = import_module("torch") if backend() == "torch" else None
 
 
 def sum_of_rows(x: Tensor, mask: Tensor) -> Tensor:
     """Sums over the real steps, with the axis of the steps."""
-    return _each(lambda row: upcast_half(row).sum(0, keepdim=True), mask, x)
+    return _Sums.apply(x, mask)
 
 
 def squares_of_rows(x: Tensor, mask: Tensor, mean: Tensor) -> Tensor:
@@ -76,3 +81,34 @@ def _real_steps(mask: Tensor) -> list[slice | Tensor]:
             zip(first.tolist(), ends.tolist(), counts.tolist())
         )
     ]
+
+
+if _TORCH is not None:
+
+    class _Sums(_TORCH.autograd.Function):
+        """Sums with a gradient of one pass; in `vmap` there are none.
+
+        The gradient of the loop itself writes each row three times.
+        """
+
+        @staticmethod
+        def forward(x: Any, mask: Any) -> Any:
+            return _each(lambda row: upcast_half(row).sum(0, True), mask, x)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            x, mask = inputs
+            ctx.shape, ctx.dtype = x.shape, x.dtype
+            ctx.save_for_backward(mask)
+            ctx.save_for_forward(mask)
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            (mask,) = ctx.saved_tensors
+            each = gradient.to(ctx.dtype).expand(ctx.shape)
+            return zero_unless(mask, each), None
+
+        @staticmethod
+        def jvp(ctx: Any, tangent: Any, _: Any) -> Any:
+            (mask,) = ctx.saved_tensors
+            return _Sums.apply(tangent, mask)
