@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_masking._backends import new_axis
 from keras_masking._keras import KEEPS_MASKS_OF_CASTS
 from keras_masking._keras import get_mask
 from keras_masking._types import Shape
@@ -259,10 +260,7 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         ranks = len(scores.shape), len(getattr(attention_mask, "shape", ()))
         if ranks != (4, 3):
             return super()._masked_softmax(scores, attention_mask)
-        shape = keras.ops.shape(scores)
-        mask = keras.ops.expand_dims(attention_mask, 1)
-        mask = keras.ops.broadcast_to(mask, shape)
-        return unchecked_softmax(scores, mask, axis=-1)
+        return unchecked_softmax(scores, new_axis(attention_mask, 1), axis=-1)
 
     def answer_shape(self, shapes: list[Shape]) -> Shape:
         return tuple(self.compute_output_shape(*shapes))
