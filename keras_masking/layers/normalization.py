@@ -1,5 +1,6 @@
 """Normalization with statistics of real steps only."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,14 +13,15 @@ from keras_masking.errors import describe
 from keras_masking.layers.base import StepMixer
 from keras_masking.layers.checks import check_integer
 from keras_masking.layers.packed import TakesPacked
+from keras_masking.ops.dtypes import dtype_name
 from keras_masking.ops.dtypes import scalar
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.masks import fill_padding
 from keras_masking.ops.masks import has_real_step
 from keras_masking.ops.reading import expanded
+from keras_masking.ops.reductions import count_real
 from keras_masking.ops.reductions import unchecked_mean
 from keras_masking.ops.segments import Segments
-from keras_masking.ops.statistics import mean_square
 
 
 @export
@@ -136,39 +138,34 @@ class MaskedGroupNormalization(
 
     def mix(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         x = upcast_half(fill_padding(inputs, mask))
-        if self.packed and mask is not None:
-            mean, variance = self._of_runs(x, mask)
-        else:
-            steps = tuple(range(1, len(x.shape) - 1))
-            mean = unchecked_mean(x, mask, steps, keepdims=True)
-            mean = self._of_groups(mean)
-            variance = self._of_groups(mean_square(x, mask, mean, steps))
+        mean_of = self._means(mask)
+        mean = mean_of(x)
+        # Subtract first: `x * scale - mean * scale` loses precision.
+        apart = fill_padding(x - mean, mask)
+        variance = mean_of(ops.square(apart))
         if mask is not None:  # an empty row is 0 / 0 if `epsilon` is tiny
-            some = expanded(has_real_step(mask, keepdims=True), len(x.shape))
-            variance = ops.where(some, variance, scalar(1, variance))
+            variance = self._safe(variance, mask)
         scale = ops.rsqrt(variance + self.epsilon)
         if self.scale:
             scale = scale * ops.cast(self.gamma, scale.dtype)
-        # Subtract first: `x * scale - mean * scale` loses precision.
-        y = (x - mean) * scale
+        y = apart * scale
         if self.center:
             y = y + ops.cast(self.beta, y.dtype)
         return ops.cast(y, self.compute_dtype)
 
-    def _of_runs(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each step's run."""
+    def _means(self, mask: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Means of rows or runs, of tensors that are 0 at padding."""
+        if not self.packed or mask is None:
+            return lambda x: self._of_groups(_mean_of_row(x, mask))
         runs = Segments(mask)
+        return lambda x: self._of_groups(runs.spread(runs.mean(_inner_mean(x))))
 
-        def mean_of(x: Tensor) -> Tensor:
-            for axis in range(2, len(x.shape) - 1):
-                # On PyTorch Keras computes the mean of float64 in float32.
-                size = ops.shape(x)[axis]
-                x = ops.sum(x, axis=axis, keepdims=True) / size
-            return self._of_groups(runs.spread(runs.mean(x)))
-
-        mean = mean_of(x)
-        variance = mean_of(ops.square(fill_padding(x - mean, mask)))
-        return mean, fill_padding(variance, mask, 1)
+    def _safe(self, variance: Tensor, mask: Tensor) -> Tensor:
+        """`variance`, or 1 where there is no real step."""
+        if self.packed:
+            return fill_padding(variance, mask, 1)
+        some = expanded(has_real_step(mask, keepdims=True), len(variance.shape))
+        return ops.where(some, variance, scalar(1, variance))
 
     def _of_groups(self, x: Tensor) -> Tensor:
         """The mean over each group of features, repeated for its features."""
@@ -178,3 +175,20 @@ class MaskedGroupNormalization(
         # On PyTorch Keras computes the mean of float64 in float32.
         mean = ops.sum(grouped, axis=-1, keepdims=True) / split[-1]
         return ops.reshape(ops.broadcast_to(mean, split), shape)
+
+
+def _mean_of_row(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean over all axes between rows and features, which are kept."""
+    axes = tuple(range(1, len(x.shape) - 1))
+    if mask is None:
+        return unchecked_mean(x, None, axes, keepdims=True)
+    total = ops.sum(x, axis=axes, keepdims=True)
+    return total / count_real(mask, x, axes, True, dtype_name(total))
+
+
+def _inner_mean(x: Tensor) -> Tensor:
+    """The mean over all axes between steps and features, which are kept."""
+    for axis in range(2, len(x.shape) - 1):
+        # On PyTorch Keras computes the mean of float64 in float32.
+        x = ops.sum(x, axis=axis, keepdims=True) / ops.shape(x)[axis]
+    return x

@@ -100,8 +100,7 @@ def real_squares(
 ) -> Tensor:
     """Sum of the squared distances of real steps from their mean.
 
-    `mean` keeps the axes. It may be the mean of several features if their sums
-    are added up later: then its gradient cancels, and is not computed.
+    `mean` keeps the axes. Its gradient is 0, and is not computed.
     """
     if _steps_and_more(x, mask, axis):
         x = real_squares(x, mask, mean, 1, keepdims=True)

@@ -92,21 +92,6 @@ def _moments(
     return mean if keepdims else ops.squeeze(mean, axis), variance
 
 
-def mean_square(
-    x: Tensor, mask: Tensor | None, mean: Tensor, axis: Axis
-) -> Tensor:
-    """Mean of the squared distances from `mean`, with the axes kept.
-
-    Args:
-        x: Float tensor, float32 at least.
-        mask: True at real steps; the first axes of `x`. None for all real.
-        mean: The mean of `x`, or of groups of features if the results are
-            averaged over each group later. It gets no gradient.
-        axis: The axis or axes to reduce.
-    """
-    return _mean_square(x, mask, mean, axis, keepdims=True)
-
-
 def _mean_square(
     x: Tensor, mask: Tensor | None, mean: Tensor, axis: Axis, keepdims: bool
 ) -> Tensor:
