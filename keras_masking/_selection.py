@@ -6,6 +6,7 @@ exact, whatever is at padding.
 """
 
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from keras.config import backend
@@ -38,6 +39,13 @@ def select_bits(real: Tensor, x: Tensor, other: Any = None) -> Tensor:
         x: PyTorch's floats on a CPU.
         other: A tensor like `x`, with no more axes than `real` and no gradient.
     """
+    if not _TORCH.is_grad_enabled():
+        try:  # half of the time is that of a function with a derivative
+            tangent = _TORCH.autograd.forward_ad.unpack_dual(x).tangent
+            if tangent is None:
+                return _Selection.forward(x, real, other)
+        except RuntimeError:  # under `vmap`
+            pass
     return _Selection.apply(x, real, other)
 
 
@@ -68,7 +76,7 @@ if _TORCH is not None:
             (real,) = ctx.saved_tensors
             if torch_traces():  # a compiled train step traces this alone
                 return _TORCH.where(real, gradient, 0.0), None, None
-            return _Selection.apply(gradient, real, None), None, None
+            return select_bits(real, gradient), None, None
 
         @staticmethod
         def jvp(ctx: Any, tangent: Any, *of_others: Any) -> Any:
@@ -89,3 +97,7 @@ if _TORCH is not None:
             fill = 0.0 if other is None else batched(other, axes[2])
             y = _TORCH.where(batched(real, axes[1]), batched(x, axes[0]), fill)
             return y, 0
+
+    # PyTorch asks for it at each call, which takes longer than the selection.
+    _forward: Any = _Selection.forward
+    _forward.__signature__ = signature(_forward)

@@ -104,12 +104,40 @@ def test_other_derivatives() -> None:
 
 
 @on_torch
-def test_vmap_over_masks_and_others() -> None:
+def test_derivatives_where_none_are_recorded() -> None:
+    """Forward mode and `vmap` are possible in `torch.no_grad`."""
+    import torch
+    from torch.autograd import forward_ad
+
+    x, real = torch.tensor(poisoned(X, MASK, np.nan)), torch.tensor(REAL)
+    v = torch.tensor(np.sin(X))
+
+    def square(x: Any) -> Any:
+        return zero_unless(real, x) ** 2
+
+    with torch.no_grad(), forward_ad.dual_level():
+        y = square(forward_ad.make_dual(x, v))
+        found = [forward_ad.unpack_dual(y).tangent]
+    with torch.no_grad():
+        found.append(torch.func.jvp(square, (x,), (v,))[1])
+        found += torch.func.vmap(
+            lambda x, v: torch.func.jvp(square, (x,), (v,))[1]
+        )(torch.stack([x, x]), torch.stack([v, v]))
+    wanted = np.where(REAL, 2 * X * np.sin(X), 0)
+    assert len(found) == 4
+    for y in found:
+        np.testing.assert_allclose(to_numpy(y), wanted, rtol=1e-5)
+
+
+@on_torch
+@pytest.mark.parametrize("records", [True, False])
+def test_vmap_over_masks_and_others(records: bool) -> None:
     import torch
 
     x, real = torch.tensor(X), torch.tensor(REAL)
     masks, others = torch.stack([real, ~real]), torch.tensor([1.0, 2.0])
-    found = torch.func.vmap(select, (0, None, 0))(masks, x, others)
+    with torch.set_grad_enabled(records):
+        found = torch.func.vmap(select, (0, None, 0))(masks, x, others)
     for y, mask, other in zip(found, (REAL, ~REAL), (1.0, 2.0)):
         np.testing.assert_array_equal(to_numpy(y), np.where(mask, X, other))
 
