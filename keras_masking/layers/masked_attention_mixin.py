@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_masking._backends import is_torch_tensor
 from keras_masking._backends import new_axis
 from keras_masking._keras import KEEPS_MASKS_OF_CASTS
 from keras_masking._keras import get_mask
@@ -17,9 +18,14 @@ from keras_masking.layers.base import zeros_like_specs
 from keras_masking.layers.checks import check_inputs
 from keras_masking.layers.packed import TakesPacked
 from keras_masking.ops.attention import attend_real
+from keras_masking.ops.dtypes import cast_to
+from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import largest_float
+from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import select
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.reading import check_attention_mask
 from keras_masking.ops.reading import check_attention_values
-from keras_masking.ops.softmax import unchecked_softmax
 
 
 class MaskedAttentionMixin(TakesPacked):
@@ -242,7 +248,13 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
     def attend(
         self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
     ) -> Any:
-        return super(MaskAware, self).call(
+        layer = self
+        if how.get("training") is False and is_torch_tensor(inputs[0]):
+            # With a dropout Keras would not use its fused kernel, which gains
+            # on PyTorch. On JAX it fails if values have a size of their own.
+            layer = object.__new__(type(self))
+            layer.__dict__.update(self.__dict__, dropout=0.0, _dropout=0.0)
+        return super(MaskAware, layer).call(
             *inputs, attention_mask=attention_mask, **how
         )
 
@@ -260,7 +272,13 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         ranks = len(scores.shape), len(getattr(attention_mask, "shape", ()))
         if ranks != (4, 3):
             return super()._masked_softmax(scores, attention_mask)
-        return unchecked_softmax(scores, new_axis(attention_mask, 1), axis=-1)
+        # Each query sees a key (see `attend_real`): the others' weights are 0.
+        wide = upcast_half(scores)
+        lowest = scalar(-largest_float(wide), wide)
+        wide = select(new_axis(attention_mask, 1), wide, lowest)
+        # Of a single key Keras warns, unless the axis is in a tuple.
+        axis = (3,) if wide.shape[-1] == 1 else -1
+        return cast_to(keras.ops.softmax(wide, axis=axis), dtype_name(scores))
 
     def answer_shape(self, shapes: list[Shape]) -> Shape:
         return tuple(self.compute_output_shape(*shapes))

@@ -189,7 +189,7 @@ def combine_masks(masks: Any) -> Tensor | None:
     """
     listed = masks if isinstance(masks, (list, tuple)) else [masks]
     given = list({id(m): m for m in listed if m is not None}.values())
-    ndim = max((len(m.shape) for m in given), default=0)
+    ndim = max([0, *[len(m.shape) for m in given]])
     given = [expanded(m, ndim) for m in given]
     return reduce(both, given) if given else None
 

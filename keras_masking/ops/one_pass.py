@@ -9,6 +9,7 @@ of the dtype in maxima.
 """
 
 from functools import partial
+from math import prod
 
 import keras
 import numpy as np
@@ -230,4 +231,4 @@ def _extreme_tangent(
 
 def _size(x: Tensor) -> int:
     sizes = tuple(x.shape)
-    return int(np.prod(sizes)) if all(is_whole(n) for n in sizes) else 0
+    return prod(sizes) if all(is_whole(n) for n in sizes) else 0

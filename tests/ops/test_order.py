@@ -184,11 +184,14 @@ def test_gradients(compile: bool) -> None:
     ids, later = places(MIXED), places(MIXED, MIXED.size)
     packed = packed_by_loops([ids, later], [MIXED, MASKS["right"]])
 
+    constants = MIXED, MASKS["right"], w, 2 * w, long
+    mixed, right, *weights = map(keras.ops.convert_to_tensor, constants)
+
     def total(x: Any, other: Any) -> Any:
-        y = ops.reverse_steps(x, MIXED)
-        z, _ = ops.compact_steps(x, MIXED)
-        p, _ = ops.pack_steps([x, other], [MIXED, MASKS["right"]])
-        parts = ((y, w), (z, 2 * w), (p, long))
+        y = ops.reverse_steps(x, mixed)
+        z, _ = ops.compact_steps(x, mixed)
+        p, _ = ops.pack_steps([x, other], [mixed, right])
+        parts = zip((y, z, p), weights)
         return sum(keras.ops.sum(keras.ops.multiply(*pair)) for pair in parts)
 
     wanted = pulled_back(reversed_by_loops(ids, MIXED), w, X)

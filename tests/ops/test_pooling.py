@@ -183,9 +183,12 @@ def check_gradients(names: list, window: tuple, compile: bool) -> None:
         shape = by_loops(POOLS[name][1], X, MIXED, window).shape
         w[name] = rng.normal(size=shape).astype("float32")
 
+    factors = {n: keras.ops.convert_to_tensor(w[n]) for n in names}
+    mask = keras.ops.convert_to_tensor(MIXED)
+
     def total(x: Any) -> Any:
-        ys = {n: POOLS[n][0](x, MIXED, *window) for n in names}
-        ys = [keras.ops.sum(keras.ops.multiply(ys[n], w[n])) for n in names]
+        ys = {n: POOLS[n][0](x, mask, *window) for n in names}
+        ys = [keras.ops.sum(ys[n] * factors[n]) for n in names]
         return sum(ys)
 
     def plain(x: np.ndarray) -> float:

@@ -268,12 +268,13 @@ def test_gradients_are_zero_and_finite_at_any_padding(names: Any) -> None:
     compile = names is NAMES
     mask = MASKS["empty"] & MASKS["holes"]
     w = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
+    real, weights = map(keras.ops.convert_to_tensor, (mask, w))
 
     def total(x: Any) -> Any:
         result = 0.0
         for place, name in enumerate(NAMES if compile else [names]):
-            y = getattr(ops, name)(x, mask)
-            factor = (1 + place) * w[: 7 if "soft" in name else 1]
+            y = getattr(ops, name)(x, real)
+            factor = (1 + place) * weights[: 7 if "soft" in name else 1]
             result = result + keras.ops.sum(keras.ops.multiply(y, factor))
         return result
 
