@@ -24,7 +24,7 @@ from keras_masking._types import Tensor
 # Numbers of a row from which a fast path pays on PyTorch.
 LARGE_ROW = 2**15
 # Not imported inside a function, where PyTorch would break its graph.
-_TORCH: Any = import_module("torch") if backend() == "torch" else None
+TORCH: Any = import_module("torch") if backend() == "torch" else None
 _SPARSE_TYPES = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 _UNKNOWN_TYPES = ("Tracer", "SymbolicTensor")
 _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
@@ -32,8 +32,8 @@ _SPARSE_FLAGS = ("is_sparse", "is_sparse_csr", "is_nested", "sparse", "ragged")
 
 def is_dense(x: Tensor) -> bool:
     """Whether `x` is an ordinary tensor: neither ragged nor sparse."""
-    if _TORCH is not None and type(x) is _TORCH.Tensor:  # fewer calls
-        return x.layout is _TORCH.strided and not x.is_nested
+    if TORCH is not None and type(x) is TORCH.Tensor:  # fewer calls
+        return x.layout is TORCH.strided and not x.is_nested
     if type(x).__name__ in _SPARSE_TYPES:
         return False
     history = getattr(x, "_keras_history", None)
@@ -78,7 +78,7 @@ def gains_by_fast_paths(x: Tensor) -> bool:
     """
     if isinstance(x, KerasTensor):
         return False
-    if _TORCH is None:
+    if TORCH is None:
         return backend() in ("jax", "tensorflow") and has_only_cpus()
     if torch_traces():  # before code that would break its graph
         return False
@@ -90,10 +90,10 @@ def multiplies_exactly() -> bool:
 
     On accelerators it may run in fewer, on PyTorch if somebody asked for it.
     """
-    if _TORCH is None:
+    if TORCH is None:
         return has_only_cpus()
-    exact = _TORCH.get_float32_matmul_precision() == "highest"
-    return exact and not _TORCH.is_autocast_enabled("cpu")
+    exact = TORCH.get_float32_matmul_precision() == "highest"
+    return exact and not TORCH.is_autocast_enabled("cpu")
 
 
 def are_torch_tensors(x: Tensor, y: Tensor) -> bool:
@@ -107,7 +107,7 @@ def are_torch_tensors(x: Tensor, y: Tensor) -> bool:
 
 def is_torch_tensor(x: Any) -> bool:
     """Whether `x` is PyTorch's tensor."""
-    return _TORCH is not None and isinstance(x, _TORCH.Tensor)
+    return TORCH is not None and isinstance(x, TORCH.Tensor)
 
 
 def at_least_one(x: Tensor) -> Tensor:
@@ -132,14 +132,14 @@ def torch_join(parts: list[Tensor]) -> Tensor:
     Keras' operation looks for symbolic tensors among them for longer than the
     work takes, if they are many.
     """
-    return _TORCH.cat(parts)
+    return TORCH.cat(parts)
 
 
 def torch_traces() -> bool:
     """Whether PyTorch is compiling, exporting or tracing."""
-    if _TORCH is None:
+    if TORCH is None:
         return False
-    return bool(_TORCH.compiler.is_compiling() or _TORCH.jit.is_tracing())
+    return bool(TORCH.compiler.is_compiling() or TORCH.jit.is_tracing())
 
 
 @cache
@@ -192,9 +192,9 @@ def random_state_kept() -> AbstractContextManager[Any]:
     torch draws dropout from its own state, not from Keras' seeds, which are
     variables.
     """
-    if _TORCH is None:
+    if TORCH is None:
         return nullcontext()
-    return _TORCH.random.fork_rng(range(_TORCH.cuda.device_count()))
+    return TORCH.random.fork_rng(range(TORCH.cuda.device_count()))
 
 
 def first_batch(feed: Any, steps: int) -> tuple[Any, Any] | None:

@@ -5,19 +5,16 @@ mask, which has all of them or none, are read many at a time. The result is
 exact, whatever is at padding.
 """
 
-from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from keras.config import backend
-
+from keras_masking._backends import TORCH
 from keras_masking._backends import is_torch_tensor
 from keras_masking._backends import torch_traces
 from keras_masking._types import Tensor
 
 # Numbers from which this is faster.
 LEAST = 2**16
-_TORCH: Any = import_module("torch") if backend() == "torch" else None
 
 
 def gains_by_bits(real: Tensor, x: Tensor) -> bool:
@@ -39,9 +36,9 @@ def select_bits(real: Tensor, x: Tensor, other: Any = None) -> Tensor:
         x: PyTorch's floats on a CPU.
         other: A tensor like `x`, with no more axes than `real` and no gradient.
     """
-    if not _TORCH.is_grad_enabled():
+    if not TORCH.is_grad_enabled():
         try:  # half of the time is that of a function with a derivative
-            tangent = _TORCH.autograd.forward_ad.unpack_dual(x).tangent
+            tangent = TORCH.autograd.forward_ad.unpack_dual(x).tangent
             if tangent is None:
                 return _Selection.forward(x, real, other)
         except RuntimeError:  # under `vmap`
@@ -49,19 +46,19 @@ def select_bits(real: Tensor, x: Tensor, other: Any = None) -> Tensor:
     return _Selection.apply(x, real, other)
 
 
-if _TORCH is not None:
+if TORCH is not None:
     # Of the size of the float, in bytes.
-    _BITS = {2: _TORCH.int16, 4: _TORCH.int32, 8: _TORCH.int64}
+    _BITS = {2: TORCH.int16, 4: TORCH.int32, 8: TORCH.int64}
 
-    class _Selection(_TORCH.autograd.Function):
+    class _Selection(TORCH.autograd.Function):
         """With derivatives of any order, forward mode and `vmap`."""
 
         @staticmethod
         def forward(x: Any, real: Any, other: Any) -> Any:
             bits = _BITS[x.element_size()]
             ones = real.to(bits).neg()
-            y = _TORCH.empty_like(x)  # not a view, so that it may be changed
-            _TORCH.bitwise_and(x.view(bits), ones, out=y.view(bits))
+            y = TORCH.empty_like(x)  # not a view, so that it may be changed
+            TORCH.bitwise_and(x.view(bits), ones, out=y.view(bits))
             if other is not None:
                 y.view(bits).bitwise_or_(other.view(bits) & ~ones)
             return y
@@ -75,7 +72,7 @@ if _TORCH is not None:
         def backward(ctx: Any, gradient: Any) -> Any:
             (real,) = ctx.saved_tensors
             if torch_traces():  # a compiled train step traces this alone
-                return _TORCH.where(real, gradient, 0.0), None, None
+                return TORCH.where(real, gradient, 0.0), None, None
             return select_bits(real, gradient), None, None
 
         @staticmethod
@@ -95,7 +92,7 @@ if _TORCH is not None:
                 return y.reshape(y.shape[0], *ones, *y.shape[1:])
 
             fill = 0.0 if other is None else batched(other, axes[2])
-            y = _TORCH.where(batched(real, axes[1]), batched(x, axes[0]), fill)
+            y = TORCH.where(batched(real, axes[1]), batched(x, axes[0]), fill)
             return y, 0
 
     # PyTorch asks for it at each call, which takes longer than the selection.

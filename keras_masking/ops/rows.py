@@ -2,23 +2,21 @@
 
 A loop over rows takes some microseconds for each of them. For large rows that
 is less than one pass over their padding, which is never read: a NaN there needs
-no repair, in the value or in any derivative.
+no repair, in the value or in any derivative. PyTorch derives the loops, except
+that of a sum, whose gradient is a selection.
 """
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from keras import ops
-from keras.config import backend
 
+from keras_masking._backends import TORCH
 from keras_masking._backends import torch_join
 from keras_masking._types import Tensor
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
-
-_TORCH: Any = import_module("torch") if backend() == "torch" else None
 
 
 def sum_of_rows(x: Tensor, mask: Tensor) -> Tensor:
@@ -83,9 +81,9 @@ def _real_steps(mask: Tensor) -> list[slice | Tensor]:
     ]
 
 
-if _TORCH is not None:
+if TORCH is not None:
 
-    class _Sums(_TORCH.autograd.Function):
+    class _Sums(TORCH.autograd.Function):
         """Sums with a gradient of one pass; in `vmap` there are none.
 
         The gradient of the loop itself writes each row three times.
