@@ -41,8 +41,8 @@ def select_bits(real: Tensor, x: Tensor, other: Any = None) -> Tensor:
             tangent = TORCH.autograd.forward_ad.unpack_dual(x).tangent
             if tangent is None:
                 return _Selection.forward(x, real, other)
-        except RuntimeError:  # under `vmap`
-            pass
+        except RuntimeError:  # under `vmap`, which takes this in any form
+            return TORCH.where(real, x, 0.0 if other is None else other)
     return _Selection.apply(x, real, other)
 
 

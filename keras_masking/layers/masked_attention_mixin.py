@@ -26,6 +26,7 @@ from keras_masking.ops.dtypes import select
 from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.reading import check_attention_mask
 from keras_masking.ops.reading import check_attention_values
+from keras_masking.ops.softmax import unchecked_softmax
 
 
 class MaskedAttentionMixin(TakesPacked):
@@ -249,9 +250,12 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
     ) -> Any:
         layer = self
-        if how.get("training") is False and is_torch_tensor(inputs[0]):
+        heads = attention_mask is not None and len(attention_mask.shape) > 3
+        gains = how.get("training") is False and is_torch_tensor(inputs[0])
+        if gains and not heads and self.sliding_window is None:
             # With a dropout Keras would not use its fused kernel, which gains
-            # on PyTorch. On JAX it fails if values have a size of their own.
+            # on PyTorch. On JAX it fails if values have a size of their own,
+            # and a query that sees no key gets other numbers from it.
             layer = object.__new__(type(self))
             layer.__dict__.update(self.__dict__, dropout=0.0, _dropout=0.0)
         return super(MaskAware, layer).call(
@@ -272,6 +276,9 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         ranks = len(scores.shape), len(getattr(attention_mask, "shape", ()))
         if ranks != (4, 3):
             return super()._masked_softmax(scores, attention_mask)
+        if self.sliding_window is not None:  # there may be no key within it
+            mask = new_axis(attention_mask, 1)
+            return unchecked_softmax(scores, mask, axis=-1)
         # Each query sees a key (see `attend_real`): the others' weights are 0.
         wide = upcast_half(scores)
         lowest = scalar(-largest_float(wide), wide)

@@ -97,6 +97,13 @@ def test_other_derivatives() -> None:
         wanted = np.where(REAL, 3 * (factor * X) ** 2, 0)
         np.testing.assert_allclose(to_numpy(found), wanted, rtol=1e-5)
     x.requires_grad_()
+    factors = torch.stack([torch.ones_like(x), torch.tensor(np.cos(X))])
+    (batch,) = torch.autograd.grad(
+        zero_unless(real, x), x, factors, is_grads_batched=True
+    )
+    for factor, found in zip((np.ones_like(X), np.cos(X)), batch):
+        wanted = np.where(REAL, factor, 0)
+        np.testing.assert_array_equal(to_numpy(found), wanted)
     (first,) = torch.autograd.grad(total(x), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
     wanted = np.where(REAL, 6 * X, 0)
