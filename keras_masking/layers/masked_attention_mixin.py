@@ -18,12 +18,7 @@ from keras_masking.layers.base import zeros_like_specs
 from keras_masking.layers.checks import check_inputs
 from keras_masking.layers.packed import TakesPacked
 from keras_masking.ops.attention import attend_real
-from keras_masking.ops.dtypes import cast_to
-from keras_masking.ops.dtypes import dtype_name
-from keras_masking.ops.dtypes import largest_float
-from keras_masking.ops.dtypes import scalar
-from keras_masking.ops.dtypes import select
-from keras_masking.ops.dtypes import upcast_half
+from keras_masking.ops.attention import softmax_of_seen
 from keras_masking.ops.reading import check_attention_mask
 from keras_masking.ops.reading import check_attention_values
 from keras_masking.ops.softmax import unchecked_softmax
@@ -249,18 +244,26 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
     def attend(
         self, inputs: list[Tensor], attention_mask: Tensor | None, **how: Any
     ) -> Any:
+        if self._needs_scores() and not how.get("return_attention_scores"):
+            how["return_attention_scores"] = True
+            outputs, _ = self.attend(inputs, attention_mask, **how)
+            return outputs
         layer = self
         heads = attention_mask is not None and len(attention_mask.shape) > 3
         gains = how.get("training") is False and is_torch_tensor(inputs[0])
         if gains and not heads and self.sliding_window is None:
             # With a dropout Keras would not use its fused kernel, which gains
-            # on PyTorch. On JAX it fails if values have a size of their own,
-            # and a query that sees no key gets other numbers from it.
+            # on PyTorch. A query that sees no key gets other numbers from it.
             layer = object.__new__(type(self))
             layer.__dict__.update(self.__dict__, dropout=0.0, _dropout=0.0)
         return super(MaskAware, layer).call(
             *inputs, attention_mask=attention_mask, **how
         )
+
+    def _needs_scores(self) -> bool:
+        """Whether Keras' fused kernel fails: JAX' wants values like keys."""
+        sizes = {getattr(self, name, None) for name in ("key_dim", "value_dim")}
+        return keras.backend.backend() == "jax" and len(sizes) > 1
 
     def _compute_sliding_window_mask(self, *inputs: Any) -> Tensor:
         if self.ends_together or self.packed:
@@ -271,21 +274,14 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
     def _masked_softmax(
         self, scores: Tensor, attention_mask: Tensor | None = None
     ) -> Tensor:
-        # In float16 Keras sets masked scores to -30000, which may still be the
-        # largest.
+        # In float16 Keras sets masked scores to -30000, maybe the largest of all.
         ranks = len(scores.shape), len(getattr(attention_mask, "shape", ()))
         if ranks != (4, 3):
             return super()._masked_softmax(scores, attention_mask)
+        mask = new_axis(attention_mask, 1)
         if self.sliding_window is not None:  # there may be no key within it
-            mask = new_axis(attention_mask, 1)
             return unchecked_softmax(scores, mask, axis=-1)
-        # Each query sees a key (see `attend_real`): the others' weights are 0.
-        wide = upcast_half(scores)
-        lowest = scalar(-largest_float(wide), wide)
-        wide = select(new_axis(attention_mask, 1), wide, lowest)
-        # Of a single key Keras warns, unless the axis is in a tuple.
-        axis = (3,) if wide.shape[-1] == 1 else -1
-        return cast_to(keras.ops.softmax(wide, axis=axis), dtype_name(scores))
+        return softmax_of_seen(scores, mask)
 
     def answer_shape(self, shapes: list[Shape]) -> Shape:
         return tuple(self.compute_output_shape(*shapes))

@@ -11,8 +11,12 @@ from keras import ops
 
 from keras_masking._backends import new_axis
 from keras_masking._types import Tensor
+from keras_masking.ops.dtypes import cast_to
 from keras_masking.ops.dtypes import dtype_name
+from keras_masking.ops.dtypes import largest_float
 from keras_masking.ops.dtypes import scalar
+from keras_masking.ops.dtypes import select
+from keras_masking.ops.dtypes import upcast_half
 from keras_masking.ops.dtypes import zero_unless
 from keras_masking.ops.masks import both
 from keras_masking.ops.masks import combine_masks
@@ -120,6 +124,19 @@ def attend_real(
     heads = len(scores.shape) == 4
     real_scores = new_axis(real_query, 1) if heads else real_query
     return _where(real_query, output), _where(real_scores, scores)
+
+
+def softmax_of_seen(scores: Tensor, allowed: Tensor) -> Tensor:
+    """Softmax over the keys, where each query may see one of them.
+
+    The weights of all other keys are exactly 0: in `attend_real`, a query that
+    may see no key is allowed all.
+    """
+    wide = upcast_half(scores)
+    wide = select(allowed, wide, scalar(-largest_float(wide), wide))
+    # Of a single key Keras warns, unless the axis is in a tuple.
+    axis = (3,) if wide.shape[-1] == 1 else -1
+    return cast_to(ops.softmax(wide, axis=axis), dtype_name(scores))
 
 
 def _finite_steps(

@@ -61,6 +61,17 @@ def make(kind: str, ours: bool = True, **kwargs: Any) -> keras.layers.Layer:
     return layer
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_values_of_another_size(masked: bool) -> None:
+    """JAX' fused kernel fails for them; elsewhere it is not Keras' formula."""
+    layer = layers.MaskedMultiHeadAttention(2, 3, value_dim=2)
+    how = {"query_mask": ASKS, "value_mask": SOURCE} if masked else {}
+    wanted, _ = layer(QUERY, VALUE, return_attention_scores=True, **how)
+    wanted = to_numpy(wanted)
+    assert np.abs(wanted).max() > 0.01
+    assert_close(layer(QUERY, VALUE, **how), wanted)
+
+
 def ask(
     kind: str, layer: Any, inputs: list, masks: list | None, **how: Any
 ) -> Any:
