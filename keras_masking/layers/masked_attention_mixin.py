@@ -274,7 +274,7 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
     def _masked_softmax(
         self, scores: Tensor, attention_mask: Tensor | None = None
     ) -> Tensor:
-        # In float16 Keras sets masked scores to -30000, maybe the largest of all.
+        # In float16 Keras sets masked scores to -30000, maybe the largest.
         ranks = len(scores.shape), len(getattr(attention_mask, "shape", ()))
         if ranks != (4, 3):
             return super()._masked_softmax(scores, attention_mask)
