@@ -31,6 +31,7 @@ from keras_masking.ops.runs import positions_in_runs
 from keras_masking.ops.runs import run_bound
 from keras_masking.ops.runs import run_ends
 from keras_masking.ops.runs import unchecked_segment_ids
+from keras_masking.ops.softmax import unchecked_softmax
 from keras_masking.ops.steps import unchecked_first_step
 
 
@@ -134,9 +135,7 @@ def softmax_of_seen(scores: Tensor, allowed: Tensor) -> Tensor:
     """
     wide = upcast_half(scores)
     wide = select(allowed, wide, scalar(-largest_float(wide), wide))
-    # Of a single key Keras warns, unless the axis is in a tuple.
-    axis = (3,) if wide.shape[-1] == 1 else -1
-    return cast_to(ops.softmax(wide, axis=axis), dtype_name(scores))
+    return cast_to(unchecked_softmax(wide, None, axis=-1), dtype_name(scores))
 
 
 def _finite_steps(
