@@ -108,6 +108,12 @@ class MaskAware(keras.layers.Layer):
         finally:
             object.__setattr__(self, "_checked", ())
 
+    def with_attributes(self, **others: Any) -> Any:
+        """This layer with other attributes; it shares everything else."""
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__, **others)
+        return view
+
     def bind_by_name(
         self,
         first: tuple[Any, ...],

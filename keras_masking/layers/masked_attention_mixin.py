@@ -254,8 +254,7 @@ class MaskedAttentionOfArguments(MaskedAttentionMixin):
         if gains and not heads and self.sliding_window is None:
             # With a dropout Keras would not use its fused kernel, which gains
             # on PyTorch. A query that sees no key gets other numbers from it.
-            layer = object.__new__(type(self))
-            layer.__dict__.update(self.__dict__, dropout=0.0, _dropout=0.0)
+            layer = self.with_attributes(dropout=0.0, _dropout=0.0)
         return super(MaskAware, layer).call(
             *inputs, attention_mask=attention_mask, **how
         )

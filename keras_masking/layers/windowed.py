@@ -81,10 +81,5 @@ class Convolution(Windowed):
         left = max(span + 1 - strides, 0) // 2
         inputs = fill_padding(inputs, mask)
         inputs = keras.ops.pad(inputs, ((0, 0), (left, span - left), (0, 0)))
-        return super(Convolution, self._unpadded()).mix(inputs, None)
-
-    def _unpadded(self) -> "Convolution":
-        """This layer with `padding="valid"`; it shares everything else."""
-        view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__, padding="valid")
-        return view
+        view = self.with_attributes(padding="valid")
+        return super(Convolution, view).mix(inputs, None)
